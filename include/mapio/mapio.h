@@ -1,0 +1,428 @@
+/* mapio: memory-mapped files that behave like strings and like files.
+ *
+ * This header is the whole public interface of libmapio. It includes no header of the operating
+ * system and compiles as C11, C17 and C++.
+ *
+ *     mapio_map *map;
+ *     if (mapio_open_path(&map, "hello.txt", NULL, NULL) == MAPIO_OK) {
+ *         mapio_put(map, 0, "Hello", 5, NULL);
+ *         mapio_flush(map, 0, MAPIO_TO_END, 0, NULL);
+ *         mapio_close(map, NULL);
+ *     }
+ *
+ * WHAT HOLDS EVERYWHERE
+ *
+ * Results and errors. A function that can fail returns MAPIO_OK (0) or a negative mapio_status;
+ * results come back through out parameters, which stand first and are written on success only.
+ * The last parameter is an optional `mapio_error *`: where it is not NULL, a failure fills it with
+ * the status, the system's own error code and the name of the system call that failed. On success
+ * it is left alone. There is no global or thread-local "last error". A function that fails leaves
+ * the map and the file as they were, unless its comment says otherwise.
+ *
+ * Offsets and lengths are bytes. Offsets are uint64_t and lengths size_t on every system. An offset
+ * into a map counts from the first mapped byte, whatever place of the file that is. Offset plus
+ * length is checked before anything is touched: what wraps is MAPIO_E_OVERFLOW, what lies outside
+ * is MAPIO_E_RANGE. A length of zero at the very end of a map is inside.
+ *
+ * Alignment. A map may begin at any byte of a file, and a range to flush or advise at any byte of
+ * the map: the library widens what it asks of the system to whole pages. Only mapio_set_name and
+ * the address of mapio_data see pages: mapio_data is aligned to the page only where the offset is.
+ *
+ * Empty files map to empty maps: length 0, mapio_data NULL, every read gives nothing, and resize
+ * makes them grow. (The system itself refuses to map zero bytes.) MAPIO_OPEN_NONEMPTY asks for an
+ * error in their place.
+ *
+ * The file. A map holds a duplicate of the descriptor it was made from, or the one that it opened
+ * itself, for size, resize and durable flushing. The caller's descriptor stays the caller's to
+ * close, and the map outlives its closing. MAPIO_OPEN_NO_TRACK gives that up and saves the
+ * descriptor.
+ *
+ * Visibility and durability. Stores into a shared map are seen at once by every process that maps
+ * the same bytes, and by read(2) where the system has one cache for both (all supported ones do).
+ * They are on the disk only after mapio_flush has returned MAPIO_OK. Closing a map loses nothing:
+ * the system writes changed pages back in its own time; it does not make them durable.
+ *
+ * Truncation. If the file becomes shorter than the map, whoever did it, the pages beyond its end
+ * are gone: touching them raises SIGBUS on Unix. mapio_resize never leaves a map in that state.
+ *
+ * Threads. Functions that take `const mapio_map *`, and mapio_put, mapio_put_byte, mapio_move,
+ * mapio_fill, mapio_put_strided and mapio_flush, may run on one map from any number of threads at
+ * once; bytes written by one while another reads them are unspecified, as with plain memory.
+ * Functions that use the position (mapio_read ... mapio_tell) need one thread at a time.
+ * mapio_resize and mapio_close need the map to themselves; mapio_pin makes them fail with
+ * MAPIO_E_BUSY, which is how a thread protects an address that it uses. Different maps are
+ * independent.
+ *
+ * Fork. A child inherits every map: shared maps go on sharing memory with the parent, private and
+ * copy-on-write maps part ways at the first store. Each process closes its own.
+ */
+#ifndef MAPIO_MAPIO_H
+#define MAPIO_MAPIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A program that links libmapio.a defines MAPIO_STATIC (pkg-config --static does); the symbols then
+ * stay inside whatever it is linked into. */
+#if defined(MAPIO_STATIC)
+#define MAPIO_API
+#elif defined(_WIN32) && defined(MAPIO_BUILDING_SHARED)
+#define MAPIO_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define MAPIO_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define MAPIO_API __attribute__((visibility("default")))
+#else
+#define MAPIO_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- version --------------------------------------------------------------------------------- */
+
+/* The version of this header. Before 1.0 a new minor version may change the ABI, and then the
+ * soname. */
+#define MAPIO_VERSION_MAJOR 0
+#define MAPIO_VERSION_MINOR 1
+#define MAPIO_VERSION_PATCH 0
+
+/* One number of a version, to compare: 0x00MMmmpp. */
+#define MAPIO_VERSION_NUMBER(major, minor, patch) (((major) << 16) | ((minor) << 8) | (patch))
+#define MAPIO_VERSION                                                                              \
+    MAPIO_VERSION_NUMBER(MAPIO_VERSION_MAJOR, MAPIO_VERSION_MINOR, MAPIO_VERSION_PATCH)
+
+/* The version of the library that the program runs with, as MAPIO_VERSION_NUMBER. */
+MAPIO_API uint32_t mapio_version(void);
+
+/* The same as text, "major.minor.patch". */
+MAPIO_API const char *mapio_version_string(void);
+
+/* ---- status and errors ----------------------------------------------------------------------- */
+
+/* Every status: name, value, message. The enum, mapio_status_name and mapio_status_message are made
+ * from this table. Values never change their meaning. */
+#define MAPIO_STATUS_TABLE(X)                                                                      \
+    X(OK, 0, "success")                                                                            \
+    X(E_INVALID, -1, "invalid argument")                                                           \
+    X(E_NOMEM, -2, "out of memory")                                                                \
+    X(E_SYSTEM, -3, "a system call failed")                                                        \
+    X(E_RANGE, -4, "range lies outside the map")                                                   \
+    X(E_OVERFLOW, -5, "offset or length is too large for this system")                             \
+    X(E_READONLY, -6, "map cannot be written")                                                     \
+    X(E_NOT_READABLE, -7, "map cannot be read")                                                    \
+    X(E_BEYOND_FILE, -8, "file ends before the range to map")                                      \
+    X(E_EMPTY, -9, "file is empty")                                                                \
+    X(E_END, -10, "position is at the end of the map")                                             \
+    X(E_BUSY, -11, "map is pinned")                                                                \
+    X(E_NOT_RESIZABLE, -12, "a read-only or copy-on-write map cannot be resized")                  \
+    X(E_NO_FILE, -13, "map does not hold its file")                                                \
+    X(E_UNSUPPORTED, -14, "not supported by this system")
+
+typedef enum mapio_status {
+#define MAPIO_STATUS_ENUM(name, value, message) MAPIO_##name = (value),
+    MAPIO_STATUS_TABLE(MAPIO_STATUS_ENUM)
+#undef MAPIO_STATUS_ENUM
+        MAPIO_STATUS_FORCE_INT = 0x7fffffff /* keeps the type an int; never returned */
+} mapio_status;
+
+/* What went wrong, in the caller's own memory. Only ever written on failure. */
+typedef struct mapio_error {
+    mapio_status status; /* what the function returned */
+    int32_t system_code; /* errno, or GetLastError() on Windows; 0 where no system call failed */
+    const char *call;    /* the system call that failed, a static string; NULL where none did */
+} mapio_error;
+
+/* The name of a status ("MAPIO_E_RANGE") and its message in English, without a full stop. Static
+ * strings; never NULL, whatever the value. */
+MAPIO_API const char *mapio_status_name(int status);
+MAPIO_API const char *mapio_status_message(int status);
+
+/* Writes "message" or "message: call: the system's own words" into `buffer` of `capacity` bytes,
+ * always terminated where capacity is not 0. Returns the length of the whole text, which is
+ * `capacity` or more where it was cut, like snprintf. Thread-safe. */
+MAPIO_API size_t mapio_error_text(char *buffer, size_t capacity, const mapio_error *error);
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* A memory map. Made by mapio_open_*, ended by mapio_close. */
+typedef struct mapio_map mapio_map;
+
+/* What may be done with a map. */
+typedef enum mapio_access {
+    MAPIO_ACCESS_DEFAULT = 0, /* as `flags` and `prot` say; without them shared, read and write */
+    MAPIO_ACCESS_READ = 1,    /* read only; stores are MAPIO_E_READONLY */
+    MAPIO_ACCESS_WRITE = 2,   /* read and write; stores reach memory and file */
+    MAPIO_ACCESS_COPY = 3     /* read and write; stores stay in this map (copy-on-write) */
+} mapio_access;
+
+/* Bits of mapio_options.open. */
+typedef enum mapio_open_bits {
+    MAPIO_OPEN_CREATE = 1,    /* by path: make the file where it does not exist */
+    MAPIO_OPEN_EXCLUSIVE = 2, /* by path, with CREATE: fail where it does exist */
+    MAPIO_OPEN_EXTEND = 4,    /* make the file as long as offset + length where it is shorter */
+    MAPIO_OPEN_NO_TRACK = 8,  /* keep no descriptor: size and resize are then MAPIO_E_NO_FILE */
+    MAPIO_OPEN_NONEMPTY = 16  /* nothing to map is MAPIO_E_EMPTY or MAPIO_E_BEYOND_FILE */
+} mapio_open_bits;
+
+/* The value of `flags` and `prot` that means "what access says". */
+#define MAPIO_SYSTEM_DEFAULT (-1)
+
+/* How to open. Begin with MAPIO_OPTIONS_INIT and set what differs; NULL in the place of a pointer
+ * to it means all defaults. It may grow at its end: `size` tells the library which one it got. */
+typedef struct mapio_options {
+    size_t size;         /* sizeof(mapio_options), set by MAPIO_OPTIONS_INIT */
+    mapio_access access; /* default: MAPIO_ACCESS_DEFAULT */
+    int flags;           /* Unix: the system's MAP_* bits; needs MAPIO_ACCESS_DEFAULT */
+    int prot;            /* Unix: the system's PROT_* bits; needs MAPIO_ACCESS_DEFAULT */
+    unsigned open;       /* MAPIO_OPEN_* bits */
+    unsigned permission; /* permission bits of a file that is created (before the umask) */
+    uint64_t offset;     /* first byte of the file to map, any byte */
+    size_t length;       /* bytes to map; 0: from offset to the file's end as it is now */
+} mapio_options;
+
+#define MAPIO_OPTIONS_INIT                                                                         \
+    {sizeof(mapio_options),                                                                        \
+     MAPIO_ACCESS_DEFAULT,                                                                         \
+     MAPIO_SYSTEM_DEFAULT,                                                                         \
+     MAPIO_SYSTEM_DEFAULT,                                                                         \
+     0U,                                                                                           \
+     0666U,                                                                                        \
+     0U,                                                                                           \
+     0U}
+
+/* Maps the file of name `path` (UTF-8 on Windows, the system's bytes elsewhere). The file is opened
+ * for reading where access is READ or COPY, for reading and writing otherwise, never inherited
+ * by programs that are started. `options` may be NULL.
+ *
+ * MAPIO_E_SYSTEM where the file cannot be opened or mapped (system_code tells: it does not exist,
+ * is a directory or a pipe, permission is missing); MAPIO_E_INVALID for options that contradict
+ * each other (access with flags or prot, CREATE or EXTEND for a map that does not write to its
+ * file, an unknown bit or access) or length 0 of something that has no size; MAPIO_E_BEYOND_FILE
+ * where offset, or offset + length without EXTEND, lies beyond the end; MAPIO_E_OVERFLOW where the
+ * range cannot be addressed; MAPIO_E_NOMEM. A file that was created or extended by a call that then
+ * fails is put back as it was. */
+MAPIO_API int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
+                              mapio_error *error);
+
+/* Maps the file that `fd`, a descriptor of the C runtime, is open for. CREATE and EXCLUSIVE are
+ * MAPIO_E_INVALID. Otherwise as mapio_open_path. `fd` is neither closed nor moved; it must be open
+ * for what access asks. */
+MAPIO_API int mapio_open_fd(mapio_map **map, int fd, const mapio_options *options,
+                            mapio_error *error);
+
+/* Maps `options->length` bytes of fresh memory, all zero. Shared by default: a child of fork sees
+ * the same bytes. `options->offset` is kept for mapio_offset and has no other meaning. Length 0
+ * gives an empty map. */
+MAPIO_API int mapio_open_anonymous(mapio_map **map, const mapio_options *options,
+                                   mapio_error *error);
+
+/* Unmaps, closes the map's descriptor and frees it. NULL is allowed and does nothing. Does not wait
+ * for the disk (see mapio_flush). MAPIO_E_BUSY, and nothing done, while the map is pinned. */
+MAPIO_API int mapio_close(mapio_map *map, mapio_error *error);
+
+/* ---- about a map ----------------------------------------------------------------------------- */
+
+/* The number of bytes that are mapped. */
+MAPIO_API size_t mapio_length(const mapio_map *map);
+
+/* The offset in the file of the map's first byte. */
+MAPIO_API uint64_t mapio_offset(const mapio_map *map);
+
+/* What may be done with the map: flags and prot of a map opened with MAPIO_ACCESS_DEFAULT are
+ * boiled down to READ (no write permission), WRITE (no read permission) or DEFAULT (both). */
+MAPIO_API mapio_access mapio_access_of(const mapio_map *map);
+
+/* True where the map can be read or written at all. */
+MAPIO_API bool mapio_readable(const mapio_map *map);
+MAPIO_API bool mapio_writable(const mapio_map *map);
+
+/* Bytes that the map uses beside its pages: its own record in the heap. */
+MAPIO_API size_t mapio_overhead(const mapio_map *map);
+
+/* The length of the file now, which may differ from offset + length of the map; for an anonymous
+ * map its own length. MAPIO_E_NO_FILE for a map opened with MAPIO_OPEN_NO_TRACK. */
+MAPIO_API int mapio_size(uint64_t *size, const mapio_map *map, mapio_error *error);
+
+/* The address of the first byte, NULL for an empty map. It is good until the next mapio_resize or
+ * mapio_close; mapio_pin keeps it good. Stores through it need a writable map. */
+MAPIO_API void *mapio_data(const mapio_map *map);
+
+/* Pins and unpins: while a map has been pinned more often than unpinned, its address and length
+ * stay what they are, and mapio_resize and mapio_close are MAPIO_E_BUSY. Any thread may pin a map
+ * that is open. */
+MAPIO_API void mapio_pin(mapio_map *map);
+MAPIO_API void mapio_unpin(mapio_map *map);
+
+/* How many pins are held. */
+MAPIO_API size_t mapio_pins(const mapio_map *map);
+
+/* ---- bytes in and out ------------------------------------------------------------------------ */
+
+/* Copies `length` bytes at `offset` out of the map into `buffer`. MAPIO_E_RANGE, MAPIO_E_OVERFLOW,
+ * MAPIO_E_NOT_READABLE. */
+MAPIO_API int mapio_get(void *buffer, const mapio_map *map, uint64_t offset, size_t length,
+                        mapio_error *error);
+
+/* Copies `length` bytes of `buffer` into the map at `offset`. `buffer` may overlap the map.
+ * MAPIO_E_RANGE, MAPIO_E_OVERFLOW, MAPIO_E_READONLY. */
+MAPIO_API int mapio_put(mapio_map *map, uint64_t offset, const void *buffer, size_t length,
+                        mapio_error *error);
+
+/* One byte; errors as above. */
+MAPIO_API int mapio_get_byte(uint8_t *byte, const mapio_map *map, uint64_t offset,
+                             mapio_error *error);
+MAPIO_API int mapio_put_byte(mapio_map *map, uint64_t offset, uint8_t byte, mapio_error *error);
+
+/* Copies `count` bytes that lie `step` bytes apart, the first at `offset`, out of or into the map.
+ * `step` may be negative and not zero (MAPIO_E_INVALID). Every byte must lie inside the map. */
+MAPIO_API int mapio_get_strided(void *buffer, const mapio_map *map, uint64_t offset, int64_t step,
+                                size_t count, mapio_error *error);
+MAPIO_API int mapio_put_strided(mapio_map *map, uint64_t offset, int64_t step, const void *buffer,
+                                size_t count, mapio_error *error);
+
+/* Copies `length` bytes inside the map from `source` to `target`; they may overlap. Errors as of
+ * mapio_get and mapio_put. */
+MAPIO_API int mapio_move(mapio_map *map, uint64_t target, uint64_t source, size_t length,
+                         mapio_error *error);
+
+/* Sets `length` bytes at `offset` to `byte`. Errors as of mapio_put. */
+MAPIO_API int mapio_fill(mapio_map *map, uint64_t offset, size_t length, uint8_t byte,
+                         mapio_error *error);
+
+/* ---- the position ---------------------------------------------------------------------------- */
+
+/* Where a position is counted from, with the values of SEEK_SET, SEEK_CUR and SEEK_END. */
+typedef enum mapio_whence {
+    MAPIO_SEEK_SET = 0,
+    MAPIO_SEEK_CUR = 1,
+    MAPIO_SEEK_END = 2
+} mapio_whence;
+
+/* A map has a position, 0 when opened. Reading and writing move it on by the bytes done. It lies
+ * beyond the end only after a resize that cut the bytes under it off: then reads give nothing, and
+ * it stays until it is moved. */
+MAPIO_API uint64_t mapio_tell(const mapio_map *map);
+
+/* Moves the position. MAPIO_E_RANGE where it would leave the map, MAPIO_E_INVALID for another
+ * `whence`; it then stays. */
+MAPIO_API int mapio_seek(mapio_map *map, int64_t offset, int whence, mapio_error *error);
+
+/* Copies up to `capacity` bytes from the position into `buffer`; `*length` is how many, 0 at the
+ * end. */
+MAPIO_API int mapio_read(void *buffer, size_t *length, mapio_map *map, size_t capacity,
+                         mapio_error *error);
+
+/* The byte at the position. MAPIO_E_END at the end. */
+MAPIO_API int mapio_read_byte(uint8_t *byte, mapio_map *map, mapio_error *error);
+
+/* Copies one line from the position, its newline ('\n') included, into `buffer`; `*length` is its
+ * length, 0 at the end. A line longer than `capacity` comes in pieces, as with fgets, but nothing
+ * is terminated. */
+MAPIO_API int mapio_readline(void *buffer, size_t *length, mapio_map *map, size_t capacity,
+                             mapio_error *error);
+
+/* The length of the line at the position, its newline included, 0 at the end. The position stays.
+ */
+MAPIO_API int mapio_line_length(size_t *length, const mapio_map *map, mapio_error *error);
+
+/* Copies `length` bytes of `buffer` to the position: all of them, or none and MAPIO_E_RANGE. */
+MAPIO_API int mapio_write(mapio_map *map, const void *buffer, size_t length, mapio_error *error);
+
+/* Stores one byte at the position. MAPIO_E_END at the end. */
+MAPIO_API int mapio_write_byte(mapio_map *map, uint8_t byte, mapio_error *error);
+
+/* ---- searching ------------------------------------------------------------------------------- */
+
+/* No such place. */
+#define MAPIO_NOT_FOUND UINT64_MAX
+
+/* As an end or a length: to the end of the map. */
+#define MAPIO_TO_END SIZE_MAX
+
+/* `*index` becomes the lowest (find) or highest (rfind) offset at which the `length` bytes of
+ * `needle` lie wholly inside [start, end) of the map, or MAPIO_NOT_FOUND. `start` and `end` are cut
+ * to the map. An empty needle is found at start (find) or end (rfind) where start <= end. Time is
+ * linear in the range for every needle. MAPIO_E_NOT_READABLE. */
+MAPIO_API int mapio_find(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
+                         uint64_t start, uint64_t end, mapio_error *error);
+MAPIO_API int mapio_rfind(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
+                          uint64_t start, uint64_t end, mapio_error *error);
+
+/* ---- the file and its memory ----------------------------------------------------------------- */
+
+/* Flags of mapio_flush. Bits below MAPIO_FLUSH_ASYNC are the system's own MS_* bits, for those who
+ * have them (see mapio_constants); without any of both kinds a flush is durable. */
+typedef enum mapio_flush_bits {
+    MAPIO_FLUSH_ASYNC = 0x10000,     /* start writing and do not wait: nothing is promised */
+    MAPIO_FLUSH_INVALIDATE = 0x20000 /* let other maps of the file see what is on the disk */
+} mapio_flush_bits;
+
+/* Writes changed bytes in [offset, offset + length) to the file's disk; `length` MAPIO_TO_END means
+ * to the end of the map. With `flags` 0 the bytes are durable once it has returned MAPIO_OK: they
+ * survive a power cut as far as the disk keeps its word. Maps that never write to their file
+ * (READ, COPY) have nothing to flush: the range is checked and that is all. MAPIO_E_SYSTEM where
+ * the disk failed or is full; what was written is then unknown. */
+MAPIO_API int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int flags,
+                          mapio_error *error);
+
+/* Makes the map `length` bytes long and its file, if it has one, offset + length. Bytes beyond the
+ * file's old end are zero; bytes beyond a smaller length are lost. The address may change; the
+ * position stays. Either all of it happens or nothing: a file that must not have the new length and
+ * an address space that cannot hold it leave map and file as they were.
+ *
+ * MAPIO_E_BUSY while pinned, MAPIO_E_NO_FILE with MAPIO_OPEN_NO_TRACK, MAPIO_E_NOT_RESIZABLE for
+ * READ and COPY maps, MAPIO_E_OVERFLOW, MAPIO_E_UNSUPPORTED where a shared anonymous map would have
+ * to grow (Linux and the BSDs cannot), MAPIO_E_SYSTEM; checked in this order. */
+MAPIO_API int mapio_resize(mapio_map *map, size_t length, mapio_error *error);
+
+/* What the program will do with a range. Values below MAPIO_ADVICE_NORMAL are the system's own
+ * MADV_* (see mapio_constants). */
+typedef enum mapio_advice {
+    MAPIO_ADVICE_NORMAL = 0x10000, /* nothing special */
+    MAPIO_ADVICE_SEQUENTIAL,       /* from front to back: read ahead much */
+    MAPIO_ADVICE_RANDOM,           /* here and there: read ahead nothing */
+    MAPIO_ADVICE_WILLNEED,         /* soon: begin to read it now */
+    MAPIO_ADVICE_DONTNEED          /* not soon; stores of a private map in it are lost */
+} mapio_advice;
+
+/* Advises the system about [offset, offset + length); `length` MAPIO_TO_END, or any that reaches
+ * beyond, means to the end of the map. The range is widened to whole pages, but advice that is not
+ * known to leave content alone (DONTNEED, and every value of the system's own that this library
+ * does not know as a hint) begins at the first whole page, so that it never drops bytes in front of
+ * the range. MAPIO_E_RANGE where `offset` lies outside the map, MAPIO_E_SYSTEM for what the system
+ * refuses. */
+MAPIO_API int mapio_advise(mapio_map *map, uint64_t offset, size_t length, int advice,
+                           mapio_error *error);
+
+/* Names an anonymous map for tools that show a process's memory (Linux 5.17: /proc/PID/maps shows
+ * [anon:name] for a private and [anon_shmem:name] for a shared map). `name` is at most
+ * MAPIO_NAME_MAX bytes of printable ASCII without any of [ ] \ $ `. MAPIO_E_INVALID for a map of a
+ * file or a name that is too long; MAPIO_E_UNSUPPORTED where the system has no such thing. */
+#define MAPIO_NAME_MAX 79
+MAPIO_API int mapio_set_name(mapio_map *map, const char *name, mapio_error *error);
+
+/* ---- the system ------------------------------------------------------------------------------ */
+
+/* Bytes in a page of memory, and the unit that the system aligns a map's offset to (the same on
+ * Unix). */
+MAPIO_API size_t mapio_page_size(void);
+MAPIO_API size_t mapio_granularity(void);
+
+/* One constant of the system: a MAP_*, PROT_*, MADV_* or MS_* name and its value. */
+typedef struct mapio_constant {
+    const char *name;
+    int value;
+} mapio_constant;
+
+/* All the constants of the kinds above that this system has; `*count` is how many. A static table.
+ */
+MAPIO_API const mapio_constant *mapio_constants(size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MAPIO_MAPIO_H */

@@ -1,0 +1,508 @@
+/* The life of a map: open, resize, flush, close. The only file that changes a map's shape. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* Where an empty map's data points, so that data + 0 is an address. */
+static uint8_t nothing[1];
+
+/* ---- opening ---- */
+
+/* The file of a map to be, and what was done to it for the map's sake. */
+typedef struct map_source {
+    mapio__file file;
+    const char *path;       /* NULL: by descriptor */
+    bool owned;             /* file is ours to close */
+    bool created;           /* by us */
+    bool extended;          /* by us */
+    uint64_t length_before; /* where extended */
+} map_source;
+
+/* The options as this library knows them: those of an older or a newer header, or none. */
+static int options_read(mapio_options *known, const mapio_options *given, mapio_error *error)
+{
+    *known = (mapio_options)MAPIO_OPTIONS_INIT;
+    if (given == NULL) {
+        return MAPIO_OK;
+    }
+    if (given->size < sizeof(given->size)) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    memcpy(known, given, (size_t)mapio__min(given->size, sizeof(*known)));
+    const unsigned bits = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND |
+                          MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY;
+    bool exclusive_alone =
+        (known->open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE)) == MAPIO_OPEN_EXCLUSIVE;
+    if ((known->open & ~bits) != 0 || exclusive_alone) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    return MAPIO_OK;
+}
+
+/* An empty map of the mode that `options` ask for. */
+static int map_new(mapio_map **out, const mapio_options *options, bool anonymous,
+                   mapio_error *error)
+{
+    mapio__mode mode;
+    int status = mapio__mode_resolve(&mode, options, anonymous, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    mapio_map *map = calloc(1, sizeof(*map));
+    if (map == NULL) {
+        return mapio__fail(error, MAPIO_E_NOMEM);
+    }
+    map->data = nothing;
+    map->mode = mode;
+    map->file = MAPIO__NO_FILE;
+    map->offset = options->offset;
+    map->tracked = (options->open & MAPIO_OPEN_NO_TRACK) == 0;
+    *out = map;
+    return MAPIO_OK;
+}
+
+/* Maps [offset, offset + length) of `file` into the map, which is empty. */
+static int map_shape(mapio_map *map, mapio__file file, size_t length, mapio_error *error)
+{
+    if (length == 0) {
+        return MAPIO_OK;
+    }
+    uint64_t aligned =
+        map->mode.anonymous ? map->offset : mapio__align_down(map->offset, mapio__granularity());
+    size_t lead = (size_t)(map->offset - aligned);
+    size_t view_length = 0;
+    if (!mapio__add_size(&view_length, lead, length)) {
+        return mapio__fail(error, MAPIO_E_OVERFLOW);
+    }
+    int status = mapio__view_map(&map->view, &map->mode, file, aligned, view_length, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    map->data = map->view.base + lead;
+    map->length = length;
+    return MAPIO_OK;
+}
+
+/* How much of a file to map that has a length. */
+static int length_from_file(size_t *length, uint64_t file_length, const mapio_options *options,
+                            mapio_error *error)
+{
+    if (options->offset > file_length) {
+        return mapio__fail(error, MAPIO_E_BEYOND_FILE);
+    }
+    uint64_t rest = file_length - options->offset;
+    if (rest == 0 && (options->open & MAPIO_OPEN_NONEMPTY) != 0) {
+        return mapio__fail(error, file_length == 0 ? MAPIO_E_EMPTY : MAPIO_E_BEYOND_FILE);
+    }
+    if (rest > MAPIO__MEMORY_MAX) {
+        return mapio__fail(error, MAPIO_E_OVERFLOW);
+    }
+    *length = (size_t)rest;
+    return MAPIO_OK;
+}
+
+/* Makes the file of `source` at least `end` bytes long, or says that it is not. */
+static int reach(map_source *source, uint64_t file_length, uint64_t end, unsigned open,
+                 mapio_error *error)
+{
+    if (end <= file_length) {
+        return MAPIO_OK;
+    }
+    if ((open & MAPIO_OPEN_EXTEND) == 0) {
+        return mapio__fail(error, MAPIO_E_BEYOND_FILE);
+    }
+    int status = mapio__file_set_length(source->file, end, error);
+    if (status == MAPIO_OK) {
+        source->extended = true;
+        source->length_before = file_length;
+    }
+    return status;
+}
+
+/* Resolves options->length against the file, extending it if asked to. */
+static int length_resolve(size_t *length, map_source *source, const mapio_options *options,
+                          mapio_error *error)
+{
+    uint64_t end = 0;
+    if (!mapio__add(&end, options->offset, options->length) || end > MAPIO__FILE_MAX) {
+        return mapio__fail(error, MAPIO_E_OVERFLOW);
+    }
+    uint64_t file_length = 0;
+    bool sized = false;
+    int status = mapio__file_length(&file_length, &sized, source->file, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    if (!sized) {
+        *length = options->length;
+        return *length == 0 ? mapio__fail(error, MAPIO_E_INVALID) : MAPIO_OK;
+    }
+    if (options->length == 0) {
+        return length_from_file(length, file_length, options, error);
+    }
+    *length = options->length;
+    return reach(source, file_length, end, options->open, error);
+}
+
+/* Puts the file back as it was and lets go of it. What was captured of the failure that led here
+ * stays: these calls report nowhere. */
+static void source_undo(const map_source *source)
+{
+    if (source->created) {
+        mapio__file_remove(source->path);
+    } else if (source->extended) {
+        (void)mapio__file_set_length(source->file, source->length_before, NULL);
+    }
+    if (source->owned) {
+        (void)mapio__file_close(source->file, NULL);
+    }
+}
+
+/* The map's own descriptor: the source's where it is ours, else a duplicate; none if not tracked.
+ */
+static int map_take_file(mapio_map *map, map_source *source, mapio_error *error)
+{
+    if (!map->tracked) {
+        bool close = source->owned;
+        source->owned = false;
+        return close ? mapio__file_close(source->file, error) : MAPIO_OK;
+    }
+    if (!source->owned) {
+        return mapio__file_duplicate(&map->file, source->file, error);
+    }
+    map->file = source->file;
+    source->owned = false;
+    return MAPIO_OK;
+}
+
+static void map_free(mapio_map *map)
+{
+    (void)mapio__view_unmap(&map->view, NULL);
+    free(map);
+}
+
+/* Maps what `options` ask of the source. */
+static int map_fill(mapio_map *map, map_source *source, const mapio_options *options,
+                    mapio_error *error)
+{
+    size_t length = 0;
+    int status = length_resolve(&length, source, options, error);
+    if (status == MAPIO_OK) {
+        status = map_shape(map, source->file, length, error);
+    }
+    if (status == MAPIO_OK) {
+        status = map_take_file(map, source, error);
+    }
+    return status;
+}
+
+/* Whether the options suit a map that does or does not write to its file. */
+static int check_writes(const mapio_map *map, unsigned open, mapio_error *error)
+{
+    bool writes = map->mode.shared && map->mode.writable;
+    if (!writes && (open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND)) != 0) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    return MAPIO_OK;
+}
+
+/* An empty map for a file, with the options checked. */
+static int map_for_file(mapio_map **map, mapio_options *known, const mapio_options *options,
+                        mapio_error *error)
+{
+    int status = options_read(known, options, error);
+    if (status == MAPIO_OK) {
+        status = map_new(map, known, false, error);
+    }
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = check_writes(*map, known->open, error);
+    if (status != MAPIO_OK) {
+        map_free(*map);
+    }
+    return status;
+}
+
+int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
+                    mapio_error *error)
+{
+    mapio_options known;
+    mapio_map *made = NULL;
+    int status = map_for_file(&made, &known, options, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    map_source source = {.file = MAPIO__NO_FILE, .path = path};
+    bool write = made->mode.shared && made->mode.writable;
+    status = mapio__file_open(&source.file, &source.created, path, write, known.open,
+                              known.permission, error);
+    if (status != MAPIO_OK) {
+        goto fail;
+    }
+    source.owned = true;
+    status = map_fill(made, &source, &known, error);
+    if (status != MAPIO_OK) {
+        source_undo(&source);
+        goto fail;
+    }
+    *map = made;
+    return MAPIO_OK;
+
+fail:
+    map_free(made);
+    return status;
+}
+
+int mapio_open_fd(mapio_map **map, int fd, const mapio_options *options, mapio_error *error)
+{
+    mapio_options known;
+    mapio_map *made = NULL;
+    int status = map_for_file(&made, &known, options, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    if ((known.open & MAPIO_OPEN_CREATE) != 0) {
+        status = mapio__fail(error, MAPIO_E_INVALID);
+        goto fail;
+    }
+    map_source source = {.file = MAPIO__NO_FILE};
+    status = mapio__file_from_fd(&source.file, fd, error);
+    if (status != MAPIO_OK) {
+        goto fail;
+    }
+    status = map_fill(made, &source, &known, error);
+    if (status != MAPIO_OK) {
+        source_undo(&source);
+        goto fail;
+    }
+    *map = made;
+    return MAPIO_OK;
+
+fail:
+    map_free(made);
+    return status;
+}
+
+int mapio_open_anonymous(mapio_map **map, const mapio_options *options, mapio_error *error)
+{
+    mapio_options known;
+    mapio_map *made = NULL;
+    int status = options_read(&known, options, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    if ((known.open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND)) != 0) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    if (known.length == 0 && (known.open & MAPIO_OPEN_NONEMPTY) != 0) {
+        return mapio__fail(error, MAPIO_E_EMPTY);
+    }
+    status = map_new(&made, &known, true, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = map_shape(made, MAPIO__NO_FILE, known.length, error);
+    if (status != MAPIO_OK) {
+        map_free(made);
+        return status;
+    }
+    *map = made;
+    return MAPIO_OK;
+}
+
+/* ---- closing ---- */
+
+int mapio_close(mapio_map *map, mapio_error *error)
+{
+    if (map == NULL) {
+        return MAPIO_OK;
+    }
+    if (mapio_pins(map) != 0) {
+        return mapio__fail(error, MAPIO_E_BUSY);
+    }
+    int status = mapio__view_unmap(&map->view, error);
+    if (map->file != MAPIO__NO_FILE) {
+        int closed = mapio__file_close(map->file, status == MAPIO_OK ? error : NULL);
+        status = status == MAPIO_OK ? closed : status;
+    }
+    free(map);
+    return status;
+}
+
+/* ---- about a map ---- */
+
+size_t mapio_length(const mapio_map *map)
+{
+    return map->length;
+}
+
+uint64_t mapio_offset(const mapio_map *map)
+{
+    return map->offset;
+}
+
+mapio_access mapio_access_of(const mapio_map *map)
+{
+    return map->mode.access;
+}
+
+bool mapio_readable(const mapio_map *map)
+{
+    return map->mode.readable;
+}
+
+bool mapio_writable(const mapio_map *map)
+{
+    return map->mode.writable;
+}
+
+size_t mapio_overhead(const mapio_map *map)
+{
+    return sizeof(*map);
+}
+
+int mapio_size(uint64_t *size, const mapio_map *map, mapio_error *error)
+{
+    if (!map->tracked) {
+        return mapio__fail(error, MAPIO_E_NO_FILE);
+    }
+    if (map->mode.anonymous) {
+        *size = map->length;
+        return MAPIO_OK;
+    }
+    bool sized = false;
+    return mapio__file_length(size, &sized, map->file, error);
+}
+
+void *mapio_data(const mapio_map *map)
+{
+    return map->length == 0 ? NULL : map->data;
+}
+
+void mapio_pin(mapio_map *map)
+{
+    atomic_fetch_add_explicit(&map->pins, 1, memory_order_relaxed);
+}
+
+/* Release, so that what was done under the pin is over before resize or close sees it gone. */
+void mapio_unpin(mapio_map *map)
+{
+    atomic_fetch_sub_explicit(&map->pins, 1, memory_order_release);
+}
+
+size_t mapio_pins(const mapio_map *map)
+{
+    return atomic_load_explicit(&map->pins, memory_order_acquire);
+}
+
+/* ---- resizing ---- */
+
+static int resize_check(const mapio_map *map, size_t length, mapio_error *error)
+{
+    uint64_t end = 0;
+    mapio_status status = MAPIO_OK;
+    if (mapio_pins(map) != 0) {
+        status = MAPIO_E_BUSY;
+    } else if (!map->tracked) {
+        status = MAPIO_E_NO_FILE;
+    } else if (map->mode.access == MAPIO_ACCESS_READ || map->mode.access == MAPIO_ACCESS_COPY) {
+        status = MAPIO_E_NOT_RESIZABLE;
+    } else if (length > MAPIO__MEMORY_MAX || !mapio__add(&end, map->offset, length) ||
+               end > MAPIO__FILE_MAX) {
+        status = MAPIO_E_OVERFLOW;
+    } else if (length > map->length && !mapio__view_can_grow(&map->mode)) {
+        status = MAPIO_E_UNSUPPORTED;
+    }
+    return status == MAPIO_OK ? MAPIO_OK : mapio__fail(error, status);
+}
+
+/* Gives the map's memory its new length; the file has it already. On failure nothing changed. */
+static int view_fit(mapio_map *map, size_t length, mapio_error *error)
+{
+    if (map->length == 0) {
+        return map_shape(map, map->file, length, error);
+    }
+    if (length == 0) {
+        int status = mapio__view_unmap(&map->view, error);
+        if (status == MAPIO_OK) {
+            map->data = nothing;
+            map->length = 0;
+        }
+        return status;
+    }
+    size_t lead = (size_t)(map->data - map->view.base);
+    size_t view_length = 0;
+    if (!mapio__add_size(&view_length, lead, length)) {
+        return mapio__fail(error, MAPIO_E_OVERFLOW);
+    }
+    int status = mapio__view_resize(&map->view, &map->mode, map->file, map->offset - lead,
+                                    view_length, error);
+    if (status == MAPIO_OK) {
+        map->data = map->view.base + lead;
+        map->length = length;
+    }
+    return status;
+}
+
+/* A page of a private map that was cut short and grows again still holds what was stored behind
+ * its end; the file's own pages are cleared by the system. Clears [from, to) as far as it lies in
+ * the page in which the map ended. */
+static void clear_stale(mapio_map *map, size_t old_length, uint64_t from)
+{
+    size_t page = mapio__page_size();
+    size_t lead = (size_t)(map->data - map->view.base);
+    uint64_t page_end = mapio__align_down(lead + (uint64_t)old_length + page - 1, page) - lead;
+    uint64_t to = mapio__min(page_end, map->length);
+    if (from < to) {
+        memset(map->data + from, 0, (size_t)(to - from));
+    }
+}
+
+static int resize_anonymous(mapio_map *map, size_t length, mapio_error *error)
+{
+    size_t old_length = map->length;
+    int status = view_fit(map, length, error);
+    if (status == MAPIO_OK && length > old_length && old_length > 0) {
+        clear_stale(map, old_length, old_length);
+    }
+    return status;
+}
+
+/* The file first: if it cannot have the new length, nothing has happened; if then the memory
+ * cannot grow, the file gets its old length back. Memory never fails to shrink. */
+static int resize_file(mapio_map *map, size_t length, mapio_error *error)
+{
+    uint64_t file_length = 0;
+    bool sized = false;
+    int status = mapio__file_length(&file_length, &sized, map->file, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    size_t old_length = map->length;
+    status = mapio__file_set_length(map->file, map->offset + length, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = view_fit(map, length, error);
+    if (status != MAPIO_OK) {
+        (void)mapio__file_set_length(map->file, file_length, NULL);
+        return status;
+    }
+    if (!map->mode.shared && length > old_length && old_length > 0) {
+        uint64_t old_end = file_length > map->offset ? file_length - map->offset : 0;
+        clear_stale(map, old_length, mapio__max(old_length, old_end));
+    }
+    return MAPIO_OK;
+}
+
+int mapio_resize(mapio_map *map, size_t length, mapio_error *error)
+{
+    int status = resize_check(map, length, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    return map->mode.anonymous ? resize_anonymous(map, length, error)
+                               : resize_file(map, length, error);
+}

@@ -1,0 +1,80 @@
+/* What the system is told about a map's memory: flush, advise, name. */
+#include <string.h>
+
+#include "internal.h"
+
+/* The part of a map that a range means: MAPIO_TO_END resolved. */
+static int range_resolve(size_t *length, const mapio_map *map, uint64_t offset, size_t wanted,
+                         mapio_error *error)
+{
+    *length = wanted;
+    if (wanted == MAPIO_TO_END && offset <= map->length) {
+        *length = map->length - (size_t)offset;
+    }
+    mapio_status status = mapio__range_check(offset, *length, map->length);
+    return status == MAPIO_OK ? MAPIO_OK : mapio__fail(error, status);
+}
+
+/* Bytes between the start of its page and `offset`. */
+static size_t lead_in_page(const mapio_map *map, uint64_t offset)
+{
+    return (size_t)((uintptr_t)(map->data + offset) % mapio__page_size());
+}
+
+int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int flags, mapio_error *error)
+{
+    int status = range_resolve(&length, map, offset, length, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    bool keeps_stores =
+        map->mode.access == MAPIO_ACCESS_READ || map->mode.access == MAPIO_ACCESS_COPY;
+    if (length == 0 || keeps_stores) {
+        return MAPIO_OK;
+    }
+    size_t lead = lead_in_page(map, offset);
+    return mapio__view_flush(map->data + offset - lead, length + lead, map->file, flags, error);
+}
+
+int mapio_advise(mapio_map *map, uint64_t offset, size_t length, int advice, mapio_error *error)
+{
+    int native = 0;
+    bool keeps_content = false;
+    int status = mapio__advice_resolve(&native, &keeps_content, advice, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    if (offset > map->length) {
+        return mapio__fail(error, MAPIO_E_RANGE);
+    }
+    length = (size_t)mapio__min(length, map->length - offset);
+    size_t lead = lead_in_page(map, offset);
+    uint8_t *start = map->data + offset - lead;
+    if (keeps_content || lead == 0) {
+        length += lead;
+    } else {
+        size_t skipped = (size_t)mapio__min(mapio__page_size() - lead, length);
+        start += mapio__page_size();
+        length -= skipped;
+    }
+    /* With nothing left of the range the system still judges the advice. */
+    return mapio__view_advise(start, length, native, error);
+}
+
+int mapio_set_name(mapio_map *map, const char *name, mapio_error *error)
+{
+    if (!map->mode.anonymous || strlen(name) > MAPIO_NAME_MAX) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    return map->view.base == NULL ? MAPIO_OK : mapio__view_set_name(&map->view, name, error);
+}
+
+size_t mapio_page_size(void)
+{
+    return mapio__page_size();
+}
+
+size_t mapio_granularity(void)
+{
+    return mapio__granularity();
+}

@@ -1,0 +1,107 @@
+/* The contract with the operating system: what each platform room (posix/, windows/) must provide.
+ *
+ * These primitives know the system only, never a policy: no defaults, no undoing, no ranges. They
+ * return MAPIO_OK or a negative mapio_status; where a system call fails they fill `error` (which
+ * may be NULL) with its code and name before doing anything else. Addresses and lengths that they
+ * get are what they say they are: the caller has checked them.
+ */
+#ifndef MAPIO_PLATFORM_H
+#define MAPIO_PLATFORM_H
+
+#include <mapio/mapio.h>
+
+/* ---- the system ---- */
+
+/* Bytes in a page, and the unit of a view's offset in its file. Powers of two. */
+size_t mapio__page_size(void);
+size_t mapio__granularity(void);
+
+/* Writes the system's own words for its error `code` into `buffer`, terminated. Thread-safe. */
+void mapio__system_message(char *buffer, size_t capacity, int32_t code);
+
+/* ---- files ---- */
+
+/* An open file: a descriptor on Unix, a HANDLE on Windows. */
+typedef intptr_t mapio__file;
+#define MAPIO__NO_FILE ((mapio__file) - 1)
+
+/* Opens the file `path` for reading, and for writing if `writable`; never waits for a pipe, never
+ * becomes a controlling terminal, never inherited. `open` has the bits CREATE and EXCLUSIVE of
+ * mapio_open_bits. `*created` tells whether this call made the file. */
+int mapio__file_open(mapio__file *file, bool *created, const char *path, bool writable,
+                     unsigned open, unsigned permission, mapio_error *error);
+
+/* The file that the C runtime's descriptor `fd` is open for, without a duplicate. */
+int mapio__file_from_fd(mapio__file *file, int fd, mapio_error *error);
+
+/* A duplicate of `source` that is not inherited. */
+int mapio__file_duplicate(mapio__file *file, mapio__file source, mapio_error *error);
+
+int mapio__file_close(mapio__file file, mapio_error *error);
+
+/* `*length` is the file's length in bytes; `*sized` is false, and *length 0, for what has none
+ * (character devices, directories, pipes, sockets). */
+int mapio__file_length(uint64_t *length, bool *sized, mapio__file file, mapio_error *error);
+
+/* Cuts or extends the file; new bytes are zero and may be a hole. Length is at most INT64_MAX. */
+int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error);
+
+/* Removes the file `path`, which this process has just made; failure is of no use to anyone. */
+void mapio__file_remove(const char *path);
+
+/* ---- views ---- */
+
+/* What may be done with the memory, resolved from the options: `prot` and `flags` are the system's
+ * own bits for its mapping call. */
+typedef struct mapio__mode {
+    mapio_access access; /* as mapio_access_of tells it */
+    bool readable;
+    bool writable;
+    bool shared;    /* stores reach the file, or the other processes */
+    bool anonymous; /* no file behind it */
+    int prot;
+    int flags;
+} mapio__mode;
+
+/* Resolves `options`; MAPIO_E_INVALID where they contradict each other. */
+int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool anonymous,
+                        mapio_error *error);
+
+/* A view: `length` bytes of memory from `base`, as the system mapped them. base is aligned to the
+ * granularity; length is what was asked for, the last page reaches beyond it. */
+typedef struct mapio__view {
+    uint8_t *base; /* NULL: no view */
+    size_t length;
+} mapio__view;
+
+/* Maps `length` (not 0) bytes of `file` from `offset` (a multiple of the granularity), or fresh
+ * zeros if the mode is anonymous. */
+int mapio__view_map(mapio__view *view, const mapio__mode *mode, mapio__file file, uint64_t offset,
+                    size_t length, mapio_error *error);
+
+/* Unmaps; a view without base is nothing to do. */
+int mapio__view_unmap(mapio__view *view, mapio_error *error);
+
+/* Makes a view longer or shorter (not 0), keeping its content and moving it if need be; the file
+ * has its new length already. On failure the view is as it was. */
+int mapio__view_resize(mapio__view *view, const mapio__mode *mode, mapio__file file,
+                       uint64_t offset, size_t length, mapio_error *error);
+
+/* True where a view of this mode can become longer. */
+bool mapio__view_can_grow(const mapio__mode *mode);
+
+/* Writes the changed pages of [start, start + length), start aligned to the page, to the disk.
+ * `flags` as mapio_flush; without any, durable on return, and `file` may be MAPIO__NO_FILE. */
+int mapio__view_flush(void *start, size_t length, mapio__file file, int flags, mapio_error *error);
+
+/* The system's own value of an advice as mapio_advise takes it; `*keeps_content` tells whether it
+ * is known to be a hint only. MAPIO_E_INVALID for a portable value that does not exist. */
+int mapio__advice_resolve(int *native, bool *keeps_content, int advice, mapio_error *error);
+
+/* Gives `native` advice about [start, start + length), start aligned to the page. */
+int mapio__view_advise(void *start, size_t length, int native, mapio_error *error);
+
+/* Names the pages of an anonymous view; `name` has at most MAPIO_NAME_MAX bytes. */
+int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error);
+
+#endif /* MAPIO_PLATFORM_H */

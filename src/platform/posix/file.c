@@ -1,0 +1,141 @@
+/* Files on Unix: open(2), fcntl(2), fstat(2), ftruncate(2). */
+#include "posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../status.h"
+
+/* O_NONBLOCK: opening a pipe or a modem must not wait; it means nothing to a mapped file. */
+enum { OPEN_ALWAYS = O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+
+static int open_retry(const char *path, int flags, mode_t permission)
+{
+    int fd = -1;
+    do {
+        fd = open(path, flags, permission);
+    } while (fd == -1 && errno == EINTR);
+    return fd;
+}
+
+/* Opens what exists, else creates, and again should another process remove or make it in between;
+ * so that one of the two always tells whether this process made the file. */
+static int open_or_create(bool *created, const char *path, int flags, mode_t permission)
+{
+    for (;;) {
+        int fd = open_retry(path, flags | O_CREAT | O_EXCL, permission);
+        if (fd != -1 || errno != EEXIST) {
+            *created = fd != -1;
+            return fd;
+        }
+        fd = open_retry(path, flags, 0);
+        if (fd != -1 || errno != ENOENT) {
+            *created = false;
+            return fd;
+        }
+    }
+}
+
+int mapio__file_open(mapio__file *file, bool *created, const char *path, bool writable,
+                     unsigned open, unsigned permission, mapio_error *error)
+{
+    int flags = OPEN_ALWAYS | (writable ? O_RDWR : O_RDONLY);
+    int fd = -1;
+    *created = false;
+    if ((open & MAPIO_OPEN_EXCLUSIVE) != 0) {
+        fd = open_retry(path, flags | O_CREAT | O_EXCL, (mode_t)permission);
+        *created = fd != -1;
+    } else if ((open & MAPIO_OPEN_CREATE) != 0) {
+        fd = open_or_create(created, path, flags, (mode_t)permission);
+    } else {
+        fd = open_retry(path, flags, 0);
+    }
+    if (fd == -1) {
+        return mapio__fail_system(error, errno, "open");
+    }
+    *file = fd;
+    return MAPIO_OK;
+}
+
+int mapio__file_from_fd(mapio__file *file, int fd, mapio_error *error)
+{
+    if (fcntl(fd, F_GETFD) == -1) {
+        return mapio__fail_system(error, errno, "fcntl");
+    }
+    *file = fd;
+    return MAPIO_OK;
+}
+
+int mapio__file_duplicate(mapio__file *file, mapio__file source, mapio_error *error)
+{
+    int fd = fcntl((int)source, F_DUPFD_CLOEXEC, 0);
+    if (fd == -1) {
+        return mapio__fail_system(error, errno, "fcntl");
+    }
+    *file = fd;
+    return MAPIO_OK;
+}
+
+/* After EINTR the descriptor is gone on Linux and FreeBSD, and nobody knows elsewhere; closing it
+ * again could hit another thread's file. */
+int mapio__file_close(mapio__file file, mapio_error *error)
+{
+    if (close((int)file) == -1 && errno != EINTR) {
+        return mapio__fail_system(error, errno, "close");
+    }
+    return MAPIO_OK;
+}
+
+int mapio__file_length(uint64_t *length, bool *sized, mapio__file file, mapio_error *error)
+{
+    struct stat status;
+    if (fstat((int)file, &status) == -1) {
+        return mapio__fail_system(error, errno, "fstat");
+    }
+    *length = 0;
+    if (S_ISBLK(status.st_mode)) {
+        *sized = mapio__block_device_length(length, (int)file);
+        return MAPIO_OK;
+    }
+    /* Shared memory objects have no file type on some systems, but a length. */
+    *sized = S_ISREG(status.st_mode) || (status.st_mode & S_IFMT) == 0;
+    if (*sized) {
+        *length = (uint64_t)status.st_size;
+    }
+    return MAPIO_OK;
+}
+
+/* A length over the process's limit would not only fail but raise SIGXFSZ, which kills. */
+static bool over_limit(uint64_t length)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           length > limit.rlim_cur;
+}
+
+static bool is_longer(int fd, uint64_t length)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && (uint64_t)status.st_size >= length;
+}
+
+int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error)
+{
+    int result = -1;
+    if (over_limit(length) && !is_longer((int)file, length)) {
+        return mapio__fail_system(error, EFBIG, "ftruncate");
+    }
+    do {
+        result = ftruncate((int)file, (off_t)length);
+    } while (result == -1 && errno == EINTR);
+    return result == -1 ? mapio__fail_system(error, errno, "ftruncate") : MAPIO_OK;
+}
+
+void mapio__file_remove(const char *path)
+{
+    (void)unlink(path);
+}

@@ -1,0 +1,58 @@
+/* Checked arithmetic on offsets and lengths: the one place where they are added and compared. */
+#ifndef MAPIO_RANGE_H
+#define MAPIO_RANGE_H
+
+#include <mapio/mapio.h>
+
+/* Where the file and the address space end: off_t is signed on every system, and no object may be
+ * longer than PTRDIFF_MAX bytes (C17 6.5.6p9: the difference of its ends must fit). */
+#define MAPIO__FILE_MAX ((uint64_t)INT64_MAX)
+#define MAPIO__MEMORY_MAX ((size_t)PTRDIFF_MAX)
+
+/* `*sum` = a + b; false, and nothing stored, where that wraps. */
+static inline bool mapio__add(uint64_t *sum, uint64_t a, uint64_t b)
+{
+    if (b > UINT64_MAX - a) {
+        return false;
+    }
+    *sum = a + b;
+    return true;
+}
+
+/* `*size` = a + b as a length of memory; false where no memory is so long. */
+static inline bool mapio__add_size(size_t *size, uint64_t a, uint64_t b)
+{
+    uint64_t sum = 0;
+    if (!mapio__add(&sum, a, b) || sum > MAPIO__MEMORY_MAX) {
+        return false;
+    }
+    *size = (size_t)sum;
+    return true;
+}
+
+/* MAPIO_OK where [offset, offset + length) lies inside [0, limit), else what is wrong with it. */
+static inline mapio_status mapio__range_check(uint64_t offset, uint64_t length, uint64_t limit)
+{
+    if (offset <= limit && length <= limit - offset) {
+        return MAPIO_OK;
+    }
+    return length > UINT64_MAX - offset ? MAPIO_E_OVERFLOW : MAPIO_E_RANGE;
+}
+
+/* The largest multiple of `unit`, a power of two, that is not above `value`. */
+static inline uint64_t mapio__align_down(uint64_t value, size_t unit)
+{
+    return value - value % unit;
+}
+
+static inline uint64_t mapio__min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t mapio__max(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+#endif /* MAPIO_RANGE_H */

@@ -1,0 +1,64 @@
+/* Status codes as text. */
+#include <stdio.h>
+
+#include "platform/platform.h"
+#include "status.h"
+
+enum { MESSAGE_CAPACITY = 256 };
+
+static const struct {
+    int status;
+    const char *name;
+    const char *message;
+} table[] = {
+#define ROW(name, value, message) {value, "MAPIO_" #name, message},
+    MAPIO_STATUS_TABLE(ROW)
+#undef ROW
+};
+
+uint32_t mapio_version(void)
+{
+    return MAPIO_VERSION;
+}
+
+#define TEXT(x) #x
+#define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+
+const char *mapio_version_string(void)
+{
+    return VERSION_TEXT(MAPIO_VERSION_MAJOR, MAPIO_VERSION_MINOR, MAPIO_VERSION_PATCH);
+}
+
+const char *mapio_status_name(int status)
+{
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].status == status) {
+            return table[i].name;
+        }
+    }
+    return "MAPIO_E_?";
+}
+
+const char *mapio_status_message(int status)
+{
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].status == status) {
+            return table[i].message;
+        }
+    }
+    return "unknown status";
+}
+
+size_t mapio_error_text(char *buffer, size_t capacity, const mapio_error *error)
+{
+    char system[MESSAGE_CAPACITY];
+    const char *message = mapio_status_message(error->status);
+    int length = 0;
+    if (error->call == NULL) {
+        length = snprintf(buffer, capacity, "%s", message);
+    } else {
+        mapio__system_message(system, sizeof(system), error->system_code);
+        length = snprintf(buffer, capacity, "%s: %s: %s", message, error->call, system);
+    }
+    return length < 0 ? 0 : (size_t)length;
+}
