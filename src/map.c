@@ -1,4 +1,5 @@
 /* The life of a map: open, resize, flush, close. The only file that changes a map's shape. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ static int map_shape(mapio_map *map, mapio__file file, size_t length, mapio_erro
     if (status != MAPIO_OK) {
         return status;
     }
+    assert(map->view.base != NULL);
     map->data = map->view.base + lead;
     map->length = length;
     return MAPIO_OK;

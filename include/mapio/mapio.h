@@ -343,9 +343,9 @@ MAPIO_API int mapio_write_byte(mapio_map *map, uint8_t byte, mapio_error *error)
 #define MAPIO_TO_END SIZE_MAX
 
 /* `*index` becomes the lowest (find) or highest (rfind) offset at which the `length` bytes of
- * `needle` lie wholly inside [start, end) of the map, or MAPIO_NOT_FOUND. `start` and `end` are cut
- * to the map. An empty needle is found at start (find) or end (rfind) where start <= end. Time is
- * linear in the range for every needle. MAPIO_E_NOT_READABLE. */
+ * `needle` lie wholly inside [start, end) of the map, or MAPIO_NOT_FOUND. `end` is cut to the map;
+ * with `start` beyond it nothing is found. An empty needle is found at start (find) or end (rfind).
+ * Time is linear in the range for every needle. MAPIO_E_NOT_READABLE. */
 MAPIO_API int mapio_find(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
                          uint64_t start, uint64_t end, mapio_error *error);
 MAPIO_API int mapio_rfind(uint64_t *index, const mapio_map *map, const void *needle, size_t length,

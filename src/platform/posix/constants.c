@@ -9,6 +9,7 @@
 #define CONSTANT(name) {#name, name}
 
 static const mapio_constant constants[] = {
+    CONSTANT(PROT_NONE),
     CONSTANT(PROT_READ),
     CONSTANT(PROT_WRITE),
     CONSTANT(PROT_EXEC),

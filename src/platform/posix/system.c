@@ -30,6 +30,7 @@ size_t mapio__granularity(void)
  * code: glibc, musl and the BSDs return constant text then, and a thread's own buffer otherwise. */
 void mapio__system_message(char *buffer, size_t capacity, int32_t code)
 {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
     (void)snprintf(buffer, capacity, "%s", strerror(code));
 }
 

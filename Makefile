@@ -1,0 +1,141 @@
+# The front door of the checkout. Everything it sets up stands in .venv/ and build/.
+
+PYTHON ?= python3
+VENV ?= .venv
+PREFIX ?= /usr/local
+# Warnings are errors in CI.
+WERROR ?= $(if $(CI),true,false)
+
+MAKEFLAGS += --no-print-directory
+SETUP := $(PYTHON) tools/setup.py
+# Programs of the virtual environment come first; nothing is activated.
+IN_VENV = PATH="$(abspath $(VENV))/bin:$$PATH"
+VPYTHON = $(VENV)/bin/python
+MESON = $(IN_VENV) meson
+SOURCES := $(shell find include src python -type f -not -name '*.pyc') \
+    meson.build meson.options pyproject.toml
+EXTENSION = $(VENV)/.ready-extension
+C_TEST = $(MESON) test --print-errorlogs -C
+PYTEST = $(VPYTHON) -m pytest -q
+
+.PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
+    test-mremap lint format bench-calls install clean FORCE
+
+help: ## list the commands
+	@echo "make COMMAND, where COMMAND is one of"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | \
+	    while IFS="$$(printf '\t')" read -r name text; do printf '  %-18s %s\n' "$$name" "$$text"; done
+
+# ---- setting up ------------------------------------------------------------------------------
+
+# Made and kept by tools/setup.py, which touches them only when something changed.
+$(VENV)/.ready-build: FORCE
+	@$(SETUP) system build
+	@$(SETUP) venv $(VENV) build
+
+$(VENV)/.ready-test: $(VENV)/.ready-build FORCE
+	@$(SETUP) system test
+	@$(SETUP) venv $(VENV) test
+
+$(VENV)/.ready-lint: $(VENV)/.ready-test FORCE
+	@$(SETUP) venv $(VENV) lint
+
+$(EXTENSION): $(VENV)/.ready-build $(SOURCES)
+	@echo "building the extension into $(VENV)"
+	@$(IN_VENV) $(VPYTHON) -m pip --disable-pip-version-check install --quiet --no-build-isolation \
+	    --no-deps --force-reinstall -Cbuild-dir=$(VENV)/build-extension \
+	    -Csetup-args=-Dwerror=$(WERROR) $(EXTENSION_ARGS) .
+	@touch $@
+
+# One build of the C library for each purpose, each with its own options.
+build/demo/build.ninja: OPTIONS = -Dtests=disabled
+build/c/build.ninja: OPTIONS = -Dtests=enabled
+build/mremap/build.ninja: OPTIONS = -Dtests=enabled -Dmremap=false
+build/asan/build.ninja: OPTIONS = -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false
+build/lint/build.ninja: OPTIONS = -Dtests=enabled -Dpython=enabled -Ddefault_library=static
+build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
+build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
+	@echo "configuring build/$*"
+	@rm -rf build/$*
+	@mkdir -p build/$*
+	@$(MESON) setup build/$* -Dwerror=$(WERROR) $(OPTIONS) >build/$*.log || { cat build/$*.log; exit 1; }
+
+# ---- running ---------------------------------------------------------------------------------
+
+demo: $(EXTENSION) build/demo/build.ninja ## build everything and run the examples
+	@$(IN_VENV) ninja --quiet -C build/demo
+	@rm -rf build/demo/scratch && mkdir -p build/demo/scratch
+	@cd build/demo/scratch && for example in hello anonymous; do \
+	    echo; echo "== examples/$$example.c"; ../examples/$$example || exit 1; \
+	    echo; echo "== examples/$$example.py"; \
+	    $(abspath $(VPYTHON)) $(CURDIR)/examples/$$example.py || exit 1; done
+	@echo; echo "== examples/walk.py"
+	@cd build/demo/scratch && $(abspath $(VPYTHON)) $(CURDIR)/examples/walk.py
+
+test: test-c test-python ## run the tests: of the C library, then of the Python package
+
+test-c: $(VENV)/.ready-test build/c/build.ninja ## run the tests of the C library alone
+	@$(C_TEST) build/c
+
+test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python package alone
+	@$(PYTEST) tests/python tests/compat $(PYTEST_ARGS)
+
+test-all: ## run all of the tests below, too
+	@$(MAKE) test test-mremap test-valgrind test-asan test-interpreters
+
+test-interpreters: ## run the Python tests with every CPython that is found
+	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
+	@failed=; while read -r name path; do \
+	    echo "== CPython $$name: $$path"; \
+	    $(MAKE) test-python PYTHON="$$path" VENV="build/venv-$$name" </dev/null || failed="$$failed $$name"; \
+	    done <build/interpreters; \
+	    if [ -n "$$failed" ]; then echo "failed with CPython$$failed"; exit 1; fi
+
+test-mremap: $(VENV)/.ready-test build/mremap/build.ninja ## run the C tests as on a system without mremap
+	@$(C_TEST) build/mremap
+
+test-valgrind: $(VENV)/.ready-test build/c/build.ninja ## run the C tests under valgrind
+	@if $(SETUP) system valgrind; then $(C_TEST) build/c --setup valgrind --no-suite tools; \
+	    else echo "skipped: the C tests under valgrind"; fi
+
+SANITIZERS = $(foreach name,asan ubsan,$(shell $(or $(CC),cc) -print-file-name=lib$(name).so))
+test-asan: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
+test-asan: $(VENV)/.ready-test build/asan/build.ninja ## run all tests with the address and undefined-behaviour sanitizers
+	@$(C_TEST) build/asan --no-suite tools
+	@$(MAKE) build/venv-asan/.ready-test build/venv-asan/.ready-extension VENV=build/venv-asan \
+	    EXTENSION_ARGS="-Csetup-args=-Db_lto=false -Csetup-args=-Db_sanitize=address,undefined -Csetup-args=-Db_lundef=false"
+	@LD_PRELOAD="$(SANITIZERS)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+	    build/venv-asan/bin/python -m pytest -q tests/python tests/compat $(PYTEST_ARGS)
+
+bench-calls: $(EXTENSION) ## time single calls beside those of the standard module
+	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
+
+# ---- keeping it tidy -------------------------------------------------------------------------
+
+C_FILES = $(shell find include src python/ext tests/c examples -name '*.[ch]')
+TIDY_FILES = $(shell find src python/ext -name '*.c' -not -path 'src/platform/windows/*')
+PYTHON_ROOMS = bench examples python tests tools
+
+lint: $(VENV)/.ready-lint build/lint/build.ninja $(EXTENSION) ## check style, types and the architecture
+	@$(PYTHON) tools/check_rooms.py
+	@$(IN_VENV) ruff check --quiet
+	@$(IN_VENV) ruff format --check --quiet
+	@$(IN_VENV) clang-format --dry-run -Werror $(C_FILES)
+	@$(IN_VENV) mypy
+	@printf '%s\n' $(TIDY_FILES) | $(IN_VENV) xargs -n 1 -P 2 clang-tidy -p build/lint --quiet \
+	    --extra-arg=-Wno-unknown-warning-option
+	@echo "lint: all clean"
+
+format: $(VENV)/.ready-lint ## format the C and the Python code
+	@$(IN_VENV) ruff check --fix --quiet || true
+	@$(IN_VENV) ruff format --quiet
+	@$(IN_VENV) clang-format -i $(C_FILES)
+
+install: $(VENV)/.ready-build ## install the C library to PREFIX (default /usr/local), below DESTDIR
+	@$(MAKE) build/install/build.ninja
+	@$(MESON) configure build/install -Dprefix=$(PREFIX)
+	@$(MESON) install -C build/install $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean: ## remove everything that was built and set up
+	rm -rf .venv build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +

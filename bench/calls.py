@@ -1,0 +1,124 @@
+"""Times single calls of mapio beside the same calls of the standard mmap module.
+
+Both map equal files in one process. A round times every call once with each module, in
+alternating order, and the table shows the median over the rounds. Calls go through bound methods,
+many in a row without a loop between them, so that little but the call is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mmap
+import platform
+import statistics
+import tempfile
+import timeit
+from pathlib import Path
+from typing import NamedTuple
+
+import mapio
+
+LINE = b"the quick brown fox jumps over the lazy dog; again and again\n"
+LINES = 100_000
+UNROLL = 20
+LOOPS = 2_000
+
+
+class Call(NamedTuple):
+    """One thing to time: its name in the table, the statement, what to do before each timing."""
+
+    name: str
+    statement: str
+    setup: str = ""
+
+
+CALLS = [
+    Call("m[i]", "m[i]"),
+    Call("m[i] = v", "m[i] = 113"),
+    Call("m[a:b] (8 bytes)", "m[a:b]"),
+    Call("len(m)", "len(m)"),
+    Call("tell()", "f()", "f = m.tell"),
+    Call("seek(i)", "f(i)", "f = m.seek"),
+    Call("read_byte()", "f()", "m.seek(0); f = m.read_byte"),
+    Call("write_byte(v)", "f(113)", "m.seek(0); f = m.write_byte"),
+    Call("readline()", "f()", "m.seek(0); f = m.readline"),
+    Call("find(b'lazy', i)", "f(b'lazy', i)", "f = m.find"),
+]
+
+
+class Result(NamedTuple):
+    """Median nanoseconds of one call, and how they compare."""
+
+    call: str
+    standard_ns: float
+    mapio_ns: float
+    ratio: float
+
+
+def timer(call: Call, view: mmap.mmap | mapio.mmap) -> timeit.Timer:
+    start = 1000 * len(LINE)
+    names = {"m": view, "i": start, "a": start, "b": start + 8}
+    return timeit.Timer("; ".join([call.statement] * UNROLL), call.setup or "pass", globals=names)
+
+
+def nanoseconds(timing: timeit.Timer) -> float:
+    return timing.timeit(LOOPS) / (LOOPS * UNROLL) * 1e9
+
+
+def measure(call: Call, standard: mmap.mmap, ours: mapio.mmap, rounds: int) -> Result:
+    timers = (timer(call, standard), timer(call, ours))
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(rounds + 1):
+        for which in (0, 1) if turn % 2 else (1, 0):
+            times[which].append(nanoseconds(timers[which]))
+    # The first round warms up.
+    standard_ns, mapio_ns = (statistics.median(each[1:]) for each in times)
+    return Result(call.name, standard_ns, mapio_ns, mapio_ns / standard_ns)
+
+
+def measure_all(rounds: int) -> list[Result]:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, name) for name in ("standard", "mapio")]
+        for path in paths:
+            path.write_bytes(LINE * LINES)
+        with (
+            paths[0].open("r+b") as first,
+            paths[1].open("r+b") as second,
+            mmap.mmap(first.fileno(), 0) as standard,
+            mapio.mmap(second.fileno(), 0) as ours,
+        ):
+            return [measure(call, standard, ours, rounds) for call in CALLS]
+
+
+def processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def print_table(results: list[Result]) -> None:
+    print(f"{'call':<20}{'mmap':>10}{'mapio':>10}{'ratio':>8}")
+    for result in results:
+        times = f"{result.standard_ns:>7.1f} ns{result.mapio_ns:>7.1f} ns"
+        print(f"{result.call:<20}{times}{result.ratio:>8.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=51, help="timings of each call (default 51)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+    options = parser.parse_args()
+
+    machine = {"python": platform.python_version(), "processor": processor()}
+    print(f"CPython {machine['python']} on {machine['processor']}; medians of {options.rounds}\n")
+    results = measure_all(options.rounds)
+    print_table(results)
+    if options.json:
+        calls = [result._asdict() for result in results]
+        options.json.write_text(json.dumps({**machine, "calls": calls}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

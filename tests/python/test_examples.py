@@ -1,0 +1,57 @@
+"""Runs each Python example as its reader would and looks at what it prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXPECTED = {
+    "hello.py": [
+        r"readline: b'Hello Python!\n'",
+        "map[:5]: b'Hello'",
+        r"readline: b'Hello  world!\n'",
+        r"the file now holds: b'Hello  world!\n'",
+    ],
+    "anonymous.py": [
+        r"child reads: b'Hello world!\x00'",
+        "parent reads: b'Hello parent'",
+    ],
+}
+
+
+def run(name: str, *arguments: str, cwd: Path) -> list[str]:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_example_prints(name: str, tmp_path: Path) -> None:
+    assert run(name, cwd=tmp_path) == EXPECTED[name]
+
+
+def test_walk(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    content = b"one error\n" * 100_000 + b"A piece of text that is long enough to be found.\n"
+    file.write_bytes(content)
+
+    lines = [line.strip() for line in run("walk.py", str(file), cwd=tmp_path)]
+
+    assert "it occurs 100,000 times" in lines
+    assert "stored 100,000 words in the map, and flushed it" in lines
+    assert "the copy has 0 b'error'" in lines
+    assert "b'ERROR' went from 0 to 100,000" in lines
+    assert file.read_bytes() == content
+
+
+def test_walk_finds_a_file_of_its_own(tmp_path: Path) -> None:
+    assert run("walk.py", cwd=tmp_path)[0].startswith("The file is /")
+
+
+def test_every_example_is_here() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*EXPECTED, "walk.py"}
