@@ -472,31 +472,46 @@ static int resize_anonymous(mapio_map *map, size_t length, mapio_error *error)
     return status;
 }
 
-/* The file first: if it cannot have the new length, nothing has happened; if then the memory
- * cannot grow, the file gets its old length back. Memory never fails to shrink. */
+/* Steps that can be taken back come first, and a file is cut last: what is cut off cannot be put
+ * back. A file that gets longer, and a view, can have their old length again; a view never fails to
+ * get shorter. */
+static int resize_both(mapio_map *map, size_t length, uint64_t file_length, mapio_error *error)
+{
+    size_t old_length = map->length;
+    uint64_t end = map->offset + length;
+    int status = end > file_length ? mapio__file_set_length(map->file, end, error) : MAPIO_OK;
+    if (status == MAPIO_OK && length > old_length) {
+        status = view_fit(map, length, error);
+        if (status != MAPIO_OK && end > file_length) {
+            (void)mapio__file_set_length(map->file, file_length, NULL);
+        }
+    }
+    if (status == MAPIO_OK && end < file_length) {
+        status = mapio__file_set_length(map->file, end, error);
+        if (status != MAPIO_OK && length > old_length) {
+            (void)view_fit(map, old_length, NULL);
+        }
+    }
+    if (status == MAPIO_OK && length < old_length) {
+        status = view_fit(map, length, error);
+    }
+    return status;
+}
+
 static int resize_file(mapio_map *map, size_t length, mapio_error *error)
 {
     uint64_t file_length = 0;
     bool sized = false;
-    int status = mapio__file_length(&file_length, &sized, map->file, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
     size_t old_length = map->length;
-    status = mapio__file_set_length(map->file, map->offset + length, error);
-    if (status != MAPIO_OK) {
-        return status;
+    int status = mapio__file_length(&file_length, &sized, map->file, error);
+    if (status == MAPIO_OK) {
+        status = resize_both(map, length, file_length, error);
     }
-    status = view_fit(map, length, error);
-    if (status != MAPIO_OK) {
-        (void)mapio__file_set_length(map->file, file_length, NULL);
-        return status;
-    }
-    if (!map->mode.shared && length > old_length && old_length > 0) {
+    if (status == MAPIO_OK && !map->mode.shared && length > old_length && old_length > 0) {
         uint64_t old_end = file_length > map->offset ? file_length - map->offset : 0;
         clear_stale(map, old_length, mapio__max(old_length, old_end));
     }
-    return MAPIO_OK;
+    return status;
 }
 
 int mapio_resize(mapio_map *map, size_t length, mapio_error *error)

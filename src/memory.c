@@ -50,6 +50,10 @@ int mapio_advise(mapio_map *map, uint64_t offset, size_t length, int advice, map
     length = (size_t)mapio__min(length, map->length - offset);
     size_t lead = lead_in_page(map, offset);
     uint8_t *start = map->data + offset - lead;
+    if (length == 0) {
+        /* With nothing to advise about, the system still judges the advice. */
+        return mapio__view_advise(start, 0, native, error);
+    }
     if (keeps_content || lead == 0) {
         length += lead;
     } else {
@@ -57,13 +61,24 @@ int mapio_advise(mapio_map *map, uint64_t offset, size_t length, int advice, map
         start += mapio__page_size();
         length -= skipped;
     }
-    /* With nothing left of the range the system still judges the advice. */
     return mapio__view_advise(start, length, native, error);
+}
+
+/* What the kernel accepts in a name: PR_SET_VMA_ANON_NAME(2const). */
+static bool is_name(const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < length; i++) {
+        if (name[i] < ' ' || name[i] > '~' || strchr("[]\\$`", name[i]) != NULL) {
+            return false;
+        }
+    }
+    return length <= MAPIO_NAME_MAX;
 }
 
 int mapio_set_name(mapio_map *map, const char *name, mapio_error *error)
 {
-    if (!map->mode.anonymous || strlen(name) > MAPIO_NAME_MAX) {
+    if (!map->mode.anonymous || !is_name(name)) {
         return mapio__fail(error, MAPIO_E_INVALID);
     }
     return map->view.base == NULL ? MAPIO_OK : mapio__view_set_name(&map->view, name, error);

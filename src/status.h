@@ -23,4 +23,13 @@ static inline int mapio__fail_system(mapio_error *error, int32_t code, const cha
     return MAPIO_E_SYSTEM;
 }
 
+/* The same where the code says that the system has no such thing. */
+static inline int mapio__fail_unsupported(mapio_error *error, int32_t code, const char *call)
+{
+    if (error != NULL) {
+        *error = (mapio_error){.status = MAPIO_E_UNSUPPORTED, .system_code = code, .call = call};
+    }
+    return MAPIO_E_UNSUPPORTED;
+}
+
 #endif /* MAPIO_STATUS_H */

@@ -194,16 +194,17 @@ typedef struct mapio_options {
      0U}
 
 /* Maps the file of name `path` (UTF-8 on Windows, the system's bytes elsewhere). The file is opened
- * for reading where access is READ or COPY, for reading and writing otherwise, never inherited
- * by programs that are started. `options` may be NULL.
+ * for reading and writing if the map writes to it (shared, with write permission), else for
+ * reading, and is never inherited by programs that are started. `options` may be NULL.
  *
  * MAPIO_E_SYSTEM where the file cannot be opened or mapped (system_code tells: it does not exist,
- * is a directory or a pipe, permission is missing); MAPIO_E_INVALID for options that contradict
- * each other (access with flags or prot, CREATE or EXTEND for a map that does not write to its
- * file, an unknown bit or access) or length 0 of something that has no size; MAPIO_E_BEYOND_FILE
- * where offset, or offset + length without EXTEND, lies beyond the end; MAPIO_E_OVERFLOW where the
- * range cannot be addressed; MAPIO_E_NOMEM. A file that was created or extended by a call that then
- * fails is put back as it was. */
+ * is a directory or a pipe, permission or address space is missing); MAPIO_E_INVALID for options
+ * that contradict each other (access with flags or prot, CREATE or EXTEND for a map that does not
+ * write to its file, EXCLUSIVE without CREATE), an unknown bit or access, or length 0 of something
+ * that has no size; MAPIO_E_BEYOND_FILE where offset, or offset + length without EXTEND, lies
+ * beyond the end; MAPIO_E_OVERFLOW where the range cannot be addressed; MAPIO_E_NOMEM for the map's
+ * own record. A file that was created or extended by a call that then fails is put back as it was.
+ */
 MAPIO_API int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
                               mapio_error *error);
 
@@ -232,7 +233,8 @@ MAPIO_API size_t mapio_length(const mapio_map *map);
 MAPIO_API uint64_t mapio_offset(const mapio_map *map);
 
 /* What may be done with the map: flags and prot of a map opened with MAPIO_ACCESS_DEFAULT are
- * boiled down to READ (no write permission), WRITE (no read permission) or DEFAULT (both). */
+ * boiled down to READ (no write permission), WRITE (no read permission asked for, which processors
+ * grant with it) or DEFAULT (both). */
 MAPIO_API mapio_access mapio_access_of(const mapio_map *map);
 
 /* True where the map can be read or written at all. */
@@ -400,7 +402,7 @@ MAPIO_API int mapio_advise(mapio_map *map, uint64_t offset, size_t length, int a
 /* Names an anonymous map for tools that show a process's memory (Linux 5.17: /proc/PID/maps shows
  * [anon:name] for a private and [anon_shmem:name] for a shared map). `name` is at most
  * MAPIO_NAME_MAX bytes of printable ASCII without any of [ ] \ $ `. MAPIO_E_INVALID for a map of a
- * file or a name that is too long; MAPIO_E_UNSUPPORTED where the system has no such thing. */
+ * file or another name; MAPIO_E_UNSUPPORTED where the system has no such thing. */
 #define MAPIO_NAME_MAX 79
 MAPIO_API int mapio_set_name(mapio_map *map, const char *name, mapio_error *error);
 
@@ -417,7 +419,8 @@ typedef struct mapio_constant {
     int value;
 } mapio_constant;
 
-/* All the constants of the kinds above that this system has; `*count` is how many. A static table.
+/* The constants of the kinds above that this system has and that are of use with this library;
+ * `*count` is how many. A static table.
  */
 MAPIO_API const mapio_constant *mapio_constants(size_t *count);
 

@@ -101,7 +101,8 @@ int mapio__advice_resolve(int *native, bool *keeps_content, int advice, mapio_er
 /* Gives `native` advice about [start, start + length), start aligned to the page. */
 int mapio__view_advise(void *start, size_t length, int native, mapio_error *error);
 
-/* Names the pages of an anonymous view; `name` has at most MAPIO_NAME_MAX bytes. */
+/* Names the pages of an anonymous view; `name` is as mapio_set_name wants it. MAPIO_E_UNSUPPORTED,
+ * with the system's code, where it knows no names. */
 int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error);
 
 #endif /* MAPIO_PLATFORM_H */

@@ -38,8 +38,9 @@ int mapio__view_grow(mapio__view *view, const mapio__mode *mode, mapio__file fil
         *view = (mapio__view){.base = base, .length = length};
         return MAPIO_OK;
     }
-    if (errno == EFAULT) {
-        /* Advice about a part has split the mapping, and mremap moves one piece only. */
+    if (errno == EFAULT || errno == ENOMEM) {
+        /* Advice about a part has split the mapping, and mremap moves one piece only; if it is
+         * memory that is missing, it will be missing again. */
         return map_again(view, mode, file, offset, length, error);
     }
     return mapio__fail_system(error, errno, "mremap");

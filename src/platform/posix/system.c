@@ -78,14 +78,16 @@ int mapio__file_settle(mapio__file file, mapio_error *error)
 #endif
 
 #if defined(__linux__) && defined(PR_SET_VMA)
-/* PR_SET_VMA_ANON_NAME(2const), since Linux 5.17; EINVAL where the kernel was built without it. */
+/* PR_SET_VMA_ANON_NAME(2const), since Linux 5.17. EINVAL, which a good name and range never are,
+ * says that the kernel is older or was built without it. */
 int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error)
 {
     size_t page = mapio__page_size();
     size_t length = (view->length + page - 1) / page * page;
     if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)(uintptr_t)view->base, length,
               (unsigned long)(uintptr_t)name) == -1) {
-        return mapio__fail_system(error, errno, "prctl");
+        return errno == EINVAL ? mapio__fail_unsupported(error, errno, "prctl")
+                               : mapio__fail_system(error, errno, "prctl");
     }
     return MAPIO_OK;
 }

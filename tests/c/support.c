@@ -1,0 +1,480 @@
+#include "support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+/* What `failure` holds before a call: values that no function of the library writes. */
+#define UNTOUCHED_STATUS MAPIO_STATUS_FORCE_INT
+#define UNTOUCHED_CODE 0x5a5a5a5a
+static const char untouched_call[] = "untouched";
+
+mapio_error failure = {UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call};
+
+/* Returns what the last call wrote and makes `failure` ready for the next one. */
+static mapio_error take_failure(void)
+{
+    mapio_error taken = failure;
+
+    failure = (mapio_error){UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call};
+    return taken;
+}
+
+static bool untouched(const mapio_error *error)
+{
+    return error->status == UNTOUCHED_STATUS && error->system_code == UNTOUCHED_CODE &&
+           error->call == untouched_call;
+}
+
+static void describe(const char *call, int result, const mapio_error *error)
+{
+    char text[256] = "nothing in the error";
+
+    if (!untouched(error)) {
+        mapio_error_text(text, sizeof(text), error);
+    }
+    print_error("%s\nreturned %s (%d): %s\n", call, mapio_status_name(result), result, text);
+}
+
+void check_ok(int result, const char *call, const char *file, int line)
+{
+    mapio_error error = take_failure();
+
+    if (result != MAPIO_OK || !untouched(&error)) {
+        describe(call, result, &error);
+        print_error("expected MAPIO_OK and the error left alone\n");
+        _fail(file, line);
+    }
+}
+
+/* A failing call returned `status` and filled the error with it. */
+static mapio_error check_failed(int result, int status, const char *call, const char *file,
+                                int line)
+{
+    mapio_error error = take_failure();
+
+    if (result != status || (int)error.status != status || error.call == untouched_call ||
+        error.system_code == UNTOUCHED_CODE) {
+        describe(call, result, &error);
+        print_error("expected %s, in the error too\n", mapio_status_name(status));
+        _fail(file, line);
+    }
+    return error;
+}
+
+void check_status(int result, int status, const char *call, const char *file, int line)
+{
+    (void)check_failed(result, status, call, file, line);
+}
+
+void check_fails(int result, int status, const char *call, const char *file, int line)
+{
+    mapio_error error = check_failed(result, status, call, file, line);
+
+    if (error.system_code != 0 || error.call != NULL) {
+        describe(call, result, &error);
+        print_error("expected no system call in the error\n");
+        _fail(file, line);
+    }
+}
+
+void check_system_fails(int result, int status, int code, const char *call, const char *file,
+                        int line)
+{
+    mapio_error error = check_failed(result, status, call, file, line);
+
+    if (error.system_code != code || error.call == NULL || error.call[0] == '\0') {
+        describe(call, result, &error);
+        print_error("expected the system code %d (%s) and a call\n", code, strerror(code));
+        _fail(file, line);
+    }
+}
+
+void check_status_or_ok(int result, int status, const char *call, const char *file, int line)
+{
+    if (status == MAPIO_OK) {
+        check_ok(result, call, file, line);
+    } else {
+        check_status(result, status, call, file, line);
+    }
+}
+
+void check_u64(uint64_t actual, uint64_t expected, const char *what, const char *file, int line)
+{
+    if (actual != expected) {
+        print_error("%s is %" PRIu64 " (0x%" PRIx64 "), expected %" PRIu64 " (0x%" PRIx64 ")\n",
+                    what, actual, actual, expected, expected);
+        _fail(file, line);
+    }
+}
+
+void skip_on_32_bit(void)
+{
+    if (sizeof(size_t) < sizeof(uint64_t)) {
+        skip_because("addresses of this system have 32 bits");
+    }
+}
+
+/* ---- known bytes ----------------------------------------------------------------------------- */
+
+uint8_t pattern_byte(uint64_t offset)
+{
+    return (uint8_t)(offset ^ (offset >> 8) * 31 ^ (offset >> 16) * 17);
+}
+
+void pattern_fill(void *buffer, uint64_t offset, size_t length)
+{
+    uint8_t *bytes = buffer;
+
+    for (size_t i = 0; i < length; i++) {
+        bytes[i] = pattern_byte(offset + i);
+    }
+}
+
+/* ---- one test's files and map ---------------------------------------------------------------- */
+
+int fixture_setup(void **state)
+{
+    static fixture only;
+    const char *base = getenv("TMPDIR");
+
+    only = (fixture){.fd = -1, .descriptors = open_descriptors()};
+    (void)snprintf(only.directory, sizeof(only.directory), "%s/mapio-test-XXXXXX",
+                   base != NULL ? base : "/tmp");
+    if (mkdtemp(only.directory) == NULL) {
+        print_error("%s: %s\n", only.directory, strerror(errno));
+        return -1;
+    }
+    file_name(&only, "file");
+    (void)take_failure();
+    *state = &only;
+    return 0;
+}
+
+static void remove_directory(const fixture *f)
+{
+    DIR *directory = opendir(f->directory);
+
+    if (directory != NULL) {
+        for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+                (void)unlinkat(dirfd(directory), entry->d_name, 0);
+            }
+        }
+        (void)closedir(directory);
+    }
+    (void)rmdir(f->directory);
+}
+
+int fixture_teardown(void **state)
+{
+    fixture *f = *state;
+    size_t left;
+
+    while (f->map != NULL && mapio_pins(f->map) > 0) {
+        mapio_unpin(f->map);
+    }
+    (void)mapio_close(f->map, NULL);
+    f->map = NULL;
+    if (f->fd >= 0) {
+        (void)close(f->fd);
+    }
+    remove_directory(f);
+    left = open_descriptors();
+    if (left != f->descriptors) {
+        print_error("%zu descriptors are open, %zu before the test\n", left, f->descriptors);
+        return -1;
+    }
+    return 0;
+}
+
+void file_name(fixture *f, const char *name)
+{
+    (void)snprintf(f->path, sizeof(f->path), "%s/%s", f->directory, name);
+}
+
+static void write_all(int fd, const uint8_t *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t done = write(fd, bytes, length);
+
+        if (done <= 0) {
+            fail_msg("write: %s", strerror(errno));
+        }
+        bytes += done;
+        length -= (size_t)done;
+    }
+}
+
+static void create_file(fixture *f)
+{
+    if (f->fd >= 0) {
+        (void)close(f->fd);
+    }
+    f->fd = open(f->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (f->fd < 0) {
+        fail_msg("%s: %s", f->path, strerror(errno));
+    }
+}
+
+void file_bytes(fixture *f, const void *bytes, size_t length)
+{
+    create_file(f);
+    write_all(f->fd, bytes, length);
+}
+
+void file_make(fixture *f, size_t length)
+{
+    uint8_t block[4096];
+
+    create_file(f);
+    for (size_t done = 0; done < length;) {
+        size_t part = length - done < sizeof(block) ? length - done : sizeof(block);
+
+        pattern_fill(block, done, part);
+        write_all(f->fd, block, part);
+        done += part;
+    }
+}
+
+void file_truncate(const fixture *f, uint64_t length)
+{
+    if (ftruncate(f->fd, (off_t)length) != 0) {
+        fail_msg("ftruncate: %s", strerror(errno));
+    }
+}
+
+bool file_exists(const fixture *f)
+{
+    return access(f->path, F_OK) == 0;
+}
+
+uint64_t file_length(const fixture *f)
+{
+    struct stat status;
+
+    if (stat(f->path, &status) != 0) {
+        fail_msg("%s: %s", f->path, strerror(errno));
+    }
+    return (uint64_t)status.st_size;
+}
+
+void assert_file(const fixture *f, uint64_t offset, const void *expected, size_t length)
+{
+    uint8_t block[4096];
+    const uint8_t *bytes = expected;
+
+    for (size_t done = 0; done < length;) {
+        size_t part = length - done < sizeof(block) ? length - done : sizeof(block);
+
+        assert_u64((uint64_t)pread(f->fd, block, part, (off_t)(offset + done)), part);
+        assert_memory_equal(block, bytes + done, part);
+        done += part;
+    }
+}
+
+void assert_file_untouched(const fixture *f, size_t length)
+{
+    uint8_t *expected = malloc(length + 1);
+
+    assert_non_null(expected);
+    pattern_fill(expected, 0, length);
+    assert_u64(file_length(f), length);
+    assert_file(f, 0, expected, length);
+    free(expected);
+}
+
+/* ---- maps ------------------------------------------------------------------------------------ */
+
+mapio_options options_of(mapio_access access, uint64_t offset, size_t length)
+{
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    options.access = access;
+    options.offset = offset;
+    options.length = length;
+    return options;
+}
+
+void map_file(fixture *f, mapio_access access)
+{
+    mapio_options options = options_of(access, 0, 0);
+
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+}
+
+void map_anonymous(fixture *f, mapio_access access, size_t length)
+{
+    mapio_options options = options_of(access, 0, length);
+
+    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
+}
+
+void map_text(fixture *f, const char *text)
+{
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, strlen(text));
+    assert_ok(mapio_put(f->map, 0, text, strlen(text), &failure));
+}
+
+void map_memory(fixture *f, int flags, int prot, size_t length)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
+
+    options.flags = flags;
+    options.prot = prot;
+    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
+}
+
+void map_close(fixture *f)
+{
+    mapio_map *map = f->map;
+
+    f->map = NULL;
+    assert_ok(mapio_close(map, &failure));
+}
+
+void assert_map(const mapio_map *map, uint64_t offset, const void *expected, size_t length)
+{
+    uint8_t *bytes = malloc(length + 1);
+
+    assert_non_null(bytes);
+    assert_ok(mapio_get(bytes, map, offset, length, &failure));
+    assert_memory_equal(bytes, expected, length);
+    free(bytes);
+}
+
+void assert_map_pattern(const mapio_map *map, uint64_t offset, size_t length)
+{
+    uint8_t *expected = malloc(length + 1);
+
+    assert_non_null(expected);
+    pattern_fill(expected, offset, length);
+    assert_u64(mapio_length(map), length);
+    assert_map(map, 0, expected, length);
+    free(expected);
+}
+
+void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uint8_t byte)
+{
+    uint8_t *expected = malloc(length + 1);
+
+    assert_non_null(expected);
+    memset(expected, byte, length);
+    assert_map(map, offset, expected, length);
+    free(expected);
+}
+
+/* ---- random numbers -------------------------------------------------------------------------- */
+
+random_source random_start(void)
+{
+    const char *given = getenv("MAPIO_TEST_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10)
+                                  : (uint64_t)time(NULL) * 1000003U + (uint64_t)getpid();
+
+    print_message("seed %" PRIu64 " (MAPIO_TEST_SEED=%" PRIu64 " repeats it)\n", seed, seed);
+    return (random_source){seed};
+}
+
+/* splitmix64 */
+static uint64_t random_next(random_source *random)
+{
+    uint64_t z = (random->state += 0x9e3779b97f4a7c15U);
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+}
+
+uint64_t random_below(random_source *random, uint64_t bound)
+{
+    return random_next(random) % bound;
+}
+
+/* ---- the process ----------------------------------------------------------------------------- */
+
+size_t open_descriptors(void)
+{
+    size_t count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        count += fcntl(fd, F_GETFD) != -1;
+    }
+    return count;
+}
+
+size_t mapped_regions(void)
+{
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    size_t count = 0;
+    char block[4096];
+    ssize_t length;
+
+    if (fd < 0) {
+        return 0;
+    }
+    while ((length = read(fd, block, sizeof(block))) > 0) {
+        for (ssize_t i = 0; i < length; i++) {
+            count += block[i] == '\n';
+        }
+    }
+    (void)close(fd);
+    return count;
+}
+
+int code_of_refused_map(size_t length)
+{
+    void *memory = mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_ptr_equal(memory, MAP_FAILED);
+    return errno;
+}
+
+bool inside_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    return preload != NULL && strstr(preload, "vgpreload") != NULL;
+}
+
+bool system_constant(int *value, const char *name)
+{
+    size_t count = 0;
+    const mapio_constant *constants = mapio_constants(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(constants[i].name, name) == 0) {
+            *value = constants[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+int in_child(int (*work)(void *), void *argument)
+{
+    int status = 0;
+    pid_t child;
+
+    (void)fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        _exit(work(argument));
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        fail_msg("fork: %s", strerror(errno));
+    }
+    if (!WIFEXITED(status)) {
+        fail_msg("the child died of signal %d", WTERMSIG(status));
+    }
+    return WEXITSTATUS(status);
+}

@@ -1,0 +1,175 @@
+/* What the C tests share: checks that print status names, files and maps with known bytes, random
+ * numbers that can be repeated, and facts about the process. */
+#ifndef MAPIO_TESTS_SUPPORT_H
+#define MAPIO_TESTS_SUPPORT_H
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <mapio/mapio.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+/* The error that checked calls fill: pass `&failure` as their last argument. The checks below see
+ * to it that a success leaves it alone and that a failure fills it wholly. One thread only. */
+extern mapio_error failure;
+
+/* The call succeeds. */
+#define assert_ok(call) check_ok((call), #call, __FILE__, __LINE__)
+
+/* The call fails with `status`, a status for which no system call was asked. */
+#define assert_fails(call, status) check_fails((call), (status), #call, __FILE__, __LINE__)
+
+/* The call fails with `status` because the system said `code`. */
+#define assert_system_fails(call, status, code)                                                    \
+    check_system_fails((call), (status), (code), #call, __FILE__, __LINE__)
+
+/* The call fails with `status`; whether the system was asked is the library's own affair. */
+#define assert_status(call, status) check_status((call), (status), #call, __FILE__, __LINE__)
+
+/* The call returns `status`, which may be MAPIO_OK: for tables of cases. */
+#define assert_status_or_ok(call, status)                                                          \
+    check_status_or_ok((call), (status), #call, __FILE__, __LINE__)
+
+/* Two numbers of up to 64 bits are equal. */
+#define assert_u64(actual, expected) check_u64((actual), (expected), #actual, __FILE__, __LINE__)
+
+void check_ok(int result, const char *call, const char *file, int line);
+void check_fails(int result, int status, const char *call, const char *file, int line);
+void check_system_fails(int result, int status, int code, const char *call, const char *file,
+                        int line);
+void check_status(int result, int status, const char *call, const char *file, int line);
+void check_status_or_ok(int result, int status, const char *call, const char *file, int line);
+void check_u64(uint64_t actual, uint64_t expected, const char *what, const char *file, int line);
+
+/* Leaves the test, with one line that says why. */
+#define skip_because(reason)                                                                       \
+    do {                                                                                           \
+        print_message("skipped: %s\n", (reason));                                                  \
+        skip();                                                                                    \
+    } while (0)
+
+/* Leaves the test where no length that the library takes is too long for the address space. */
+void skip_on_32_bit(void);
+
+/* ---- known bytes ----------------------------------------------------------------------------- */
+
+/* The byte that test files have at `offset`. Pages differ from one another. */
+uint8_t pattern_byte(uint64_t offset);
+
+void pattern_fill(void *buffer, uint64_t offset, size_t length);
+
+/* ---- one test's files and map ---------------------------------------------------------------- */
+
+/* A directory of its own for each test, with at most one file and one map that are cleaned up
+ * whatever becomes of the test. The tear-down fails a test that left a descriptor open. */
+typedef struct fixture {
+    char directory[256];
+    char path[300];     /* the file made by file_make and file_text; does not exist before */
+    int fd;             /* open on it for reading and writing, else -1 */
+    mapio_map *map;     /* closed by the tear-down where not NULL */
+    size_t descriptors; /* how many were open before the test */
+} fixture;
+
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+#define with_fixture(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+
+/* Writes the path of `name` in the test's directory over f->path. */
+void file_name(fixture *f, const char *name);
+
+/* Makes the file, `length` bytes of the pattern or the bytes given. */
+void file_make(fixture *f, size_t length);
+void file_bytes(fixture *f, const void *bytes, size_t length);
+
+/* Sets the length of the file behind the library's back. */
+void file_truncate(const fixture *f, uint64_t length);
+
+bool file_exists(const fixture *f);
+uint64_t file_length(const fixture *f);
+
+/* The file's bytes from `offset` on, read with the system's read call, are these. */
+void assert_file(const fixture *f, uint64_t offset, const void *expected, size_t length);
+
+/* The whole file is still what file_make made it. */
+void assert_file_untouched(const fixture *f, size_t length);
+
+/* ---- maps ------------------------------------------------------------------------------------ */
+
+/* Options with these fields and the defaults in all others. */
+mapio_options options_of(mapio_access access, uint64_t offset, size_t length);
+
+/* Opens f->map: the file by its path, or `length` anonymous bytes. */
+void map_file(fixture *f, mapio_access access);
+void map_anonymous(fixture *f, mapio_access access, size_t length);
+
+/* The same with `text` inside. */
+void map_text(fixture *f, const char *text);
+
+/* Opens f->map: anonymous memory with the system's own flags and protection. */
+void map_memory(fixture *f, int flags, int prot, size_t length);
+
+void map_close(fixture *f);
+
+/* The map's bytes from `offset` on are these. */
+void assert_map(const mapio_map *map, uint64_t offset, const void *expected, size_t length);
+
+/* The map is `length` bytes long, and all of them are the pattern from `offset` on. */
+void assert_map_pattern(const mapio_map *map, uint64_t offset, size_t length);
+
+/* `length` bytes of the map from `offset` on are `byte`. */
+void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uint8_t byte);
+
+/* ---- random numbers -------------------------------------------------------------------------- */
+
+typedef struct random_source {
+    uint64_t state;
+} random_source;
+
+/* Starts from the seed in MAPIO_TEST_SEED, else from the clock, and prints it. */
+random_source random_start(void);
+
+/* A number below `bound`, which is not 0. */
+uint64_t random_below(random_source *random, uint64_t bound);
+
+/* ---- the process ----------------------------------------------------------------------------- */
+
+/* How many descriptors are open. */
+size_t open_descriptors(void);
+
+/* How many regions of memory are mapped; 0 where the system does not tell. */
+size_t mapped_regions(void);
+
+/* What the system says (errno) of a plain map of `length` bytes of memory that it must refuse. */
+int code_of_refused_map(size_t length);
+
+/* True where the program runs inside valgrind, whose own books of memory differ in places. */
+bool inside_valgrind(void);
+
+/* The value of one of the system's constants by its name; false where there is none. */
+bool system_constant(int *value, const char *name);
+
+/* Runs `work` in a child process and returns what it returned, 0 to 100; fails where the child
+ * dies otherwise. The child must not use the checks above, but child_check. */
+int in_child(int (*work)(void *), void *argument);
+
+/* In a function that returns 0 for success: returns 1, having said why, where `condition` fails. */
+#define child_check(condition)                                                                     \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            print_error("%s:%d: in a child: %s\n", __FILE__, __LINE__, #condition);                \
+            return 1;                                                                              \
+        }                                                                                          \
+    } while (0)
+
+#endif /* MAPIO_TESTS_SUPPORT_H */

@@ -1,0 +1,446 @@
+/* Bytes in and out: get, put, single bytes, strided, move and fill, and what they refuse. */
+#include "support.h"
+
+#include <sys/mman.h>
+
+enum { LENGTH = 10000 };
+
+/* ---- ranges ---- */
+
+typedef struct range_case {
+    uint64_t offset;
+    size_t length;
+} range_case;
+
+static const range_case inside[] = {
+    {0, 0},    {0, 1},       {0, LENGTH},     {1, LENGTH - 1},
+    {4095, 2}, {4096, 4096}, {LENGTH - 1, 1}, {LENGTH, 0},
+};
+
+static const range_case outside[] = {
+    {0, LENGTH + 1},
+    {1, LENGTH},
+    {LENGTH, 1},
+    {LENGTH + 1, 0},
+    {LENGTH + 1, 1},
+    {0, SIZE_MAX},
+    {1, SIZE_MAX},
+    {LENGTH, SIZE_MAX},
+    {INT64_MAX, 0},
+    {INT64_MAX, 1},
+    {INT64_MAX, SIZE_MAX},
+    {(uint64_t)INT64_MAX + 1, 0},
+    {(uint64_t)INT64_MAX + 1, SIZE_MAX},
+    {UINT64_MAX - 1, 1},
+    {UINT64_MAX, 0},
+    {UINT64_MAX, 1},
+    {UINT64_MAX, SIZE_MAX},
+    {UINT64_C(1) << 32, 1},
+    {(UINT64_C(1) << 32) + 5, 1},
+};
+
+/* What lies outside is RANGE; where even the sum wraps it is OVERFLOW. */
+static int status_outside(const range_case *row)
+{
+    return row->length > UINT64_MAX - row->offset ? MAPIO_E_OVERFLOW : MAPIO_E_RANGE;
+}
+
+/* An anonymous map that is filled with the pattern. */
+static void map_pattern(fixture *f, size_t length)
+{
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, length);
+    pattern_fill(mapio_data(f->map), 0, length);
+}
+
+/* ---- get and put ---- */
+
+/* get copies exactly the range, wherever it lies. */
+static void get_copies_the_range(void **state)
+{
+    fixture *f = *state;
+    uint8_t expected[LENGTH];
+
+    map_pattern(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(inside); i++) {
+        uint8_t buffer[LENGTH + 1];
+
+        memset(buffer, '#', sizeof(buffer));
+        pattern_fill(expected, inside[i].offset, inside[i].length);
+        assert_ok(mapio_get(buffer, f->map, inside[i].offset, inside[i].length, &failure));
+        assert_memory_equal(buffer, expected, inside[i].length);
+        assert_int_equal(buffer[inside[i].length], '#');
+    }
+}
+
+/* put changes exactly the range, wherever it lies. */
+static void put_changes_the_range(void **state)
+{
+    fixture *f = *state;
+    uint8_t stored[LENGTH];
+    uint8_t expected[LENGTH];
+
+    memset(stored, 0xa5, sizeof(stored));
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(inside); i++) {
+        pattern_fill(expected, 0, LENGTH);
+        pattern_fill(mapio_data(f->map), 0, LENGTH);
+        memset(expected + inside[i].offset, 0xa5, inside[i].length);
+        assert_ok(mapio_put(f->map, inside[i].offset, stored, inside[i].length, &failure));
+        assert_map(f->map, 0, expected, LENGTH);
+    }
+}
+
+/* A get outside the map fails and leaves the buffer alone. */
+static void get_outside_is_refused(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = '#';
+
+    map_pattern(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(outside); i++) {
+        assert_fails(mapio_get(&byte, f->map, outside[i].offset, outside[i].length, &failure),
+                     status_outside(&outside[i]));
+        assert_int_equal(byte, '#');
+    }
+}
+
+/* A put or fill outside the map fails and leaves the map alone. */
+static void stores_outside_are_refused(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = '#';
+
+    map_pattern(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(outside); i++) {
+        const range_case *row = &outside[i];
+
+        assert_fails(mapio_put(f->map, row->offset, &byte, row->length, &failure),
+                     status_outside(row));
+        assert_fails(mapio_fill(f->map, row->offset, row->length, byte, &failure),
+                     status_outside(row));
+    }
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* put takes bytes of the map itself, overlapping in both directions. */
+static void put_may_overlap_the_map(void **state)
+{
+    fixture *f = *state;
+    uint8_t expected[LENGTH];
+    uint8_t *data;
+
+    map_pattern(f, LENGTH);
+    data = mapio_data(f->map);
+    pattern_fill(expected, 0, LENGTH);
+    memmove(expected + 100, expected, 5000);
+    assert_ok(mapio_put(f->map, 100, data, 5000, &failure));
+    assert_map(f->map, 0, expected, LENGTH);
+    memmove(expected, expected + 333, 5000);
+    assert_ok(mapio_put(f->map, 0, data + 333, 5000, &failure));
+    assert_map(f->map, 0, expected, LENGTH);
+}
+
+/* ---- single bytes ---- */
+
+/* One byte goes in and out at every place, the last one included. */
+static void single_bytes_go_in_and_out(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 0;
+
+    map_pattern(f, LENGTH);
+    for (uint64_t offset = 0; offset < LENGTH; offset++) {
+        assert_ok(mapio_get_byte(&byte, f->map, offset, &failure));
+        assert_int_equal(byte, pattern_byte(offset));
+        assert_ok(mapio_put_byte(f->map, offset, (uint8_t)(byte + 1), &failure));
+        assert_ok(mapio_get_byte(&byte, f->map, offset, &failure));
+        assert_int_equal(byte, (uint8_t)(pattern_byte(offset) + 1));
+    }
+}
+
+/* One byte outside the map is refused; nothing is read or stored. */
+static void single_bytes_outside_are_refused(void **state)
+{
+    static const uint64_t offsets[] = {LENGTH, LENGTH + 1, UINT64_C(1) << 32, INT64_MAX,
+                                       UINT64_MAX - 1};
+    fixture *f = *state;
+    uint8_t byte = '#';
+
+    map_pattern(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(offsets); i++) {
+        assert_fails(mapio_get_byte(&byte, f->map, offsets[i], &failure), MAPIO_E_RANGE);
+        assert_fails(mapio_put_byte(f->map, offsets[i], 1, &failure), MAPIO_E_RANGE);
+    }
+    assert_fails(mapio_get_byte(&byte, f->map, UINT64_MAX, &failure), MAPIO_E_OVERFLOW);
+    assert_fails(mapio_put_byte(f->map, UINT64_MAX, 1, &failure), MAPIO_E_OVERFLOW);
+    assert_int_equal(byte, '#');
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* ---- strided ---- */
+
+typedef struct stride_case {
+    uint64_t offset;
+    int64_t step;
+    size_t count;
+    int status;
+} stride_case;
+
+static const stride_case stride_cases[] = {
+    {0, 1, LENGTH, MAPIO_OK},
+    {LENGTH - 1, -1, LENGTH, MAPIO_OK},
+    {0, 2, LENGTH / 2, MAPIO_OK},
+    {1, 3, 3333, MAPIO_OK},
+    {LENGTH - 1, -3333, 4, MAPIO_OK},
+    {9, -3, 4, MAPIO_OK},
+    {0, LENGTH - 1, 2, MAPIO_OK},
+    {5, INT64_MAX, 1, MAPIO_OK},
+    {5, INT64_MIN, 1, MAPIO_OK},
+    {LENGTH - 1, 1, 1, MAPIO_OK},
+    {0, 7, 0, MAPIO_OK},
+    {LENGTH, 7, 0, MAPIO_OK},
+    {LENGTH, -7, 0, MAPIO_OK},
+    {0, 0, 1, MAPIO_E_INVALID},
+    {0, 0, 0, MAPIO_E_INVALID},
+    {0, 1, LENGTH + 1, MAPIO_E_RANGE},
+    {1, 1, LENGTH, MAPIO_E_RANGE},
+    {0, LENGTH, 2, MAPIO_E_RANGE},
+    {0, 2, LENGTH / 2 + 1, MAPIO_E_RANGE},
+    {LENGTH, 1, 1, MAPIO_E_RANGE},
+    {LENGTH, -1, 2, MAPIO_E_RANGE},
+    {LENGTH + 1, 1, 0, MAPIO_E_RANGE},
+    {0, -1, 2, MAPIO_E_RANGE},
+    {LENGTH - 1, -1, LENGTH + 1, MAPIO_E_RANGE},
+    {9, -3, 5, MAPIO_E_RANGE},
+    {0, INT64_MAX, 2, MAPIO_E_RANGE},
+    {9999, INT64_MIN, 2, MAPIO_E_RANGE},
+    {UINT64_MAX, 1, 1, MAPIO_E_RANGE},
+    {UINT64_MAX, -1, 2, MAPIO_E_RANGE},
+    {0, INT64_MAX, 4, MAPIO_E_OVERFLOW},
+    {0, INT64_MIN, 4, MAPIO_E_OVERFLOW},
+    {LENGTH - 1, INT64_MIN, 3, MAPIO_E_OVERFLOW},
+};
+
+static uint64_t strided_offset(const stride_case *row, size_t i)
+{
+    return row->offset + (uint64_t)row->step * i;
+}
+
+/* get_strided copies every step-th byte, forwards and backwards, or fails and copies none. */
+static void get_strided_copies_every_step(void **state)
+{
+    fixture *f = *state;
+
+    map_pattern(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(stride_cases); i++) {
+        const stride_case *row = &stride_cases[i];
+        uint8_t buffer[LENGTH + 1] = {'#'};
+
+        assert_status_or_ok(
+            mapio_get_strided(buffer, f->map, row->offset, row->step, row->count, &failure),
+            row->status);
+        for (size_t k = 0; row->status == MAPIO_OK && k < row->count; k++) {
+            assert_int_equal(buffer[k], pattern_byte(strided_offset(row, k)));
+        }
+        if (row->status != MAPIO_OK) {
+            assert_int_equal(buffer[0], '#');
+        }
+    }
+}
+
+/* put_strided stores every step-th byte and touches nothing between, or fails and stores none. */
+static void put_strided_stores_every_step(void **state)
+{
+    fixture *f = *state;
+    uint8_t expected[LENGTH];
+    uint8_t stored[LENGTH + 1];
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(stride_cases); i++) {
+        const stride_case *row = &stride_cases[i];
+
+        pattern_fill(expected, 0, LENGTH);
+        pattern_fill(mapio_data(f->map), 0, LENGTH);
+        pattern_fill(stored, 12345, sizeof(stored));
+        for (size_t k = 0; row->status == MAPIO_OK && k < row->count; k++) {
+            expected[strided_offset(row, k)] = stored[k];
+        }
+        assert_status_or_ok(
+            mapio_put_strided(f->map, row->offset, row->step, stored, row->count, &failure),
+            row->status);
+        assert_map(f->map, 0, expected, LENGTH);
+    }
+}
+
+/* ---- move and fill ---- */
+
+typedef struct move_case {
+    uint64_t target;
+    uint64_t source;
+    size_t length;
+} move_case;
+
+/* move copies inside the map like memmove, overlapping or not. */
+static void move_is_memmove(void **state)
+{
+    static const move_case cases[] = {
+        {0, 1, LENGTH - 1}, {1, 0, LENGTH - 1}, {0, 5000, 5000},    {5000, 0, 5000},
+        {100, 4000, 5000},  {4000, 100, 5000},  {123, 123, 1000},   {0, 0, LENGTH},
+        {LENGTH, 0, 0},     {0, LENGTH, 0},     {LENGTH - 1, 0, 1}, {LENGTH, LENGTH, 0},
+    };
+    fixture *f = *state;
+    uint8_t expected[LENGTH];
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        pattern_fill(expected, 0, LENGTH);
+        pattern_fill(mapio_data(f->map), 0, LENGTH);
+        memmove(expected + cases[i].target, expected + cases[i].source, cases[i].length);
+        assert_ok(mapio_move(f->map, cases[i].target, cases[i].source, cases[i].length, &failure));
+        assert_map(f->map, 0, expected, LENGTH);
+    }
+}
+
+/* move refuses ranges outside the map on either side and leaves it alone. */
+static void move_outside_is_refused(void **state)
+{
+    fixture *f = *state;
+
+    map_pattern(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(outside); i++) {
+        const range_case *row = &outside[i];
+
+        assert_fails(mapio_move(f->map, row->offset, row->offset, row->length, &failure),
+                     status_outside(row));
+        if (row->length <= LENGTH) {
+            assert_fails(mapio_move(f->map, row->offset, 0, row->length, &failure),
+                         status_outside(row));
+            assert_fails(mapio_move(f->map, 0, row->offset, row->length, &failure),
+                         status_outside(row));
+        }
+    }
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* fill sets exactly the range. */
+static void fill_sets_the_range(void **state)
+{
+    fixture *f = *state;
+    uint8_t expected[LENGTH];
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(inside); i++) {
+        pattern_fill(expected, 0, LENGTH);
+        pattern_fill(mapio_data(f->map), 0, LENGTH);
+        memset(expected + inside[i].offset, 0x7e, inside[i].length);
+        assert_ok(mapio_fill(f->map, inside[i].offset, inside[i].length, 0x7e, &failure));
+        assert_map(f->map, 0, expected, LENGTH);
+    }
+}
+
+/* ---- permission ---- */
+
+/* Every store into the map is refused as of a map that cannot be written. */
+static void assert_stores_refused(mapio_map *map)
+{
+    assert_fails(mapio_put(map, 0, "x", 1, &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_put_byte(map, 0, 'x', &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_put_strided(map, 0, 2, "xy", 2, &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_fill(map, 0, 1, 'x', &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_move(map, 0, 1, 1, &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_write(map, "x", 1, &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_write_byte(map, 'x', &failure), MAPIO_E_READONLY);
+    assert_u64(mapio_tell(map), 0);
+}
+
+/* Every look into the map is refused as of a map that cannot be read, and results stay. */
+static void assert_loads_refused(mapio_map *map)
+{
+    uint8_t bytes[2] = {'#', '#'};
+    size_t length = 42;
+    uint64_t index = 42;
+
+    assert_fails(mapio_get(bytes, map, 0, 1, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_get_byte(bytes, map, 0, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_get_strided(bytes, map, 0, 2, 2, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_read(bytes, &length, map, 1, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_read_byte(bytes, map, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_readline(bytes, &length, map, 1, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_line_length(&length, map, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_find(&index, map, "x", 1, 0, MAPIO_TO_END, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_rfind(&index, map, "x", 1, 0, MAPIO_TO_END, &failure), MAPIO_E_NOT_READABLE);
+    assert_int_equal(bytes[0], '#');
+    assert_u64(length, 42);
+    assert_u64(index, 42);
+    assert_u64(mapio_tell(map), 0);
+}
+
+/* A READ map refuses every store and keeps its bytes. */
+static void read_map_refuses_stores(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_READ);
+    assert_stores_refused(f->map);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_file_untouched(f, LENGTH);
+}
+
+/* Memory that may only be read by its protection refuses every store. */
+static void protection_read_refuses_stores(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_SHARED, PROT_READ, LENGTH);
+    assert_stores_refused(f->map);
+    assert_map_filled(f->map, 0, LENGTH, 0);
+}
+
+/* Memory that is there to be written can be read as well. */
+static void protection_write_allows_both(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_SHARED, PROT_WRITE, LENGTH);
+    assert_true(mapio_readable(f->map));
+    assert_ok(mapio_put(f->map, 0, "xyz", 3, &failure));
+    assert_ok(mapio_move(f->map, 3, 0, 3, &failure));
+    assert_map(f->map, 0, "xyzxyz", 6);
+}
+
+/* Memory without any permission refuses everything instead of faulting. */
+static void protection_none_refuses_everything(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_SHARED, PROT_NONE, LENGTH);
+    assert_false(mapio_readable(f->map));
+    assert_false(mapio_writable(f->map));
+    assert_loads_refused(f->map);
+    assert_stores_refused(f->map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(get_copies_the_range),
+        with_fixture(put_changes_the_range),
+        with_fixture(get_outside_is_refused),
+        with_fixture(stores_outside_are_refused),
+        with_fixture(put_may_overlap_the_map),
+        with_fixture(single_bytes_go_in_and_out),
+        with_fixture(single_bytes_outside_are_refused),
+        with_fixture(get_strided_copies_every_step),
+        with_fixture(put_strided_stores_every_step),
+        with_fixture(move_is_memmove),
+        with_fixture(move_outside_is_refused),
+        with_fixture(fill_sets_the_range),
+        with_fixture(read_map_refuses_stores),
+        with_fixture(protection_read_refuses_stores),
+        with_fixture(protection_write_allows_both),
+        with_fixture(protection_none_refuses_everything),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

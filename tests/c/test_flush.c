@@ -1,0 +1,215 @@
+/* flush: its ranges, its flags, and what it does for maps that have nothing to flush. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { LENGTH = 10000 };
+
+typedef struct flush_case {
+    uint64_t offset;
+    size_t length;
+    int status;
+} flush_case;
+
+static const flush_case flush_cases[] = {
+    {0, MAPIO_TO_END, MAPIO_OK},
+    {0, LENGTH, MAPIO_OK},
+    {0, 0, MAPIO_OK},
+    {0, 1, MAPIO_OK},
+    {1, 1, MAPIO_OK},
+    {4095, 2, MAPIO_OK},
+    {4096, 4096, MAPIO_OK},
+    {5000, MAPIO_TO_END, MAPIO_OK},
+    {LENGTH - 1, 1, MAPIO_OK},
+    {LENGTH - 1, MAPIO_TO_END, MAPIO_OK},
+    {LENGTH, 0, MAPIO_OK},
+    {LENGTH, MAPIO_TO_END, MAPIO_OK},
+    {0, LENGTH + 1, MAPIO_E_RANGE},
+    {1, LENGTH, MAPIO_E_RANGE},
+    {LENGTH, 1, MAPIO_E_RANGE},
+    {LENGTH + 1, 0, MAPIO_E_RANGE},
+    {INT64_MAX, 1, MAPIO_E_RANGE},
+    {UINT64_MAX, 0, MAPIO_E_RANGE},
+    {UINT64_MAX, 1, MAPIO_E_OVERFLOW},
+};
+
+static void assert_flush_ranges(mapio_map *map)
+{
+    for (size_t i = 0; i < COUNT_OF(flush_cases); i++) {
+        const flush_case *row = &flush_cases[i];
+
+        assert_status_or_ok(mapio_flush(map, row->offset, row->length, 0, &failure), row->status);
+    }
+}
+
+/* Any range inside the map can be flushed, page boundaries or not; another is refused. */
+static void ranges_are_checked(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_fill(f->map, 0, LENGTH, 1, &failure));
+    assert_flush_ranges(f->map);
+}
+
+/* "To the end" from behind the end is outside. */
+static void to_end_from_behind_is_refused(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_status(mapio_flush(f->map, LENGTH + 1, MAPIO_TO_END, 0, &failure),
+                  SIZE_MAX > UINT64_MAX - (LENGTH + 1) ? MAPIO_E_OVERFLOW : MAPIO_E_RANGE);
+}
+
+/* A map that begins in the middle of a page flushes like another. */
+static void ranges_of_unaligned_maps(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 4001, LENGTH);
+
+    file_make(f, LENGTH + 4001);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(mapio_fill(f->map, 0, LENGTH, 1, &failure));
+    assert_flush_ranges(f->map);
+}
+
+/* READ and COPY maps never write: the range is checked and that is all, whatever the flags. */
+static void maps_that_never_write_have_nothing_to_flush(void **state)
+{
+    static const mapio_access accesses[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_COPY};
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        map_file(f, accesses[i]);
+        (void)mapio_put(f->map, 0, "copy", 4, NULL);
+        assert_flush_ranges(f->map);
+        map_close(f);
+    }
+    assert_file_untouched(f, LENGTH);
+}
+
+/* Anonymous maps flush without an error. */
+static void anonymous_maps_flush(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    assert_flush_ranges(f->map);
+    map_close(f);
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
+    assert_flush_ranges(f->map);
+}
+
+/* The library's flags and the system's own are understood, alone and together. */
+static void flags_are_understood(void **state)
+{
+    static const int flags[] = {
+        0,
+        MAPIO_FLUSH_ASYNC,
+        MAPIO_FLUSH_INVALIDATE,
+        MAPIO_FLUSH_ASYNC | MAPIO_FLUSH_INVALIDATE,
+        MS_SYNC,
+        MS_ASYNC,
+        MS_INVALIDATE | MS_SYNC,
+        MS_INVALIDATE | MS_ASYNC,
+        MS_SYNC | MAPIO_FLUSH_INVALIDATE,
+    };
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    for (size_t i = 0; i < COUNT_OF(flags); i++) {
+        assert_ok(mapio_put(f->map, 10 * i, "flushed", 7, &failure));
+        assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, flags[i], &failure));
+        assert_file(f, 10 * i, "flushed", 7);
+    }
+}
+
+/* Flags that the system refuses are its error. */
+static void refused_flags_are_told(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_system_fails(mapio_flush(f->map, 0, MAPIO_TO_END, MS_SYNC | MS_ASYNC, &failure),
+                        MAPIO_E_SYSTEM, EINVAL);
+}
+
+/* Memory that is locked cannot be invalidated: the system's error, and the bytes stay. */
+static void locked_memory_is_told(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    if (mlock(mapio_data(f->map), 1) != 0 ||
+        msync(mapio_data(f->map), 1, MS_SYNC | MS_INVALIDATE) == 0) {
+        skip_because("no memory can be locked");
+    }
+    assert_system_fails(mapio_flush(f->map, 0, MAPIO_TO_END, MAPIO_FLUSH_INVALIDATE, &failure),
+                        MAPIO_E_SYSTEM, EBUSY);
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* Reads the file of the fixture in a process that never had it open. */
+static int flushed_bytes_are_in_the_file(void *argument)
+{
+    const fixture *f = argument;
+    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    char bytes[7];
+
+    child_check(fd >= 0);
+    child_check(pread(fd, bytes, sizeof(bytes), 5000) == (ssize_t)sizeof(bytes));
+    child_check(memcmp(bytes, "flushed", sizeof(bytes)) == 0);
+    return 0;
+}
+
+/* Another process reads from the file what was flushed. */
+static void another_process_reads_flushed_bytes(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_put(f->map, 5000, "flushed", 7, &failure));
+    assert_ok(mapio_flush(f->map, 5000, 7, 0, &failure));
+    assert_int_equal(in_child(flushed_bytes_are_in_the_file, f), 0);
+}
+
+/* Closing loses nothing that was stored, flushed or not. */
+static void closing_loses_nothing(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_put(f->map, 5000, "flushed", 7, &failure));
+    map_close(f);
+    assert_int_equal(in_child(flushed_bytes_are_in_the_file, f), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(ranges_are_checked),
+        with_fixture(to_end_from_behind_is_refused),
+        with_fixture(ranges_of_unaligned_maps),
+        with_fixture(maps_that_never_write_have_nothing_to_flush),
+        with_fixture(anonymous_maps_flush),
+        with_fixture(flags_are_understood),
+        with_fixture(refused_flags_are_told),
+        with_fixture(locked_memory_is_told),
+        with_fixture(another_process_reads_flushed_bytes),
+        with_fixture(closing_loses_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,203 @@
+/* Beyond 4 GiB: offsets into files, maps, searches and sizes. The files are nearly all hole. */
+#include "support.h"
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#define GIB (UINT64_C(1) << 30)
+#define FAR (4 * GIB + 12345) /* a place that does not fit into 32 bits */
+#define FILE_SIZE (5 * GIB + 77)
+
+/* A sparse file with the pattern at FAR. */
+static void file_make_sparse(fixture *f)
+{
+    uint8_t bytes[1000];
+
+    file_make(f, 0);
+    if (ftruncate(f->fd, (off_t)FILE_SIZE) != 0) {
+        skip_because("no file of 5 GiB, not even a sparse one, can be made here");
+    }
+    pattern_fill(bytes, FAR, sizeof(bytes));
+    assert_int_equal(pwrite(f->fd, bytes, sizeof(bytes), (off_t)FAR), sizeof(bytes));
+}
+
+/* f->map: all of a sparse file. */
+static void map_sparse(fixture *f)
+{
+    skip_on_32_bit();
+    file_make_sparse(f);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_u64(mapio_length(f->map), FILE_SIZE);
+}
+
+/* A short map may lie beyond 4 GiB of its file, on 32-bit systems too. */
+static void window_beyond_4_gib(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, FAR, 1000);
+    uint64_t size = 0;
+
+    file_make_sparse(f);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_map_pattern(f->map, FAR, 1000);
+    assert_u64(mapio_offset(f->map), FAR);
+    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(size, FILE_SIZE);
+    assert_ok(mapio_put(f->map, 500, "far", 3, &failure));
+    assert_file(f, FAR + 500, "far", 3);
+    assert_ok(mapio_flush(f->map, 500, 3, 0, &failure));
+}
+
+/* Length 0 from beyond 4 GiB is what the file has there. */
+static void window_to_the_end(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_READ, FILE_SIZE - 5, 0);
+
+    file_make_sparse(f);
+    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_u64(mapio_length(f->map), 5);
+}
+
+/* A window beyond 4 GiB grows and shrinks with its file. */
+static void window_is_resized(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, FAR, 1000);
+
+    file_make_sparse(f);
+    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(mapio_resize(f->map, 500, &failure));
+    assert_u64(file_length(f), FAR + 500);
+    assert_map_pattern(f->map, FAR, 500);
+    assert_ok(mapio_resize(f->map, 100000, &failure));
+    assert_u64(file_length(f), FAR + 100000);
+    assert_map_filled(f->map, 500, 99500, 0);
+}
+
+/* EXTEND makes a file longer than 4 GiB for a short map at its end. */
+static void extend_beyond_4_gib(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, FAR, 1000);
+
+    options.open = MAPIO_OPEN_EXTEND;
+    file_make(f, 100);
+    if (mapio_open_path(&f->map, f->path, &options, NULL) != MAPIO_OK) {
+        skip_because("no file of 5 GiB, not even a sparse one, can be made here");
+    }
+    assert_u64(file_length(f), FAR + 1000);
+    assert_map_filled(f->map, 0, 1000, 0);
+}
+
+/* Bytes go in and out at offsets beyond 4 GiB, and a length on the other side is not cut. */
+static void access_beyond_4_gib(void **state)
+{
+    fixture *f = *state;
+    uint8_t bytes[3] = {0};
+    uint8_t expected[3];
+
+    map_sparse(f);
+    assert_ok(mapio_get_byte(&bytes[0], f->map, FAR + 7, &failure));
+    assert_int_equal(bytes[0], pattern_byte(FAR + 7));
+    assert_ok(mapio_put(f->map, FAR, "far", 3, &failure));
+    assert_file(f, FAR, "far", 3);
+    assert_ok(mapio_move(f->map, 10, FAR, 3, &failure));
+    assert_file(f, 10, "far", 3);
+    assert_ok(mapio_move(f->map, FILE_SIZE - 3, 10, 3, &failure));
+    assert_map(f->map, FILE_SIZE - 3, "far", 3);
+    assert_fails(mapio_put(f->map, FILE_SIZE - 2, "far", 3, &failure), MAPIO_E_RANGE);
+    assert_ok(mapio_put_byte(f->map, 12345 + 4 * GIB - 2 * GIB, 'h', &failure));
+    assert_ok(mapio_get_strided(bytes, f->map, 12345, (int64_t)(2 * GIB), 3, &failure));
+    expected[0] = 0;
+    expected[1] = 'h';
+    expected[2] = 'f';
+    assert_memory_equal(bytes, expected, sizeof(expected));
+    assert_ok(mapio_get_strided(bytes, f->map, FAR, -(int64_t)(2 * GIB), 3, &failure));
+    assert_int_equal(bytes[0], 'f');
+    assert_int_equal(bytes[1], 'h');
+}
+
+/* Needles are found beyond 4 GiB, from the front and from the back. */
+static void find_beyond_4_gib(void **state)
+{
+    fixture *f = *state;
+    uint8_t needle[100];
+    uint64_t index = 0;
+
+    map_sparse(f);
+    pattern_fill(needle, FAR + 50, sizeof(needle));
+    assert_ok(
+        mapio_find(&index, f->map, needle, sizeof(needle), FAR - 100000, MAPIO_TO_END, &failure));
+    assert_u64(index, FAR + 50);
+    assert_ok(mapio_rfind(&index, f->map, needle, sizeof(needle), 0, FAR + 100000, &failure));
+    assert_u64(index, FAR + 50);
+    assert_ok(mapio_find(&index, f->map, needle, sizeof(needle), FAR, FAR + 149, &failure));
+    assert_u64(index, MAPIO_NOT_FOUND);
+    assert_ok(mapio_rfind(&index, f->map, needle, sizeof(needle), FAR + 51, FAR + 1000, &failure));
+    assert_u64(index, MAPIO_NOT_FOUND);
+}
+
+/* The position goes beyond 4 GiB, and lines there have their length. */
+static void stream_beyond_4_gib(void **state)
+{
+    fixture *f = *state;
+    char buffer[16];
+    size_t length = 0;
+
+    map_sparse(f);
+    assert_ok(mapio_put(f->map, FAR, "line\nlast", 9, &failure));
+    assert_ok(mapio_seek(f->map, (int64_t)FAR, MAPIO_SEEK_SET, &failure));
+    assert_u64(mapio_tell(f->map), FAR);
+    assert_ok(mapio_line_length(&length, f->map, &failure));
+    assert_u64(length, 5);
+    assert_ok(mapio_readline(buffer, &length, f->map, sizeof(buffer), &failure));
+    assert_u64(length, 5);
+    assert_u64(mapio_tell(f->map), FAR + 5);
+    assert_ok(mapio_write(f->map, "LAST", 4, &failure));
+    assert_file(f, FAR, "line\nLAST", 9);
+    assert_ok(mapio_seek(f->map, -(int64_t)FILE_SIZE, MAPIO_SEEK_END, &failure));
+    assert_u64(mapio_tell(f->map), 0);
+    assert_fails(mapio_seek(f->map, (int64_t)FILE_SIZE + 1, MAPIO_SEEK_CUR, &failure),
+                 MAPIO_E_RANGE);
+}
+
+/* Ranges beyond 4 GiB are flushed and advised. */
+static void memory_beyond_4_gib(void **state)
+{
+    fixture *f = *state;
+
+    map_sparse(f);
+    assert_ok(mapio_put(f->map, FAR, "far", 3, &failure));
+    assert_ok(mapio_flush(f->map, FAR, 3, 0, &failure));
+    assert_ok(mapio_advise(f->map, FAR, MAPIO_TO_END, MAPIO_ADVICE_RANDOM, &failure));
+    assert_fails(mapio_flush(f->map, FAR, FILE_SIZE - FAR + 1, 0, &failure), MAPIO_E_RANGE);
+}
+
+/* A map grows beyond 4 GiB and shrinks below. */
+static void resize_across_4_gib(void **state)
+{
+    fixture *f = *state;
+
+    map_sparse(f);
+    assert_ok(mapio_resize(f->map, 1000, &failure));
+    assert_u64(file_length(f), 1000);
+    assert_ok(mapio_put(f->map, 997, "end", 3, &failure));
+    assert_ok(mapio_resize(f->map, (size_t)FILE_SIZE, &failure));
+    assert_u64(file_length(f), FILE_SIZE);
+    assert_map(f->map, 997, "end", 3);
+    assert_map_filled(f->map, FAR, 1000, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(window_beyond_4_gib), with_fixture(window_to_the_end),
+        with_fixture(window_is_resized),   with_fixture(extend_beyond_4_gib),
+        with_fixture(access_beyond_4_gib), with_fixture(find_beyond_4_gib),
+        with_fixture(stream_beyond_4_gib), with_fixture(memory_beyond_4_gib),
+        with_fixture(resize_across_4_gib),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

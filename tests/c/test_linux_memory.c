@@ -1,0 +1,235 @@
+/* What Linux shows of a map's memory in /proc: what flush cleaned, what advice dropped, what name
+ * it has. */
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { PAGES = 8 };
+
+/* The line of /proc/self/`file` about the mapping at `address` that begins with `prefix`, or the
+ * mapping's first line where `prefix` is ""; false where there is none. */
+static bool proc_line(char *line, size_t capacity, const char *file, const void *address,
+                      const char *prefix)
+{
+    char path[64];
+    char head[32];
+    bool inside = false;
+    bool found = false;
+    FILE *proc;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/%s", file);
+    (void)snprintf(head, sizeof(head), "%08" PRIxPTR "-", (uintptr_t)address);
+    proc = fopen(path, "re");
+    while (proc != NULL && !found && fgets(line, (int)capacity, proc) != NULL) {
+        inside = inside || strncmp(line, head, strlen(head)) == 0;
+        found = inside && strncmp(line, prefix, strlen(prefix)) == 0;
+    }
+    if (proc != NULL) {
+        (void)fclose(proc);
+    }
+    return found;
+}
+
+static uint64_t smaps_kib(const void *address, const char *field)
+{
+    char line[512];
+
+    if (!proc_line(line, sizeof(line), "smaps", address, field)) {
+        skip_because("the system does not show the state of pages");
+    }
+    return strtoull(line + strlen(field), NULL, 10);
+}
+
+/* How many KiB of the map at `data` still have to be written. */
+static uint64_t dirty_kib(const void *data)
+{
+    return smaps_kib(data, "Shared_Dirty:") + smaps_kib(data, "Private_Dirty:");
+}
+
+/* A flush without flags has written all pages of its range, and none other, when it returns. */
+static void flush_cleans_its_pages(void **state)
+{
+    fixture *f = *state;
+    size_t page = mapio_page_size();
+    uint64_t page_kib = page / 1024;
+    void *data;
+
+    file_make(f, PAGES * page);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    data = mapio_data(f->map);
+    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    if (dirty_kib(data) != 0) {
+        skip_because("this file system keeps its files in memory");
+    }
+    assert_ok(mapio_fill(f->map, 0, PAGES * page, 1, &failure));
+    assert_u64(dirty_kib(data), PAGES * page_kib);
+    assert_ok(mapio_flush(f->map, page + 1, 2 * page, 0, &failure));
+    assert_u64(dirty_kib(data), (PAGES - 3) * page_kib);
+    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    assert_u64(dirty_kib(data), 0);
+}
+
+/* DONTNEED drops private stores from the first whole page of its range on. */
+static void dontneed_drops_whole_pages(void **state)
+{
+    fixture *f = *state;
+    size_t page = mapio_page_size();
+
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, PAGES * page);
+    assert_ok(mapio_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    assert_ok(mapio_advise(f->map, page + 1, 2 * page, MAPIO_ADVICE_DONTNEED, &failure));
+    assert_map_filled(f->map, 0, 2 * page, 0xaa);
+    assert_map_filled(f->map, 2 * page, 2 * page, 0);
+    assert_map_filled(f->map, 4 * page, (PAGES - 4) * page, 0xaa);
+    assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_DONTNEED, &failure));
+    assert_map_filled(f->map, 0, PAGES * page, 0);
+}
+
+/* A COPY map has the file's bytes again where DONTNEED dropped its stores. */
+static void dontneed_brings_back_the_file(void **state)
+{
+    fixture *f = *state;
+    size_t page = mapio_page_size();
+
+    file_make(f, PAGES * page);
+    map_file(f, MAPIO_ACCESS_COPY);
+    assert_ok(mapio_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_DONTNEED, &failure));
+    assert_map_pattern(f->map, 0, PAGES * page);
+}
+
+/* REMOVE, which makes holes in the file, begins at the first whole page as well. */
+static void remove_keeps_what_lies_in_front(void **state)
+{
+    fixture *f = *state;
+    size_t page = mapio_page_size();
+
+    file_make(f, 0);
+    file_truncate(f, PAGES * page);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    if (mapio_advise(f->map, page + 7, 3 * page - 7, MADV_REMOVE, NULL) != MAPIO_OK) {
+        skip_because("this file system makes no holes");
+    }
+    assert_map_filled(f->map, 0, 2 * page, 0xaa);
+    assert_map_filled(f->map, 2 * page, 2 * page, 0);
+    assert_map_filled(f->map, 4 * page, (PAGES - 4) * page, 0xaa);
+}
+
+/* How many mappings of the process are left out of core dumps. */
+static size_t undumped_regions(void)
+{
+    char line[512];
+    size_t count = 0;
+    FILE *proc = fopen("/proc/self/smaps", "re");
+
+    while (proc != NULL && fgets(line, sizeof(line), proc) != NULL) {
+        count += strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " dd") != NULL;
+    }
+    if (proc != NULL) {
+        (void)fclose(proc);
+    }
+    return count;
+}
+
+/* Advice for an empty map, or for nothing of a map, touches no memory, least of all the library's
+ * own. */
+static void advice_for_nothing_touches_nothing(void **state)
+{
+    fixture *f = *state;
+    size_t before;
+
+    file_make(f, 0);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    before = undumped_regions();
+    assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, MADV_DONTDUMP, &failure));
+    assert_u64(undumped_regions(), before);
+    map_close(f);
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 10000);
+    assert_ok(mapio_advise(f->map, 10000, MAPIO_TO_END, MADV_DONTDUMP, &failure));
+    assert_ok(mapio_advise(f->map, 5000, 0, MADV_DONTDUMP, &failure));
+    assert_u64(undumped_regions(), before);
+    assert_ok(mapio_advise(f->map, 5000, 1, MADV_DONTDUMP, &failure));
+    assert_u64(undumped_regions(), before + 1);
+}
+
+static void assert_name_shown(const fixture *f, const char *expected)
+{
+    char line[512];
+
+    assert_true(proc_line(line, sizeof(line), "maps", mapio_data(f->map), ""));
+    if (strstr(line, expected) == NULL) {
+        fail_msg("no %s in %s", expected, line);
+    }
+}
+
+/* Names the map; a system that has no names for memory must say so. */
+static void set_name_or_skip(fixture *f, const char *name)
+{
+    int result = mapio_set_name(f->map, name, NULL);
+
+    if (result == MAPIO_E_UNSUPPORTED) {
+        skip_because("the system has no names for memory");
+    }
+    assert_int_equal(result, MAPIO_OK);
+}
+
+/* The name of a private anonymous map is shown, until it gets another. */
+static void name_of_private_memory_is_shown(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 10000);
+    set_name_or_skip(f, "a private map");
+    assert_name_shown(f, "[anon:a private map]");
+    set_name_or_skip(f, "b");
+    assert_name_shown(f, "[anon:b]");
+}
+
+/* The name of a shared anonymous map is shown, at its longest too. */
+static void name_of_shared_memory_is_shown(void **state)
+{
+    fixture *f = *state;
+    char name[MAPIO_NAME_MAX + 1];
+    char shown[MAPIO_NAME_MAX + 32];
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 10000);
+    memset(name, 'n', MAPIO_NAME_MAX);
+    name[MAPIO_NAME_MAX] = '\0';
+    set_name_or_skip(f, name);
+    (void)snprintf(shown, sizeof(shown), "[anon_shmem:%s]", name);
+    assert_name_shown(f, shown);
+}
+
+/* A name with a character that is not allowed is refused, and the old one stays. */
+static void forbidden_characters_are_refused(void **state)
+{
+    static const char *const names[] = {"a[b", "a]b",  "a\\b", "a$b",
+                                        "a`b", "a\nb", "\x7f", "\xc3\xa9"};
+    fixture *f = *state;
+
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 10000);
+    set_name_or_skip(f, "good");
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        assert_int_not_equal(mapio_set_name(f->map, names[i], NULL), MAPIO_OK);
+    }
+    assert_name_shown(f, "[anon:good]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(flush_cleans_its_pages),
+        with_fixture(dontneed_drops_whole_pages),
+        with_fixture(dontneed_brings_back_the_file),
+        with_fixture(remove_keeps_what_lies_in_front),
+        with_fixture(advice_for_nothing_touches_nothing),
+        with_fixture(name_of_private_memory_is_shown),
+        with_fixture(name_of_shared_memory_is_shown),
+        with_fixture(forbidden_characters_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,273 @@
+/* Resizes that Linux lets fail half-way: sealed files, an exhausted address space, a full file
+ * system. Each leaves map and file as they were. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LENGTH = 10000 };
+
+/* Longer than the address space of a 64-bit system, but a length that a file of memory may have. */
+#define TOO_LONG ((size_t)1 << (sizeof(size_t) * 8 - 4))
+
+/* f->fd and f->map: a file of memory that holds the pattern, with `seals`. */
+static void map_sealed(fixture *f, int seals)
+{
+    uint8_t bytes[LENGTH];
+
+    f->fd = memfd_create("mapio-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (f->fd < 0) {
+        skip_because("the system has no files of memory");
+    }
+    pattern_fill(bytes, 0, LENGTH);
+    assert_int_equal(write(f->fd, bytes, LENGTH), LENGTH);
+    assert_int_equal(fcntl(f->fd, F_ADD_SEALS, seals), 0);
+    assert_ok(mapio_open_fd(&f->map, f->fd, NULL, &failure));
+}
+
+/* f->fd and f->map: a file of memory that could be longer than the address space. */
+static void map_growable(fixture *f)
+{
+    skip_on_32_bit();
+    map_sealed(f, 0);
+}
+
+static uint64_t length_of(int fd)
+{
+    struct stat status;
+
+    assert_int_equal(fstat(fd, &status), 0);
+    return (uint64_t)status.st_size;
+}
+
+/* Map, file, address and position are those from before. */
+static void assert_unchanged(const fixture *f, const void *data)
+{
+    assert_ptr_equal(mapio_data(f->map), data);
+    assert_u64(mapio_tell(f->map), LENGTH / 2);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_u64(length_of(f->fd), LENGTH);
+    assert_file(f, 0, data, LENGTH);
+    assert_ok(mapio_put_byte(f->map, LENGTH - 1, pattern_byte(LENGTH - 1), &failure));
+}
+
+static void assert_resize_forbidden(fixture *f, size_t length)
+{
+    void *data = mapio_data(f->map);
+
+    assert_ok(mapio_seek(f->map, LENGTH / 2, MAPIO_SEEK_SET, &failure));
+    assert_system_fails(mapio_resize(f->map, length, &failure), MAPIO_E_SYSTEM, EPERM);
+    assert_unchanged(f, data);
+}
+
+/* A file that must not grow does not, and shrinks still. */
+static void file_sealed_against_growing(void **state)
+{
+    fixture *f = *state;
+
+    map_sealed(f, F_SEAL_GROW);
+    assert_resize_forbidden(f, LENGTH + 1);
+    assert_resize_forbidden(f, 100 * LENGTH);
+    assert_ok(mapio_resize(f->map, 1000, &failure));
+    assert_map_pattern(f->map, 0, 1000);
+}
+
+/* A file that must not shrink does not, and grows still. */
+static void file_sealed_against_shrinking(void **state)
+{
+    fixture *f = *state;
+
+    map_sealed(f, F_SEAL_SHRINK);
+    assert_resize_forbidden(f, LENGTH - 1);
+    assert_resize_forbidden(f, 1);
+    assert_resize_forbidden(f, 0);
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_map_filled(f->map, LENGTH, LENGTH, 0);
+}
+
+/* A length that the file can have and the address space cannot: the file gets its own back. */
+static void address_space_too_small(void **state)
+{
+    fixture *f = *state;
+    void *data;
+
+    map_growable(f);
+    data = mapio_data(f->map);
+    assert_ok(mapio_seek(f->map, LENGTH / 2, MAPIO_SEEK_SET, &failure));
+    assert_status(mapio_resize(f->map, TOO_LONG, &failure), MAPIO_E_SYSTEM);
+    assert_unchanged(f, data);
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+}
+
+/* The same for an empty map, which has no memory to make longer. */
+static void address_space_too_small_for_empty_map(void **state)
+{
+    fixture *f = *state;
+
+    map_growable(f);
+    assert_ok(mapio_resize(f->map, 0, &failure));
+    assert_system_fails(mapio_resize(f->map, TOO_LONG, &failure), MAPIO_E_SYSTEM,
+                        code_of_refused_map(TOO_LONG));
+    assert_u64(mapio_length(f->map), 0);
+    assert_null(mapio_data(f->map));
+    assert_u64(length_of(f->fd), 0);
+    assert_ok(mapio_resize(f->map, LENGTH, &failure));
+}
+
+/* The same where the open would extend the file. */
+static void address_space_too_small_to_open(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, TOO_LONG);
+
+    map_growable(f);
+    options.open = MAPIO_OPEN_EXTEND;
+    assert_system_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_SYSTEM,
+                        code_of_refused_map(TOO_LONG));
+    assert_null(map);
+    assert_u64(length_of(f->fd), LENGTH);
+}
+
+/* Bytes of the file behind the map, which a resize would cut off, are still there when it fails. */
+static void failed_resize_keeps_bytes_behind_it(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+
+    map_growable(f);
+    map_close(f);
+    assert_int_equal(ftruncate(f->fd, (off_t)(2 * TOO_LONG)), 0);
+    assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)(TOO_LONG + LENGTH)), 6);
+    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_status(mapio_resize(f->map, TOO_LONG, &failure), MAPIO_E_SYSTEM);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_u64(length_of(f->fd), 2 * TOO_LONG);
+    assert_file(f, TOO_LONG + LENGTH, "behind", 6);
+}
+
+/* Private memory that cannot become longer stays as it was. */
+static void private_memory_too_long(void **state)
+{
+    fixture *f = *state;
+    void *data;
+
+    skip_on_32_bit();
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
+    data = mapio_data(f->map);
+    pattern_fill(data, 0, LENGTH);
+    assert_status(mapio_resize(f->map, SIZE_MAX / 2 - 65535, &failure), MAPIO_E_SYSTEM);
+    assert_ptr_equal(mapio_data(f->map), data);
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* ---- limits of the process ---- */
+
+static uint64_t address_space_in_use(void)
+{
+    char text[128] = {0};
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)!read(fd, text, sizeof(text) - 1);
+        (void)close(fd);
+    }
+    return strtoull(text, NULL, 10) * mapio_page_size();
+}
+
+/* In a child: the address space may grow by 64 MiB, and the map wants to grow by 1 GiB. */
+static int resize_in_little_space(void *argument)
+{
+    fixture *f = argument;
+    void *data = mapio_data(f->map);
+    struct rlimit limit;
+    mapio_error error = {MAPIO_OK, 0, NULL};
+    int result;
+
+    child_check(getrlimit(RLIMIT_AS, &limit) == 0);
+    limit.rlim_cur = address_space_in_use() + (64U << 20);
+    child_check(setrlimit(RLIMIT_AS, &limit) == 0);
+    result = mapio_resize(f->map, 1U << 30, &error);
+    limit.rlim_cur = limit.rlim_max;
+    child_check(setrlimit(RLIMIT_AS, &limit) == 0);
+    child_check(result == MAPIO_E_SYSTEM && error.system_code == ENOMEM);
+    child_check(mapio_data(f->map) == data && mapio_length(f->map) == LENGTH);
+    child_check(mapio_put_byte(f->map, LENGTH - 1, pattern_byte(LENGTH - 1), NULL) == MAPIO_OK);
+    return 0;
+}
+
+/* A process that may not use more addresses cannot grow a map; the file has its length again. */
+static void address_space_limit_is_an_error(void **state)
+{
+    fixture *f = *state;
+
+    if (address_space_in_use() > UINT64_C(1) << 36) {
+        skip_because("this process uses too much address space to limit it");
+    }
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_int_equal(in_child(resize_in_little_space, f), 0);
+    assert_file_untouched(f, LENGTH);
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* ---- a full file system ---- */
+
+/* In a child, in name spaces of its own: grows a map on a file system of 64 KiB. */
+static int resize_on_full_file_system(void *argument)
+{
+    fixture *f = argument;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 32768);
+    uint64_t size = 0;
+    int result;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", f->directory, "tmpfs", 0, "size=64k") != 0) {
+        return 77;
+    }
+    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    child_check(mapio_open_path(&f->map, f->path, &options, NULL) == MAPIO_OK);
+    child_check(mapio_fill(f->map, 0, 32768, 'x', NULL) == MAPIO_OK);
+    result = mapio_resize(f->map, 1 << 20, NULL);
+    child_check(result == MAPIO_OK || result == MAPIO_E_SYSTEM);
+    child_check(mapio_size(&size, f->map, NULL) == MAPIO_OK);
+    child_check(size == mapio_length(f->map));
+    child_check(size == (result == MAPIO_OK ? 1 << 20 : 32768));
+    child_check(((const char *)mapio_data(f->map))[32767] == 'x');
+    return 0;
+}
+
+/* On a file system that cannot hold the new length either all of the resize happens or nothing. */
+static void full_file_system_is_all_or_nothing(void **state)
+{
+    int result = in_child(resize_on_full_file_system, *state);
+
+    if (result == 77) {
+        skip_because("this user may not mount a file system");
+    }
+    assert_int_equal(result, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(file_sealed_against_growing),
+        with_fixture(file_sealed_against_shrinking),
+        with_fixture(address_space_too_small),
+        with_fixture(address_space_too_small_for_empty_map),
+        with_fixture(address_space_too_small_to_open),
+        with_fixture(failed_resize_keeps_bytes_behind_it),
+        with_fixture(private_memory_too_long),
+        with_fixture(address_space_limit_is_an_error),
+        with_fixture(full_file_system_is_all_or_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,798 @@
+/* Opening: what is mapped, what it does to memory and file, and what stays of the caller's. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LENGTH = 10000 };
+
+static const mapio_access accesses[] = {
+    MAPIO_ACCESS_DEFAULT,
+    MAPIO_ACCESS_READ,
+    MAPIO_ACCESS_WRITE,
+    MAPIO_ACCESS_COPY,
+};
+
+/* ---- whole files ---- */
+
+/* A path alone maps the whole file, shared, to read and write. */
+static void path_maps_the_whole_file(void **state)
+{
+    fixture *f = *state;
+    uint64_t size = 0;
+
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, NULL, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_u64(mapio_offset(f->map), 0);
+    assert_u64(mapio_tell(f->map), 0);
+    assert_u64(mapio_pins(f->map), 0);
+    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(size, LENGTH);
+    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_DEFAULT);
+    assert_true(mapio_readable(f->map));
+    assert_true(mapio_writable(f->map));
+    assert_ok(mapio_put(f->map, 7, "shared", 6, &failure));
+    assert_file(f, 7, "shared", 6);
+}
+
+/* A descriptor alone maps the whole file too, and its position does not move. */
+static void descriptor_maps_the_whole_file(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    assert_int_equal(lseek(f->fd, 1234, SEEK_SET), 1234);
+    assert_ok(mapio_open_fd(&f->map, f->fd, NULL, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_int_equal(lseek(f->fd, 0, SEEK_CUR), 1234);
+    map_close(f);
+    assert_int_equal(lseek(f->fd, 0, SEEK_CUR), 1234);
+}
+
+/* MAPIO_OPTIONS_INIT is what NULL means. */
+static void default_options_are_no_options(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_DEFAULT);
+}
+
+/* mapio_data is the address of the bytes that mapio_get copies. */
+static void data_is_the_mapped_memory(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_DEFAULT);
+    assert_u64((uintptr_t)mapio_data(f->map) % mapio_page_size(), 0);
+    assert_map(f->map, 0, mapio_data(f->map), LENGTH);
+    memcpy(mapio_data(f->map), "direct", 6);
+    assert_map(f->map, 0, "direct", 6);
+    assert_file(f, 0, "direct", 6);
+}
+
+/* Several maps of one file share its bytes at once, and so does read(2) and write(2). */
+static void maps_of_one_file_share_it(void **state)
+{
+    fixture *f = *state;
+    mapio_map *other = NULL;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_open_fd(&other, f->fd, NULL, &failure));
+    assert_ok(mapio_put(f->map, 5000, "one", 3, &failure));
+    assert_map(other, 5000, "one", 3);
+    assert_file(f, 5000, "one", 3);
+    assert_int_equal(pwrite(f->fd, "two", 3, 9000), 3);
+    assert_map(f->map, 9000, "two", 3);
+    assert_map(other, 9000, "two", 3);
+    assert_ok(mapio_close(other, &failure));
+}
+
+/* ---- access ---- */
+
+typedef struct access_case {
+    mapio_access access;
+    int put;             /* what a store returns */
+    bool memory_changes; /* by a store */
+    bool file_changes;
+} access_case;
+
+static const access_case access_cases[] = {
+    {MAPIO_ACCESS_DEFAULT, MAPIO_OK, true, true},
+    {MAPIO_ACCESS_READ, MAPIO_E_READONLY, false, false},
+    {MAPIO_ACCESS_WRITE, MAPIO_OK, true, true},
+    {MAPIO_ACCESS_COPY, MAPIO_OK, true, false},
+};
+
+static void assert_access(fixture *f, const access_case *row)
+{
+    uint8_t before[4];
+    uint8_t stored[4] = {'x', 'y', 'z', '!'};
+
+    pattern_fill(before, 4094, sizeof(before));
+    assert_int_equal(mapio_access_of(f->map), row->access);
+    assert_true(mapio_readable(f->map));
+    assert_true(mapio_writable(f->map) == (row->put == MAPIO_OK));
+    assert_status_or_ok(mapio_put(f->map, 4094, stored, sizeof(stored), &failure), row->put);
+    assert_map(f->map, 4094, row->memory_changes ? stored : before, sizeof(stored));
+    assert_file(f, 4094, row->file_changes ? stored : before, sizeof(stored));
+    map_close(f);
+    assert_file(f, 4094, row->file_changes ? stored : before, sizeof(stored));
+}
+
+/* READ changes neither memory nor file, WRITE both, COPY memory only, the default is WRITE; by path
+ * and by descriptor. */
+static void access_rules_memory_and_file(void **state)
+{
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(access_cases); i++) {
+        mapio_options options = options_of(access_cases[i].access, 0, 0);
+
+        file_make(f, LENGTH);
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_access(f, &access_cases[i]);
+        file_make(f, LENGTH);
+        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_access(f, &access_cases[i]);
+    }
+}
+
+/* Two COPY maps of one file do not see each other's stores. */
+static void copies_are_private(void **state)
+{
+    fixture *f = *state;
+    mapio_map *other = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_COPY, 0, 0);
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_COPY);
+    assert_ok(mapio_open_path(&other, f->path, &options, &failure));
+    assert_ok(mapio_put(f->map, 0, "mine", 4, &failure));
+    assert_map_pattern(other, 0, LENGTH);
+    assert_ok(mapio_close(other, &failure));
+    assert_file_untouched(f, LENGTH);
+}
+
+/* READ and COPY are content with a descriptor that only reads; WRITE and the default are not. */
+static void access_needs_the_descriptors_consent(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    int fd;
+
+    file_make(f, LENGTH);
+    fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        mapio_options options = options_of(accesses[i], 0, 0);
+
+        if (accesses[i] == MAPIO_ACCESS_READ || accesses[i] == MAPIO_ACCESS_COPY) {
+            assert_ok(mapio_open_fd(&f->map, fd, &options, &failure));
+            assert_map_pattern(f->map, 0, LENGTH);
+            map_close(f);
+        } else {
+            assert_system_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_SYSTEM,
+                                EACCES);
+        }
+    }
+    assert_null(map);
+    assert_int_equal(close(fd), 0);
+}
+
+/* A descriptor that only writes cannot be mapped in any way. */
+static void write_only_descriptor_is_refused(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    int fd;
+
+    file_make(f, LENGTH);
+    fd = open(f->path, O_WRONLY | O_CLOEXEC);
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        mapio_options options = options_of(accesses[i], 0, 0);
+
+        assert_system_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_SYSTEM, EACCES);
+    }
+    assert_null(map);
+    assert_int_equal(close(fd), 0);
+}
+
+/* By path READ and COPY open the file for reading only: a file that nobody may write will do. */
+static void path_is_opened_for_what_access_asks(void **state)
+{
+    fixture *f = *state;
+    uid_t user = geteuid();
+    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
+    mapio_options write = options_of(MAPIO_ACCESS_WRITE, 0, 0);
+    mapio_map *map = NULL;
+    int result[2];
+
+    file_make(f, LENGTH);
+    assert_int_equal(chmod(f->directory, 0755), 0);
+    assert_int_equal(chmod(f->path, 0444), 0);
+    if (user == 0 && seteuid(65534) != 0) {
+        skip_because("root may write everything and cannot become another user");
+    }
+    result[0] = mapio_open_path(&map, f->path, &write, &failure);
+    result[1] = mapio_open_path(&f->map, f->path, &read, NULL);
+    assert_int_equal(seteuid(user), 0);
+    assert_system_fails(result[0], MAPIO_E_SYSTEM, EACCES);
+    assert_ok(result[1]);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_null(map);
+}
+
+/* ---- flags and prot ---- */
+
+typedef struct protection_case {
+    int prot;
+    mapio_access access; /* what it is boiled down to */
+    bool readable;
+    bool writable;
+} protection_case;
+
+static const protection_case protection_cases[] = {
+    {PROT_READ, MAPIO_ACCESS_READ, true, false},
+    {PROT_WRITE, MAPIO_ACCESS_WRITE, true, true},
+    {PROT_READ | PROT_WRITE, MAPIO_ACCESS_DEFAULT, true, true},
+    {PROT_READ | PROT_EXEC, MAPIO_ACCESS_READ, true, false},
+    {PROT_NONE, MAPIO_ACCESS_READ, false, false},
+};
+
+/* prot decides what may be done, and is boiled down to an access; what can be written can be read.
+ */
+static void prot_is_boiled_down(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(protection_cases); i++) {
+        const protection_case *row = &protection_cases[i];
+        mapio_options options = MAPIO_OPTIONS_INIT;
+        uint8_t byte = 0;
+
+        options.prot = row->prot;
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_int_equal(mapio_access_of(f->map), row->access);
+        assert_true(mapio_readable(f->map) == row->readable);
+        assert_true(mapio_writable(f->map) == row->writable);
+        assert_status_or_ok(mapio_get_byte(&byte, f->map, 9, &failure),
+                            row->readable ? MAPIO_OK : MAPIO_E_NOT_READABLE);
+        assert_status_or_ok(mapio_put_byte(f->map, 9, pattern_byte(9), &failure),
+                            row->writable ? MAPIO_OK : MAPIO_E_READONLY);
+        map_close(f);
+    }
+    assert_file_untouched(f, LENGTH);
+}
+
+/* MAP_SHARED reaches the file, MAP_PRIVATE stays in the map. */
+static void flags_decide_who_sees_stores(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    file_make(f, LENGTH);
+    options.flags = MAP_PRIVATE;
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_true(mapio_writable(f->map));
+    assert_ok(mapio_put(f->map, 0, "private", 7, &failure));
+    assert_map(f->map, 0, "private", 7);
+    map_close(f);
+    assert_file_untouched(f, LENGTH);
+
+    options.flags = MAP_SHARED;
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(mapio_put(f->map, 0, "shared", 6, &failure));
+    assert_file(f, 0, "shared", 6);
+}
+
+/* A private map needs no more than a descriptor that reads. */
+static void private_flags_need_reading_only(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+    int fd;
+
+    file_make(f, LENGTH);
+    fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    options.flags = MAP_PRIVATE;
+    assert_ok(mapio_open_fd(&f->map, fd, &options, &failure));
+    assert_int_equal(close(fd), 0);
+    assert_ok(mapio_put(f->map, 0, "private", 7, &failure));
+    assert_map(f->map, 0, "private", 7);
+}
+
+/* ---- ranges of the file ---- */
+
+/* Length 0 maps from offset to the end of the file as it is now. */
+static void length_zero_is_to_the_end(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_READ, 4321, 0);
+
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_map_pattern(f->map, 4321, LENGTH - 4321);
+    assert_u64(mapio_offset(f->map), 4321);
+    file_truncate(f, LENGTH + 5000);
+    assert_u64(mapio_length(f->map), LENGTH - 4321);
+}
+
+/* mapio_size tells the length of the file now, whatever was mapped of it. */
+static void size_is_the_files(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_READ, 100, 50);
+    uint64_t size = 0;
+
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(size, LENGTH);
+    file_truncate(f, 777);
+    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(size, 777);
+    assert_u64(mapio_length(f->map), 50);
+}
+
+/* A map at a page boundary is aligned, one at another byte lies as far into a page as its offset.
+ */
+static void data_is_aligned_where_the_offset_is(void **state)
+{
+    fixture *f = *state;
+    size_t page = mapio_page_size();
+    const size_t offsets[] = {page, 2 * page, 1, page - 1, page + 1};
+
+    file_make(f, 3 * page);
+    for (size_t i = 0; i < COUNT_OF(offsets); i++) {
+        mapio_options options = options_of(MAPIO_ACCESS_READ, offsets[i], 0);
+
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_map_pattern(f->map, offsets[i], 3 * page - offsets[i]);
+        if (offsets[i] % page == 0) {
+            assert_u64((uintptr_t)mapio_data(f->map) % page, 0);
+        }
+        map_close(f);
+    }
+}
+
+/* Stores through a map land at offset plus their place in the map, and nowhere else. */
+static void assert_store_lands(fixture *f, uint64_t file_offset, size_t length, size_t file_size)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, file_offset, length);
+    uint8_t *expected = malloc(file_size);
+
+    assert_non_null(expected);
+    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(mapio_fill(f->map, 0, length, 0xee, &failure));
+    map_close(f);
+    pattern_fill(expected, 0, file_size);
+    memset(expected + file_offset, 0xee, length);
+    assert_file(f, 0, expected, file_size);
+    pattern_fill(expected, 0, file_size);
+    assert_int_equal(pwrite(f->fd, expected + file_offset, length, (off_t)file_offset), length);
+    free(expected);
+}
+
+/* Property: a map of any range of any file holds what pread gives for it, and stores into it land
+ * there. */
+static void any_range_maps_what_pread_reads(void **state)
+{
+    enum { FILE_SIZE = 70001, ROUNDS = 150 };
+    fixture *f = *state;
+    random_source random = random_start();
+
+    file_make(f, FILE_SIZE);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t offset = random_below(&random, FILE_SIZE);
+        size_t length = (size_t)random_below(&random, FILE_SIZE - offset) + 1;
+        mapio_options options = options_of(MAPIO_ACCESS_READ, offset, length);
+
+        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_u64(mapio_length(f->map), length);
+        assert_u64(mapio_offset(f->map), offset);
+        assert_file(f, offset, mapio_data(f->map), length);
+        assert_map_pattern(f->map, offset, length);
+        map_close(f);
+        assert_store_lands(f, offset, length, FILE_SIZE);
+    }
+}
+
+typedef struct beyond_case {
+    uint64_t offset;
+    size_t length;
+} beyond_case;
+
+/* A range that ends behind the file is an error and leaves the file as it was. */
+static void range_beyond_the_file_is_refused(void **state)
+{
+    static const beyond_case cases[] = {
+        {0, LENGTH + 1}, {LENGTH, 1},     {LENGTH + 1, 0},    {LENGTH + 1, 1},
+        {LENGTH - 1, 2}, {1, LENGTH},     {INT64_MAX, 0},     {INT64_MAX - 1, 1},
+        {5000, LENGTH},  {1 << 20, 4096}, {LENGTH + 4096, 0},
+    };
+    fixture *f = *state;
+    mapio_map *map = NULL;
+
+    file_make(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, cases[i].offset, cases[i].length);
+
+        assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_BEYOND_FILE);
+        assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_BEYOND_FILE);
+    }
+    assert_null(map);
+    assert_file_untouched(f, LENGTH);
+}
+
+/* ---- empty maps ---- */
+
+/* An empty map gives nothing, takes nothing and is at its end. */
+static void assert_empty(mapio_map *map)
+{
+    uint8_t byte = 0;
+    size_t length = 1;
+    uint64_t index = 1;
+
+    assert_u64(mapio_length(map), 0);
+    assert_null(mapio_data(map));
+    assert_ok(mapio_get(&byte, map, 0, 0, &failure));
+    assert_fails(mapio_get(&byte, map, 0, 1, &failure), MAPIO_E_RANGE);
+    assert_ok(mapio_read(&byte, &length, map, 1, &failure));
+    assert_u64(length, 0);
+    assert_ok(mapio_readline(&byte, &length, map, 1, &failure));
+    assert_u64(length, 0);
+    assert_ok(mapio_line_length(&length, map, &failure));
+    assert_u64(length, 0);
+    assert_fails(mapio_read_byte(&byte, map, &failure), MAPIO_E_END);
+    assert_ok(mapio_find(&index, map, "a", 1, 0, MAPIO_TO_END, &failure));
+    assert_u64(index, MAPIO_NOT_FOUND);
+    assert_ok(mapio_rfind(&index, map, "", 0, 0, MAPIO_TO_END, &failure));
+    assert_u64(index, 0);
+    assert_ok(mapio_seek(map, 0, MAPIO_SEEK_END, &failure));
+    assert_ok(mapio_flush(map, 0, MAPIO_TO_END, 0, &failure));
+    assert_ok(mapio_advise(map, 0, MAPIO_TO_END, MAPIO_ADVICE_NORMAL, &failure));
+}
+
+/* An empty file maps to an empty map, in every access, by path and by descriptor. */
+static void empty_file_maps_to_empty_map(void **state)
+{
+    fixture *f = *state;
+    uint64_t size = 1;
+
+    file_make(f, 0);
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        mapio_options options = options_of(accesses[i], 0, 0);
+
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_empty(f->map);
+        assert_ok(mapio_size(&size, f->map, &failure));
+        assert_u64(size, 0);
+        map_close(f);
+        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_empty(f->map);
+        map_close(f);
+    }
+}
+
+/* A map from the very end of a file is empty as well. */
+static void end_of_file_maps_to_empty_map(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, LENGTH, 0);
+
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_empty(f->map);
+    assert_u64(mapio_offset(f->map), LENGTH);
+}
+
+/* NONEMPTY makes errors of empty maps: EMPTY for an empty file, BEYOND_FILE at the end of one. */
+static void nonempty_refuses_empty_maps(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    options.open = MAPIO_OPEN_NONEMPTY;
+    file_make(f, 0);
+    assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_EMPTY);
+    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_EMPTY);
+    file_make(f, LENGTH);
+    options.offset = LENGTH;
+    assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_BEYOND_FILE);
+    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_BEYOND_FILE);
+    assert_null(map);
+    options.offset = LENGTH - 1;
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_map_pattern(f->map, LENGTH - 1, 1);
+}
+
+/* ---- anonymous maps ---- */
+
+/* Anonymous memory is zero, aligned, as long as asked, and its size is its length. */
+static void anonymous_memory_is_zero(void **state)
+{
+    fixture *f = *state;
+    uint64_t size = 0;
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    assert_u64(mapio_length(f->map), LENGTH);
+    assert_u64((uintptr_t)mapio_data(f->map) % mapio_page_size(), 0);
+    assert_map_filled(f->map, 0, LENGTH, 0);
+    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(size, LENGTH);
+    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_DEFAULT);
+    assert_ok(mapio_put(f->map, LENGTH - 3, "end", 3, &failure));
+    assert_map(f->map, LENGTH - 3, "end", 3);
+}
+
+/* Every access works on anonymous memory. */
+static void anonymous_memory_has_access(void **state)
+{
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        map_anonymous(f, accesses[i], LENGTH);
+        assert_int_equal(mapio_access_of(f->map), accesses[i]);
+        assert_map_filled(f->map, 0, LENGTH, 0);
+        assert_status_or_ok(mapio_put_byte(f->map, 0, 1, &failure),
+                            accesses[i] == MAPIO_ACCESS_READ ? MAPIO_E_READONLY : MAPIO_OK);
+        map_close(f);
+    }
+}
+
+/* Length 0 gives an empty map, and so do no options at all. */
+static void anonymous_length_zero_is_empty(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 0);
+    assert_empty(f->map);
+    map_close(f);
+    assert_ok(mapio_open_anonymous(&f->map, NULL, &failure));
+    assert_empty(f->map);
+}
+
+/* The offset of an anonymous map is kept and means nothing. */
+static void anonymous_offset_is_kept(void **state)
+{
+    static const uint64_t offsets[] = {1, 4096, 12345, UINT64_C(1) << 40};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(offsets); i++) {
+        mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, offsets[i], LENGTH);
+
+        assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
+        assert_u64(mapio_offset(f->map), offsets[i]);
+        assert_u64(mapio_length(f->map), LENGTH);
+        assert_ok(mapio_fill(f->map, 0, LENGTH, 7, &failure));
+        assert_map_filled(f->map, 0, LENGTH, 7);
+        map_close(f);
+    }
+}
+
+/* An anonymous map uses no descriptor. */
+static void anonymous_memory_needs_no_descriptor(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    assert_u64(open_descriptors(), f->descriptors);
+}
+
+/* ---- descriptors ---- */
+
+/* The map outlives the closing of the caller's descriptor, with all that needs the file. */
+static void map_outlives_the_callers_descriptor(void **state)
+{
+    fixture *f = *state;
+    uint64_t size = 0;
+    int fd;
+
+    file_make(f, LENGTH);
+    fd = dup(f->fd);
+    assert_ok(mapio_open_fd(&f->map, fd, NULL, &failure));
+    assert_int_equal(close(fd), 0);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_ok(mapio_put(f->map, 0, "still", 5, &failure));
+    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(size, LENGTH);
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_u64(file_length(f), 2 * LENGTH);
+    assert_file(f, 0, "still", 5);
+}
+
+/* The caller's descriptor is open and usable after the map is closed, and after a failed open. */
+static void callers_descriptor_stays_open(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH + 1);
+
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_fd(&f->map, f->fd, NULL, &failure));
+    map_close(f);
+    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_BEYOND_FILE);
+    assert_null(map);
+    assert_file_untouched(f, LENGTH);
+    assert_int_equal(write(f->fd, "more", 4), 4);
+}
+
+/* Every open descriptor that was not before is closed on exec; returns how many there are. */
+static size_t assert_not_inherited(const bool *before)
+{
+    size_t count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+
+        if (flags != -1 && !before[fd]) {
+            assert_int_equal(flags & FD_CLOEXEC, FD_CLOEXEC);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* A map holds one descriptor, which programs that are started do not inherit; no descriptor at all
+ * with NO_TRACK. */
+static void maps_descriptor_is_not_inherited(void **state)
+{
+    static bool before[1024];
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    file_make(f, LENGTH);
+    for (int fd = 0; fd < 1024; fd++) {
+        before[fd] = fcntl(fd, F_GETFD) != -1;
+    }
+    for (unsigned tracked = 0; tracked < 2; tracked++) {
+        options.open = tracked ? 0 : MAPIO_OPEN_NO_TRACK;
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_u64(assert_not_inherited(before), tracked);
+        map_close(f);
+        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_u64(assert_not_inherited(before), tracked);
+        map_close(f);
+        assert_u64(assert_not_inherited(before), 0);
+    }
+}
+
+/* NO_TRACK keeps the memory and gives up the file's size and resize. */
+static void no_track_gives_up_the_file(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+    uint64_t size = 42;
+
+    options.open = MAPIO_OPEN_NO_TRACK;
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_fails(mapio_size(&size, f->map, &failure), MAPIO_E_NO_FILE);
+    assert_u64(size, 42);
+    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NO_FILE);
+    assert_file_untouched(f, LENGTH);
+    assert_ok(mapio_put(f->map, 0, "store", 5, &failure));
+    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    assert_file(f, 0, "store", 5);
+}
+
+/* ---- the options themselves ---- */
+
+/* Options of a newer header, longer and zero behind what this library knows, are understood. */
+static void longer_options_are_understood(void **state)
+{
+    fixture *f = *state;
+    struct {
+        mapio_options known;
+        uint64_t newer[4];
+    } options = {MAPIO_OPTIONS_INIT, {0}};
+
+    options.known.size = sizeof(options);
+    options.known.offset = 1000;
+    options.known.access = MAPIO_ACCESS_READ;
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options.known, &failure));
+    assert_map_pattern(f->map, 1000, LENGTH - 1000);
+    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_READ);
+}
+
+/* Of shorter options only what they say they have is read; the rest has its default. */
+static void shorter_options_are_understood(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_READ, 1000, 50);
+
+    options.size = offsetof(mapio_options, offset);
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_READ);
+}
+
+/* Options without a size were not begun with MAPIO_OPTIONS_INIT: an error. */
+static void options_without_size_are_refused(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    options.size = 0;
+    file_make(f, LENGTH);
+    assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_INVALID);
+    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
+    assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_INVALID);
+    assert_null(map);
+}
+
+/* A path is the system's bytes, whatever they are. */
+static void path_is_bytes(void **state)
+{
+    fixture *f = *state;
+    int fd;
+
+    file_name(f, "\xff\xfe \n");
+    fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        skip_because("the file system takes UTF-8 only");
+    }
+    assert_int_equal(close(fd), 0);
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_READ);
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(path_maps_the_whole_file),
+        with_fixture(descriptor_maps_the_whole_file),
+        with_fixture(default_options_are_no_options),
+        with_fixture(data_is_the_mapped_memory),
+        with_fixture(maps_of_one_file_share_it),
+        with_fixture(access_rules_memory_and_file),
+        with_fixture(copies_are_private),
+        with_fixture(access_needs_the_descriptors_consent),
+        with_fixture(write_only_descriptor_is_refused),
+        with_fixture(path_is_opened_for_what_access_asks),
+        with_fixture(prot_is_boiled_down),
+        with_fixture(flags_decide_who_sees_stores),
+        with_fixture(private_flags_need_reading_only),
+        with_fixture(length_zero_is_to_the_end),
+        with_fixture(size_is_the_files),
+        with_fixture(data_is_aligned_where_the_offset_is),
+        with_fixture(any_range_maps_what_pread_reads),
+        with_fixture(range_beyond_the_file_is_refused),
+        with_fixture(empty_file_maps_to_empty_map),
+        with_fixture(end_of_file_maps_to_empty_map),
+        with_fixture(nonempty_refuses_empty_maps),
+        with_fixture(anonymous_memory_is_zero),
+        with_fixture(anonymous_memory_has_access),
+        with_fixture(anonymous_length_zero_is_empty),
+        with_fixture(anonymous_offset_is_kept),
+        with_fixture(anonymous_memory_needs_no_descriptor),
+        with_fixture(map_outlives_the_callers_descriptor),
+        with_fixture(callers_descriptor_stays_open),
+        with_fixture(maps_descriptor_is_not_inherited),
+        with_fixture(no_track_gives_up_the_file),
+        with_fixture(longer_options_are_understood),
+        with_fixture(shorter_options_are_understood),
+        with_fixture(options_without_size_are_refused),
+        with_fixture(path_is_bytes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

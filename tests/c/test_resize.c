@@ -1,0 +1,429 @@
+/* resize: map and file together, what becomes of the bytes and the position, and who refuses. */
+#include "support.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { LENGTH = 10000 };
+
+/* The map is `length` long; its first `kept` bytes are the pattern from `offset` on, the others
+ * zero. */
+static void assert_kept(const fixture *f, uint64_t offset, size_t kept, size_t length)
+{
+    uint8_t *expected = calloc(length + 1, 1);
+
+    assert_non_null(expected);
+    pattern_fill(expected, offset, kept);
+    assert_u64(mapio_length(f->map), length);
+    assert_map(f->map, 0, expected, length);
+    free(expected);
+}
+
+/* ---- files ---- */
+
+/* Map and file have the new length, old bytes stay, new ones are zero and can be stored to. */
+static void file_grows(void **state)
+{
+    static const size_t lengths[] = {LENGTH + 1, 12288, 12289, 100000, 1 << 20};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        file_make(f, LENGTH);
+        map_file(f, MAPIO_ACCESS_WRITE);
+        assert_ok(mapio_resize(f->map, lengths[i], &failure));
+        assert_u64(file_length(f), lengths[i]);
+        assert_kept(f, 0, LENGTH, lengths[i]);
+        assert_ok(mapio_put_byte(f->map, lengths[i] - 1, 'z', &failure));
+        assert_file(f, lengths[i] - 1, "z", 1);
+        map_close(f);
+    }
+}
+
+/* Bytes beyond a smaller length are lost, in the file too. */
+static void file_shrinks(void **state)
+{
+    static const size_t lengths[] = {LENGTH - 1, 8193, 8192, 8191, 4096, 1};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        file_make(f, LENGTH);
+        map_file(f, MAPIO_ACCESS_DEFAULT);
+        assert_ok(mapio_resize(f->map, lengths[i], &failure));
+        assert_map_pattern(f->map, 0, lengths[i]);
+        map_close(f);
+        assert_file_untouched(f, lengths[i]);
+    }
+}
+
+/* What was cut off does not come back: after growing again it is zero. */
+static void cut_bytes_are_zero_when_grown_again(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_resize(f->map, 5000, &failure));
+    assert_ok(mapio_resize(f->map, LENGTH, &failure));
+    assert_kept(f, 0, 5000, LENGTH);
+}
+
+/* A map of part of a file makes the file end where the map ends, whether it was longer or not. */
+static void file_ends_where_the_map_ends(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 5001, 1000);
+
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(mapio_resize(f->map, 2000, &failure));
+    assert_u64(file_length(f), 7001);
+    assert_map_pattern(f->map, 5001, 2000);
+    assert_ok(mapio_resize(f->map, 2000, &failure));
+    assert_ok(mapio_resize(f->map, 3000, &failure));
+    assert_u64(file_length(f), 8001);
+    assert_kept(f, 5001, 2000, 3000);
+}
+
+/* An offset inside a page stays the map's offset; bytes before it are left alone. */
+static void unaligned_offset_stays(void **state)
+{
+    static const size_t lengths[] = {1, 3000, 3191, 3192, 3193, 20000, 7};
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 5001, 0);
+    uint8_t head[5001];
+
+    pattern_fill(head, 0, sizeof(head));
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        size_t kept = lengths[i] < LENGTH - 5001 ? lengths[i] : LENGTH - 5001;
+
+        file_make(f, LENGTH);
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(mapio_resize(f->map, lengths[i], &failure));
+        assert_u64(mapio_offset(f->map), 5001);
+        assert_u64(file_length(f), 5001 + lengths[i]);
+        assert_kept(f, 5001, kept, lengths[i]);
+        assert_file(f, 0, head, sizeof(head));
+        map_close(f);
+    }
+}
+
+/* A map can be emptied, and an empty map grows, from the start and from inside the file. */
+static void maps_are_emptied_and_grow_again(void **state)
+{
+    static const uint64_t offsets[] = {0, 4096, 5001, LENGTH};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(offsets); i++) {
+        mapio_options options = options_of(MAPIO_ACCESS_WRITE, offsets[i], 0);
+
+        file_make(f, LENGTH);
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(mapio_resize(f->map, 0, &failure));
+        assert_u64(mapio_length(f->map), 0);
+        assert_null(mapio_data(f->map));
+        assert_u64(file_length(f), offsets[i]);
+        assert_ok(mapio_resize(f->map, 0, &failure));
+        assert_ok(mapio_resize(f->map, 6000, &failure));
+        assert_u64(file_length(f), offsets[i] + 6000);
+        assert_kept(f, 0, 0, 6000);
+        assert_ok(mapio_put(f->map, 5997, "end", 3, &failure));
+        assert_file(f, offsets[i] + 5997, "end", 3);
+        map_close(f);
+    }
+}
+
+/* The map of an empty file grows. */
+static void empty_file_grows(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, 0);
+    map_file(f, MAPIO_ACCESS_DEFAULT);
+    assert_ok(mapio_resize(f->map, LENGTH, &failure));
+    assert_u64(file_length(f), LENGTH);
+    assert_kept(f, 0, 0, LENGTH);
+    assert_ok(mapio_write(f->map, "hello", 5, &failure));
+    assert_file(f, 0, "hello", 5);
+}
+
+/* A file that someone else has cut or extended meanwhile gets the length that resize asks for. */
+static void resize_mends_a_changed_file(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    file_truncate(f, 100);
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_u64(file_length(f), 2 * LENGTH);
+    assert_kept(f, 0, 100, 2 * LENGTH);
+    file_truncate(f, 3 * LENGTH);
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_u64(file_length(f), 2 * LENGTH);
+    file_truncate(f, 100);
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_kept(f, 0, 100, 2 * LENGTH);
+}
+
+/* Advice about a part of the map, which may split it in the system's books, does not stop it from
+ * growing. */
+static void advised_map_grows(void **state)
+{
+    fixture *f = *state;
+    size_t page = mapio_page_size();
+
+    if (inside_valgrind()) {
+        skip_because("valgrind refuses to grow a mapping that is split");
+    }
+    for (int shared = 0; shared < 2; shared++) {
+        if (shared) {
+            file_make(f, 4 * page);
+            map_file(f, MAPIO_ACCESS_WRITE);
+        } else {
+            map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 4 * page);
+        }
+        pattern_fill(mapio_data(f->map), 0, 4 * page);
+        assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_RANDOM, &failure));
+        assert_ok(mapio_resize(f->map, 400 * page, &failure));
+        assert_kept(f, 0, 4 * page, 400 * page);
+        assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_SEQUENTIAL, &failure));
+        assert_ok(mapio_resize(f->map, 2 * page, &failure));
+        assert_map_pattern(f->map, 0, 2 * page);
+        map_close(f);
+    }
+}
+
+/* A private map of a file keeps the stores that it alone has. */
+static void private_map_of_a_file_keeps_its_stores(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    options.flags = MAP_PRIVATE;
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(mapio_put(f->map, 5000, "mine", 4, &failure));
+    assert_ok(mapio_resize(f->map, 50000, &failure));
+    assert_map(f->map, 5000, "mine", 4);
+    assert_map_filled(f->map, LENGTH, 40000, 0);
+    assert_ok(mapio_fill(f->map, 4990, 40, 'm', &failure));
+    assert_ok(mapio_resize(f->map, 5000, &failure));
+    assert_ok(mapio_resize(f->map, 6000, &failure));
+    assert_map_filled(f->map, 4990, 10, 'm');
+    assert_map_filled(f->map, 5000, 1000, 0);
+    assert_u64(file_length(f), 6000);
+}
+
+/* ---- memory without a file ---- */
+
+/* A private anonymous map grows and shrinks; old bytes stay, new ones are zero. */
+static void private_memory_grows_and_shrinks(void **state)
+{
+    static const size_t lengths[] = {LENGTH + 1, 1 << 20, 100, 4096, 4097, 0, LENGTH};
+    fixture *f = *state;
+    size_t kept = LENGTH;
+    uint64_t size = 0;
+
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
+    pattern_fill(mapio_data(f->map), 0, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        kept = lengths[i] < kept ? lengths[i] : kept;
+        assert_ok(mapio_resize(f->map, lengths[i], &failure));
+        assert_kept(f, 0, kept, lengths[i]);
+        assert_ok(mapio_size(&size, f->map, &failure));
+        assert_u64(size, lengths[i]);
+    }
+}
+
+/* What was cut off within one page does not come back either. */
+static void cut_memory_is_zero_when_grown_again(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 1000);
+    assert_ok(mapio_fill(f->map, 0, 1000, 0xff, &failure));
+    assert_ok(mapio_resize(f->map, 500, &failure));
+    assert_ok(mapio_resize(f->map, 700, &failure));
+    assert_map_filled(f->map, 0, 500, 0xff);
+    assert_map_filled(f->map, 500, 200, 0);
+    assert_ok(mapio_resize(f->map, 10000, &failure));
+    assert_map_filled(f->map, 500, 9500, 0);
+}
+
+/* A shared anonymous map shrinks; where the system cannot grow it, the map stays as it was. */
+static void shared_memory_shrinks_only(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    pattern_fill(mapio_data(f->map), 0, LENGTH);
+    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_UNSUPPORTED);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_ok(mapio_resize(f->map, LENGTH, &failure));
+    assert_ok(mapio_resize(f->map, 5000, &failure));
+    assert_map_pattern(f->map, 0, 5000);
+    assert_ok(mapio_resize(f->map, 0, &failure));
+    assert_u64(mapio_length(f->map), 0);
+}
+
+/* ---- the position ---- */
+
+/* The position stays, beyond the new end too: there is nothing to read or write there, and growing
+ * brings it back inside. */
+static void position_stays(void **state)
+{
+    fixture *f = *state;
+    uint8_t bytes[8];
+    size_t length;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_seek(f->map, 6000, MAPIO_SEEK_SET, &failure));
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_u64(mapio_tell(f->map), 6000);
+    assert_ok(mapio_resize(f->map, 6000, &failure));
+    assert_u64(mapio_tell(f->map), 6000);
+    assert_ok(mapio_resize(f->map, 5000, &failure));
+    assert_u64(mapio_tell(f->map), 6000);
+    assert_ok(mapio_read(bytes, &length, f->map, sizeof(bytes), &failure));
+    assert_u64(length, 0);
+    assert_ok(mapio_line_length(&length, f->map, &failure));
+    assert_u64(length, 0);
+    assert_status(mapio_read_byte(bytes, f->map, &failure), MAPIO_E_END);
+    assert_status(mapio_write_byte(f->map, 1, &failure), MAPIO_E_END);
+    assert_status(mapio_write(f->map, "x", 1, &failure), MAPIO_E_RANGE);
+    assert_status(mapio_seek(f->map, 0, MAPIO_SEEK_CUR, &failure), MAPIO_E_RANGE);
+    assert_ok(mapio_resize(f->map, 0, &failure));
+    assert_u64(mapio_tell(f->map), 6000);
+    assert_ok(mapio_resize(f->map, 6001, &failure));
+    assert_ok(mapio_read_byte(bytes, f->map, &failure));
+    assert_u64(mapio_tell(f->map), 6001);
+}
+
+/* ---- who refuses ---- */
+
+/* READ and COPY maps, by access or by protection, cannot be resized; nothing changes. */
+static void unwritable_maps_are_not_resizable(void **state)
+{
+    static const mapio_access accesses[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_COPY};
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    file_make(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        map_file(f, accesses[i]);
+        assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
+        assert_fails(mapio_resize(f->map, 1, &failure), MAPIO_E_NOT_RESIZABLE);
+        assert_map_pattern(f->map, 0, LENGTH);
+        map_close(f);
+    }
+    options.prot = PROT_READ;
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
+    map_close(f);
+    map_anonymous(f, MAPIO_ACCESS_COPY, LENGTH);
+    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
+    assert_file_untouched(f, LENGTH);
+}
+
+/* A pinned map is busy and keeps address and length, until the last pin is gone. */
+static void pinned_map_is_busy(void **state)
+{
+    fixture *f = *state;
+    void *data;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    data = mapio_data(f->map);
+    mapio_pin(f->map);
+    mapio_pin(f->map);
+    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_BUSY);
+    mapio_unpin(f->map);
+    assert_fails(mapio_resize(f->map, 1, &failure), MAPIO_E_BUSY);
+    assert_ptr_equal(mapio_data(f->map), data);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_file_untouched(f, LENGTH);
+    mapio_unpin(f->map);
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+}
+
+/* A length that no file or address space has is refused, and nothing changes. */
+static void lengths_that_cannot_be_are_refused(void **state)
+{
+    static const uint64_t offsets[] = {0, 4096, 5001};
+    static const size_t lengths[] = {SIZE_MAX, SIZE_MAX - 4096, SIZE_MAX / 2 + 1};
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(offsets); i++) {
+        mapio_options options = options_of(MAPIO_ACCESS_WRITE, offsets[i], 0);
+
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        for (size_t k = 0; k < COUNT_OF(lengths); k++) {
+            assert_fails(mapio_resize(f->map, lengths[k], &failure), MAPIO_E_OVERFLOW);
+        }
+        assert_map_pattern(f->map, offsets[i], (size_t)(LENGTH - offsets[i]));
+        map_close(f);
+    }
+    assert_file_untouched(f, LENGTH);
+}
+
+/* Resizes with files limited to `limit` bytes. */
+static int resize_limited(mapio_map *map, size_t length, rlim_t limit)
+{
+    struct rlimit before;
+    struct rlimit now;
+    int result;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    now = before;
+    now.rlim_cur = limit;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+    result = mapio_resize(map, length, &failure);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    return result;
+}
+
+/* Beyond the process's limit of file lengths resize fails, raises no signal and changes nothing. */
+static void file_length_limit_is_an_error(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_system_fails(resize_limited(f->map, 20000, 16384), MAPIO_E_SYSTEM, EFBIG);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_file_untouched(f, LENGTH);
+    assert_ok(resize_limited(f->map, 16384, 16384));
+    assert_ok(resize_limited(f->map, 8192, 100));
+    assert_map_pattern(f->map, 0, 8192);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(file_grows),
+        with_fixture(file_shrinks),
+        with_fixture(cut_bytes_are_zero_when_grown_again),
+        with_fixture(file_ends_where_the_map_ends),
+        with_fixture(unaligned_offset_stays),
+        with_fixture(maps_are_emptied_and_grow_again),
+        with_fixture(empty_file_grows),
+        with_fixture(resize_mends_a_changed_file),
+        with_fixture(advised_map_grows),
+        with_fixture(private_map_of_a_file_keeps_its_stores),
+        with_fixture(private_memory_grows_and_shrinks),
+        with_fixture(cut_memory_is_zero_when_grown_again),
+        with_fixture(shared_memory_shrinks_only),
+        with_fixture(position_stays),
+        with_fixture(unwritable_maps_are_not_resizable),
+        with_fixture(pinned_map_is_busy),
+        with_fixture(lengths_that_cannot_be_are_refused),
+        with_fixture(file_length_limit_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+/* The status table and the text of errors. */
+#include "support.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+typedef struct status_row {
+    int status;
+    const char *name;
+    const char *message;
+} status_row;
+
+#define STATUS_ROW(name, value, message) {MAPIO_##name, "MAPIO_" #name, message},
+static const status_row table[] = {MAPIO_STATUS_TABLE(STATUS_ROW)};
+#undef STATUS_ROW
+
+/* Every status keeps its value for ever: programs were compiled with it. */
+static void values_never_change(void **state)
+{
+    (void)state;
+    assert_int_equal(MAPIO_OK, 0);
+    assert_int_equal(MAPIO_E_INVALID, -1);
+    assert_int_equal(MAPIO_E_NOMEM, -2);
+    assert_int_equal(MAPIO_E_SYSTEM, -3);
+    assert_int_equal(MAPIO_E_RANGE, -4);
+    assert_int_equal(MAPIO_E_OVERFLOW, -5);
+    assert_int_equal(MAPIO_E_READONLY, -6);
+    assert_int_equal(MAPIO_E_NOT_READABLE, -7);
+    assert_int_equal(MAPIO_E_BEYOND_FILE, -8);
+    assert_int_equal(MAPIO_E_EMPTY, -9);
+    assert_int_equal(MAPIO_E_END, -10);
+    assert_int_equal(MAPIO_E_BUSY, -11);
+    assert_int_equal(MAPIO_E_NOT_RESIZABLE, -12);
+    assert_int_equal(MAPIO_E_NO_FILE, -13);
+    assert_int_equal(MAPIO_E_UNSUPPORTED, -14);
+}
+
+/* A status has the name of its enumerator and the message of the table, without a full stop. */
+static void names_and_messages_are_the_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        const char *message = mapio_status_message(table[i].status);
+
+        assert_string_equal(mapio_status_name(table[i].status), table[i].name);
+        assert_string_equal(message, table[i].message);
+        assert_int_not_equal(message[strlen(message) - 1], '.');
+    }
+}
+
+/* No two statuses share a value, a name or a message. */
+static void statuses_are_distinct(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        for (size_t k = 0; k < i; k++) {
+            assert_int_not_equal(table[i].status, table[k].status);
+            assert_string_not_equal(table[i].name, table[k].name);
+            assert_string_not_equal(table[i].message, table[k].message);
+        }
+    }
+}
+
+/* Values that are no status have a name and a message too, and not those of a real one. */
+static void unknown_values_have_texts(void **state)
+{
+    static const int unknown[] = {1, 2, 14, -15, -100, INT_MIN, INT_MIN + 1, INT_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(unknown); i++) {
+        const char *name = mapio_status_name(unknown[i]);
+        const char *message = mapio_status_message(unknown[i]);
+
+        assert_non_null(name);
+        assert_non_null(message);
+        assert_int_not_equal(message[0], '\0');
+        for (size_t k = 0; k < COUNT_OF(table); k++) {
+            assert_string_not_equal(name, table[k].name);
+            assert_string_not_equal(message, table[k].message);
+        }
+    }
+}
+
+/* The text is the message alone where no system call failed. */
+static void text_is_message_without_call(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        mapio_error error = {(mapio_status)table[i].status, 0, NULL};
+        char text[256];
+
+        assert_u64(mapio_error_text(text, sizeof(text), &error), strlen(table[i].message));
+        assert_string_equal(text, table[i].message);
+    }
+}
+
+/* The text is "message: call: the system's own words" where a system call failed. */
+static void text_has_call_and_words(void **state)
+{
+    mapio_error error = {MAPIO_E_SYSTEM, ENOENT, "open"};
+    char expected[256];
+    char text[256];
+
+    (void)state;
+    (void)snprintf(expected, sizeof(expected), "a system call failed: open: %s", strerror(ENOENT));
+    assert_u64(mapio_error_text(text, sizeof(text), &error), strlen(expected));
+    assert_string_equal(text, expected);
+}
+
+/* A text that does not fit is cut and terminated, the length is of the whole, and nothing beyond
+ * the capacity is written. */
+static void text_is_cut_and_terminated(void **state)
+{
+    mapio_error error = {MAPIO_E_SYSTEM, EACCES, "mmap"};
+    char whole[256];
+    size_t length;
+
+    (void)state;
+    length = mapio_error_text(whole, sizeof(whole), &error);
+    assert_u64(length, strlen(whole));
+    for (size_t capacity = 1; capacity <= length + 2; capacity++) {
+        size_t kept = capacity <= length ? capacity - 1 : length;
+        char text[256];
+
+        memset(text, '#', sizeof(text));
+        assert_u64(mapio_error_text(text, capacity, &error), length);
+        assert_memory_equal(text, whole, kept);
+        assert_int_equal(text[kept], '\0');
+        assert_int_equal(text[capacity], '#');
+    }
+}
+
+/* Capacity 0 writes nothing and tells the length. */
+static void text_of_no_capacity_tells_length(void **state)
+{
+    mapio_error error = {MAPIO_E_RANGE, 0, NULL};
+    char byte = '#';
+
+    (void)state;
+    assert_u64(mapio_error_text(&byte, 0, &error), strlen(mapio_status_message(MAPIO_E_RANGE)));
+    assert_int_equal(byte, '#');
+    assert_u64(mapio_error_text(NULL, 0, &error), strlen(mapio_status_message(MAPIO_E_RANGE)));
+}
+
+/* System codes and statuses that nobody knows still make a text. */
+static void text_of_unknown_values(void **state)
+{
+    static const int32_t codes[] = {123456, -1, INT32_MIN, INT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        mapio_error error = {(mapio_status)-1000, codes[i], "call"};
+        char text[256];
+        size_t length = mapio_error_text(text, sizeof(text), &error);
+
+        assert_u64(length, strlen(text));
+        assert_non_null(strstr(text, mapio_status_message(-1000)));
+        assert_non_null(strstr(text, ": call: "));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_never_change),
+        cmocka_unit_test(names_and_messages_are_the_table),
+        cmocka_unit_test(statuses_are_distinct),
+        cmocka_unit_test(unknown_values_have_texts),
+        cmocka_unit_test(text_is_message_without_call),
+        cmocka_unit_test(text_has_call_and_words),
+        cmocka_unit_test(text_is_cut_and_terminated),
+        cmocka_unit_test(text_of_no_capacity_tells_length),
+        cmocka_unit_test(text_of_unknown_values),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,423 @@
+/* The position: reading, writing and seeking there. */
+#include "support.h"
+
+#include <stdlib.h>
+
+static void assert_read(fixture *f, size_t capacity, const char *expected)
+{
+    char buffer[256];
+    size_t length = 0;
+
+    memset(buffer, '#', sizeof(buffer));
+    assert_ok(mapio_read(buffer, &length, f->map, capacity, &failure));
+    assert_u64(length, strlen(expected));
+    assert_memory_equal(buffer, expected, length);
+    assert_int_equal(buffer[length], '#');
+}
+
+/* The next line, read with room for `capacity` bytes, is `expected`; nothing is terminated. */
+static void assert_line(fixture *f, size_t capacity, const char *expected)
+{
+    char buffer[256];
+    size_t length = 0;
+
+    memset(buffer, '#', sizeof(buffer));
+    assert_ok(mapio_readline(buffer, &length, f->map, capacity, &failure));
+    assert_u64(length, strlen(expected));
+    assert_memory_equal(buffer, expected, length);
+    assert_int_equal(buffer[length], '#');
+}
+
+static void assert_line_length(const fixture *f, size_t expected)
+{
+    uint64_t before = mapio_tell(f->map);
+    size_t length = 0;
+
+    assert_ok(mapio_line_length(&length, f->map, &failure));
+    assert_u64(length, expected);
+    assert_u64(mapio_tell(f->map), before);
+}
+
+/* ---- reading ---- */
+
+/* read copies from the position and moves it on by what it copied, nothing at the end. */
+static void read_moves_on(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "hello, world");
+    assert_u64(mapio_tell(f->map), 0);
+    assert_read(f, 5, "hello");
+    assert_u64(mapio_tell(f->map), 5);
+    assert_read(f, 0, "");
+    assert_u64(mapio_tell(f->map), 5);
+    assert_read(f, 100, ", world");
+    assert_u64(mapio_tell(f->map), 12);
+    assert_read(f, 100, "");
+    assert_u64(mapio_tell(f->map), 12);
+}
+
+/* A capacity of SIZE_MAX reads the rest: the caller knows how long it is. */
+static void read_takes_the_rest(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "hello, world");
+    assert_ok(mapio_seek(f->map, 7, MAPIO_SEEK_SET, &failure));
+    assert_read(f, SIZE_MAX, "world");
+}
+
+/* read_byte gives each byte in turn, then END; the position stays at the end. */
+static void read_byte_moves_on(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 0;
+
+    map_text(f, "ab");
+    assert_ok(mapio_read_byte(&byte, f->map, &failure));
+    assert_int_equal(byte, 'a');
+    assert_u64(mapio_tell(f->map), 1);
+    assert_ok(mapio_read_byte(&byte, f->map, &failure));
+    assert_int_equal(byte, 'b');
+    assert_fails(mapio_read_byte(&byte, f->map, &failure), MAPIO_E_END);
+    assert_int_equal(byte, 'b');
+    assert_u64(mapio_tell(f->map), 2);
+}
+
+/* readline gives each line with its newline, the last one without if it has none, then nothing. */
+static void readline_gives_lines(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "one\n\nthree\nlast");
+    assert_line(f, 100, "one\n");
+    assert_u64(mapio_tell(f->map), 4);
+    assert_line(f, 100, "\n");
+    assert_line(f, SIZE_MAX, "three\n");
+    assert_line(f, 100, "last");
+    assert_line(f, 100, "");
+    assert_u64(mapio_tell(f->map), 15);
+}
+
+/* A line longer than the buffer comes in pieces. */
+static void long_line_comes_in_pieces(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "abcdefgh\nx\n");
+    assert_line(f, 3, "abc");
+    assert_line(f, 3, "def");
+    assert_line(f, 3, "gh\n");
+    assert_line(f, 0, "");
+    assert_line(f, 1, "x");
+    assert_line(f, 1, "\n");
+    assert_line(f, 1, "");
+}
+
+/* A newline just at the end of the room belongs to its line. */
+static void line_that_fits_comes_whole(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "abc\ndef\n");
+    assert_line(f, 4, "abc\n");
+    assert_line(f, 4, "def\n");
+    assert_line(f, 4, "");
+}
+
+/* Only '\n' ends a line: carriage returns and zero bytes are part of it. */
+static void only_newline_ends_a_line(void **state)
+{
+    static const char bytes[] = "a\r\0b\r\nc";
+    fixture *f = *state;
+    char buffer[16];
+    size_t length = 0;
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 7);
+    assert_ok(mapio_put(f->map, 0, bytes, 7, &failure));
+    assert_ok(mapio_readline(buffer, &length, f->map, sizeof(buffer), &failure));
+    assert_u64(length, 6);
+    assert_memory_equal(buffer, bytes, 6);
+}
+
+/* line_length is the length of the line at the position, which stays. */
+static void line_length_looks_ahead(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "one\n\nlast");
+    assert_line_length(f, 4);
+    assert_read(f, 2, "on");
+    assert_line_length(f, 2);
+    assert_read(f, 2, "e\n");
+    assert_line_length(f, 1);
+    assert_read(f, 1, "\n");
+    assert_line_length(f, 4);
+    assert_read(f, 4, "last");
+    assert_line_length(f, 0);
+}
+
+/* A line of many pages has its whole length, and is read whole. */
+static void line_may_be_very_long(void **state)
+{
+    enum { LENGTH = 100000 };
+    fixture *f = *state;
+    uint8_t *buffer = malloc(LENGTH);
+    size_t length = 0;
+
+    assert_non_null(buffer);
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH + 10);
+    assert_ok(mapio_fill(f->map, 0, LENGTH + 10, 'x', &failure));
+    assert_ok(mapio_put_byte(f->map, LENGTH - 1, '\n', &failure));
+    assert_line_length(f, LENGTH);
+    assert_ok(mapio_readline(buffer, &length, f->map, LENGTH, &failure));
+    assert_u64(length, LENGTH);
+    assert_map(f->map, 0, buffer, LENGTH);
+    assert_u64(mapio_tell(f->map), LENGTH);
+    free(buffer);
+}
+
+/* ---- writing ---- */
+
+/* write stores at the position and moves it on. */
+static void write_moves_on(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "..........");
+    assert_ok(mapio_write(f->map, "abc", 3, &failure));
+    assert_ok(mapio_write(f->map, "", 0, &failure));
+    assert_u64(mapio_tell(f->map), 3);
+    assert_ok(mapio_write(f->map, "def", 3, &failure));
+    assert_u64(mapio_tell(f->map), 6);
+    assert_map(f->map, 0, "abcdef....", 10);
+}
+
+/* write stores all bytes or none: where they do not fit, map and position stay. */
+static void write_is_all_or_nothing(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "..........");
+    assert_ok(mapio_seek(f->map, 8, MAPIO_SEEK_SET, &failure));
+    assert_fails(mapio_write(f->map, "abc", 3, &failure), MAPIO_E_RANGE);
+    assert_u64(mapio_tell(f->map), 8);
+    assert_map(f->map, 0, "..........", 10);
+    assert_ok(mapio_write(f->map, "ab", 2, &failure));
+    assert_u64(mapio_tell(f->map), 10);
+    assert_fails(mapio_write(f->map, "c", 1, &failure), MAPIO_E_RANGE);
+    assert_ok(mapio_write(f->map, "", 0, &failure));
+    assert_map(f->map, 0, "........ab", 10);
+}
+
+/* A length that wraps with the position fails and stores nothing. */
+static void write_of_wrapping_length_is_refused(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "..........");
+    assert_ok(mapio_seek(f->map, 8, MAPIO_SEEK_SET, &failure));
+    assert_fails(mapio_write(f->map, "a", SIZE_MAX, &failure),
+                 SIZE_MAX == UINT64_MAX ? MAPIO_E_OVERFLOW : MAPIO_E_RANGE);
+    assert_u64(mapio_tell(f->map), 8);
+}
+
+/* write_byte stores each byte in turn, then END. */
+static void write_byte_moves_on(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "..");
+    assert_ok(mapio_write_byte(f->map, 'a', &failure));
+    assert_u64(mapio_tell(f->map), 1);
+    assert_ok(mapio_write_byte(f->map, 0xff, &failure));
+    assert_fails(mapio_write_byte(f->map, 'c', &failure), MAPIO_E_END);
+    assert_u64(mapio_tell(f->map), 2);
+    assert_map(f->map, 0, "a\xff", 2);
+}
+
+/* get and put do not move the position. */
+static void other_access_leaves_the_position(void **state)
+{
+    fixture *f = *state;
+    uint64_t index = 0;
+    char byte;
+
+    map_text(f, "hello, world");
+    assert_ok(mapio_seek(f->map, 5, MAPIO_SEEK_SET, &failure));
+    assert_ok(mapio_get(&byte, f->map, 1, 1, &failure));
+    assert_ok(mapio_put(f->map, 1, &byte, 1, &failure));
+    assert_ok(mapio_move(f->map, 0, 1, 5, &failure));
+    assert_ok(mapio_fill(f->map, 0, 3, 'x', &failure));
+    assert_ok(mapio_find(&index, f->map, "w", 1, 0, MAPIO_TO_END, &failure));
+    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    assert_u64(mapio_tell(f->map), 5);
+}
+
+/* ---- seeking ---- */
+
+typedef struct seek_case {
+    int64_t offset;
+    int whence;
+    int status;
+    uint64_t position; /* afterwards; 4 is where each case begins, 10 the length */
+} seek_case;
+
+static const seek_case seek_cases[] = {
+    {0, MAPIO_SEEK_SET, MAPIO_OK, 0},
+    {10, MAPIO_SEEK_SET, MAPIO_OK, 10},
+    {-1, MAPIO_SEEK_SET, MAPIO_E_RANGE, 4},
+    {11, MAPIO_SEEK_SET, MAPIO_E_RANGE, 4},
+    {INT64_MIN, MAPIO_SEEK_SET, MAPIO_E_RANGE, 4},
+    {INT64_MAX, MAPIO_SEEK_SET, MAPIO_E_RANGE, 4},
+    {0, MAPIO_SEEK_CUR, MAPIO_OK, 4},
+    {-4, MAPIO_SEEK_CUR, MAPIO_OK, 0},
+    {6, MAPIO_SEEK_CUR, MAPIO_OK, 10},
+    {-5, MAPIO_SEEK_CUR, MAPIO_E_RANGE, 4},
+    {7, MAPIO_SEEK_CUR, MAPIO_E_RANGE, 4},
+    {INT64_MIN, MAPIO_SEEK_CUR, MAPIO_E_RANGE, 4},
+    {INT64_MAX, MAPIO_SEEK_CUR, MAPIO_E_RANGE, 4},
+    {0, MAPIO_SEEK_END, MAPIO_OK, 10},
+    {-10, MAPIO_SEEK_END, MAPIO_OK, 0},
+    {-1, MAPIO_SEEK_END, MAPIO_OK, 9},
+    {1, MAPIO_SEEK_END, MAPIO_E_RANGE, 4},
+    {-11, MAPIO_SEEK_END, MAPIO_E_RANGE, 4},
+    {INT64_MIN, MAPIO_SEEK_END, MAPIO_E_RANGE, 4},
+    {INT64_MAX, MAPIO_SEEK_END, MAPIO_E_RANGE, 4},
+    {0, -1, MAPIO_E_INVALID, 4},
+    {0, 3, MAPIO_E_INVALID, 4},
+    {0, 4, MAPIO_E_INVALID, 4},
+    {0, INT32_MAX, MAPIO_E_INVALID, 4},
+    {0, INT32_MIN, MAPIO_E_INVALID, 4},
+};
+
+/* seek moves the position inside the map, its end included; where it would leave it, it stays. */
+static void seek_stays_inside(void **state)
+{
+    fixture *f = *state;
+
+    map_text(f, "0123456789");
+    for (size_t i = 0; i < COUNT_OF(seek_cases); i++) {
+        const seek_case *row = &seek_cases[i];
+
+        assert_ok(mapio_seek(f->map, 4, MAPIO_SEEK_SET, &failure));
+        assert_status_or_ok(mapio_seek(f->map, row->offset, row->whence, &failure), row->status);
+        assert_u64(mapio_tell(f->map), row->position);
+    }
+}
+
+/* ---- all of it ---- */
+
+enum { MODEL_LENGTH = 300 };
+
+/* What a map should be after the same calls: plain memory and a position. */
+typedef struct model {
+    uint8_t bytes[MODEL_LENGTH];
+    size_t position;
+} model;
+
+static size_t model_line(const model *m, size_t capacity)
+{
+    size_t length = 0;
+
+    while (length < capacity && m->position + length < MODEL_LENGTH) {
+        length++;
+        if (m->bytes[m->position + length - 1] == '\n') {
+            break;
+        }
+    }
+    return length;
+}
+
+static void step_read(model *m, mapio_map *map, size_t capacity, bool line)
+{
+    uint8_t buffer[MODEL_LENGTH];
+    size_t rest = MODEL_LENGTH - m->position;
+    size_t expected = line ? model_line(m, capacity) : capacity < rest ? capacity : rest;
+    size_t length = 0;
+
+    assert_ok(line ? mapio_readline(buffer, &length, map, capacity, &failure)
+                   : mapio_read(buffer, &length, map, capacity, &failure));
+    assert_u64(length, expected);
+    assert_memory_equal(buffer, m->bytes + m->position, length);
+    m->position += length;
+}
+
+static void step_write(model *m, mapio_map *map, size_t length, uint64_t seed)
+{
+    uint8_t buffer[MODEL_LENGTH];
+    bool fits = length <= MODEL_LENGTH - m->position;
+
+    for (size_t i = 0; i < length; i++) {
+        buffer[i] = (seed + i) % 7 == 0 ? '\n' : pattern_byte(seed + i);
+    }
+    assert_status_or_ok(mapio_write(map, buffer, length, &failure),
+                        fits ? MAPIO_OK : MAPIO_E_RANGE);
+    if (fits && length > 0) {
+        memcpy(m->bytes + m->position, buffer, length);
+        m->position += length;
+    }
+}
+
+static void step_seek(model *m, mapio_map *map, uint64_t place)
+{
+    bool inside = place <= MODEL_LENGTH;
+
+    assert_status_or_ok(mapio_seek(map, (int64_t)place, MAPIO_SEEK_SET, &failure),
+                        inside ? MAPIO_OK : MAPIO_E_RANGE);
+    m->position = inside ? (size_t)place : m->position;
+}
+
+/* Property: any sequence of reads, lines, writes and seeks does what it does to plain memory. */
+static void any_sequence_matches_plain_memory(void **state)
+{
+    fixture *f = *state;
+    random_source random = random_start();
+    model m = {{0}, 0};
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, MODEL_LENGTH);
+    for (int step = 0; step < 20000; step++) {
+        size_t amount = (size_t)random_below(&random, 60);
+
+        switch (random_below(&random, 4)) {
+        case 0:
+            step_read(&m, f->map, amount, false);
+            break;
+        case 1:
+            step_read(&m, f->map, amount, true);
+            break;
+        case 2:
+            step_write(&m, f->map, amount, random_below(&random, 1000));
+            break;
+        default:
+            step_seek(&m, f->map, random_below(&random, MODEL_LENGTH + 20));
+            break;
+        }
+        assert_u64(mapio_tell(f->map), m.position);
+    }
+    assert_map(f->map, 0, m.bytes, MODEL_LENGTH);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(read_moves_on),
+        with_fixture(read_takes_the_rest),
+        with_fixture(read_byte_moves_on),
+        with_fixture(readline_gives_lines),
+        with_fixture(long_line_comes_in_pieces),
+        with_fixture(line_that_fits_comes_whole),
+        with_fixture(only_newline_ends_a_line),
+        with_fixture(line_length_looks_ahead),
+        with_fixture(line_may_be_very_long),
+        with_fixture(write_moves_on),
+        with_fixture(write_is_all_or_nothing),
+        with_fixture(write_of_wrapping_length_is_refused),
+        with_fixture(write_byte_moves_on),
+        with_fixture(other_access_leaves_the_position),
+        with_fixture(seek_stays_inside),
+        with_fixture(any_sequence_matches_plain_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,111 @@
+/* What the library says about the system. */
+#include "support.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The page size is the system's, and the granularity is the page size on Unix. */
+static void page_size_is_the_systems(void **state)
+{
+    (void)state;
+    assert_u64(mapio_page_size(), (uint64_t)sysconf(_SC_PAGESIZE));
+    assert_u64(mapio_granularity(), mapio_page_size());
+}
+
+static void assert_constant(const char *name, int expected)
+{
+    int value = 0;
+
+    if (!system_constant(&value, name)) {
+        fail_msg("%s is missing", name);
+    }
+    assert_int_equal(value, expected);
+}
+
+/* The constants that every Unix has are there with the values of the system's header. */
+static void constants_have_the_systems_values(void **state)
+{
+    (void)state;
+    assert_constant("PROT_NONE", PROT_NONE);
+    assert_constant("PROT_READ", PROT_READ);
+    assert_constant("PROT_WRITE", PROT_WRITE);
+    assert_constant("PROT_EXEC", PROT_EXEC);
+    assert_constant("MAP_SHARED", MAP_SHARED);
+    assert_constant("MAP_PRIVATE", MAP_PRIVATE);
+    assert_constant("MAP_ANON", MAP_ANON);
+    assert_constant("MAP_ANONYMOUS", MAP_ANONYMOUS);
+    assert_constant("MS_SYNC", MS_SYNC);
+    assert_constant("MS_ASYNC", MS_ASYNC);
+    assert_constant("MS_INVALIDATE", MS_INVALIDATE);
+    assert_constant("MADV_NORMAL", MADV_NORMAL);
+    assert_constant("MADV_SEQUENTIAL", MADV_SEQUENTIAL);
+    assert_constant("MADV_RANDOM", MADV_RANDOM);
+    assert_constant("MADV_WILLNEED", MADV_WILLNEED);
+    assert_constant("MADV_DONTNEED", MADV_DONTNEED);
+}
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The table holds names of the four kinds only, each once, and is the same table each time. */
+static void constants_are_one_clean_table(void **state)
+{
+    size_t count = 0;
+    size_t again = 0;
+    const mapio_constant *constants = mapio_constants(&count);
+
+    (void)state;
+    assert_ptr_equal(constants, mapio_constants(&again));
+    assert_u64(again, count);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = constants[i].name;
+
+        assert_true(begins_with(name, "MAP_") || begins_with(name, "PROT_") ||
+                    begins_with(name, "MADV_") || begins_with(name, "MS_"));
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(name, constants[k].name);
+        }
+    }
+}
+
+/* The system's own MS_* and MADV_* values lie below the library's, so that they never collide. */
+static void own_values_lie_above_the_systems(void **state)
+{
+    size_t count = 0;
+    const mapio_constant *constants = mapio_constants(&count);
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        if (begins_with(constants[i].name, "MS_")) {
+            assert_true(constants[i].value < MAPIO_FLUSH_ASYNC);
+        }
+        if (begins_with(constants[i].name, "MADV_")) {
+            assert_true(constants[i].value < MAPIO_ADVICE_NORMAL);
+        }
+    }
+}
+
+/* The ways to seek have the values of the C library's. */
+static void whence_is_the_c_librarys(void **state)
+{
+    (void)state;
+    assert_int_equal((int)MAPIO_SEEK_SET, SEEK_SET);
+    assert_int_equal((int)MAPIO_SEEK_CUR, SEEK_CUR);
+    assert_int_equal((int)MAPIO_SEEK_END, SEEK_END);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(page_size_is_the_systems),
+        cmocka_unit_test(constants_have_the_systems_values),
+        cmocka_unit_test(constants_are_one_clean_table),
+        cmocka_unit_test(own_values_lie_above_the_systems),
+        cmocka_unit_test(whence_is_the_c_librarys),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+/* Threads: many on one map, and maps that come and go beside one another. The results are checked
+ * here; that nothing races is for the thread sanitizer to see. */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+enum { THREADS = 8, ROUNDS = 300, SLICE = 4001 };
+
+/* What a thread works with; `errors` counts what went wrong, for the main thread to check. */
+typedef struct worker {
+    pthread_t thread;
+    fixture *f;
+    size_t index;
+    size_t errors;
+} worker;
+
+#define worker_check(w, condition) ((w)->errors += !(condition))
+
+/* Runs `work` in all threads at once and checks that none saw anything wrong. */
+static void run_workers(fixture *f, void *(*work)(void *))
+{
+    worker workers[THREADS] = {0};
+
+    for (size_t i = 0; i < THREADS; i++) {
+        workers[i].f = f;
+        workers[i].index = i;
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_u64(workers[i].errors, 0);
+    }
+}
+
+/* One thread's share of the work on one map: every store and load inside its own slice. */
+static void *work_on_a_slice(void *argument)
+{
+    worker *w = argument;
+    mapio_map *map = w->f->map;
+    uint64_t start = w->index * SLICE;
+    uint8_t mine = (uint8_t)('a' + w->index);
+    uint8_t bytes[64];
+    uint64_t index = 0;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t place = start + (uint64_t)round * 7 % (SLICE - 64);
+
+        worker_check(w, mapio_fill(map, start, SLICE, mine, NULL) == MAPIO_OK);
+        worker_check(w, mapio_put(map, place, "needle", 6, NULL) == MAPIO_OK);
+        worker_check(w, mapio_find(&index, map, "needle", 6, start, start + SLICE, NULL) == 0);
+        worker_check(w, index == place);
+        worker_check(w, mapio_rfind(&index, map, "needle", 6, start, start + SLICE, NULL) == 0);
+        worker_check(w, index == place);
+        worker_check(w, mapio_move(map, place + 10, place, 6, NULL) == MAPIO_OK);
+        worker_check(w, mapio_get(bytes, map, place + 10, 6, NULL) == MAPIO_OK);
+        worker_check(w, memcmp(bytes, "needle", 6) == 0);
+        worker_check(w, mapio_put_strided(map, start, 2, "xyz", 3, NULL) == MAPIO_OK);
+        worker_check(w, mapio_get_strided(bytes, map, start + 4, -2, 3, NULL) == MAPIO_OK);
+        worker_check(w, memcmp(bytes, "zyx", 3) == 0);
+        worker_check(w, mapio_put_byte(map, place, mine, NULL) == MAPIO_OK);
+        worker_check(w, mapio_get_byte(bytes, map, place, NULL) == MAPIO_OK && bytes[0] == mine);
+        worker_check(w, mapio_get(bytes, map, start + 1, THREADS * SLICE, NULL) == MAPIO_E_RANGE);
+        if (round % 100 == 0) {
+            worker_check(w, mapio_flush(map, start, SLICE, MAPIO_FLUSH_ASYNC, NULL) == MAPIO_OK);
+        }
+    }
+    return NULL;
+}
+
+/* Threads that store into and search their own part of one map do not disturb each other. */
+static void many_threads_use_one_map(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, THREADS * SLICE);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    run_workers(f, work_on_a_slice);
+}
+
+/* Asks what a map is, over and over. */
+static void *ask(void *argument)
+{
+    worker *w = argument;
+    const mapio_map *map = w->f->map;
+    uint64_t size = 0;
+    uint64_t index = 0;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        worker_check(w, mapio_length(map) == THREADS * SLICE);
+        worker_check(w, mapio_data(map) != NULL && mapio_offset(map) == 0);
+        worker_check(w, mapio_readable(map) && !mapio_writable(map));
+        worker_check(w, mapio_access_of(map) == MAPIO_ACCESS_READ);
+        worker_check(w, mapio_size(&size, map, NULL) == MAPIO_OK && size == THREADS * SLICE);
+        worker_check(w, mapio_find(&index, map, "no such bytes", 13, 0, 2000, NULL) == MAPIO_OK);
+        worker_check(w, index == MAPIO_NOT_FOUND);
+        worker_check(w, mapio_tell(map) == 0);
+    }
+    return NULL;
+}
+
+/* What only reads may run on one map from any number of threads. */
+static void many_threads_read_one_map(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, THREADS * SLICE);
+    map_file(f, MAPIO_ACCESS_READ);
+    run_workers(f, ask);
+}
+
+/* Opens, resizes, uses and closes maps of its own, and fails to open others. */
+static void *open_and_close(void *argument)
+{
+    worker *w = argument;
+    mapio_options options = options_of(MAPIO_ACCESS_COPY, w->index, 0);
+    mapio_options memory = options_of(MAPIO_ACCESS_DEFAULT, 0, SLICE);
+    uint8_t byte = 0;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        mapio_map *map = NULL;
+
+        worker_check(w, mapio_open_path(&map, w->f->path, &options, NULL) == MAPIO_OK);
+        worker_check(w, mapio_get_byte(&byte, map, 0, NULL) == MAPIO_OK);
+        worker_check(w, byte == pattern_byte(w->index));
+        worker_check(w, mapio_close(map, NULL) == MAPIO_OK);
+        worker_check(w, mapio_open_anonymous(&map, &memory, NULL) == MAPIO_OK);
+        worker_check(w, mapio_fill(map, 0, SLICE, 1, NULL) == MAPIO_OK);
+        worker_check(w, mapio_resize(map, SLICE / 2, NULL) == MAPIO_OK);
+        worker_check(w, mapio_close(map, NULL) == MAPIO_OK);
+        worker_check(w, mapio_open_fd(&map, -1, NULL, NULL) == MAPIO_E_SYSTEM);
+    }
+    return NULL;
+}
+
+/* Maps are independent of each other: threads open and close theirs at the same time. */
+static void threads_have_maps_of_their_own(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, THREADS * SLICE);
+    run_workers(f, open_and_close);
+}
+
+/* Pins the map, uses its address, unpins it. */
+static void *pin_and_use(void *argument)
+{
+    worker *w = argument;
+    mapio_map *map = w->f->map;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        uint8_t *data;
+
+        mapio_pin(map);
+        data = mapio_data(map);
+        data[w->index * SLICE] = (uint8_t)round;
+        worker_check(w, mapio_pins(map) >= 1);
+        worker_check(w, mapio_resize(map, 1, NULL) == MAPIO_E_BUSY);
+        worker_check(w, mapio_close(map, NULL) == MAPIO_E_BUSY);
+        worker_check(w, data[w->index * SLICE] == (uint8_t)round);
+        mapio_unpin(map);
+    }
+    return NULL;
+}
+
+/* While anybody has it pinned, no thread can resize or close a map; no pin is lost. */
+static void pins_hold_against_other_threads(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, THREADS * SLICE);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    run_workers(f, pin_and_use);
+    assert_u64(mapio_pins(f->map), 0);
+    assert_ok(mapio_resize(f->map, 1, &failure));
+}
+
+/* Makes texts of errors that others make other texts of. */
+static void *make_texts(void *argument)
+{
+    worker *w = argument;
+    static const int32_t codes[THREADS] = {ENOENT, EACCES, EINVAL, ENOMEM,
+                                           EEXIST, ENODEV, 777777, 888888};
+    mapio_error error = {MAPIO_E_SYSTEM, codes[w->index], "call"};
+    char first[256];
+    char text[256];
+
+    (void)mapio_error_text(first, sizeof(first), &error);
+    for (int round = 0; round < ROUNDS; round++) {
+        (void)mapio_error_text(text, sizeof(text), &error);
+        worker_check(w, strcmp(text, first) == 0);
+        worker_check(w, strcmp(mapio_status_name(MAPIO_E_RANGE), "MAPIO_E_RANGE") == 0);
+    }
+    return NULL;
+}
+
+/* Texts of errors are made in any number of threads at once. */
+static void error_texts_are_thread_safe(void **state)
+{
+    run_workers(*state, make_texts);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(many_threads_use_one_map),       with_fixture(many_threads_read_one_map),
+        with_fixture(threads_have_maps_of_their_own), with_fixture(pins_hold_against_other_threads),
+        with_fixture(error_texts_are_thread_safe),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
