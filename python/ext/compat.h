@@ -1,0 +1,34 @@
+/* What differs between the versions of CPython that the extension is built for (3.10 and newer),
+ * and the casts that the C API asks for, all in one place. */
+#ifndef MAPIO_EXT_COMPAT_H
+#define MAPIO_EXT_COMPAT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if PY_VERSION_HEX >= 0x030C0000
+#define MEMBER_SSIZE Py_T_PYSSIZET
+#define MEMBER_READONLY Py_READONLY
+/* The module holds no state that interpreters would share. */
+#define INTERPRETERS_SLOT {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}
+#else
+#include <structmember.h>
+#define MEMBER_SSIZE T_PYSSIZET
+#define MEMBER_READONLY READONLY
+#define INTERPRETERS_SLOT {0, NULL} /* ends the table: stands last */
+#endif
+
+/* A search that starts beyond the end starts at the end, where an empty needle is found; since 3.15
+ * it finds nothing. */
+enum { SEARCH_CUTS_START = PY_VERSION_HEX < 0x030F0000 };
+
+/* Slots hold functions and constant text as `void *`, method tables hold functions of every
+ * signature as PyCFunction, and the argument parser wants its names without const. */
+#define AS_SLOT(value) ((void *)(uintptr_t)(value))
+#define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
+#define AS_KEYWORDS(names) ((char **)(uintptr_t)(names))
+
+#endif /* MAPIO_EXT_COMPAT_H */

@@ -1,0 +1,140 @@
+#include "convert.h"
+
+#include <limits.h>
+
+bool check_count_slow(const char *name, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most)
+{
+    const char *bound = least == most ? "exactly" : given < least ? "at least" : "at most";
+    Py_ssize_t wanted = given < least ? least : most;
+    PyErr_Format(PyExc_TypeError, "%s() takes %s %zd argument%s (%zd given)", name, bound, wanted,
+                 wanted == 1 ? "" : "s", given);
+    return false;
+}
+
+bool convert_size_slow(PyObject *object, Py_ssize_t *value)
+{
+    PyObject *number = PyNumber_Index(object);
+    if (number == NULL) {
+        return false;
+    }
+    Py_ssize_t size = PyLong_AsSsize_t(number);
+    Py_DECREF(number);
+    if (size == -1 && PyErr_Occurred()) {
+        return false;
+    }
+    *value = size;
+    return true;
+}
+
+bool convert_optional_size(PyObject *object, Py_ssize_t *value)
+{
+    return object == Py_None || convert_size(object, value);
+}
+
+bool convert_read_size(PyObject *object, Py_ssize_t *value)
+{
+    if (object == Py_None) {
+        return true;
+    }
+    if (!PyIndex_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "argument should be integer or None, not '%.200s'",
+                     Py_TYPE(object)->tp_name);
+        return false;
+    }
+    Py_ssize_t size = PyNumber_AsSsize_t(object, PyExc_OverflowError);
+    if (size == -1 && PyErr_Occurred()) {
+        return false;
+    }
+    *value = size;
+    return true;
+}
+
+bool convert_index_slow(PyObject *object, Py_ssize_t *value)
+{
+    Py_ssize_t index = PyNumber_AsSsize_t(object, PyExc_IndexError);
+    if (index == -1 && PyErr_Occurred()) {
+        return false;
+    }
+    *value = index;
+    return true;
+}
+
+bool convert_int(PyObject *object, int *value)
+{
+    long number = PyLong_AsLong(object);
+    if (number == -1 && PyErr_Occurred()) {
+        return false;
+    }
+    if (number < INT_MIN || number > INT_MAX) {
+        PyErr_Format(PyExc_OverflowError, "signed integer is %s",
+                     number < 0 ? "less than minimum" : "greater than maximum");
+        return false;
+    }
+    *value = (int)number;
+    return true;
+}
+
+/* The one byte of a bytes-like object. `*fits` is false, and no exception set, for other lengths.
+ */
+static bool single_byte(PyObject *object, uint8_t *value, bool *fits)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) == -1) {
+        return false;
+    }
+    *fits = view.len == 1;
+    if (*fits) {
+        *value = *(const uint8_t *)view.buf;
+    }
+    PyBuffer_Release(&view);
+    return true;
+}
+
+bool convert_item_slow(PyObject *object, uint8_t *value)
+{
+    if (PyIndex_Check(object)) {
+        Py_ssize_t number = PyNumber_AsSsize_t(object, PyExc_TypeError);
+        if (number == -1 && PyErr_Occurred()) {
+            return false;
+        }
+        if (number < 0 || number > UINT8_MAX) {
+            PyErr_SetString(PyExc_ValueError, "mmap item value must be in range(0, 256)");
+            return false;
+        }
+        *value = (uint8_t)number;
+        return true;
+    }
+    bool fits = false;
+    if (PyObject_CheckBuffer(object) && !single_byte(object, value, &fits)) {
+        return false;
+    }
+    if (!fits) {
+        PyErr_SetString(PyExc_TypeError, "mmap item value must be an int or a single byte");
+    }
+    return fits;
+}
+
+bool convert_byte_slow(PyObject *object, uint8_t *value)
+{
+    if (!PyIndex_Check(object) && PyObject_CheckBuffer(object)) {
+        bool fits = false;
+        if (!single_byte(object, value, &fits)) {
+            return false;
+        }
+        if (!fits) {
+            PyErr_SetString(PyExc_TypeError, "write_byte() takes an int or a single byte");
+        }
+        return fits;
+    }
+    long number = PyLong_AsLong(object);
+    if (number == -1 && PyErr_Occurred()) {
+        return false;
+    }
+    if (number < 0 || number > UINT8_MAX) {
+        PyErr_Format(PyExc_OverflowError, "unsigned byte integer is %s",
+                     number < 0 ? "less than minimum" : "greater than maximum");
+        return false;
+    }
+    *value = (uint8_t)number;
+    return true;
+}

@@ -1,0 +1,31 @@
+/* From the library's errors to Python's exceptions. Every function here sets one and returns NULL,
+ * for `return raise_...` in a function that makes an object. */
+#ifndef MAPIO_EXT_ERRORS_H
+#define MAPIO_EXT_ERRORS_H
+
+#include <mapio/mapio.h>
+
+#include "compat.h"
+
+/* The exception for what a function of the library reported. Statuses that say "out of range"
+ * become ValueError(`range_message`). */
+PyObject *raise_error(const mapio_error *error, const char *range_message);
+
+/* OSError with `code` (an errno) and the system's words for it. */
+PyObject *raise_errno(int code);
+
+/* The map is closed: ValueError. */
+PyObject *raise_closed(void);
+
+/* The map, or what was asked of it, is for reading only: TypeError. */
+PyObject *raise_readonly(void);
+PyObject *raise_not_resizable(void);
+
+/* The index lies outside the map: IndexError. */
+PyObject *raise_index(void);
+
+/* The map holds no descriptor to ask for the size: io.UnsupportedOperation, which is an OSError and
+ * a ValueError, with errno EBADF. */
+PyObject *raise_no_file(void);
+
+#endif /* MAPIO_EXT_ERRORS_H */

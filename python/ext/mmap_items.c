@@ -1,0 +1,250 @@
+/* Items and slices. */
+#include "convert.h"
+#include "mmap_object.h"
+
+/* ---- single bytes ---- */
+
+Py_ssize_t mmap_length(PyObject *self)
+{
+    const mapio_map *map = mmap_use(self);
+    return map == NULL ? -1 : (Py_ssize_t)mapio_length(map);
+}
+
+/* The offset that an index stands for, negative ones counted from the end. What lies before the
+ * beginning becomes a number beyond every end. */
+static uint64_t offset_from(Py_ssize_t index, const mapio_map *map)
+{
+    return index < 0 ? (uint64_t)index + mapio_length(map) : (uint64_t)index;
+}
+
+/* The library checks the offset; outside the map is an IndexError here. */
+static PyObject *raise_item(const mapio_error *error)
+{
+    bool outside = error->status == MAPIO_E_RANGE || error->status == MAPIO_E_OVERFLOW;
+    return outside ? raise_index() : raise_error(error, "");
+}
+
+/* Stores `value` at `index`, or deletes it: NULL, which is the TypeError `deletion`. The index is
+ * looked at before the value, and again when the value has been converted. */
+static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *deletion)
+{
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return -1;
+    }
+    if (offset_from(index, map) >= mapio_length(map)) {
+        raise_index();
+        return -1;
+    }
+    if (value == NULL) {
+        PyErr_SetString(PyExc_TypeError, deletion);
+        return -1;
+    }
+    uint8_t byte = 0;
+    if (!convert_item(value, &byte) || (map = mmap_use(self)) == NULL) {
+        return -1;
+    }
+    mapio_error error;
+    if (mapio_put_byte(map, offset_from(index, map), byte, &error) != MAPIO_OK) {
+        raise_item(&error);
+        return -1;
+    }
+    return 0;
+}
+
+PyObject *mmap_item(PyObject *self, Py_ssize_t index)
+{
+    const mapio_map *map = mmap_use(self);
+    uint8_t byte = 0;
+    mapio_error error;
+    if (map == NULL) {
+        return NULL;
+    }
+    /* Whoever calls this has counted a negative index from the end. */
+    if (mapio_get_byte(&byte, map, (uint64_t)index, &error) != MAPIO_OK) {
+        return raise_item(&error);
+    }
+    return PyBytes_FromStringAndSize((const char *)&byte, 1);
+}
+
+int mmap_set_item(PyObject *self, Py_ssize_t index, PyObject *value)
+{
+    if (mmap_use_writable(self) == NULL) {
+        return -1;
+    }
+    if (index < 0) {
+        raise_index();
+        return -1;
+    }
+    return store(self, index, value, "mmap object doesn't support item deletion");
+}
+
+static PyObject *get_index(PyObject *self, PyObject *key)
+{
+    Py_ssize_t index = 0;
+    if (!convert_index(key, &index)) {
+        return NULL;
+    }
+    const mapio_map *map = mmap_use(self);
+    uint8_t byte = 0;
+    mapio_error error;
+    if (map == NULL) {
+        return NULL;
+    }
+    if (mapio_get_byte(&byte, map, offset_from(index, map), &error) != MAPIO_OK) {
+        return raise_item(&error);
+    }
+    return PyLong_FromLong(byte);
+}
+
+static int set_index(PyObject *self, PyObject *key, PyObject *value)
+{
+    Py_ssize_t index = 0;
+    if (!convert_index(key, &index)) {
+        return -1;
+    }
+    return store(self, index, value, "mmap doesn't support item deletion");
+}
+
+/* ---- slices ---- */
+
+/* The numbers of a slice: as given, then, once cut to a length, `count` bytes from `start`. */
+typedef struct {
+    Py_ssize_t start;
+    Py_ssize_t stop;
+    Py_ssize_t step;
+    Py_ssize_t count;
+} Range;
+
+/* May run Python code. */
+static bool range_unpack(Range *range, PyObject *slice)
+{
+    range->count = 0;
+    return PySlice_Unpack(slice, &range->start, &range->stop, &range->step) == 0;
+}
+
+static void range_cut(Range *range, const mapio_map *map)
+{
+    range->count = PySlice_AdjustIndices((Py_ssize_t)mapio_length(map), &range->start, &range->stop,
+                                         range->step);
+}
+
+static int copy_out(char *buffer, mapio_map *map, const Range *range, mapio_error *error)
+{
+    uint64_t start = (uint64_t)range->start;
+    size_t count = (size_t)range->count;
+    PyThreadState *thread = mmap_let_go_for(map, count);
+    int status = range->step == 1
+                     ? mapio_get(buffer, map, start, count, error)
+                     : mapio_get_strided(buffer, map, start, range->step, count, error);
+    mmap_take_back(map, thread);
+    return status;
+}
+
+static int copy_in(mapio_map *map, const Range *range, const void *buffer, mapio_error *error)
+{
+    uint64_t start = (uint64_t)range->start;
+    size_t count = (size_t)range->count;
+    PyThreadState *thread = mmap_let_go_for(map, count);
+    int status = range->step == 1
+                     ? mapio_put(map, start, buffer, count, error)
+                     : mapio_put_strided(map, start, range->step, buffer, count, error);
+    mmap_take_back(map, thread);
+    return status;
+}
+
+static PyObject *get_slice(PyObject *self, PyObject *key)
+{
+    Range range;
+    if (!range_unpack(&range, key)) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    range_cut(&range, map);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, range.count);
+    if (bytes == NULL || range.count == 0) {
+        return bytes;
+    }
+    mapio_error error;
+    if (copy_out(PyBytes_AS_STRING(bytes), map, &range, &error) != MAPIO_OK) {
+        Py_DECREF(bytes);
+        return raise_error(&error, "");
+    }
+    return bytes;
+}
+
+/* Stores the bytes of `view`, whose making may have run Python code. */
+static int store_slice(PyObject *self, Range *range, const Py_buffer *view)
+{
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return -1;
+    }
+    range_cut(range, map);
+    if (view->len != range->count) {
+        PyErr_SetString(PyExc_IndexError, "mmap slice assignment is wrong size");
+        return -1;
+    }
+    mapio_error error;
+    if (range->count != 0 && copy_in(map, range, view->buf, &error) != MAPIO_OK) {
+        raise_error(&error, "");
+        return -1;
+    }
+    return 0;
+}
+
+static int set_slice(PyObject *self, PyObject *key, PyObject *value)
+{
+    Range range;
+    if (!range_unpack(&range, key) || mmap_use(self) == NULL) {
+        return -1;
+    }
+    if (value == NULL) {
+        PyErr_SetString(PyExc_TypeError, "mmap object doesn't support slice deletion");
+        return -1;
+    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) == -1) {
+        return -1;
+    }
+    int result = store_slice(self, &range, &view);
+    PyBuffer_Release(&view);
+    return result;
+}
+
+/* ---- either ---- */
+
+static PyObject *raise_key(void)
+{
+    PyErr_SetString(PyExc_TypeError, "mmap indices must be integers");
+    return NULL;
+}
+
+PyObject *mmap_subscript(PyObject *self, PyObject *key)
+{
+    if (mmap_use(self) == NULL) {
+        return NULL;
+    }
+    if (PyIndex_Check(key)) {
+        return get_index(self, key);
+    }
+    return PySlice_Check(key) ? get_slice(self, key) : raise_key();
+}
+
+int mmap_set_subscript(PyObject *self, PyObject *key, PyObject *value)
+{
+    if (mmap_use_writable(self) == NULL) {
+        return -1;
+    }
+    if (PyIndex_Check(key)) {
+        return set_index(self, key, value);
+    }
+    if (PySlice_Check(key)) {
+        return set_slice(self, key, value);
+    }
+    raise_key();
+    return -1;
+}

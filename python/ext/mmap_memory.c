@@ -1,0 +1,295 @@
+/* The methods about the map's memory and its file: flush, madvise, move, resize, size, set_name. */
+#include "convert.h"
+#include "mmap_object.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Bits of the system are below those that the library defines itself, which are not for Python. */
+enum { SYSTEM_BITS = 0xffff };
+
+/* ---- flush ---- */
+
+/* The arguments of flush(): size -1 is to the end. */
+typedef struct {
+    Py_ssize_t offset;
+    Py_ssize_t size;
+    int flags;
+} Flush;
+
+static bool flush_keywords(Flush *flush, PyObject *const *values, PyObject *names)
+{
+    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        if (PyUnicode_CompareWithASCIIString(name, "flags") != 0) {
+            PyErr_Format(PyExc_TypeError, "flush() got an unexpected keyword argument '%U'", name);
+            return false;
+        }
+        if (!convert_int(values[i], &flush->flags)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool flush_arguments(Flush *flush, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    *flush = (Flush){.size = -1};
+    return check_count("flush", count, 0, 2) &&
+           (count < 1 || convert_size(args[0], &flush->offset)) &&
+           (count < 2 || convert_optional_size(args[1], &flush->size)) &&
+           flush_keywords(flush, args + count, names);
+}
+
+/* Whether the system has to refuse: it knows no flags beyond its own, and an anonymous map, which
+ * has no place on a disk, must be flushed by whole pages. (Maps of files may be flushed from any
+ * byte, which harms nothing; but that this here fails is what portable tests of flush rely on.) */
+static bool flush_refused(const Flush *flush, const MmapObject *object)
+{
+    if (flush->flags < 0 || flush->flags > SYSTEM_BITS) {
+        return true;
+    }
+    mapio_access access = mapio_access_of(object->map);
+    return object->anonymous && (size_t)flush->offset % mapio_page_size() != 0 &&
+           access != MAPIO_ACCESS_READ && access != MAPIO_ACCESS_COPY;
+}
+
+PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Flush flush;
+    if (mmap_use(self) == NULL || !flush_arguments(&flush, args, count, names)) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    if (flush.offset < 0 || flush.size < -1) {
+        PyErr_SetString(PyExc_ValueError, "flush values out of range");
+        return NULL;
+    }
+    size_t size = flush.size == -1 ? MAPIO_TO_END : (size_t)flush.size;
+    bool inside = (size_t)flush.offset <= mapio_length(map);
+    if (inside && flush_refused(&flush, mmap_object(self))) {
+        return raise_errno(EINVAL);
+    }
+    mapio_error error;
+    PyThreadState *thread = mmap_let_go(map);
+    int status = mapio_flush(map, (uint64_t)flush.offset, size, flush.flags, &error);
+    mmap_take_back(map, thread);
+    if (status != MAPIO_OK) {
+        return raise_error(&error, "flush values out of range");
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- madvise ---- */
+
+/* The arguments of madvise(): to the end, if no length is given. */
+typedef struct {
+    int option;
+    Py_ssize_t start;
+    Py_ssize_t length;
+    bool length_given;
+} Advice;
+
+static bool advice_arguments(Advice *advice, PyObject *const *args, Py_ssize_t count)
+{
+    *advice = (Advice){.length_given = count > 2 && args[2] != Py_None};
+    return check_count("madvise", count, 1, 3) && convert_int(args[0], &advice->option) &&
+           (count < 2 || convert_size(args[1], &advice->start)) &&
+           (!advice->length_given || convert_size(args[2], &advice->length));
+}
+
+static bool advice_check(const Advice *advice, const mapio_map *map)
+{
+    if (advice->start < 0 || (size_t)advice->start >= mapio_length(map)) {
+        PyErr_SetString(PyExc_ValueError, "madvise start out of bounds");
+        return false;
+    }
+    if (advice->length < 0) {
+        PyErr_SetString(PyExc_ValueError, "madvise length invalid");
+        return false;
+    }
+    if (advice->length > PY_SSIZE_T_MAX - advice->start) {
+        PyErr_SetString(PyExc_OverflowError, "madvise length too large");
+        return false;
+    }
+    if (advice->option < 0 || advice->option > SYSTEM_BITS) {
+        raise_errno(EINVAL);
+        return false;
+    }
+    return true;
+}
+
+PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Advice advice;
+    if (mmap_use(self) == NULL || !advice_arguments(&advice, args, count)) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use(self);
+    if (map == NULL || !advice_check(&advice, map)) {
+        return NULL;
+    }
+    size_t length = advice.length_given ? (size_t)advice.length : MAPIO_TO_END;
+    mapio_error error;
+    PyThreadState *thread = mmap_let_go(map);
+    int status = mapio_advise(map, (uint64_t)advice.start, length, advice.option, &error);
+    mmap_take_back(map, thread);
+    if (status != MAPIO_OK) {
+        return raise_error(&error, "madvise start out of bounds");
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- move ---- */
+
+PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Py_ssize_t target = 0;
+    Py_ssize_t source = 0;
+    Py_ssize_t length = 0;
+    if (mmap_use(self) == NULL || !check_count("move", count, 3, 3) ||
+        !convert_size(args[0], &target) || !convert_size(args[1], &source) ||
+        !convert_size(args[2], &length)) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use_writable(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    static const char message[] = "source, destination, or count out of range";
+    if (target < 0 || source < 0 || length < 0) {
+        PyErr_SetString(PyExc_ValueError, message);
+        return NULL;
+    }
+    mapio_error error;
+    PyThreadState *thread = mmap_let_go_for(map, (size_t)length);
+    int status = mapio_move(map, (uint64_t)target, (uint64_t)source, (size_t)length, &error);
+    mmap_take_back(map, thread);
+    if (status != MAPIO_OK) {
+        return raise_error(&error, message);
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- the length of map and file ---- */
+
+static bool resize_check(const MmapObject *object, Py_ssize_t length)
+{
+    const mapio_map *map = object->map;
+    mapio_access access = mapio_access_of(map);
+    if (mapio_pins(map) != 0) {
+        PyErr_SetString(PyExc_BufferError, "mmap can't resize with extant buffers exported.");
+        return false;
+    }
+    if (!object->tracked) {
+        PyErr_SetString(PyExc_ValueError, "mmap can't resize with trackfd=False.");
+        return false;
+    }
+    if (access == MAPIO_ACCESS_READ || access == MAPIO_ACCESS_COPY) {
+        raise_not_resizable();
+        return false;
+    }
+    if (length < 0 || mapio_offset(map) > (uint64_t)(PY_SSIZE_T_MAX - length)) {
+        PyErr_SetString(PyExc_ValueError, "new size out of range");
+        return false;
+    }
+    if (length == 0) {
+        raise_errno(EINVAL);
+        return false;
+    }
+    return true;
+}
+
+/* The GIL is kept: while the shape of the map changes nobody may look at it, and threads that share
+ * a map and know the GIL rely on finding it either as it was or as it is to be. To release the GIL
+ * would mean to refuse or to stop them, in every method. */
+PyObject *mmap_resize(PyObject *self, PyObject *size)
+{
+    Py_ssize_t length = 0;
+    if (mmap_use(self) == NULL || !convert_size(size, &length)) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use(self);
+    if (map == NULL || !resize_check(mmap_object(self), length)) {
+        return NULL;
+    }
+    mapio_error error;
+    int status = mapio_resize(map, (size_t)length, &error);
+    if (status == MAPIO_E_UNSUPPORTED) {
+        PyErr_SetString(PyExc_ValueError, "mmap: can't expand a shared anonymous mapping");
+        return NULL;
+    }
+    if (status != MAPIO_OK) {
+        return raise_error(&error, "new size out of range");
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    if (!mmap_object(self)->tracked) {
+        return raise_no_file();
+    }
+    uint64_t size = 0;
+    mapio_error error;
+    PyThreadState *thread = mmap_let_go(map);
+    int status = mapio_size(&size, map, &error);
+    mmap_take_back(map, thread);
+    return status == MAPIO_OK ? PyLong_FromUnsignedLongLong(size) : raise_error(&error, "");
+}
+
+/* ---- the name ---- */
+
+/* What tools that show a process's memory look for in front of names given by Python programs. */
+#define NAME_PREFIX "cpython:mmap:"
+enum { NAME_MAX_LENGTH = MAPIO_NAME_MAX - (sizeof(NAME_PREFIX) - 1) };
+
+/* Whether the system has no names for memory, or none like this one (Linux built without them says
+ * the same of both). A name is for those who look, and no reason for a program to stop. */
+static bool name_is_unwanted(const mapio_error *error)
+{
+    return error->status == MAPIO_E_UNSUPPORTED ||
+           (error->status == MAPIO_E_SYSTEM && error->system_code == EINVAL);
+}
+
+PyObject *mmap_set_name(PyObject *self, PyObject *name)
+{
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    if (!PyUnicode_Check(name)) {
+        return PyErr_Format(PyExc_TypeError, "set_name() argument must be str, not %.50s",
+                            Py_TYPE(name)->tp_name);
+    }
+    Py_ssize_t length = 0;
+    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+    if (text == NULL) {
+        return NULL;
+    }
+    const char *message = strlen(text) != (size_t)length ? "embedded null character"
+                          : length > NAME_MAX_LENGTH     ? "name is too long"
+                          : !mmap_object(self)->anonymous
+                              ? "Cannot set annotation on non-anonymous mappings"
+                              : NULL;
+    if (message != NULL) {
+        PyErr_SetString(PyExc_ValueError, message);
+        return NULL;
+    }
+    char whole[MAPIO_NAME_MAX + 1] = NAME_PREFIX;
+    memcpy(whole + sizeof(NAME_PREFIX) - 1, text, (size_t)length + 1);
+    mapio_error error;
+    int status = mapio_set_name(map, whole, &error);
+    if (status != MAPIO_OK && !name_is_unwanted(&error)) {
+        return raise_error(&error, "");
+    }
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,170 @@
+/* The constructor. */
+#include "mmap_object.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+/* The arguments of mmap(). */
+typedef struct {
+    int fileno;
+    Py_ssize_t length;
+    int flags; /* NOT_GIVEN, or the system's bits */
+    int prot;
+    int access;
+    long long offset;
+    int trackfd;
+} Arguments;
+
+enum { NOT_GIVEN = INT_MIN };
+
+static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = {"fileno", "length", "flags",   "prot",
+                                        "access", "offset", "trackfd", NULL};
+    *given = (Arguments){
+        .flags = NOT_GIVEN,
+        .prot = NOT_GIVEN,
+        .access = MAPIO_ACCESS_DEFAULT,
+        .trackfd = 1,
+    };
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "in|iiiL$p:mmap", AS_KEYWORDS(names),
+                                       &given->fileno, &given->length, &given->flags, &given->prot,
+                                       &given->access, &given->offset, &given->trackfd) != 0;
+}
+
+/* The value of a constant of the system; 0 where it has none of that name. */
+static int constant(const char *name)
+{
+    size_t count = 0;
+    const mapio_constant *constants = mapio_constants(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(constants[i].name, name) == 0) {
+            return constants[i].value;
+        }
+    }
+    return 0;
+}
+
+/* Whether flags or prot say something other than their defaults. */
+static bool by_hand(const Arguments *given)
+{
+    return (given->flags != NOT_GIVEN && given->flags != constant("MAP_SHARED")) ||
+           (given->prot != NOT_GIVEN &&
+            given->prot != (constant("PROT_READ") | constant("PROT_WRITE")));
+}
+
+static bool check(const Arguments *given)
+{
+    if (given->length < 0) {
+        PyErr_SetString(PyExc_OverflowError, "memory mapped length must be positive");
+        return false;
+    }
+    if (given->offset < 0) {
+        PyErr_SetString(PyExc_OverflowError, "memory mapped offset must be positive");
+        return false;
+    }
+    if (given->access != MAPIO_ACCESS_DEFAULT && by_hand(given)) {
+        PyErr_SetString(PyExc_ValueError, "mmap can't specify both access and flags, prot.");
+        return false;
+    }
+    if (given->access < MAPIO_ACCESS_DEFAULT || given->access > MAPIO_ACCESS_COPY) {
+        PyErr_SetString(PyExc_ValueError, "mmap invalid access parameter.");
+        return false;
+    }
+    return true;
+}
+
+/* What cannot be asked of the library, but of the system, which would refuse it. */
+static bool refused(const Arguments *given)
+{
+    return (given->fileno == -1 && given->length == 0) || given->flags == MAPIO_SYSTEM_DEFAULT;
+}
+
+static mapio_options options_from(const Arguments *given)
+{
+    mapio_options options = MAPIO_OPTIONS_INIT;
+    options.access = (mapio_access)given->access;
+    if (options.access == MAPIO_ACCESS_DEFAULT) {
+        options.flags = given->flags == NOT_GIVEN ? MAPIO_SYSTEM_DEFAULT : given->flags;
+        options.prot = given->prot == NOT_GIVEN ? MAPIO_SYSTEM_DEFAULT : given->prot;
+    }
+    options.offset = (uint64_t)given->offset;
+    options.length = (size_t)given->length;
+    options.open = MAPIO_OPEN_NONEMPTY;
+    if (!given->trackfd) {
+        options.open |= MAPIO_OPEN_NO_TRACK;
+    }
+    return options;
+}
+
+static PyObject *raise_open(const mapio_error *error, const Arguments *given)
+{
+    const char *message = "mmap length is too large";
+    switch (error->status) {
+    case MAPIO_E_EMPTY:
+        message = "cannot mmap an empty file";
+        break;
+    case MAPIO_E_BEYOND_FILE:
+        message = given->length == 0 ? "mmap offset is greater than file size"
+                                     : "mmap length is greater than file size";
+        break;
+    case MAPIO_E_OVERFLOW:
+        /* A file that ends before the range is the nearer reason; only length 0 takes what there
+         * is and finds it too large. */
+        if (given->length != 0 && given->fileno != -1) {
+            message = "mmap length is greater than file size";
+        }
+        break;
+    default:
+        return raise_error(error, message);
+    }
+    PyErr_SetString(PyExc_ValueError, message);
+    return NULL;
+}
+
+/* Without the GIL: a slow disk or a network may be behind the descriptor. */
+static mapio_map *open_map(const Arguments *given)
+{
+    mapio_options options = options_from(given);
+    mapio_map *map = NULL;
+    mapio_error error;
+    PyThreadState *thread = PyEval_SaveThread();
+    int status = given->fileno == -1 ? mapio_open_anonymous(&map, &options, &error)
+                                     : mapio_open_fd(&map, given->fileno, &options, &error);
+    PyEval_RestoreThread(thread);
+    if (status != MAPIO_OK) {
+        raise_open(&error, given);
+        return NULL;
+    }
+    return map;
+}
+
+PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    Arguments given;
+    if (!parse(&given, args, kwargs) || !check(&given)) {
+        return NULL;
+    }
+    if (PySys_Audit("mmap.__new__", "iniL", given.fileno, given.length, given.access,
+                    given.offset) < 0) {
+        return NULL;
+    }
+    if (refused(&given)) {
+        return raise_errno(EINVAL);
+    }
+    mapio_map *map = open_map(&given);
+    if (map == NULL) {
+        return NULL;
+    }
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self == NULL) {
+        (void)mapio_close(map, NULL);
+        return NULL;
+    }
+    MmapObject *object = mmap_object(self);
+    object->map = map;
+    object->anonymous = given.fileno == -1;
+    object->tracked = given.trackfd != 0;
+    return self;
+}

@@ -1,0 +1,168 @@
+/* The life of an object, its buffer, and the type that holds everything together. */
+#include "mmap_object.h"
+
+#include <stddef.h>
+
+/* ---- the end of an object ---- */
+
+/* Closes the map. It has left the object first, so that no other thread can find it: unmapping much
+ * memory takes a while, and needs no GIL. Nothing pins the map, so it is gone afterwards, whatever
+ * is reported. */
+static int detach_and_close(MmapObject *self, mapio_error *error)
+{
+    mapio_map *map = self->map;
+    self->map = NULL;
+    PyThreadState *thread = PyEval_SaveThread();
+    int status = mapio_close(map, error);
+    PyEval_RestoreThread(thread);
+    return status;
+}
+
+PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    MmapObject *object = mmap_object(self);
+    if (object->map == NULL) {
+        Py_RETURN_NONE;
+    }
+    if (mapio_pins(object->map) != 0) {
+        PyErr_SetString(PyExc_BufferError, "cannot close exported pointers exist");
+        return NULL;
+    }
+    mapio_error error;
+    if (detach_and_close(object, &error) != MAPIO_OK) {
+        return raise_error(&error, "");
+    }
+    Py_RETURN_NONE;
+}
+
+static int mmap_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static void mmap_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    MmapObject *object = mmap_object(self);
+    PyObject_GC_UnTrack(self);
+    if (object->weakrefs != NULL) {
+        PyObject_ClearWeakRefs(self);
+    }
+    /* Whoever pins a map holds a reference to its object: there are no pins any more. An error has
+     * nobody to go to. */
+    if (object->map != NULL) {
+        (void)detach_and_close(object, NULL);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* ---- the buffer ---- */
+
+/* The one place where an address of mapped memory leaves the library. Every buffer is a pin, so
+ * while there are any, the map can be neither closed nor resized. */
+static int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+    view->obj = NULL;
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return -1;
+    }
+    if (!mapio_readable(map)) {
+        PyErr_SetString(PyExc_BufferError, "mmap has no read permission");
+        return -1;
+    }
+    if (PyBuffer_FillInfo(view, self, mapio_data(map), (Py_ssize_t)mapio_length(map),
+                          !mapio_writable(map), flags) == -1) {
+        return -1;
+    }
+    mapio_pin(map);
+    return 0;
+}
+
+static void mmap_releasebuffer(PyObject *self, Py_buffer *Py_UNUSED(view))
+{
+    mapio_unpin(mmap_object(self)->map);
+}
+
+/* ---- about an object ---- */
+
+static const char *access_name(mapio_access access)
+{
+    switch (access) {
+    case MAPIO_ACCESS_READ:
+        return "ACCESS_READ";
+    case MAPIO_ACCESS_WRITE:
+        return "ACCESS_WRITE";
+    case MAPIO_ACCESS_COPY:
+        return "ACCESS_COPY";
+    default:
+        return "ACCESS_DEFAULT";
+    }
+}
+
+/* The class itself, the only one whose base is object, names itself as the standard one does, which
+ * programs and tests look for. Subclasses have their own name. */
+static const char *class_name(PyTypeObject *type)
+{
+    return type->tp_base == &PyBaseObject_Type ? "mmap.mmap" : type->tp_name;
+}
+
+static PyObject *mmap_repr(PyObject *self)
+{
+    const char *name = class_name(Py_TYPE(self));
+    const mapio_map *map = mmap_object(self)->map;
+    if (map == NULL) {
+        return PyUnicode_FromFormat("<%s closed=True>", name);
+    }
+    return PyUnicode_FromFormat("<%s closed=False, access=%s, length=%zu, pos=%llu, offset=%llu>",
+                                name, access_name(mapio_access_of(map)), mapio_length(map),
+                                (unsigned long long)mapio_tell(map),
+                                (unsigned long long)mapio_offset(map));
+}
+
+static PyObject *mmap_get_closed(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(mmap_object(self)->map == NULL);
+}
+
+/* ---- the type ---- */
+
+static PyGetSetDef getters[] = {
+    {"closed", mmap_get_closed, NULL, "True once the map has been closed.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"__weaklistoffset__", MEMBER_SSIZE, offsetof(MmapObject, weakrefs), MEMBER_READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, AS_SLOT(mmap_doc)},
+    {Py_tp_new, AS_SLOT(mmap_new)},
+    {Py_tp_dealloc, AS_SLOT(mmap_dealloc)},
+    {Py_tp_traverse, AS_SLOT(mmap_traverse)},
+    {Py_tp_repr, AS_SLOT(mmap_repr)},
+    {Py_tp_methods, mmap_methods},
+    {Py_tp_getset, getters},
+    {Py_tp_members, members},
+    {Py_bf_getbuffer, AS_SLOT(mmap_getbuffer)},
+    {Py_bf_releasebuffer, AS_SLOT(mmap_releasebuffer)},
+    {Py_sq_length, AS_SLOT(mmap_length)},
+    {Py_sq_item, AS_SLOT(mmap_item)},
+    {Py_sq_ass_item, AS_SLOT(mmap_set_item)},
+    {Py_mp_length, AS_SLOT(mmap_length)},
+    {Py_mp_subscript, AS_SLOT(mmap_subscript)},
+    {Py_mp_ass_subscript, AS_SLOT(mmap_set_subscript)},
+    {0, NULL},
+};
+
+PyType_Spec mmap_spec = {
+    .name = "mapio.mmap",
+    .basicsize = sizeof(MmapObject),
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = slots,
+};

@@ -1,0 +1,122 @@
+/* The class mapio.mmap as the files of the extension know it.
+ *
+ * The order of things in every method, on which the safety of the class rests:
+ *   1. mmap_use: a closed map is an error before anything else is looked at;
+ *   2. convert the arguments, which may run Python code that closes or resizes this very map;
+ *   3. mmap_use again, and check ranges against the length that the map has now;
+ *   4. work, under the GIL if it is short, else pinned and without it (mmap_let_go). */
+#ifndef MAPIO_EXT_MMAP_OBJECT_H
+#define MAPIO_EXT_MMAP_OBJECT_H
+
+#include <mapio/mapio.h>
+
+#include "compat.h"
+#include "errors.h"
+
+/* ---- the object ---- */
+
+typedef struct {
+    PyObject_HEAD mapio_map *map; /* NULL: closed */
+    PyObject *weakrefs;
+    bool anonymous; /* made with descriptor -1 */
+    bool tracked;   /* made with trackfd=True */
+} MmapObject;
+
+static inline MmapObject *mmap_object(PyObject *self)
+{
+    return (MmapObject *)self;
+}
+
+/* The open map of `self`, or NULL and ValueError. Good until Python code may run again. */
+static inline mapio_map *mmap_use(PyObject *self)
+{
+    mapio_map *map = mmap_object(self)->map;
+    if (map == NULL) {
+        raise_closed();
+    }
+    return map;
+}
+
+/* As mmap_use, for a map that is about to be changed. */
+static inline mapio_map *mmap_use_writable(PyObject *self)
+{
+    mapio_map *map = mmap_use(self);
+    if (map != NULL && !mapio_writable(map)) {
+        raise_readonly();
+        return NULL;
+    }
+    return map;
+}
+
+/* ---- long work ---- */
+
+/* Work on this many bytes and more lets other threads run meanwhile: a little below it, copying
+ * costs what handing the GIL over and back costs. */
+#define MMAP_LONG_WORK ((size_t)64 * 1024)
+
+/* Pins the map, so that no other thread can close or resize it (BufferError there), and releases
+ * the GIL. */
+static inline PyThreadState *mmap_let_go(mapio_map *map)
+{
+    mapio_pin(map);
+    return PyEval_SaveThread();
+}
+
+/* As mmap_let_go if `bytes` are much, else nothing and NULL. */
+static inline PyThreadState *mmap_let_go_for(mapio_map *map, size_t bytes)
+{
+    return bytes < MMAP_LONG_WORK ? NULL : mmap_let_go(map);
+}
+
+/* Ends what mmap_let_go or mmap_let_go_for began. */
+static inline void mmap_take_back(mapio_map *map, PyThreadState *thread)
+{
+    if (thread != NULL) {
+        PyEval_RestoreThread(thread);
+        mapio_unpin(map);
+    }
+}
+
+/* ---- what the files give each other ---- */
+
+/* mmap_object.c */
+extern PyType_Spec mmap_spec;
+PyObject *mmap_close(PyObject *self, PyObject *unused);
+
+/* mmap_new.c */
+PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+
+/* mmap_items.c */
+Py_ssize_t mmap_length(PyObject *self);
+PyObject *mmap_item(PyObject *self, Py_ssize_t index);
+int mmap_set_item(PyObject *self, Py_ssize_t index, PyObject *value);
+PyObject *mmap_subscript(PyObject *self, PyObject *key);
+int mmap_set_subscript(PyObject *self, PyObject *key, PyObject *value);
+
+/* mmap_stream.c */
+PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_read_byte(PyObject *self, PyObject *unused);
+PyObject *mmap_readline(PyObject *self, PyObject *unused);
+PyObject *mmap_write(PyObject *self, PyObject *data);
+PyObject *mmap_write_byte(PyObject *self, PyObject *byte);
+PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_tell(PyObject *self, PyObject *unused);
+PyObject *mmap_seekable(PyObject *self, PyObject *unused);
+
+/* mmap_search.c */
+PyObject *mmap_find(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_rfind(PyObject *self, PyObject *const *args, Py_ssize_t count);
+
+/* mmap_memory.c */
+PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_resize(PyObject *self, PyObject *size);
+PyObject *mmap_size(PyObject *self, PyObject *unused);
+PyObject *mmap_set_name(PyObject *self, PyObject *name);
+
+/* mmap_table.c: what Python sees of all this */
+extern const char mmap_doc[];
+extern PyMethodDef mmap_methods[];
+
+#endif /* MAPIO_EXT_MMAP_OBJECT_H */

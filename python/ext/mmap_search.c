@@ -1,0 +1,124 @@
+/* find and rfind. */
+#include "convert.h"
+#include "mmap_object.h"
+
+/* What to search for, and where. */
+typedef struct {
+    const void *needle;
+    size_t length;
+    uint64_t start;
+    uint64_t end;
+    bool backwards;
+} Search;
+
+static int search_range(uint64_t *index, const mapio_map *map, const Search *search, uint64_t start,
+                        uint64_t end, mapio_error *error)
+{
+    return search->backwards
+               ? mapio_rfind(index, map, search->needle, search->length, start, end, error)
+               : mapio_find(index, map, search->needle, search->length, start, end, error);
+}
+
+static int search_released(uint64_t *index, mapio_map *map, const Search *search, uint64_t start,
+                           uint64_t end, mapio_error *error)
+{
+    PyThreadState *thread = mmap_let_go(map);
+    int status = search_range(index, map, search, start, end, error);
+    mmap_take_back(map, thread);
+    return status;
+}
+
+/* Most searches are over soon, however large the map. So the first MMAP_LONG_WORK places where the
+ * needle can begin (or end, backwards) are searched under the GIL, and the rest without it. */
+static int search_map(uint64_t *index, mapio_map *map, const Search *search, mapio_error *error)
+{
+    uint64_t start = search->start;
+    uint64_t end = search->end;
+    if (start > end || end - start <= MMAP_LONG_WORK) {
+        return search_range(index, map, search, start, end, error);
+    }
+    size_t overlap = search->length > 0 ? search->length - 1 : 0;
+    if (overlap >= MMAP_LONG_WORK || end - start <= MMAP_LONG_WORK + overlap) {
+        return search_released(index, map, search, start, end, error);
+    }
+    size_t near = MMAP_LONG_WORK + overlap;
+    int status = search->backwards ? search_range(index, map, search, end - near, end, error)
+                                   : search_range(index, map, search, start, start + near, error);
+    if (status != MAPIO_OK || *index != MAPIO_NOT_FOUND) {
+        return status;
+    }
+    return search->backwards
+               ? search_released(index, map, search, start, end - MMAP_LONG_WORK, error)
+               : search_released(index, map, search, start + MMAP_LONG_WORK, end, error);
+}
+
+/* A bound in slice notation, cut to the map at its beginning. */
+static uint64_t bound_from(Py_ssize_t bound, size_t length)
+{
+    if (bound < 0) {
+        bound += (Py_ssize_t)length;
+    }
+    return bound < 0 ? 0 : (uint64_t)bound;
+}
+
+/* Takes the bounds that are given and not None, and searches between them: from the position, and
+ * to the end, by default. */
+static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *args,
+                               Py_ssize_t count)
+{
+    bool start_given = count > 0 && args[0] != Py_None;
+    bool end_given = count > 1 && args[1] != Py_None;
+    Py_ssize_t start = 0;
+    Py_ssize_t end = 0;
+    if ((start_given && !convert_size(args[0], &start)) ||
+        (end_given && !convert_size(args[1], &end))) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    size_t length = mapio_length(map);
+    search->start = start_given ? bound_from(start, length) : mapio_tell(map);
+    search->end = end_given ? bound_from(end, length) : length;
+    if (search->end > length) {
+        search->end = length;
+    }
+    if (SEARCH_CUTS_START && search->start > length) {
+        search->start = length;
+    }
+    uint64_t index = MAPIO_NOT_FOUND;
+    mapio_error error;
+    if (search_map(&index, map, search, &error) != MAPIO_OK) {
+        return raise_error(&error, "");
+    }
+    return PyLong_FromSsize_t(index == MAPIO_NOT_FOUND ? -1 : (Py_ssize_t)index);
+}
+
+static PyObject *search_for(PyObject *self, const char *name, bool backwards, PyObject *const *args,
+                            Py_ssize_t count)
+{
+    Py_buffer view;
+    if (mmap_use(self) == NULL || !check_count(name, count, 1, 3) ||
+        PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) == -1) {
+        return NULL;
+    }
+    Search search = {
+        .needle = view.buf,
+        .length = (size_t)view.len,
+        .backwards = backwards,
+    };
+    PyObject *result = search_bounds(self, &search, args + 1, count - 1);
+    PyBuffer_Release(&view);
+    return result;
+}
+
+PyObject *mmap_find(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    return search_for(self, "find", false, args, count);
+}
+
+PyObject *mmap_rfind(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    return search_for(self, "rfind", true, args, count);
+}

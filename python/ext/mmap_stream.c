@@ -1,0 +1,239 @@
+/* The position, and reading and writing there. */
+#include "convert.h"
+#include "mmap_object.h"
+
+/* ---- the position ---- */
+
+/* Bytes from `position` to the end; a map that was made shorter may have its position beyond. */
+static size_t rest_from(const mapio_map *map, uint64_t position)
+{
+    size_t length = mapio_length(map);
+    return position < length ? (size_t)(length - position) : 0;
+}
+
+/* Long reads and writes claim their bytes first, by moving the position on, so that threads that
+ * read or write one map at once get different bytes, as if they had waited for each other. Returns
+ * where they begin. The caller has seen that they are inside the map, so moving cannot fail. */
+static uint64_t claim(mapio_map *map, size_t length)
+{
+    uint64_t position = mapio_tell(map);
+    (void)mapio_seek(map, (int64_t)(position + length), MAPIO_SEEK_SET, NULL);
+    return position;
+}
+
+/* Gives back what was claimed and came to nothing, unless the position has moved since. */
+static void give_back(mapio_map *map, uint64_t position, size_t length)
+{
+    if (mapio_tell(map) == position + length) {
+        (void)mapio_seek(map, (int64_t)position, MAPIO_SEEK_SET, NULL);
+    }
+}
+
+PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    const mapio_map *map = mmap_use(self);
+    return map == NULL ? NULL : PyLong_FromSsize_t((Py_ssize_t)mapio_tell(map));
+}
+
+PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (mmap_use(self) == NULL || !check_count("seek", count, 1, 2)) {
+        return NULL;
+    }
+    Py_ssize_t offset = 0;
+    int whence = MAPIO_SEEK_SET;
+    if (!convert_size(args[0], &offset) || (count > 1 && !convert_int(args[1], &whence))) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    mapio_error error;
+    if (mapio_seek(map, offset, whence, &error) != MAPIO_OK) {
+        PyErr_SetString(PyExc_ValueError, error.status == MAPIO_E_INVALID ? "unknown seek type"
+                                                                          : "seek out of range");
+        return NULL;
+    }
+    return PyLong_FromSsize_t((Py_ssize_t)mapio_tell(map));
+}
+
+PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
+{
+    Py_RETURN_TRUE;
+}
+
+/* ---- reading ---- */
+
+/* The next `length` bytes into `buffer`; they are there. */
+static int take_into(char *buffer, mapio_map *map, size_t length, mapio_error *error)
+{
+    if (length < MMAP_LONG_WORK) {
+        return mapio_read(buffer, &length, map, length, error);
+    }
+    uint64_t position = claim(map, length);
+    PyThreadState *thread = mmap_let_go(map);
+    int status = mapio_get(buffer, map, position, length, error);
+    mmap_take_back(map, thread);
+    if (status != MAPIO_OK) {
+        give_back(map, position, length);
+    }
+    return status;
+}
+
+static PyObject *take(mapio_map *map, size_t length)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    if (bytes == NULL || length == 0) {
+        return bytes;
+    }
+    mapio_error error;
+    if (take_into(PyBytes_AS_STRING(bytes), map, length, &error) != MAPIO_OK) {
+        Py_DECREF(bytes);
+        return raise_error(&error, "read out of range");
+    }
+    return bytes;
+}
+
+PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (mmap_use(self) == NULL || !check_count("read", count, 0, 1)) {
+        return NULL;
+    }
+    Py_ssize_t wanted = -1;
+    if (count > 0 && !convert_read_size(args[0], &wanted)) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    size_t rest = rest_from(map, mapio_tell(map));
+    return take(map, wanted < 0 || (size_t)wanted > rest ? rest : (size_t)wanted);
+}
+
+PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    mapio_map *map = mmap_use(self);
+    uint8_t byte = 0;
+    mapio_error error;
+    if (map == NULL) {
+        return NULL;
+    }
+    if (mapio_read_byte(&byte, map, &error) != MAPIO_OK) {
+        return raise_error(&error, "read byte out of range");
+    }
+    return PyLong_FromLong(byte);
+}
+
+/* Searches for the end of a line in [start, end): `*after` becomes the offset behind the newline,
+ * or `end` where there is none. */
+static int line_end(uint64_t *after, bool *found, const mapio_map *map, uint64_t start,
+                    uint64_t end, mapio_error *error)
+{
+    uint64_t newline = MAPIO_NOT_FOUND;
+    int status = mapio_find(&newline, map, "\n", 1, start, end, error);
+    *found = newline != MAPIO_NOT_FOUND;
+    *after = *found ? newline + 1 : end;
+    return status;
+}
+
+/* The length of the line at the position. Most lines are short and found at once; for the rest of
+ * a long one the GIL is released. Where another thread has then moved the position, it is a new
+ * line that is asked for. */
+static int line_length(size_t *length, mapio_map *map, mapio_error *error)
+{
+    for (;;) {
+        uint64_t position = mapio_tell(map);
+        size_t rest = rest_from(map, position);
+        uint64_t end = position + rest;
+        uint64_t near = rest < MMAP_LONG_WORK ? end : position + MMAP_LONG_WORK;
+        uint64_t after = position;
+        bool found = false;
+        int status = line_end(&after, &found, map, position, near, error);
+        if (status == MAPIO_OK && !found && near < end) {
+            PyThreadState *thread = mmap_let_go(map);
+            status = line_end(&after, &found, map, near, end, error);
+            mmap_take_back(map, thread);
+            if (status == MAPIO_OK && mapio_tell(map) != position) {
+                continue;
+            }
+        }
+        *length = (size_t)(after - position);
+        return status;
+    }
+}
+
+PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    mapio_map *map = mmap_use(self);
+    size_t length = 0;
+    mapio_error error;
+    if (map == NULL) {
+        return NULL;
+    }
+    if (line_length(&length, map, &error) != MAPIO_OK) {
+        return raise_error(&error, "read out of range");
+    }
+    return take(map, length);
+}
+
+/* ---- writing ---- */
+
+static int put_from(const Py_buffer *view, mapio_map *map, mapio_error *error)
+{
+    size_t length = (size_t)view->len;
+    if (length < MMAP_LONG_WORK || length > rest_from(map, mapio_tell(map))) {
+        return mapio_write(map, view->buf, length, error);
+    }
+    uint64_t position = claim(map, length);
+    PyThreadState *thread = mmap_let_go(map);
+    int status = mapio_put(map, position, view->buf, length, error);
+    mmap_take_back(map, thread);
+    if (status != MAPIO_OK) {
+        give_back(map, position, length);
+    }
+    return status;
+}
+
+/* Writes the bytes of `view`, whose making may have run Python code. */
+static PyObject *write_view(PyObject *self, const Py_buffer *view)
+{
+    mapio_map *map = mmap_use_writable(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    mapio_error error;
+    if (put_from(view, map, &error) != MAPIO_OK) {
+        return raise_error(&error, "data out of range");
+    }
+    return PyLong_FromSsize_t(view->len);
+}
+
+PyObject *mmap_write(PyObject *self, PyObject *data)
+{
+    Py_buffer view;
+    if (mmap_use(self) == NULL || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) == -1) {
+        return NULL;
+    }
+    PyObject *result = write_view(self, &view);
+    PyBuffer_Release(&view);
+    return result;
+}
+
+PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
+{
+    uint8_t value = 0;
+    if (mmap_use(self) == NULL || !convert_byte(byte, &value)) {
+        return NULL;
+    }
+    mapio_map *map = mmap_use_writable(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    mapio_error error;
+    if (mapio_write_byte(map, value, &error) != MAPIO_OK) {
+        return raise_error(&error, "write byte out of range");
+    }
+    Py_RETURN_NONE;
+}

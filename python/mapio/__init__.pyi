@@ -1,0 +1,235 @@
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Literal, SupportsIndex, overload
+
+from typing_extensions import Buffer, Never, Self, disjoint_base
+
+__all__ = [
+    "ACCESS_COPY",
+    "ACCESS_DEFAULT",
+    "ACCESS_READ",
+    "ACCESS_WRITE",
+    "ALLOCATIONGRANULARITY",
+    "PAGESIZE",
+    "__version__",
+    "error",
+    "mmap",
+]
+if sys.platform != "win32":
+    __all__ += [
+        "MADV_DONTNEED",
+        "MADV_FREE",
+        "MADV_NORMAL",
+        "MADV_RANDOM",
+        "MADV_SEQUENTIAL",
+        "MADV_WILLNEED",
+        "MAP_ANON",
+        "MAP_ANONYMOUS",
+        "MAP_PRIVATE",
+        "MAP_SHARED",
+        "MS_ASYNC",
+        "MS_INVALIDATE",
+        "MS_SYNC",
+        "PROT_EXEC",
+        "PROT_NONE",
+        "PROT_READ",
+        "PROT_WRITE",
+    ]
+if sys.platform == "linux":
+    __all__ += [
+        "MADV_COLD",
+        "MADV_COLLAPSE",
+        "MADV_DODUMP",
+        "MADV_DOFORK",
+        "MADV_DONTDUMP",
+        "MADV_DONTFORK",
+        "MADV_HUGEPAGE",
+        "MADV_HWPOISON",
+        "MADV_MERGEABLE",
+        "MADV_NOHUGEPAGE",
+        "MADV_PAGEOUT",
+        "MADV_POPULATE_READ",
+        "MADV_POPULATE_WRITE",
+        "MADV_REMOVE",
+        "MADV_UNMERGEABLE",
+        "MAP_32BIT",
+        "MAP_DENYWRITE",
+        "MAP_EXECUTABLE",
+        "MAP_LOCKED",
+        "MAP_NONBLOCK",
+        "MAP_NORESERVE",
+        "MAP_POPULATE",
+        "MAP_SHARED_VALIDATE",
+        "MAP_STACK",
+        "MAP_SYNC",
+    ]
+if sys.platform == "darwin":
+    __all__ += [
+        "MADV_FREE_REUSABLE",
+        "MADV_FREE_REUSE",
+        "MAP_HASSEMAPHORE",
+        "MAP_JIT",
+        "MAP_NOCACHE",
+        "MAP_NOEXTEND",
+        "MAP_NORESERVE",
+        "MAP_RESILIENT_CODESIGN",
+        "MAP_RESILIENT_MEDIA",
+        "MAP_TRANSLATED_ALLOW_EXECUTE",
+        "MAP_UNIX03",
+    ]
+
+__version__: Final[str]
+
+ACCESS_DEFAULT: Final = 0
+ACCESS_READ: Final = 1
+ACCESS_WRITE: Final = 2
+ACCESS_COPY: Final = 3
+
+ALLOCATIONGRANULARITY: Final[int]
+PAGESIZE: Final[int]
+
+if sys.platform != "win32":
+    MAP_ANON: Final[int]
+    MAP_ANONYMOUS: Final[int]
+    MAP_PRIVATE: Final[int]
+    MAP_SHARED: Final[int]
+
+    PROT_EXEC: Final[int]
+    PROT_NONE: Final[int]
+    PROT_READ: Final[int]
+    PROT_WRITE: Final[int]
+
+    MADV_DONTNEED: Final[int]
+    MADV_FREE: Final[int]
+    MADV_NORMAL: Final[int]
+    MADV_RANDOM: Final[int]
+    MADV_SEQUENTIAL: Final[int]
+    MADV_WILLNEED: Final[int]
+
+    MS_ASYNC: Final[int]
+    MS_INVALIDATE: Final[int]
+    MS_SYNC: Final[int]
+
+# Older headers lack the newest of these (MADV_COLLAPSE), and other processors MAP_32BIT.
+if sys.platform == "linux":
+    MAP_32BIT: Final[int]
+    MAP_DENYWRITE: Final[int]
+    MAP_EXECUTABLE: Final[int]
+    MAP_LOCKED: Final[int]
+    MAP_NONBLOCK: Final[int]
+    MAP_NORESERVE: Final[int]
+    MAP_POPULATE: Final[int]
+    MAP_SHARED_VALIDATE: Final[int]
+    MAP_STACK: Final[int]
+    MAP_SYNC: Final[int]
+
+    MADV_COLD: Final[int]
+    MADV_COLLAPSE: Final[int]
+    MADV_DODUMP: Final[int]
+    MADV_DOFORK: Final[int]
+    MADV_DONTDUMP: Final[int]
+    MADV_DONTFORK: Final[int]
+    MADV_HUGEPAGE: Final[int]
+    MADV_HWPOISON: Final[int]
+    MADV_MERGEABLE: Final[int]
+    MADV_NOHUGEPAGE: Final[int]
+    MADV_PAGEOUT: Final[int]
+    MADV_POPULATE_READ: Final[int]
+    MADV_POPULATE_WRITE: Final[int]
+    MADV_REMOVE: Final[int]
+    MADV_UNMERGEABLE: Final[int]
+
+if sys.platform == "darwin":
+    MAP_HASSEMAPHORE: Final[int]
+    MAP_JIT: Final[int]
+    MAP_NOCACHE: Final[int]
+    MAP_NOEXTEND: Final[int]
+    MAP_NORESERVE: Final[int]
+    MAP_RESILIENT_CODESIGN: Final[int]
+    MAP_RESILIENT_MEDIA: Final[int]
+    MAP_TRANSLATED_ALLOW_EXECUTE: Final[int]
+    MAP_UNIX03: Final[int]
+
+    MADV_FREE_REUSABLE: Final[int]
+    MADV_FREE_REUSE: Final[int]
+
+error = OSError
+
+@disjoint_base
+class mmap:  # noqa: N801
+    if sys.platform == "win32":
+        def __new__(
+            cls,
+            fileno: int,
+            length: int,
+            tagname: str | None = None,
+            access: int = 0,
+            offset: int = 0,
+            *,
+            trackfd: bool = True,
+        ) -> Self: ...
+    else:
+        def __new__(
+            cls,
+            fileno: int,
+            length: int,
+            flags: int = ...,
+            prot: int = ...,
+            access: int = 0,
+            offset: int = 0,
+            *,
+            trackfd: bool = True,
+        ) -> Self: ...
+
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def find(
+        self, view: Buffer, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /
+    ) -> int: ...
+    def rfind(
+        self, view: Buffer, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /
+    ) -> int: ...
+    def flush(
+        self, offset: SupportsIndex = 0, size: SupportsIndex | None = -1, /, *, flags: int = 0
+    ) -> None: ...
+    def madvise(
+        self, option: int, start: SupportsIndex = 0, length: SupportsIndex | None = None, /
+    ) -> None: ...
+    def move(self, dest: SupportsIndex, src: SupportsIndex, count: SupportsIndex, /) -> None: ...
+    def read(self, n: SupportsIndex | None = None, /) -> bytes: ...
+    def read_byte(self) -> int: ...
+    def readline(self) -> bytes: ...
+    def resize(self, newsize: SupportsIndex, /) -> None: ...
+    def seek(self, pos: SupportsIndex, whence: int = 0, /) -> int: ...
+    def seekable(self) -> Literal[True]: ...
+    def set_name(self, name: str, /) -> None: ...
+    def size(self) -> int: ...
+    def tell(self) -> int: ...
+    def write(self, bytes: Buffer, /) -> int: ...
+    def write_byte(self, byte: SupportsIndex | Buffer, /) -> None: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, key: SupportsIndex, /) -> int: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> bytes: ...
+    @overload
+    def __setitem__(self, key: SupportsIndex, value: SupportsIndex | Buffer, /) -> None: ...
+    @overload
+    def __setitem__(self, key: slice, value: Buffer, /) -> None: ...
+    def __delitem__(self, key: SupportsIndex | slice, /) -> Never: ...
+    # `in` and iteration work by way of the items; each is of type bytes and length 1.
+    def __contains__(self, item: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+    def __sizeof__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __release_buffer__(self, buffer: memoryview, /) -> None: ...
