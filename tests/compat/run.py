@@ -1,0 +1,149 @@
+"""Run the standard library's own test_mmap.py, unmodified, with mapio in the place of mmap.
+
+    python tests/compat/run.py [--json] [--module mapio|mmap]
+
+Without --module it runs the suite twice, with mapio and with the interpreter's own module, prints
+the counts, and ends with 0 where mapio has no failure and skips just what the other skips.
+Only the standard library is used, so any interpreter that can import mapio can run it.
+
+Each run is a process of its own in a directory of its own. There `sys.modules["mmap"]` is mapio
+before the suite is imported. The suites of CPython 3.10 to 3.15 start no process on Unix (the one
+test that does, test_access_violations, is for Windows), so nothing more stands in; each process
+that is started is counted, and a count above zero means that this has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import TypedDict
+
+SUITE = "test.test_mmap"
+MODULES = ("mapio", "mmap")
+PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+
+
+class Result(TypedDict):
+    module: str  # the module under test
+    suite: str  # the file that its tests come from
+    ran: int
+    failures: dict[str, str]
+    errors: dict[str, str]
+    skipped: dict[str, str]
+    processes: int  # started by the tests
+
+
+def missing_suite() -> str | None:
+    """One line on what to install where the interpreter comes without the suite, else None."""
+    try:
+        found = importlib.util.find_spec(SUITE)
+    except ModuleNotFoundError:
+        found = None
+    if found is not None:
+        return None
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"this Python has no test_mmap.py: apt-get install libpython{version}-testsuite"
+
+
+def run_suite(module: str) -> Result:
+    """Run the suite in this process, which is spoilt for anything else by it."""
+    under_test = __import__(module)
+    sys.modules["mmap"] = under_test
+    suite = importlib.import_module(SUITE)
+    assert suite.mmap is under_test
+    started: list[str] = []
+    sys.addaudithook(lambda event, _: started.append(event) if event in PROCESS_EVENTS else None)
+    tests = unittest.defaultTestLoader.loadTestsFromModule(suite)
+    result = unittest.TextTestRunner(io.StringIO()).run(tests)
+    return {
+        "module": module,
+        "suite": str(suite.__file__),
+        "ran": result.testsRun,
+        "failures": {str(test): text for test, text in result.failures},
+        "errors": {str(test): text for test, text in result.errors},
+        "skipped": {str(test): reason for test, reason in result.skipped},
+        "processes": len(started),
+    }
+
+
+def run_in_child(module: str) -> Result:
+    """Run the suite in a fresh process and a directory of its own."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--json", "--module", module]
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, timeout=300, check=False
+        )
+    if done.returncode < 0 or not done.stdout:
+        crash = f"ended with {done.returncode}\n{done.stderr}"
+        return {
+            "module": module,
+            "suite": "",
+            "ran": 0,
+            "failures": {},
+            "errors": {"the whole run": crash},
+            "skipped": {},
+            "processes": 0,
+        }
+    result: Result = json.loads(done.stdout)
+    return result
+
+
+def complaints(ours: Result, theirs: Result) -> list[str]:
+    """What is wrong with the run with mapio, measured by the interpreter's own."""
+    found = [
+        f"{kind}: {test}\n{text}"
+        for kind in ("failures", "errors")
+        for test, text in ours[kind].items()
+    ]
+    if ours["ran"] != theirs["ran"]:
+        found.append(f"mapio ran {ours['ran']} tests, mmap {theirs['ran']}")
+    if ours["skipped"] != theirs["skipped"]:
+        found.append(f"mapio skipped {ours['skipped']}, mmap {theirs['skipped']}")
+    if ours["processes"]:
+        found.append(f"the tests started {ours['processes']} processes, which use mmap itself")
+    return found
+
+
+def summary(result: Result) -> str:
+    counts = [f"{len(result[kind])} {kind}" for kind in ("failures", "errors", "skipped")]
+    version = sys.version.split()[0]
+    return f"{result['module']:5} on Python {version}: {result['ran']} ran, {', '.join(counts)}"
+
+
+def compare() -> int:
+    """The whole of it, for a reader; the exit status of the program."""
+    ours, theirs = (run_in_child(module) for module in MODULES)
+    print(summary(ours), summary(theirs), sep="\n")
+    for test, reason in ours["skipped"].items():
+        print(f"skipped {test}: {reason}")
+    found = complaints(ours, theirs)
+    print(*found, sep="\n")
+    return 1 if found else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Run test_mmap.py with mapio in the place of mmap."
+    )
+    parser.add_argument("--module", choices=MODULES, help="run with this module only")
+    parser.add_argument("--json", action="store_true", help="print the result of --module as JSON")
+    arguments = parser.parse_args()
+    if missing := missing_suite():
+        print(missing)
+        return 0
+    if arguments.module is None:
+        return compare()
+    result = run_suite(arguments.module)
+    print(json.dumps(result) if arguments.json else summary(result))
+    return 1 if result["failures"] or result["errors"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

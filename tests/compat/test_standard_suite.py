@@ -1,0 +1,53 @@
+"""The standard library's own test_mmap.py passes with mapio in the place of mmap."""
+
+from __future__ import annotations
+
+import importlib.util
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def load_runner() -> ModuleType:
+    path = Path(__file__).with_name("run.py")
+    spec = importlib.util.spec_from_file_location("compat_run", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+runner = load_runner()
+pytestmark = pytest.mark.skipif(
+    runner.missing_suite() is not None, reason=str(runner.missing_suite())
+)
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, runner.Result]:
+    return {module: runner.run_in_child(module) for module in runner.MODULES}
+
+
+def test_standard_suite_has_no_complaint_about_mapio(results: dict[str, runner.Result]) -> None:
+    print(*(runner.summary(result) for result in results.values()), sep="\n")
+    assert runner.complaints(results["mapio"], results["mmap"]) == []
+
+
+def test_standard_suite_is_the_interpreters_own(results: dict[str, runner.Result]) -> None:
+    library = Path(sysconfig.get_path("stdlib")).resolve()
+    for result in results.values():
+        assert library in Path(result["suite"]).resolve().parents
+        assert result["ran"] > 30
+
+
+@pytest.mark.parametrize("field", ["failures", "errors", "skipped"])
+def test_a_difference_is_a_complaint(results: dict[str, runner.Result], field: str) -> None:
+    spoilt = {**results["mmap"], field: {**results["mmap"][field], "a test": "a reason"}}
+    assert runner.complaints(results["mmap"], results["mmap"]) == []
+    assert len(runner.complaints(spoilt, results["mmap"])) == 1

@@ -1,0 +1,81 @@
+"""Fixtures that the Python tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mapio
+from support import open_descriptors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support import MapMaker
+
+DATA = b"one two ones\nsecond line\n\nlast, without an end"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of a few short lines."""
+    file = tmp_path / "data"
+    file.write_bytes(DATA)
+    return file
+
+
+@pytest.fixture
+def map_path(tmp_path: Path) -> Iterator[MapMaker]:
+    """A function that maps a file; keywords go to the map, which the fixture closes."""
+    maps: list[mapio.mmap] = []
+
+    def make(path: Path, length: int = 0, **options: int) -> mapio.mmap:
+        with path.open("r+b") as file:
+            maps.append(mapio.mmap(file.fileno(), length, **options))
+        return maps[-1]
+
+    yield make
+    for made in maps:
+        made.close()
+
+
+@pytest.fixture
+def map_bytes(tmp_path: Path, map_path: MapMaker) -> MapMaker:
+    """A function that maps a new file of the given content."""
+
+    def make(content: bytes, **options: int) -> mapio.mmap:
+        file = tmp_path / f"content{len(list(tmp_path.iterdir()))}"
+        file.write_bytes(content)
+        return map_path(file, **options)
+
+    return make
+
+
+@pytest.fixture
+def text(path: Path, map_path: MapMaker) -> mapio.mmap:
+    """A writable map of the file of a few short lines."""
+    return map_path(path)
+
+
+@pytest.fixture
+def digits(map_bytes: MapMaker) -> mapio.mmap:
+    """A writable map of a file that holds the ten digits."""
+    return map_bytes(b"0123456789")
+
+
+@pytest.fixture
+def anonymous() -> Iterator[mapio.mmap]:
+    """An anonymous map that holds the ten digits."""
+    with mapio.mmap(-1, 10) as made:
+        made[:] = b"0123456789"
+        yield made
+
+
+@pytest.fixture
+def keeps_descriptors() -> Iterator[None]:
+    """The test leaves the descriptors open that it found, and no others."""
+    before = open_descriptors()
+    yield
+    assert open_descriptors() == before

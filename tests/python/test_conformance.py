@@ -1,0 +1,86 @@
+"""docs/conformance.md has every statement of the reference, and what it names is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+import mapio
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "docs" / "conformance.md"
+HEADER = ROOT / "include" / "mapio" / "mapio.h"
+NUMBERS = [
+    *(f"S{i}" for i in range(1, 10)),
+    *(f"W{i}" for i in range(1, 5)),
+    *(f"U{i}" for i in range(1, 6)),
+    *("E1", "E2"),
+    *(f"M{i}" for i in range(1, 15)),
+    "C1",
+    *(f"N3.{i}" for i in (2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
+]
+WINDOWS_ONLY = {"W3"}  # not yet built, nor can it be tested elsewhere
+COLUMNS = ["number", "statement", "C", "Python", "tests"]
+
+
+def rows() -> dict[str, dict[str, str]]:
+    """The lines of all tables, by number."""
+    found: dict[str, dict[str, str]] = {}
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if line.startswith("| ") and cells[0] not in ("number", "---"):
+            assert len(cells) == len(COLUMNS), line
+            assert cells[0] not in found, f"{cells[0]} is there twice"
+            found[cells[0]] = dict(zip(COLUMNS, cells, strict=True))
+    return found
+
+
+ROWS = rows()
+TESTS = sorted({test for row in ROWS.values() for test in re.findall(r"`([^`]+)`", row["tests"])})
+
+
+@lru_cache
+def functions_that_test(file: str) -> set[str]:
+    """The names of the tests in a file, of Python or of C."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if file.endswith(".c"):
+        defined = set(re.findall(r"^static void (\w+)\(void \*\*", text, re.MULTILINE))
+        _, _, listed = text.partition("const struct CMUnitTest")
+        return defined & set(re.findall(r"\w+\(\s*(\w+)\b", listed))
+    tree = ast.parse(text)
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_number_is_in_the_table_in_order() -> None:
+    assert list(ROWS) == NUMBERS
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_number_has_a_test(number: str) -> None:
+    row = ROWS[number]
+    assert row["statement"]
+    if number in WINDOWS_ONLY:
+        assert "Windows: not yet built" in row["Python"]
+    else:
+        assert "::" in row["tests"]
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_every_test_of_the_table_exists(test: str) -> None:
+    file, name = test.split("::")
+    assert name in functions_that_test(file)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_name_of_the_table_exists(number: str) -> None:
+    header = HEADER.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:mapio|MAPIO)_\w+)`", ROWS[number]["C"]):
+        assert re.search(rf"\b{name}\b", header), name
+    for name in re.findall(r"`([a-zA-Z]\w+)(?:\([^`]*)?`", ROWS[number]["Python"]):
+        assert hasattr(mapio, name) or hasattr(mapio.mmap, name) or name in ("with", "repr"), name
+    for file in re.findall(r"`(examples/[^`]+)`", ROWS[number]["C"] + ROWS[number]["Python"]):
+        assert (ROOT / file).is_file()

@@ -1,0 +1,116 @@
+"""flush: the whole, a range, flags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mapio
+from support import PAGE, outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support import MapMaker
+
+SIZE = 3 * PAGE + 10
+
+
+@pytest.fixture
+def pages(map_bytes: MapMaker) -> mapio.mmap:
+    return map_bytes(bytes(SIZE))
+
+
+def test_flush_returns_none_and_the_file_has_it_all(tmp_path: Path, map_path: MapMaker) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(SIZE))
+    made = map_path(path)
+    made[:] = b"x" * SIZE
+    assert made.flush() is None  # type: ignore[func-returns-value]
+    assert path.read_bytes() == b"x" * SIZE
+
+
+@pytest.mark.parametrize(
+    ("offset", "size"),
+    [(0, 0), (0, 1), (0, SIZE), (PAGE, PAGE), (PAGE, 1), (3 * PAGE, 10), (3 * PAGE, 0), (PAGE, 3)],
+)
+def test_flush_of_a_range(pages: mapio.mmap, offset: int, size: int) -> None:
+    assert pages.flush(offset, size) is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize("offset", [0, PAGE, 3 * PAGE, 1, SIZE])
+def test_flush_from_an_offset_to_the_end(pages: mapio.mmap, offset: int) -> None:
+    assert pages.flush(offset) is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize(("offset", "size"), [(1, 6), (PAGE - 1, 2), (PAGE + 5, PAGE), (SIZE, 0)])
+def test_flush_of_a_file_may_begin_at_any_byte(pages: mapio.mmap, offset: int, size: int) -> None:
+    assert pages.flush(offset, size) is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize(
+    ("offset", "size"),
+    [
+        (-1, 1),
+        (-PAGE, PAGE),
+        (0, SIZE + 1),
+        (PAGE, SIZE - PAGE + 1),
+        (SIZE + 1, 0),
+        (SIZE + PAGE, PAGE),
+        (2**62, 2**62),
+        (2**63 - 1, 2**63 - 1),
+        (0, -2),
+    ],
+)
+@pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY"])
+def test_flush_out_of_range_is_an_error(
+    map_bytes: MapMaker, access: str, offset: int, size: int
+) -> None:
+    made = map_bytes(bytes(SIZE), access=getattr(mapio, access))
+    with pytest.raises(ValueError, match="^flush values out of range$"):
+        made.flush(offset, size)
+
+
+@pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_COPY"])
+def test_flush_of_what_never_reaches_the_file_does_nothing(
+    map_bytes: MapMaker, access: str
+) -> None:
+    made = map_bytes(bytes(SIZE), access=getattr(mapio, access))
+    assert made.flush() is None  # type: ignore[func-returns-value]
+    assert made.flush(1, 5) is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize("flags", [{}, {"flags": 0}, *({"flags": f} for f in (1, 2, 4, 3))])
+def test_flush_with_flags_of_the_system(pages: mapio.mmap, flags: dict[str, int]) -> None:
+    pages[:] = b"y" * SIZE
+    assert pages.flush(**flags) is None  # type: ignore[func-returns-value]
+    assert pages.flush(PAGE, **flags) is None  # type: ignore[func-returns-value]
+    assert pages.flush(PAGE, PAGE, **flags) is None  # type: ignore[func-returns-value]
+
+
+def test_flush_takes_the_named_flags(pages: mapio.mmap) -> None:
+    for flags in (mapio.MS_SYNC, mapio.MS_ASYNC, mapio.MS_ASYNC | mapio.MS_INVALIDATE):
+        pages.flush(0, PAGE, flags=flags)
+
+
+@pytest.mark.parametrize("flags", [8, 1 | 4, 0x10000, 0x20000, -1, 2**31 - 1])
+def test_flush_with_flags_that_the_system_refuses_is_an_error(
+    pages: mapio.mmap, flags: int
+) -> None:
+    with pytest.raises(OSError, match="Invalid argument"):
+        pages.flush(flags=flags)
+
+
+def test_flush_takes_its_flags_by_name_only(pages: mapio.mmap) -> None:
+    assert outcome(pages.flush, 0, PAGE, 0).error is TypeError
+    with pytest.raises(TypeError):
+        pages.flush(size=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        pages.flush(flags="a")  # type: ignore[arg-type]
+
+
+def test_flush_of_an_anonymous_map(anonymous: mapio.mmap) -> None:
+    assert anonymous.flush() is None  # type: ignore[func-returns-value]
+    with pytest.raises(OSError, match="Invalid argument"):
+        anonymous.flush(1, 5)

@@ -1,0 +1,311 @@
+"""Nothing is left behind: references, memory, address space, descriptors.
+
+Each operation and each error path runs many times; what has grown after the first rounds, which
+fill caches, has leaked.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import mapio
+from reentrancy_cases import CALLS, make
+from support import PAGE, open_descriptors, outcome
+from test_bad_input import BAD_CALLS, STORES
+from test_lifecycle import USES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROUNDS = 100
+# The fields of struct mallinfo2 of the GNU C library.
+MALLINFO = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+MEBIBYTE = 1 << 20
+
+
+class Argument:
+    """An object of one's own, to watch its references."""
+
+    def __init__(self) -> None:
+        self.value = object()
+
+    def __index__(self) -> int:
+        return 5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_what_is_new_is_collected() -> Iterator[None]:
+    """Collecting is quick when it leaves alone what was there before."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+class HeapOfC(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in MALLINFO.split()]
+
+
+def heap_of_c() -> int:
+    """Bytes that are allocated with malloc; 0 where the C library does not tell."""
+    ask = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if ask is None:
+        return 0
+    ask.restype = HeapOfC
+    return int(ask().uordblks)
+
+
+def grown(use: Callable[[], object]) -> dict[str, int]:
+    """How much more memory is in use after more rounds: in Python's blocks and bytes, in C's."""
+
+    def rounds() -> None:
+        for _ in range(ROUNDS):
+            outcome(use)
+        gc.collect()
+
+    rounds()
+    before = sys.getallocatedblocks(), heap_of_c()
+    rounds()
+    after = sys.getallocatedblocks(), heap_of_c()
+    tracemalloc.start()
+    try:
+        rounds()
+        traced = tracemalloc.get_traced_memory()[0]
+        rounds()
+        traced = tracemalloc.get_traced_memory()[0] - traced
+    finally:
+        tracemalloc.stop()
+    return {"blocks": after[0] - before[0], "heap": after[1] - before[1], "bytes": traced}
+
+
+def has_grown(use: Callable[[], object]) -> dict[str, int] | None:
+    """Less than one object for each two rounds is none: the interpreter keeps some of its own."""
+    leaked = {}
+    for _ in range(3):
+        leaked = grown(use)
+        if (
+            leaked["blocks"] < ROUNDS // 2
+            and leaked["bytes"] < 8 * ROUNDS
+            and leaked["heap"] < 16 * ROUNDS
+        ):
+            return None
+    return leaked
+
+
+def assert_no_growth(use: Callable[[], object]) -> None:
+    descriptors = open_descriptors()
+    assert has_grown(use) is None
+    assert open_descriptors() == descriptors
+
+
+def test_leak_of_references_is_found() -> None:
+    kept: list[object] = []
+    assert has_grown(lambda: kept.append(object())) is not None
+
+
+def test_leak_in_c_is_found() -> None:
+    c = ctypes.CDLL(None)
+    c.malloc.restype = ctypes.c_void_p
+    before = heap_of_c()
+    kept: list[int] = [c.malloc(1000)]
+    if heap_of_c() == before:
+        pytest.skip("this C library does not tell how much is allocated (mallinfo2)")
+    assert has_grown(lambda: kept.append(c.malloc(100))) is not None
+    for address in kept:
+        c.free(ctypes.c_void_p(address))
+
+
+GOOD_CALLS: dict[str, Callable[[Any], object]] = {
+    **{name: use for name, use in USES.items() if name != "enter"},
+    "find something": lambda made: made.find(b"\5\6", 0, None),
+    "find any bytes-like": lambda made: made.find(bytearray(b"\5")),
+    "flags": lambda made: made.flush(0, 5, flags=mapio.MS_ASYNC),
+    "repr": repr,
+    "large slice": lambda made: made[:],
+    "backwards": lambda made: made[::-1],
+    "set by itself": lambda made: made.__setitem__(slice(None), made),
+    "set by a byte": lambda made: made.__setitem__(0, b"a"),
+    "write a byte": lambda made: made.write_byte(b"a"),
+    "write any bytes-like": lambda made: made.write(memoryview(b"abc")),
+    "resize up and down": lambda made: (made.resize(9 * PAGE), made.resize(3 * PAGE)),
+    "integer-likes": lambda made: (made.seek(Argument()), made[Argument()], made.read(Argument())),
+    "export": lambda made: [memoryview(made), memoryview(made)[3:5]],
+    "sizeof": sys.getsizeof,
+}
+
+
+@pytest.mark.parametrize("name", GOOD_CALLS)
+def test_call_leaks_nothing(name: str) -> None:
+    with make() as made:
+
+        def use() -> None:
+            made.seek(7)
+            GOOD_CALLS[name](made)
+
+        assert outcome(use).error in (None, TypeError, ValueError)
+        assert_no_growth(use)
+
+
+@pytest.mark.parametrize(("name", "arguments"), BAD_CALLS, ids=str)
+def test_bad_call_leaks_nothing(name: str, arguments: tuple[object, ...]) -> None:
+    with make() as made:
+        assert_no_growth(lambda: getattr(made, name)(*arguments))
+
+
+@pytest.mark.parametrize(("name", "arguments"), STORES, ids=str)
+def test_store_into_a_read_only_map_leaks_nothing(name: str, arguments: tuple[object, ...]) -> None:
+    with make(access=mapio.ACCESS_READ) as made:
+        assert_no_growth(lambda: getattr(made, name)(*arguments))
+
+
+@pytest.mark.parametrize("name", USES)
+def test_use_of_a_closed_map_leaks_nothing(name: str) -> None:
+    made = make()
+    made.close()
+    assert_no_growth(lambda: USES[name](made))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_closing_in_the_middle_leaks_nothing(name: str) -> None:
+    def use() -> None:
+        made = make()
+        outcome(CALLS[name], made, made.close)
+
+    assert_no_growth(use)
+
+
+MAKING: dict[str, Callable[[], object]] = {
+    "a file": lambda: make().close(),
+    "a file left to the collector": make,
+    "at an offset": lambda: make(offset=PAGE + 1),
+    "a copy": lambda: make(access=mapio.ACCESS_COPY),
+    "without a descriptor": lambda: make(trackfd=False),
+    "anonymous": lambda: mapio.mmap(-1, PAGE),
+    "a context": lambda: make().__enter__().__exit__(None, None, None),
+    "too long": lambda: make(offset=5 * PAGE),
+    "both access and flags": lambda: make(access=1, flags=2),
+    "an unknown keyword": lambda: make(no_such=1),
+    "no such descriptor": lambda: mapio.mmap(99999, 5),
+    "nothing": lambda: mapio.mmap(-1, 0),
+    "too much memory": lambda: mapio.mmap(-1, 1 << 62),
+    "wrong types": lambda: mapio.mmap("a", 5),  # type: ignore[arg-type]
+    "a subclass": lambda: type("Sub", (mapio.mmap,), {})(-1, 5),
+}
+
+
+@pytest.mark.parametrize("name", MAKING)
+def test_making_leaks_nothing(name: str) -> None:
+    assert_no_growth(MAKING[name])
+
+
+def test_arguments_keep_their_references() -> None:
+    watched: list[Any] = [bytearray(b"abcde"), Argument(), b"needle", "text", None, True]
+    uses = [
+        lambda made, a: made.find(a),
+        lambda made, a: made.rfind(b"a", a),
+        lambda made, a: made.find(b"a", 0, a),
+        lambda made, a: made.write(a),
+        lambda made, a: made.write_byte(a),
+        lambda made, a: made.seek(a),
+        lambda made, a: made.seek(0, a),
+        lambda made, a: made.read(a),
+        lambda made, a: made[a],
+        lambda made, a: made.__setitem__(0, a),
+        lambda made, a: made.__setitem__(a, 0),
+        lambda made, a: made.__setitem__(slice(0, 5), a),
+        lambda made, a: made.move(a, a, a),
+        lambda made, a: made.flush(a, a),
+        lambda made, a: made.flush(flags=a),
+        lambda made, a: made.madvise(0, a, a),
+        lambda made, a: made.resize(a),
+        lambda made, a: made.set_name(a),
+        lambda made, a: made.__exit__(a, a, a),
+        lambda made, a: a in made,
+    ]
+    for argument in watched:
+        for position, use in enumerate(uses):
+            with make() as made, make(access=mapio.ACCESS_READ) as read_only:
+                before = sys.getrefcount(argument)
+                for _ in range(ROUNDS):
+                    outcome(use, made, argument)
+                    outcome(use, read_only, argument)
+                change = sys.getrefcount(argument) - before
+                assert abs(change) < ROUNDS // 2, (position, argument)
+
+
+def test_maps_and_the_class_keep_their_references() -> None:
+    with make() as made:
+        before = sys.getrefcount(made), sys.getrefcount(mapio.mmap)
+        for use in GOOD_CALLS.values():
+            outcome(use, made)
+        for _ in range(ROUNDS):
+            make()
+            mapio.mmap(-1, 5).close()
+        gc.collect()
+        after = sys.getrefcount(made), sys.getrefcount(mapio.mmap)
+        assert abs(after[0] - before[0]) < 2
+        assert abs(after[1] - before[1]) < ROUNDS // 2
+
+
+def memory_of_this_process() -> tuple[int, int]:
+    """Bytes of address space and of memory in use."""
+    pages = Path("/proc/self/statm").read_text().split()
+    return int(pages[0]) * PAGE, int(pages[1]) * PAGE
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc/self/statm")
+@pytest.mark.parametrize("kind", ["file", "unaligned", "anonymous", "resized", "copied", "failed"])
+def test_address_space_and_memory_are_given_back(kind: str, tmp_path: Path) -> None:
+    size = 16 * MEBIBYTE
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(size)
+
+    def use() -> None:
+        with path.open("r+b") as file:
+            if kind == "failed":
+                outcome(mapio.mmap, file.fileno(), size + 1)
+                return
+            made = use_map(file.fileno())
+        made[0] = made[-1] = 1
+        made.close()
+
+    def use_map(descriptor: int) -> mapio.mmap:
+        if kind == "anonymous":
+            return mapio.mmap(-1, size)
+        if kind == "resized":
+            made = mapio.mmap(descriptor, PAGE)
+            made.resize(size)
+            return made
+        access = mapio.ACCESS_COPY if kind == "copied" else mapio.ACCESS_WRITE
+        return mapio.mmap(descriptor, 0, access=access, offset=int(kind == "unaligned"))
+
+    use()
+    before = memory_of_this_process()
+    for _ in range(50):
+        use()
+    after = memory_of_this_process()
+    assert after[0] - before[0] < 2 * size
+    assert after[1] - before[1] < 2 * size
+
+
+@pytest.mark.skipif(not hasattr(sys, "gettotalrefcount"), reason="not a debug build of Python")
+def test_total_reference_count_stays() -> None:
+    with make() as made:
+
+        def use() -> None:
+            for call in GOOD_CALLS.values():
+                outcome(call, made)
+
+        use()
+        before = sys.gettotalrefcount()
+        for _ in range(ROUNDS):
+            use()
+        assert sys.gettotalrefcount() - before < ROUNDS

@@ -1,0 +1,241 @@
+"""What the standard module gained over the years works on every interpreter.
+
+Each test names the version of CPython that brought the feature.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import inspect
+import io
+import mmap as standard
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mapio
+from support import PAGE, is_open, open_descriptors, outcome, run_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support import MapMaker
+
+LONGEST_NAME = 66
+
+
+def test_3_2_closed_and_context_manager(path: Path) -> None:
+    with path.open("r+b") as file, mapio.mmap(file.fileno(), 0) as made:
+        assert made.closed is False
+    assert made.closed is True
+
+
+def test_3_3_read_without_argument_or_with_none(digits: mapio.mmap) -> None:
+    assert digits.read() == b"0123456789"
+    digits.seek(5)
+    assert digits.read(None) == b"56789"
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_3_5_any_bytes_like_is_searched_for(
+    digits: mapio.mmap, kind: Callable[[bytes], bytes]
+) -> None:
+    assert digits.find(kind(b"34")) == digits.rfind(kind(b"34")) == 3
+
+
+def test_3_6_write_returns_the_count(digits: mapio.mmap) -> None:
+    assert digits.write(b"abc") == 3
+
+
+def test_3_7_access_default(digits: mapio.mmap, path: Path) -> None:
+    assert mapio.ACCESS_DEFAULT == 0
+    with path.open("r+b") as file:
+        options = {"access": mapio.ACCESS_DEFAULT, "flags": mapio.MAP_PRIVATE}
+        with mapio.mmap(file.fileno(), 0, **options) as made:
+            made[0] = 0
+    assert path.read_bytes()[:1] == b"o"
+
+
+def test_3_8_madvise_and_flush_without_result(digits: mapio.mmap) -> None:
+    assert digits.madvise(mapio.MADV_WILLNEED) is None  # type: ignore[func-returns-value]
+    assert digits.flush() is None  # type: ignore[func-returns-value]
+
+
+def test_3_9_informative_repr(digits: mapio.mmap) -> None:
+    assert repr(digits) == (
+        "<mmap.mmap closed=False, access=ACCESS_DEFAULT, length=10, pos=0, offset=0>"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="these flags are of Linux")
+@pytest.mark.parametrize("name", ["MAP_POPULATE", "MAP_STACK", "MAP_NORESERVE"])
+def test_3_10_3_11_3_13_more_flags(name: str) -> None:
+    with mapio.mmap(-1, PAGE, flags=mapio.MAP_PRIVATE | getattr(mapio, name)) as made:
+        made[:] = b"x" * PAGE
+        assert made[:] == b"x" * PAGE
+
+
+def test_3_12_buffer_methods_as_the_running_interpreter(digits: mapio.mmap) -> None:
+    for name in ("__buffer__", "__release_buffer__"):
+        assert hasattr(mapio.mmap, name) == hasattr(standard.mmap, name)
+
+
+def test_3_13_trackfd_keeps_no_descriptor(path: Path) -> None:
+    before = open_descriptors()
+    with path.open("r+b") as file:
+        made = mapio.mmap(file.fileno(), 0, trackfd=False)
+    assert open_descriptors() == before
+    assert made[:3] == b"one"
+    made[:3] = b"ONE"
+    made.flush()
+    assert path.read_bytes()[:3] == b"ONE"
+    made.close()
+
+
+def test_3_13_trackfd_leaves_the_callers_descriptor(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    mapio.mmap(descriptor, 0, trackfd=False).close()
+    assert is_open(descriptor)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_3_13_without_trackfd_size_is_an_error_of_both_kinds(
+    path: Path, *, anonymous: bool
+) -> None:
+    """An OSError, as 3.13 says, and a ValueError, as 3.15 says."""
+    with path.open("r+b") as file:
+        made = mapio.mmap(-1 if anonymous else file.fileno(), 10, trackfd=False)
+    for kind in (OSError, ValueError, io.UnsupportedOperation):
+        with pytest.raises(kind, match="can't get size with trackfd=False") as raised:
+            made.size()
+    assert raised.value.errno == errno.EBADF
+    assert len(made) == 10
+    made.close()
+
+
+@pytest.mark.parametrize("new", [5, 10, 20])
+def test_3_13_without_trackfd_resize_is_an_error(path: Path, new: int) -> None:
+    size = path.stat().st_size
+    with path.open("r+b") as file, mapio.mmap(file.fileno(), 10, trackfd=False) as made:
+        with pytest.raises(ValueError, match="^mmap can't resize with trackfd=False.$"):
+            made.resize(new)
+        assert len(made) == 10
+    assert path.stat().st_size == size
+
+
+def test_3_13_trackfd_with_trackfd_true_is_the_default(path: Path) -> None:
+    with path.open("r+b") as file, mapio.mmap(file.fileno(), 0, trackfd=True) as made:
+        assert made.size() == path.stat().st_size
+
+
+def test_3_13_seekable_and_seek_returns_the_position(digits: mapio.mmap) -> None:
+    assert digits.seekable() is True
+    assert digits.seek(3) == 3
+    assert digits.seek(-1, os.SEEK_END) == 9
+    digits.close()
+    assert digits.seekable() is True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this flag is of Linux")
+def test_3_13_map_32bit_as_the_running_interpreter() -> None:
+    if hasattr(standard, "MAP_32BIT"):
+        assert mapio.MAP_32BIT == standard.MAP_32BIT
+
+
+@pytest.mark.parametrize("method", ["find", "rfind"])
+def test_3_14_none_as_bound(text: mapio.mmap, method: str) -> None:
+    content = text[:]
+    use, expected = getattr(text, method), getattr(content, method)
+    for bounds in ((None,), (None, None), (5, None), (None, 5), (None, -1), (-20, None), (0, 0)):
+        assert use(b"ne", *bounds) == expected(b"ne", *bounds), bounds
+
+
+@pytest.mark.parametrize("method", ["find", "rfind"])
+def test_3_14_none_as_start_is_the_position(text: mapio.mmap, method: str) -> None:
+    text.seek(5)
+    use, expected = getattr(text, method), getattr(text[:], method)
+    for end in (None, 7, 12, 20):
+        assert use(b"ne", None, end) == expected(b"ne", 5, end)
+
+
+def test_3_15_flush_of_an_offset_alone(map_bytes: MapMaker) -> None:
+    made = map_bytes(bytes(3 * PAGE))
+    assert made.flush(PAGE) is None  # type: ignore[func-returns-value]
+    assert made.flush(PAGE, -1) is None  # type: ignore[func-returns-value]
+    with pytest.raises(ValueError, match="^flush values out of range$"):
+        made.flush(3 * PAGE + 1)
+
+
+def test_3_15_flush_with_flags(map_bytes: MapMaker) -> None:
+    made = map_bytes(bytes(3 * PAGE))
+    for flags in (mapio.MS_SYNC, mapio.MS_ASYNC, mapio.MS_INVALIDATE | mapio.MS_SYNC):
+        assert made.flush(flags=flags) is None  # type: ignore[func-returns-value]
+        assert made.flush(PAGE, PAGE, flags=flags) is None  # type: ignore[func-returns-value]
+
+
+def test_3_15_size_of_an_anonymous_map() -> None:
+    with mapio.mmap(-1, PAGE + 5) as made:
+        assert made.size() == PAGE + 5
+
+
+def test_3_14_madvise_with_none_as_length(digits: mapio.mmap) -> None:
+    assert digits.madvise(mapio.MADV_NORMAL, 0, None) is None  # type: ignore[func-returns-value]
+
+
+def kernel_names_memory() -> bool:
+    """Whether the kernel lets memory be named (Linux 5.17 and newer, where it is configured)."""
+    set_vma, anonymous_name = 0x53564D41, 0  # PR_SET_VMA, PR_SET_VMA_ANON_NAME
+    with standard.mmap(-1, PAGE) as made:
+        first = ctypes.c_char.from_buffer(made)
+        address = ctypes.addressof(first)
+        prctl = getattr(ctypes.CDLL(None), "prctl", None)
+        arguments = (anonymous_name, ctypes.c_void_p(address), ctypes.c_ulong(PAGE), b"probe")
+        named = prctl is not None and prctl(set_vma, *arguments) == 0
+        del first
+        return named
+
+
+@pytest.mark.skipif(not kernel_names_memory(), reason="this kernel has no CONFIG_ANON_VMA_NAME")
+@pytest.mark.parametrize("flags", [mapio.MAP_PRIVATE, mapio.MAP_SHARED])
+@pytest.mark.parametrize("name", ["a", "x" * LONGEST_NAME])
+def test_3_15_set_name_is_seen_by_the_system(flags: int, name: str) -> None:
+    code = """
+import mapio, sys
+made = mapio.mmap(-1, mapio.PAGESIZE, flags=int(sys.argv[1]))
+made.set_name(sys.argv[2])
+with open("/proc/self/maps") as maps:
+    print(sum(f"cpython:mmap:{sys.argv[2]}]" in line for line in maps))
+"""
+    assert run_python(code, str(flags), name) == "1\n"
+
+
+def test_3_15_set_name_returns_none_or_oserror(anonymous: mapio.mmap) -> None:
+    result = outcome(anonymous.set_name, "name")
+    assert result.value is None
+    assert result.error in (None, OSError)
+
+
+@pytest.mark.parametrize("name", ["x" * (LONGEST_NAME + 1), "x" * 1000, "a\0b"])
+def test_3_15_set_name_that_cannot_be(anonymous: mapio.mmap, name: str) -> None:
+    with pytest.raises(ValueError, match="name is too long|null character"):
+        anonymous.set_name(name)
+
+
+def test_3_15_set_name_of_a_file_is_an_error(digits: mapio.mmap) -> None:
+    with pytest.raises(ValueError, match="non-anonymous"):
+        digits.set_name("name")
+
+
+@pytest.mark.parametrize("name", [None, 1, b"name"])
+def test_3_15_set_name_takes_a_string(anonymous: mapio.mmap, name: object) -> None:
+    assert outcome(anonymous.set_name, name).error is TypeError
+
+
+def test_methods_show_their_signature() -> None:
+    assert str(inspect.signature(mapio.mmap.find)).startswith("(self, ")
+    assert "flags" in inspect.signature(mapio.mmap.flush).parameters

@@ -1,0 +1,312 @@
+"""Making maps: descriptors, lengths, access, flags and protection, offsets."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import mapio
+from support import PAGE, is_open, run_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support import MapMaker
+
+TWO_PAGES = b"a" * PAGE + b"b" * PAGE
+
+
+def test_hello_world_of_the_reference(tmp_path: Path) -> None:
+    path = tmp_path / "hello.txt"
+    path.write_bytes(b"Hello Python!\n")
+    with path.open("r+b") as file:
+        made = mapio.mmap(file.fileno(), 0)
+        assert made.readline() == b"Hello Python!\n"
+        assert made[:5] == b"Hello"
+        made[6:] = b" world!\n"
+        made.seek(0)
+        assert made.readline() == b"Hello  world!\n"
+        made.close()
+    assert path.read_bytes() == b"Hello  world!\n"
+
+
+def test_anonymous_map_of_the_reference_is_shared_with_a_forked_child() -> None:
+    code = """
+import mapio, os
+made = mapio.mmap(-1, 13)
+made.write(b"Hello world!")
+if (child := os.fork()) == 0:
+    made.seek(0)
+    made[:5] = made.readline()[6:11]
+    made.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(made[:12].decode())
+"""
+    assert run_python(code) == "world world!\n"
+
+
+def test_private_anonymous_map_is_not_shared_with_a_forked_child() -> None:
+    code = """
+import mapio, os
+made = mapio.mmap(-1, 5, flags=mapio.MAP_PRIVATE | mapio.MAP_ANONYMOUS)
+made[:] = b"ours."
+if (child := os.fork()) == 0:
+    made[:] = b"child"
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(made[:].decode())
+"""
+    assert run_python(code) == "ours.\n"
+
+
+def test_anonymous_map_is_zero_and_writable() -> None:
+    with mapio.mmap(-1, PAGE + 1) as made:
+        assert made[:] == bytes(PAGE + 1)
+        made[PAGE] = 7
+        assert made[PAGE] == 7
+
+
+def test_descriptor_stays_the_callers(path: Path, keeps_descriptors: None) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    made = mapio.mmap(descriptor, 0)
+    made.close()
+    assert is_open(descriptor)
+    os.close(descriptor)
+
+
+def test_map_outlives_the_closing_of_the_descriptor(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    made = mapio.mmap(descriptor, 0)
+    os.close(descriptor)
+    made[0:3] = b"ONE"
+    assert made.size() == path.stat().st_size
+    made.close()
+    assert path.read_bytes().startswith(b"ONE two")
+
+
+def test_map_outlives_the_name_of_the_file(path: Path, text: mapio.mmap) -> None:
+    path.unlink()
+    assert text[:3] == b"one"
+    assert text.size() == len(text)
+
+
+def test_duplicate_is_not_inherited_by_programs(path: Path) -> None:
+    code = """
+import mapio, os, sys
+made = mapio.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
+file = os.stat(sys.argv[1])
+for descriptor in map(int, os.listdir("/dev/fd")):
+    try:
+        if os.path.samestat(os.fstat(descriptor), file):
+            print(os.get_inheritable(descriptor))
+    except OSError:
+        pass
+"""
+    assert run_python(code, path) == "False\nFalse\n"
+
+
+def test_length_zero_is_the_size_when_called(path: Path, map_path: MapMaker) -> None:
+    size = path.stat().st_size
+    made = map_path(path, 0)
+    with path.open("ab") as file:
+        file.write(b"more")
+    assert len(made) == size
+    assert made.size() == size + 4
+
+
+def test_length_zero_with_an_offset_is_the_rest(map_bytes: MapMaker) -> None:
+    made = map_bytes(TWO_PAGES, offset=PAGE)
+    assert made[:] == b"b" * PAGE
+
+
+def test_length_may_be_less_than_the_file(map_bytes: MapMaker) -> None:
+    made = map_bytes(TWO_PAGES, length=10)
+    assert len(made) == 10
+    assert made.size() == 2 * PAGE
+
+
+@pytest.mark.parametrize("length", [0, 1, PAGE])
+def test_length_beyond_the_file_is_an_error(path: Path, length: int) -> None:
+    with path.open("r+b") as file, pytest.raises(ValueError, match="greater than file size"):
+        mapio.mmap(file.fileno(), path.stat().st_size + 1 + length)
+
+
+def test_empty_file_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    with path.open("r+b") as file, pytest.raises(ValueError, match="cannot mmap an empty file"):
+        mapio.mmap(file.fileno(), 0)
+
+
+@pytest.mark.parametrize("offset", [len(TWO_PAGES), len(TWO_PAGES) + PAGE])
+def test_length_zero_at_or_beyond_the_end_is_an_error(map_bytes: MapMaker, offset: int) -> None:
+    with pytest.raises(ValueError, match="mmap offset is greater than file size"):
+        map_bytes(TWO_PAGES, offset=offset)
+
+
+@pytest.mark.parametrize("offset", [1, 7, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE - 1])
+@pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY"])
+def test_offset_may_be_any_byte(map_bytes: MapMaker, offset: int, access: str) -> None:
+    content = bytes(i * 7 % 251 for i in range(2 * PAGE))
+    made = map_bytes(content, offset=offset, access=getattr(mapio, access))
+    assert made[:] == content[offset:]
+    assert made.find(content[offset + 1 :]) == (1 if offset < 2 * PAGE - 1 else 0)
+    assert f"offset={offset}>" in repr(made)
+
+
+def test_stores_through_an_unaligned_offset_reach_the_right_bytes(
+    tmp_path: Path, map_path: MapMaker
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(3 * PAGE))
+    made = map_path(path, 10, offset=PAGE + 5)
+    made[:] = b"0123456789"
+    made.flush()
+    made.close()
+    content = path.read_bytes()
+    assert content[PAGE + 5 : PAGE + 15] == b"0123456789"
+    assert content.count(0) == 3 * PAGE - 10
+
+
+def test_access_read_refuses_every_store(path: Path, map_path: MapMaker) -> None:
+    made = map_path(path, access=mapio.ACCESS_READ)
+    before = path.read_bytes()
+    stores: list[Callable[[], Any]] = [
+        lambda: made.__setitem__(0, 1),
+        lambda: made.__setitem__(slice(0, 2), b"xx"),
+        lambda: made.__setitem__(slice(0, 4, 2), b"xx"),
+        lambda: made.write(b"xx"),
+        lambda: made.write_byte(1),
+        lambda: made.move(0, 1, 1),
+    ]
+    for store in stores:
+        with pytest.raises(TypeError, match=r"^mmap can't modify a readonly memory map\.$"):
+            store()
+    assert made[:] == path.read_bytes() == before
+
+
+def test_access_read_needs_a_readable_descriptor_only(path: Path) -> None:
+    with path.open("rb") as file, mapio.mmap(file.fileno(), 0, access=mapio.ACCESS_READ) as made:
+        assert made[:3] == b"one"
+        assert memoryview(made).readonly
+
+
+def test_access_write_changes_memory_and_file(path: Path, map_path: MapMaker) -> None:
+    made = map_path(path, access=mapio.ACCESS_WRITE)
+    made[0:3] = b"ONE"
+    assert made[:3] == b"ONE"
+    assert path.read_bytes()[:3] == b"ONE"
+
+
+def test_access_copy_changes_memory_and_not_the_file(path: Path, map_path: MapMaker) -> None:
+    before = path.read_bytes()
+    made = map_path(path, access=mapio.ACCESS_COPY)
+    assert made[:] == before
+    made[0:3] = b"ONE"
+    made.flush()
+    assert made[:3] == b"ONE"
+    assert path.read_bytes() == before
+
+
+def test_access_copy_needs_a_readable_descriptor_only(path: Path) -> None:
+    with path.open("rb") as file, mapio.mmap(file.fileno(), 0, access=mapio.ACCESS_COPY) as made:
+        made[0] = 0
+        assert not memoryview(made).readonly
+
+
+def test_flags_shared_is_the_default_and_seen_by_other_maps(path: Path, map_path: MapMaker) -> None:
+    first, second = map_path(path), map_path(path, flags=mapio.MAP_SHARED)
+    first[0] = ord("X")
+    assert second[0] == ord("X")
+    second[1] = ord("Y")
+    assert first[1] == ord("Y")
+
+
+def test_flags_private_is_seen_by_nobody_else(path: Path, map_path: MapMaker) -> None:
+    before = path.read_bytes()
+    private, shared = map_path(path, flags=mapio.MAP_PRIVATE), map_path(path)
+    private[0:3] = b"ONE"
+    assert shared[:] == path.read_bytes() == before
+
+
+def test_flags_shared_is_seen_by_another_process(path: Path, text: mapio.mmap) -> None:
+    code = """
+import mapio, sys
+with open(sys.argv[1], "r+b") as file, mapio.mmap(file.fileno(), 0) as made:
+    made[0:3] = made[4:7]
+"""
+    run_python(code, path)
+    assert text[:7] == b"two two"
+
+
+def test_prot_read_makes_a_read_only_map(path: Path) -> None:
+    with path.open("rb") as file, mapio.mmap(file.fileno(), 0, prot=mapio.PROT_READ) as made:
+        assert "access=ACCESS_READ" in repr(made)
+        with pytest.raises(TypeError):
+            made[0] = 1
+
+
+def test_prot_defaults_to_read_and_write(path: Path) -> None:
+    with path.open("rb") as file, pytest.raises(PermissionError):
+        mapio.mmap(file.fileno(), 0)
+
+
+@pytest.mark.parametrize("prot", ["PROT_READ", "PROT_WRITE", "PROT_EXEC"])
+@pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY"])
+def test_prot_and_access_together_are_an_error(path: Path, prot: str, access: str) -> None:
+    options = {"prot": getattr(mapio, prot), "access": getattr(mapio, access)}
+    with (
+        path.open("r+b") as file,
+        pytest.raises(ValueError, match="both access and flags"),
+    ):
+        mapio.mmap(file.fileno(), 0, **options)
+
+
+def test_flags_and_access_together_are_an_error(path: Path) -> None:
+    options = {"flags": mapio.MAP_PRIVATE, "access": mapio.ACCESS_WRITE}
+    with (
+        path.open("r+b") as file,
+        pytest.raises(ValueError, match="both access and flags"),
+    ):
+        mapio.mmap(file.fileno(), 0, **options)
+
+
+@pytest.mark.parametrize("access", [-1, 4, 100])
+def test_unknown_access_is_an_error(access: int) -> None:
+    with pytest.raises(ValueError, match="mmap invalid access parameter"):
+        mapio.mmap(-1, 1, access=access)
+
+
+def test_every_argument_has_its_name() -> None:
+    options = {
+        "fileno": -1,
+        "length": 3,
+        "flags": mapio.MAP_SHARED,
+        "prot": mapio.PROT_READ,
+        "access": mapio.ACCESS_DEFAULT,
+        "offset": 0,
+        "trackfd": True,
+    }
+    with mapio.mmap(**options) as made:
+        assert len(made) == 3
+
+
+def test_arguments_by_position_in_the_order_of_the_reference(path: Path) -> None:
+    with path.open("r+b") as file:
+        made = mapio.mmap(file.fileno(), 5, mapio.MAP_PRIVATE, mapio.PROT_READ, 0, 4)
+    assert made[:] == b"two o"
+    made.close()
+    with pytest.raises(TypeError, match="at most 6"):
+        mapio.mmap(-1, 1, mapio.MAP_SHARED, mapio.PROT_READ, 0, 0, False)  # noqa: FBT003
+
+
+def test_works_with_re(text: mapio.mmap) -> None:
+    assert re.findall(rb"\bo\w+", text) == [b"one", b"ones"]
+    match = re.search(rb"second (\w+)", text)
+    assert match is not None
+    assert match.span(1) == (20, 24)

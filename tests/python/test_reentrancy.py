@@ -1,0 +1,126 @@
+"""An argument that closes or resizes the map in the middle of a call never crashes it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import mapio
+import reentrancy_cases as cases
+from support import BUFFER_METHODS, PAGE, run_python
+
+
+@pytest.fixture(scope="module")
+def run_apart() -> subprocess.CompletedProcess[str]:
+    """All calls in a process of its own, where a crash harms nobody."""
+    return subprocess.run(
+        [sys.executable, "-X", "faulthandler", cases.__file__],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def survived(run_apart: subprocess.CompletedProcess[str]) -> None:
+    if run_apart.returncode != 0:
+        pytest.fail("not run here, because it crashes: see test_no_call_crashes")
+
+
+def test_no_call_crashes(run_apart: subprocess.CompletedProcess[str]) -> None:
+    assert run_apart.returncode == 0, run_apart.stdout[-100:] + run_apart.stderr
+    assert run_apart.stdout.endswith("is through\n")
+
+
+@pytest.mark.usefixtures("survived")
+@pytest.mark.parametrize("name", cases.CALLS)
+def test_closing_in_the_middle_is_as_a_closed_map(name: str) -> None:
+    assert cases.closing(name).error is ValueError
+
+
+@pytest.mark.usefixtures("survived")
+@pytest.mark.parametrize("length", [cases.SHORT, 1, 100 * PAGE])
+@pytest.mark.parametrize("name", [name for name in cases.CALLS if name != cases.FROM_THE_END])
+def test_resizing_in_the_middle_is_as_resizing_before(name: str, length: int) -> None:
+    assert cases.resizing(name, length) == cases.resized_before(name, length)
+
+
+@pytest.mark.usefixtures("survived")
+@pytest.mark.parametrize("length", [cases.SHORT, 1, 100 * PAGE])
+def test_resizing_in_the_middle_changes_at_most_the_item_meant(length: int) -> None:
+    """From which end an index of -1 counts, the old or the new, differs between interpreters."""
+    result, content, _ = cases.resizing(cases.FROM_THE_END, length)
+    _, untouched, _ = cases.resized_before("tell", length)
+    changed = [
+        i for i, pair in enumerate(zip(content, untouched, strict=True)) if len(set(pair)) > 1
+    ]
+    assert (result.error, changed) in (
+        (IndexError, []),
+        (None, [length - 1]),
+        (None, [cases.LONG - 1]),
+    )
+
+
+@pytest.mark.usefixtures("survived")
+def test_closing_while_items_are_compared() -> None:
+    assert cases.searching_items(lambda made: made.close()).error is ValueError
+
+
+@pytest.mark.usefixtures("survived")
+def test_resizing_while_items_are_compared() -> None:
+    assert cases.searching_items(lambda made: made.resize(1)) == (None, False)
+
+
+def test_closing_while_iterating() -> None:
+    made = cases.make()
+    steps = iter(made)
+    next(steps)
+    made.close()
+    with pytest.raises(ValueError, match="^mmap closed or invalid$"):
+        next(steps)
+
+
+@pytest.mark.skipif(not BUFFER_METHODS, reason="classes have no __buffer__ before CPython 3.12")
+def test_buffers_are_tried_too() -> None:
+    assert sum(name.endswith("a buffer") for name in cases.CALLS) == len(cases.BUFFER_CALLS)
+
+
+def test_own_memory_as_argument_cannot_be_closed_in_the_middle() -> None:
+    with cases.make() as made:
+        with memoryview(made) as view:
+            call = cases.Index(0, lambda: made.close())
+            with pytest.raises(BufferError):
+                made.find(view[:5], call)
+        assert not made.closed
+
+
+def test_collector_that_closes_in_the_middle() -> None:
+    code = """
+import gc, mapio
+made = mapio.mmap(-1, 1 << 16)
+class Cycle:
+    def __init__(self):
+        self.cycle = self
+    def __del__(self):
+        made.close()
+gc.collect()
+Cycle()
+gc.set_threshold(1)
+try:
+    while True:
+        made[0:1000], list(made.read(5)), [memoryview(made[5:])]
+except ValueError as error:
+    print(error)
+"""
+    assert run_python(code) == "mmap closed or invalid\n"
+
+
+def test_allocation_that_resizes_in_the_middle() -> None:
+    """The bytes that a call returns are made of the map as it is then."""
+    made = mapio.mmap(-1, 2 * PAGE, flags=mapio.MAP_PRIVATE)
+    with made:
+        made[:] = b"x" * 2 * PAGE
+        assert made[cases.Index(0, lambda: made.resize(PAGE)) : 2 * PAGE] == b"x" * PAGE

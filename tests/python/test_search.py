@@ -1,0 +1,161 @@
+"""find and rfind."""
+
+from __future__ import annotations
+
+import itertools
+import mmap as standard
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mapio
+from support import PAGE, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support import MapMaker
+
+BOTH = pytest.mark.parametrize("method", ["find", "rfind"])
+WORDS = b"one two ones"
+BOUNDS = [*range(-len(WORDS) - 2, len(WORDS) + 1), 2**62, -(2**62)]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "sub", [b"o", b"on", b"two", b"ones", b"s", b"x", WORDS, WORDS + b"!", b""]
+)
+def test_every_range_as_of_bytes(map_bytes: MapMaker, method: str, sub: bytes) -> None:
+    made = map_bytes(WORDS)
+    for start, end in itertools.product(BOUNDS, BOUNDS):
+        if start == 2**62 and not sub:
+            continue  # an empty string beyond the end: see below
+        expected = getattr(WORDS, method)(sub, start, end)
+        assert getattr(made, method)(sub, start, end) == expected, (start, end)
+
+
+@BOTH
+@pytest.mark.parametrize("start", [len(WORDS) + 1, 2**62])
+def test_nothing_beyond_the_end_as_in_the_running_interpreter(
+    map_bytes: MapMaker, method: str, start: int
+) -> None:
+    made = map_bytes(WORDS)
+    with standard.mmap(-1, len(WORDS)) as theirs:
+        assert getattr(made, method)(b"", start) == getattr(theirs, method)(b"", start)
+
+
+@BOTH
+def test_begins_at_the_position_unless_told_otherwise(map_bytes: MapMaker, method: str) -> None:
+    made = map_bytes(WORDS)
+    made.seek(1)
+    assert getattr(made, method)(b"one") == 8
+    made.seek(9)
+    assert getattr(made, method)(b"one") == -1
+    assert getattr(made, method)(b"one", 0, 5) == 0
+    assert made.tell() == 9
+
+
+@BOTH
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_sub_may_be_any_bytes_like(
+    map_bytes: MapMaker, method: str, kind: Callable[[bytes], object]
+) -> None:
+    assert getattr(map_bytes(WORDS), method)(kind(b"two")) == 4
+
+
+@BOTH
+def test_sub_may_be_the_map_itself(map_bytes: MapMaker, method: str) -> None:
+    made = map_bytes(WORDS)
+    assert getattr(made, method)(made) == 0
+
+
+@BOTH
+def test_zero_bytes_are_bytes_like_others(map_bytes: MapMaker, method: str) -> None:
+    content = b"aabaac\x00deef\x00\x00aa\x00"
+    made = map_bytes(content)
+    for start, end in itertools.combinations(range(len(content) + 1), 2):
+        sub = content[start:end]
+        assert getattr(made, method)(sub) == getattr(content, method)(sub)
+        assert getattr(made, method)(sub + b"x") == -1
+
+
+@BOTH
+def test_random_content_as_of_bytes(map_bytes: MapMaker, method: str) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    content = bytes(chance.choices(b"ab", k=3 * PAGE + 17))
+    made = map_bytes(content)
+    for _ in range(2000):
+        start, end = chance.randrange(len(content)), chance.randrange(len(content))
+        at = chance.randrange(len(content))
+        sub = content[at : at + chance.choice((1, 2, 8, 15, 16, 17, 40, 200))]
+        expected = getattr(content, method)(sub, start, end)
+        assert getattr(made, method)(sub, start, end) == expected, (sub, start, end)
+
+
+@BOTH
+def test_worst_cases_of_repeated_bytes(map_bytes: MapMaker, method: str) -> None:
+    content = b"a" * (1 << 20)
+    made = map_bytes(content)
+    half = len(content) // 2
+    assert getattr(made, method)(b"b" + b"a" * half) == -1
+    assert getattr(made, method)(b"a" * half + b"b") == -1
+    assert getattr(made, method)(b"a" * half + b"b" + b"a" * 1000) == -1
+    assert getattr(made, method)(content) == 0
+
+
+@BOTH
+def test_long_search_finds_a_place_anywhere(map_bytes: MapMaker, method: str) -> None:
+    content = bytearray(8 << 20)
+    made = map_bytes(bytes(content))
+    for place in (
+        0,
+        1,
+        PAGE - 2,
+        len(content) // 2,
+        (1 << 20) - 2,
+        (7 << 20) - 2,
+        len(content) - 5,
+    ):
+        made[place : place + 5] = b"place"
+        assert getattr(made, method)(b"place", 0) == place
+        made[place : place + 5] = bytes(5)
+
+
+@BOTH
+def test_reads_no_byte_beyond_the_map(method: str) -> None:
+    """A page that must not be touched lies behind most of these maps."""
+    private = mapio.MAP_PRIVATE | mapio.MAP_ANONYMOUS
+    for pages in range(1, 200):
+        with (
+            mapio.mmap(-1, PAGE * pages, flags=private, prot=0),
+            mapio.mmap(-1, PAGE * (pages + 200), flags=private, prot=mapio.PROT_READ) as made,
+        ):
+            assert getattr(made, method)(b"fo", -2) == -1
+
+
+@BOTH
+@pytest.mark.parametrize("arguments", [(), ("a",), (1,), (None,), (b"a", "a"), (b"a", 0, 1.5)])
+def test_other_kinds_are_an_error(
+    digits: mapio.mmap, method: str, arguments: tuple[object, ...]
+) -> None:
+    assert outcome(getattr(digits, method), *arguments).error is TypeError
+
+
+@BOTH
+def test_too_many_arguments_are_an_error(digits: mapio.mmap, method: str) -> None:
+    assert outcome(getattr(digits, method), b"a", 1, 2, 3).error is TypeError
+
+
+@BOTH
+@pytest.mark.parametrize("bound", [2**64, -(2**64)])
+def test_bounds_beyond_the_machine_are_as_in_the_running_interpreter(
+    digits: mapio.mmap, method: str, bound: int
+) -> None:
+    with standard.mmap(-1, 10) as theirs:
+        theirs[:] = digits[:]
+        for arguments in ((b"5", bound), (b"5", 0, bound)):
+            expected = outcome(getattr(theirs, method), *arguments)
+            assert outcome(getattr(digits, method), *arguments) == expected

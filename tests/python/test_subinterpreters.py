@@ -1,0 +1,103 @@
+"""mapio in an interpreter beside the main one."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from support import outcome, run_python
+
+USE = """
+import mapio
+with mapio.mmap(-1, 10) as made:
+    made[:] = b"0123456789"
+    assert made.find(b"5") == 5
+    assert repr(made).startswith("<mmap.mmap closed=False, ")
+    try:
+        made[10]
+    except IndexError:
+        pass
+    with memoryview(made) as view:
+        try:
+            made.close()
+        except BufferError:
+            pass
+        view[0] = 120
+    assert made.read(3) == b"x12"
+    assert made.size() == 10
+"""
+# How to run code in a new interpreter, by the module of the standard library that can.
+WAYS = {
+    "concurrent.interpreters": """
+from concurrent import interpreters
+def run(code):
+    interpreter = interpreters.create()
+    interpreter.exec(code)
+    interpreter.close()
+""",
+    "_interpreters": """
+import _interpreters
+def run(code):
+    interpreter = _interpreters.create()
+    problem = _interpreters.exec(interpreter, code)
+    assert problem is None, problem
+    _interpreters.destroy(interpreter)
+""",
+    "_xxsubinterpreters": """
+import _xxsubinterpreters
+def run(code):
+    interpreter = _xxsubinterpreters.create()
+    _xxsubinterpreters.run_string(interpreter, code)
+    _xxsubinterpreters.destroy(interpreter)
+""",
+}
+
+
+def way() -> str:
+    for module, code in WAYS.items():
+        if outcome(importlib.import_module, module).error is None:
+            return code
+    pytest.skip("this Python has no module for subinterpreters")
+
+
+def test_subinterpreter_imports_and_uses_mapio() -> None:
+    run_python(way() + f"run({USE!r})")
+
+
+def test_subinterpreters_before_and_after_the_main_one() -> None:
+    code = way() + f"run({USE!r})\nimport mapio\nkept = mapio.mmap(-1, 5)\n"
+    run_python(code + f"for _ in range(3):\n    run({USE!r})\nkept[:] = b'still'\n" + USE)
+
+
+def test_each_interpreter_has_a_class_of_its_own() -> None:
+    check = "import mapio; assert id(mapio.mmap) != {}"
+    code = way() + f"import mapio\nrun({check!r}.format(id(mapio.mmap)))"
+    run_python(code)
+
+
+def test_map_that_its_interpreter_leaves_open() -> None:
+    leave = "import mapio\nleft = mapio.mmap(-1, 10)\nview = memoryview(left)"
+    run_python(way() + f"for _ in range(3):\n    run({leave!r})")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="an own GIL comes with CPython 3.12")
+def test_interpreters_run_at_the_same_time() -> None:
+    threads = """
+import threading
+problems = []
+def guarded(code):
+    try:
+        run(code)
+    except BaseException as problem:
+        problems.append(problem)
+all_threads = [threading.Thread(target=guarded, args=(CODE,)) for _ in range(4)]
+for thread in all_threads:
+    thread.start()
+for thread in all_threads:
+    thread.join()
+assert not problems, problems
+"""
+    many = f"for _ in range(200):\n    exec({USE!r})"
+    run_python(way() + f"CODE = {many!r}\n" + threads)
