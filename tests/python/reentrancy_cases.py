@@ -95,7 +95,7 @@ class Equal:
         self.action()
         return False
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 def make(**options: int) -> mapio.mmap:

@@ -27,18 +27,18 @@ def pages(map_bytes: MapMaker) -> mapio.mmap:
     [(), (0,), (PAGE,), (0, SIZE), (0, 2), (PAGE, SIZE), (PAGE, 0), (0, None), (PAGE, None)],
 )
 def test_hints_change_nothing(pages: mapio.mmap, name: str, where: tuple[int, ...]) -> None:
-    assert pages.madvise(getattr(mapio, name), *where) is None  # type: ignore[func-returns-value]
+    assert pages.madvise(getattr(mapio, name), *where) is None
     assert pages[:] == b"x" * SIZE
 
 
 @pytest.mark.parametrize("start", [1, PAGE - 1, PAGE + 1, SIZE - 1])
 def test_start_may_be_any_byte(pages: mapio.mmap, start: int) -> None:
-    assert pages.madvise(mapio.MADV_WILLNEED, start) is None  # type: ignore[func-returns-value]
-    assert pages.madvise(mapio.MADV_NORMAL, start, 1) is None  # type: ignore[func-returns-value]
+    assert pages.madvise(mapio.MADV_WILLNEED, start) is None
+    assert pages.madvise(mapio.MADV_NORMAL, start, 1) is None
 
 
 def test_length_may_be_integer_like(pages: mapio.mmap) -> None:
-    assert pages.madvise(mapio.MADV_NORMAL, 0, Index(2)) is None  # type: ignore[func-returns-value]
+    assert pages.madvise(mapio.MADV_NORMAL, 0, Index(2)) is None
 
 
 @pytest.mark.parametrize("start", [-1, -SIZE, SIZE, SIZE + 1, 2**62])
@@ -89,9 +89,9 @@ def test_dontneed_from_any_byte_drops_nothing_in_front_of_it() -> None:
 
 def test_advice_for_a_read_only_map(map_bytes: MapMaker) -> None:
     made = map_bytes(b"x" * SIZE, access=mapio.ACCESS_READ)
-    assert made.madvise(mapio.MADV_SEQUENTIAL) is None  # type: ignore[func-returns-value]
+    assert made.madvise(mapio.MADV_SEQUENTIAL) is None
 
 
 def test_advice_to_the_children_of_a_fork(anonymous: mapio.mmap) -> None:
-    assert anonymous.madvise(mapio.MADV_DONTFORK) is None  # type: ignore[func-returns-value]
-    assert anonymous.madvise(mapio.MADV_DOFORK) is None  # type: ignore[func-returns-value]
+    assert anonymous.madvise(mapio.MADV_DONTFORK) is None
+    assert anonymous.madvise(mapio.MADV_DOFORK) is None

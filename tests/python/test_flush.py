@@ -27,7 +27,7 @@ def test_flush_returns_none_and_the_file_has_it_all(tmp_path: Path, map_path: Ma
     path.write_bytes(bytes(SIZE))
     made = map_path(path)
     made[:] = b"x" * SIZE
-    assert made.flush() is None  # type: ignore[func-returns-value]
+    assert made.flush() is None
     assert path.read_bytes() == b"x" * SIZE
 
 
@@ -36,17 +36,17 @@ def test_flush_returns_none_and_the_file_has_it_all(tmp_path: Path, map_path: Ma
     [(0, 0), (0, 1), (0, SIZE), (PAGE, PAGE), (PAGE, 1), (3 * PAGE, 10), (3 * PAGE, 0), (PAGE, 3)],
 )
 def test_flush_of_a_range(pages: mapio.mmap, offset: int, size: int) -> None:
-    assert pages.flush(offset, size) is None  # type: ignore[func-returns-value]
+    assert pages.flush(offset, size) is None
 
 
 @pytest.mark.parametrize("offset", [0, PAGE, 3 * PAGE, 1, SIZE])
 def test_flush_from_an_offset_to_the_end(pages: mapio.mmap, offset: int) -> None:
-    assert pages.flush(offset) is None  # type: ignore[func-returns-value]
+    assert pages.flush(offset) is None
 
 
 @pytest.mark.parametrize(("offset", "size"), [(1, 6), (PAGE - 1, 2), (PAGE + 5, PAGE), (SIZE, 0)])
 def test_flush_of_a_file_may_begin_at_any_byte(pages: mapio.mmap, offset: int, size: int) -> None:
-    assert pages.flush(offset, size) is None  # type: ignore[func-returns-value]
+    assert pages.flush(offset, size) is None
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_flush_of_what_never_reaches_the_file_does_nothing(
     map_bytes: MapMaker, access: str
 ) -> None:
     made = map_bytes(bytes(SIZE), access=getattr(mapio, access))
-    assert made.flush() is None  # type: ignore[func-returns-value]
-    assert made.flush(1, 5) is None  # type: ignore[func-returns-value]
+    assert made.flush() is None
+    assert made.flush(1, 5) is None
 
 
 @pytest.mark.parametrize("flags", [{}, {"flags": 0}, *({"flags": f} for f in (1, 2, 4, 3))])
 def test_flush_with_flags_of_the_system(pages: mapio.mmap, flags: dict[str, int]) -> None:
     pages[:] = b"y" * SIZE
-    assert pages.flush(**flags) is None  # type: ignore[func-returns-value]
-    assert pages.flush(PAGE, **flags) is None  # type: ignore[func-returns-value]
-    assert pages.flush(PAGE, PAGE, **flags) is None  # type: ignore[func-returns-value]
+    assert pages.flush(**flags) is None
+    assert pages.flush(PAGE, **flags) is None
+    assert pages.flush(PAGE, PAGE, **flags) is None
 
 
 def test_flush_takes_the_named_flags(pages: mapio.mmap) -> None:
@@ -105,12 +105,12 @@ def test_flush_with_flags_that_the_system_refuses_is_an_error(
 def test_flush_takes_its_flags_by_name_only(pages: mapio.mmap) -> None:
     assert outcome(pages.flush, 0, PAGE, 0).error is TypeError
     with pytest.raises(TypeError):
-        pages.flush(size=1)  # type: ignore[call-arg]
+        pages.flush(size=1)
     with pytest.raises(TypeError):
-        pages.flush(flags="a")  # type: ignore[arg-type]
+        pages.flush(flags="a")
 
 
 def test_flush_of_an_anonymous_map(anonymous: mapio.mmap) -> None:
-    assert anonymous.flush() is None  # type: ignore[func-returns-value]
+    assert anonymous.flush() is None
     with pytest.raises(OSError, match="Invalid argument"):
         anonymous.flush(1, 5)

@@ -163,7 +163,7 @@ def test_empty_slices(digits: mapio.mmap) -> None:
 def test_deleting_is_refused(digits: mapio.mmap) -> None:
     for where in (0, slice(0, 2), slice(0, 4, 2)):
         with pytest.raises(TypeError, match="doesn't support"):
-            del digits[where]  # type: ignore[attr-defined]
+            del digits[where]
     assert digits[:] == b"0123456789"
 
 
@@ -237,5 +237,5 @@ def test_move_is_as_of_a_bytearray(map_bytes: MapMaker) -> None:
         for count in range(11 - max(target, source)):
             made[:] = expected = bytearray(b"0123456789")
             expected[target : target + count] = expected[source : source + count]
-            assert made.move(target, source, count) is None  # type: ignore[func-returns-value]
+            assert made.move(target, source, count) is None
             assert made[:] == expected, (target, source, count)

@@ -99,8 +99,8 @@ def test_move_across_4_gib(whole: mapio.mmap) -> None:
 
 def test_flush_and_madvise_beyond_4_gib(whole: mapio.mmap) -> None:
     whole[FOUR + 5] = 1
-    assert whole.flush(FOUR, PAGE) is None  # type: ignore[func-returns-value]
-    assert whole.madvise(mapio.MADV_RANDOM, FOUR, PAGE) is None  # type: ignore[func-returns-value]
+    assert whole.flush(FOUR, PAGE) is None
+    assert whole.madvise(mapio.MADV_RANDOM, FOUR, PAGE) is None
 
 
 def test_resize_beyond_4_gib(large: Path, whole: mapio.mmap) -> None:

@@ -187,7 +187,13 @@ MAKING: dict[str, Callable[[], object]] = {
     "at an offset": lambda: make(offset=PAGE + 1),
     "a copy": lambda: make(access=mapio.ACCESS_COPY),
     "without a descriptor": lambda: make(trackfd=False),
+    "the size of one without": lambda: make(trackfd=False).size(),
+    "a new size of one without": lambda: make(trackfd=False).resize(5),
     "anonymous": lambda: mapio.mmap(-1, PAGE),
+    "more anonymous memory": lambda: mapio.mmap(-1, PAGE).resize(2 * PAGE),
+    "a name that is too long": lambda: mapio.mmap(-1, PAGE).set_name("x" * 100),
+    "what cannot be read": lambda: mapio.mmap(-1, PAGE, prot=0)[0:5],
+    "what cannot be exported": lambda: memoryview(mapio.mmap(-1, PAGE, prot=0)),
     "a context": lambda: make().__enter__().__exit__(None, None, None),
     "too long": lambda: make(offset=5 * PAGE),
     "both access and flags": lambda: make(access=1, flags=2),
@@ -195,7 +201,7 @@ MAKING: dict[str, Callable[[], object]] = {
     "no such descriptor": lambda: mapio.mmap(99999, 5),
     "nothing": lambda: mapio.mmap(-1, 0),
     "too much memory": lambda: mapio.mmap(-1, 1 << 62),
-    "wrong types": lambda: mapio.mmap("a", 5),  # type: ignore[arg-type]
+    "wrong types": lambda: mapio.mmap("a", 5),
     "a subclass": lambda: type("Sub", (mapio.mmap,), {})(-1, 5),
 }
 

@@ -87,13 +87,13 @@ def test_every_method_of_a_closed_map_is_tried() -> None:
 def test_close_may_be_called_again(digits: mapio.mmap) -> None:
     assert not digits.closed
     for _ in range(3):
-        assert digits.close() is None  # type: ignore[func-returns-value]
+        assert digits.close() is None
         assert digits.closed
 
 
 def test_closed_cannot_be_set(digits: mapio.mmap) -> None:
     with pytest.raises(AttributeError):
-        digits.closed = True  # type: ignore[misc]
+        digits.closed = True
     assert not digits.closed
 
 
@@ -245,7 +245,7 @@ def test_subclass_in_a_cycle_is_collected() -> None:
 
 def test_class_cannot_be_changed() -> None:
     with pytest.raises(TypeError, match="immutable type"):
-        mapio.mmap.attribute = 1  # type: ignore[attr-defined]
+        mapio.mmap.attribute = 1
     with pytest.raises(TypeError, match="immutable type"):
         del mapio.mmap.read
 
@@ -253,7 +253,7 @@ def test_class_cannot_be_changed() -> None:
 def test_object_has_no_attributes_of_its_own(anonymous: mapio.mmap) -> None:
     assert not hasattr(anonymous, "__dict__")
     with pytest.raises(AttributeError):
-        anonymous.attribute = 1  # type: ignore[attr-defined]
+        anonymous.attribute = 1
 
 
 def test_equality_and_hash_are_of_identity(anonymous: mapio.mmap) -> None:

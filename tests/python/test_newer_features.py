@@ -61,8 +61,8 @@ def test_3_7_access_default(digits: mapio.mmap, path: Path) -> None:
 
 
 def test_3_8_madvise_and_flush_without_result(digits: mapio.mmap) -> None:
-    assert digits.madvise(mapio.MADV_WILLNEED) is None  # type: ignore[func-returns-value]
-    assert digits.flush() is None  # type: ignore[func-returns-value]
+    assert digits.madvise(mapio.MADV_WILLNEED) is None
+    assert digits.flush() is None
 
 
 def test_3_9_informative_repr(digits: mapio.mmap) -> None:
@@ -165,8 +165,8 @@ def test_3_14_none_as_start_is_the_position(text: mapio.mmap, method: str) -> No
 
 def test_3_15_flush_of_an_offset_alone(map_bytes: MapMaker) -> None:
     made = map_bytes(bytes(3 * PAGE))
-    assert made.flush(PAGE) is None  # type: ignore[func-returns-value]
-    assert made.flush(PAGE, -1) is None  # type: ignore[func-returns-value]
+    assert made.flush(PAGE) is None
+    assert made.flush(PAGE, -1) is None
     with pytest.raises(ValueError, match="^flush values out of range$"):
         made.flush(3 * PAGE + 1)
 
@@ -174,8 +174,8 @@ def test_3_15_flush_of_an_offset_alone(map_bytes: MapMaker) -> None:
 def test_3_15_flush_with_flags(map_bytes: MapMaker) -> None:
     made = map_bytes(bytes(3 * PAGE))
     for flags in (mapio.MS_SYNC, mapio.MS_ASYNC, mapio.MS_INVALIDATE | mapio.MS_SYNC):
-        assert made.flush(flags=flags) is None  # type: ignore[func-returns-value]
-        assert made.flush(PAGE, PAGE, flags=flags) is None  # type: ignore[func-returns-value]
+        assert made.flush(flags=flags) is None
+        assert made.flush(PAGE, PAGE, flags=flags) is None
 
 
 def test_3_15_size_of_an_anonymous_map() -> None:
@@ -184,7 +184,7 @@ def test_3_15_size_of_an_anonymous_map() -> None:
 
 
 def test_3_14_madvise_with_none_as_length(digits: mapio.mmap) -> None:
-    assert digits.madvise(mapio.MADV_NORMAL, 0, None) is None  # type: ignore[func-returns-value]
+    assert digits.madvise(mapio.MADV_NORMAL, 0, None) is None
 
 
 def kernel_names_memory() -> bool:
@@ -214,8 +214,9 @@ with open("/proc/self/maps") as maps:
     assert run_python(code, str(flags), name) == "1\n"
 
 
-def test_3_15_set_name_returns_none_or_oserror(anonymous: mapio.mmap) -> None:
-    result = outcome(anonymous.set_name, "name")
+@pytest.mark.parametrize("name", ["", "name", "x" * LONGEST_NAME])
+def test_3_15_set_name_returns_none_or_the_systems_error(anonymous: mapio.mmap, name: str) -> None:
+    result = outcome(anonymous.set_name, name)
     assert result.value is None
     assert result.error in (None, OSError)
 

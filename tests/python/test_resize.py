@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> Path:
 def test_resize_changes_map_and_file(file: Path, map_path: MapMaker, new: int) -> None:
     before = file.read_bytes()
     made = map_path(file)
-    assert made.resize(new) is None  # type: ignore[func-returns-value]
+    assert made.resize(new) is None
     assert len(made) == made.size() == file.stat().st_size == new
     expected = before[:new].ljust(new, b"\0")
     assert made[:] == file.read_bytes() == expected

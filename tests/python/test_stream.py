@@ -34,7 +34,7 @@ def test_read_all_that_is_left(digits: mapio.mmap, arguments: tuple[int | None, 
 @pytest.mark.parametrize("argument", ["a", 5.5, [1], b"a"])
 def test_read_takes_an_integer_or_none(digits: mapio.mmap, argument: object) -> None:
     with pytest.raises(TypeError, match="argument should be integer or None, not"):
-        digits.read(argument)  # type: ignore[arg-type]
+        digits.read(argument)
     assert digits.tell() == 0
 
 
@@ -97,7 +97,7 @@ def test_write_byte_takes_an_integer_or_a_single_byte(
     digits: mapio.mmap, value: int | bytes
 ) -> None:
     digits.seek(9)
-    assert digits.write_byte(value) is None  # type: ignore[func-returns-value]
+    assert digits.write_byte(value) is None
     assert digits.tell() == 10
     assert digits[9:] == (value if isinstance(value, bytes) else bytes([value]))
 
@@ -120,7 +120,7 @@ def test_write_byte_outside_a_byte_is_an_error(digits: mapio.mmap, value: int) -
 @pytest.mark.parametrize("value", [b"", b"ab", "a", 1.0, None])
 def test_write_byte_of_another_kind_is_an_error(digits: mapio.mmap, value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
-        digits.write_byte(value)  # type: ignore[arg-type]
+        digits.write_byte(value)
     assert digits.tell() == 0
     assert digits[:] == b"0123456789"
 
