@@ -24,16 +24,26 @@ static PyObject *raise_item(const mapio_error *error)
     return outside ? raise_index() : raise_error(error, "");
 }
 
-/* Stores `value` at `index`, or deletes it: NULL, which is the TypeError `deletion`. The index is
- * looked at before the value, and again when the value has been converted. */
-static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *deletion)
+/* Whether `index` lies inside the map as it is now. */
+static bool check_index(PyObject *self, Py_ssize_t index)
 {
-    mapio_map *map = mmap_use(self);
+    const mapio_map *map = mmap_use(self);
     if (map == NULL) {
-        return -1;
+        return false;
     }
     if (offset_from(index, map) >= mapio_length(map)) {
         raise_index();
+        return false;
+    }
+    return true;
+}
+
+/* Stores `value` at `index`, or deletes it: NULL, which is the TypeError `deletion`. The index is
+ * looked at before the value where the running interpreter does, and in any case when the value has
+ * been converted. */
+static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *deletion)
+{
+    if (!ARGUMENTS_COME_FIRST && !check_index(self, index)) {
         return -1;
     }
     if (value == NULL) {
@@ -41,6 +51,7 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
         return -1;
     }
     uint8_t byte = 0;
+    mapio_map *map = NULL;
     if (!convert_item(value, &byte) || (map = mmap_use(self)) == NULL) {
         return -1;
     }
@@ -50,6 +61,19 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
         return -1;
     }
     return 0;
+}
+
+/* The first look of an assignment. */
+static bool may_assign(PyObject *self)
+{
+    if (!ARGUMENTS_COME_FIRST) {
+        return mmap_use_writable(self) != NULL;
+    }
+    if (mmap_object(self)->readonly) {
+        raise_readonly();
+        return false;
+    }
+    return true;
 }
 
 PyObject *mmap_item(PyObject *self, Py_ssize_t index)
@@ -69,7 +93,7 @@ PyObject *mmap_item(PyObject *self, Py_ssize_t index)
 
 int mmap_set_item(PyObject *self, Py_ssize_t index, PyObject *value)
 {
-    if (mmap_use_writable(self) == NULL) {
+    if (!may_assign(self)) {
         return -1;
     }
     if (index < 0) {
@@ -199,7 +223,7 @@ static int store_slice(PyObject *self, Range *range, const Py_buffer *view)
 static int set_slice(PyObject *self, PyObject *key, PyObject *value)
 {
     Range range;
-    if (!range_unpack(&range, key) || mmap_use(self) == NULL) {
+    if (!range_unpack(&range, key) || !mmap_first_look(self)) {
         return -1;
     }
     if (value == NULL) {
@@ -236,7 +260,7 @@ PyObject *mmap_subscript(PyObject *self, PyObject *key)
 
 int mmap_set_subscript(PyObject *self, PyObject *key, PyObject *value)
 {
-    if (mmap_use_writable(self) == NULL) {
+    if (!may_assign(self)) {
         return -1;
     }
     if (PyIndex_Check(key)) {

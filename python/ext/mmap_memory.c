@@ -58,7 +58,7 @@ static bool flush_refused(const Flush *flush, const MmapObject *object)
 PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     Flush flush;
-    if (mmap_use(self) == NULL || !flush_arguments(&flush, args, count, names)) {
+    if (!mmap_first_look(self) || !flush_arguments(&flush, args, count, names)) {
         return NULL;
     }
     mapio_map *map = mmap_use(self);
@@ -126,7 +126,7 @@ static bool advice_check(const Advice *advice, const mapio_map *map)
 PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Advice advice;
-    if (mmap_use(self) == NULL || !advice_arguments(&advice, args, count)) {
+    if (!mmap_first_look(self) || !advice_arguments(&advice, args, count)) {
         return NULL;
     }
     mapio_map *map = mmap_use(self);
@@ -151,7 +151,7 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
     Py_ssize_t target = 0;
     Py_ssize_t source = 0;
     Py_ssize_t length = 0;
-    if (mmap_use(self) == NULL || !check_count("move", count, 3, 3) ||
+    if (!mmap_first_look(self) || !check_count("move", count, 3, 3) ||
         !convert_size(args[0], &target) || !convert_size(args[1], &source) ||
         !convert_size(args[2], &length)) {
         return NULL;
@@ -210,7 +210,7 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
 PyObject *mmap_resize(PyObject *self, PyObject *size)
 {
     Py_ssize_t length = 0;
-    if (mmap_use(self) == NULL || !convert_size(size, &length)) {
+    if (!mmap_first_look(self) || !convert_size(size, &length)) {
         return NULL;
     }
     mapio_map *map = mmap_use(self);

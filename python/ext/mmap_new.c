@@ -166,5 +166,6 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     object->map = map;
     object->anonymous = given.fileno == -1;
     object->tracked = given.trackfd != 0;
+    object->readonly = mapio_access_of(map) == MAPIO_ACCESS_READ;
     return self;
 }

@@ -1,7 +1,8 @@
 /* The class mapio.mmap as the files of the extension know it.
  *
  * The order of things in every method, on which the safety of the class rests:
- *   1. mmap_use: a closed map is an error before anything else is looked at;
+ *   1. mmap_first_look: a closed map is an error before anything else is looked at, where the
+ *      running interpreter's own class does it in this order;
  *   2. convert the arguments, which may run Python code that closes or resizes this very map;
  *   3. mmap_use again, and check ranges against the length that the map has now;
  *   4. work, under the GIL if it is short, else pinned and without it (mmap_let_go). */
@@ -20,6 +21,7 @@ typedef struct {
     PyObject *weakrefs;
     bool anonymous; /* made with descriptor -1 */
     bool tracked;   /* made with trackfd=True */
+    bool readonly;  /* made for reading only; known after closing, too */
 } MmapObject;
 
 static inline MmapObject *mmap_object(PyObject *self)
@@ -35,6 +37,12 @@ static inline mapio_map *mmap_use(PyObject *self)
         raise_closed();
     }
     return map;
+}
+
+/* Whether a method may go on to its arguments; ValueError where not. */
+static inline bool mmap_first_look(PyObject *self)
+{
+    return ARGUMENTS_COME_FIRST || mmap_use(self) != NULL;
 }
 
 /* As mmap_use, for a map that is about to be changed. */

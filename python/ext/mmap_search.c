@@ -99,7 +99,7 @@ static PyObject *search_for(PyObject *self, const char *name, bool backwards, Py
                             Py_ssize_t count)
 {
     Py_buffer view;
-    if (mmap_use(self) == NULL || !check_count(name, count, 1, 3) ||
+    if (!mmap_first_look(self) || !check_count(name, count, 1, 3) ||
         PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) == -1) {
         return NULL;
     }

@@ -37,7 +37,7 @@ PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(unused))
 
 PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    if (mmap_use(self) == NULL || !check_count("seek", count, 1, 2)) {
+    if (!mmap_first_look(self) || !check_count("seek", count, 1, 2)) {
         return NULL;
     }
     Py_ssize_t offset = 0;
@@ -97,7 +97,7 @@ static PyObject *take(mapio_map *map, size_t length)
 
 PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    if (mmap_use(self) == NULL || !check_count("read", count, 0, 1)) {
+    if (!mmap_first_look(self) || !check_count("read", count, 0, 1)) {
         return NULL;
     }
     Py_ssize_t wanted = -1;
@@ -213,7 +213,7 @@ static PyObject *write_view(PyObject *self, const Py_buffer *view)
 PyObject *mmap_write(PyObject *self, PyObject *data)
 {
     Py_buffer view;
-    if (mmap_use(self) == NULL || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) == -1) {
+    if (!mmap_first_look(self) || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) == -1) {
         return NULL;
     }
     PyObject *result = write_view(self, &view);
@@ -224,7 +224,7 @@ PyObject *mmap_write(PyObject *self, PyObject *data)
 PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
 {
     uint8_t value = 0;
-    if (mmap_use(self) == NULL || !convert_byte(byte, &value)) {
+    if (!mmap_first_look(self) || !convert_byte(byte, &value)) {
         return NULL;
     }
     mapio_map *map = mmap_use_writable(self);
