@@ -69,8 +69,9 @@ demo: $(EXTENSION) build/demo/build.ninja ## build everything and run the exampl
 	    echo; echo "== examples/$$example.c"; ../examples/$$example || exit 1; \
 	    echo; echo "== examples/$$example.py"; \
 	    $(abspath $(VPYTHON)) $(CURDIR)/examples/$$example.py || exit 1; done
-	@echo; echo "== examples/walk.py"
-	@cd build/demo/scratch && $(abspath $(VPYTHON)) $(CURDIR)/examples/walk.py
+	@cd build/demo/scratch && for example in lost_page walk; do \
+	    echo; echo "== examples/$$example.py"; \
+	    $(abspath $(VPYTHON)) $(CURDIR)/examples/$$example.py || exit 1; done
 
 test: test-c test-python ## run the tests: of the C library, then of the Python package
 

@@ -1,88 +1,215 @@
 /* Bytes in and out of a map. All of the library that touches mapped bytes, but for searching, is
- * in the six functions at the top. */
+ * in this file, under the fault guard. Long work goes by pieces and stops after the one in which a
+ * page was lost: what follows may be lost too, and each page costs a signal. Short work has a short
+ * way, for the common case in which all is well; whatever else it is, the long way finds out by
+ * doing the access again.
+ */
 #include <string.h>
 
 #include "internal.h"
 
-static void copy_out(void *buffer, const uint8_t *mapped, size_t length)
+enum { PIECE = 1 << 20, BOUNCE = 8192 };
+
+static size_t piece(size_t length, size_t done)
 {
-    if (length > 0) {
-        memcpy(buffer, mapped, length);
+    return (size_t)mapio__min(PIECE, length - done);
+}
+
+/* One piece of copy_inside, by way of a buffer: zeros of a lost page must not be stored. */
+static void copy_piece(mapio__guard guard, uint8_t *target, const uint8_t *source, size_t length)
+{
+    uint8_t bounce[BOUNCE];
+    memcpy(bounce, source, length);
+    if (mapio__guard_whole(guard)) {
+        memcpy(target, bounce, length);
     }
 }
 
-/* The buffer may be memory of the same map. */
-static void copy_in(uint8_t *mapped, const void *buffer, size_t length)
+/* Between memory of which both sides, or parts of them, may be the map's own: from the end that
+ * does not run over the source where they overlap. */
+static int copy_inside(const mapio_map *map, uint8_t *target, const uint8_t *source, size_t length,
+                       mapio_error *error)
 {
-    if (length > 0) {
-        memmove(mapped, buffer, length);
+    mapio__guard guard;
+    const mapio__touch touch = {0, map->length, true};
+    int status = mapio__guard_begin(&guard, map, touch, error);
+    if (status != MAPIO_OK) {
+        return status;
     }
+    bool forward = (uintptr_t)target <= (uintptr_t)source;
+    for (size_t done = 0; done < length && mapio__guard_whole(guard); done += BOUNCE) {
+        size_t count = (size_t)mapio__min(BOUNCE, length - done);
+        size_t at = forward ? done : length - done - count;
+        copy_piece(guard, target + at, source + at, count);
+    }
+    return mapio__guard_end(guard, touch, error);
 }
 
-static void copy_within(uint8_t *target, const uint8_t *source, size_t length)
+static int copy_out(void *buffer, const mapio_map *map, size_t offset, size_t length,
+                    mapio_error *error)
 {
-    if (length > 0) {
-        memmove(target, source, length);
+    mapio__guard guard;
+    const mapio__touch touch = {offset, length, false};
+    int status = mapio__guard_begin(&guard, map, touch, error);
+    if (status != MAPIO_OK) {
+        return status;
     }
+    for (size_t done = 0; done < length && mapio__guard_whole(guard); done += PIECE) {
+        memcpy((uint8_t *)buffer + done, map->data + offset + done, piece(length, done));
+    }
+    return mapio__guard_end(guard, touch, error);
 }
 
-static void set(uint8_t *mapped, uint8_t byte, size_t length)
+static int copy_in(mapio_map *map, size_t offset, const void *buffer, size_t length,
+                   mapio_error *error)
 {
-    if (length > 0) {
-        memset(mapped, byte, length);
+    mapio__guard guard;
+    const mapio__touch touch = {offset, length, true};
+    int status = mapio__guard_begin(&guard, map, touch, error);
+    if (status != MAPIO_OK) {
+        return status;
     }
+    for (size_t done = 0; done < length && mapio__guard_whole(guard); done += PIECE) {
+        memcpy(map->data + offset + done, (const uint8_t *)buffer + done, piece(length, done));
+    }
+    return mapio__guard_end(guard, touch, error);
 }
 
-static void gather(uint8_t *buffer, const uint8_t *mapped, int64_t step, size_t count)
+static int set(mapio_map *map, size_t offset, size_t length, uint8_t byte, mapio_error *error)
 {
+    mapio__guard guard;
+    const mapio__touch touch = {offset, length, true};
+    int status = mapio__guard_begin(&guard, map, touch, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    for (size_t done = 0; done < length && mapio__guard_whole(guard); done += PIECE) {
+        memset(map->data + offset + done, byte, piece(length, done));
+    }
+    return mapio__guard_end(guard, touch, error);
+}
+
+static int gather(uint8_t *buffer, const mapio_map *map, size_t offset, int64_t step, size_t count,
+                  mapio_error *error)
+{
+    mapio__guard guard;
+    const uint8_t *mapped = map->data + offset;
+    const mapio__touch touch = {0, map->length, false};
+    int status = mapio__guard_begin(&guard, map, touch, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
     for (size_t i = 0; i < count; i++) {
         buffer[i] = mapped[(ptrdiff_t)i * (ptrdiff_t)step];
     }
+    return mapio__guard_end(guard, touch, error);
 }
 
-static void scatter(uint8_t *mapped, int64_t step, const uint8_t *buffer, size_t count)
+static int scatter(mapio_map *map, size_t offset, int64_t step, const uint8_t *buffer, size_t count,
+                   mapio_error *error)
 {
+    mapio__guard guard;
+    uint8_t *mapped = map->data + offset;
+    const mapio__touch touch = {0, map->length, true};
+    int status = mapio__guard_begin(&guard, map, touch, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
     for (size_t i = 0; i < count; i++) {
         mapped[(ptrdiff_t)i * (ptrdiff_t)step] = buffer[i];
     }
+    return mapio__guard_end(guard, touch, error);
+}
+
+/* Both maps under guard: `length` bytes from the start of one to the start of the other. */
+int mapio__copy_between(mapio_map *target, const mapio_map *source, size_t length,
+                        mapio_error *error)
+{
+    mapio__guard guard;
+    const mapio__touch touch = {0, length, false};
+    int status = mapio__guard_begin(&guard, source, touch, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    mapio__frame frame;
+    mapio__frame_enter(&frame, source);
+    status = copy_in(target, 0, source->data, length, error);
+    mapio__frame_leave(&frame);
+    int source_status = mapio__guard_end(guard, touch, status == MAPIO_OK ? error : NULL);
+    return status == MAPIO_OK ? source_status : status;
 }
 
 int mapio_get(void *buffer, const mapio_map *map, uint64_t offset, size_t length,
               mapio_error *error)
 {
+    mapio__guard guard;
     int status = mapio__check_read(map, offset, length, error);
-    if (status == MAPIO_OK) {
-        copy_out(buffer, map->data + offset, length);
+    if (status != MAPIO_OK) {
+        return status;
     }
-    return status;
+    if (mapio__overlaps(map, buffer, length)) {
+        return copy_inside(map, buffer, map->data + offset, length, error);
+    }
+    if (length > 0 && length <= PIECE && mapio__guard_try(&guard, map)) {
+        mapio__guard_enter(map);
+        memcpy(buffer, map->data + offset, length);
+        mapio__guard_leave();
+        if (mapio__guard_whole(guard)) {
+            return MAPIO_OK;
+        }
+    }
+    return copy_out(buffer, map, (size_t)offset, length, error);
 }
 
 int mapio_put(mapio_map *map, uint64_t offset, const void *buffer, size_t length,
               mapio_error *error)
 {
+    mapio__guard guard;
     int status = mapio__check_write(map, offset, length, error);
-    if (status == MAPIO_OK) {
-        copy_in(map->data + offset, buffer, length);
+    if (status != MAPIO_OK) {
+        return status;
     }
-    return status;
+    if (mapio__overlaps(map, buffer, length)) {
+        return copy_inside(map, map->data + offset, buffer, length, error);
+    }
+    if (length > 0 && length <= PIECE && mapio__guard_try(&guard, map)) {
+        mapio__guard_enter(map);
+        memcpy(map->data + offset, buffer, length);
+        mapio__guard_leave();
+        if (mapio__guard_whole(guard)) {
+            return MAPIO_OK;
+        }
+    }
+    return copy_in(map, (size_t)offset, buffer, length, error);
 }
 
 int mapio_get_byte(uint8_t *byte, const mapio_map *map, uint64_t offset, mapio_error *error)
 {
-    int status = mapio__check_read(map, offset, 1, error);
-    if (status == MAPIO_OK) {
-        *byte = map->data[offset];
+    mapio__guard guard;
+    if (map->mode.readable && offset < map->length && mapio__guard_try(&guard, map)) {
+        mapio__guard_enter(map);
+        uint8_t value = *(volatile const uint8_t *)(map->data + offset);
+        mapio__guard_leave();
+        if (mapio__guard_whole(guard)) {
+            *byte = value;
+            return MAPIO_OK;
+        }
     }
-    return status;
+    return mapio_get(byte, map, offset, 1, error);
 }
 
 int mapio_put_byte(mapio_map *map, uint64_t offset, uint8_t byte, mapio_error *error)
 {
-    int status = mapio__check_write(map, offset, 1, error);
-    if (status == MAPIO_OK) {
-        map->data[offset] = byte;
+    mapio__guard guard;
+    if (map->mode.writable && offset < map->length && mapio__guard_try(&guard, map)) {
+        mapio__guard_enter(map);
+        *(volatile uint8_t *)(map->data + offset) = byte;
+        mapio__guard_leave();
+        if (mapio__guard_whole(guard)) {
+            return MAPIO_OK;
+        }
     }
-    return status;
+    return mapio_put(map, offset, &byte, 1, error);
 }
 
 /* Whether `count` bytes that lie `step` apart, the first at `offset`, are all inside the map: the
@@ -115,8 +242,7 @@ int mapio_get_strided(void *buffer, const mapio_map *map, uint64_t offset, int64
     if (status != MAPIO_OK) {
         return mapio__fail(error, status);
     }
-    gather(buffer, map->data + offset, step, count);
-    return MAPIO_OK;
+    return gather(buffer, map, (size_t)offset, step, count, error);
 }
 
 int mapio_put_strided(mapio_map *map, uint64_t offset, int64_t step, const void *buffer,
@@ -127,8 +253,7 @@ int mapio_put_strided(mapio_map *map, uint64_t offset, int64_t step, const void 
     if (status != MAPIO_OK) {
         return mapio__fail(error, status);
     }
-    scatter(map->data + offset, step, buffer, count);
-    return MAPIO_OK;
+    return scatter(map, (size_t)offset, step, buffer, count, error);
 }
 
 int mapio_move(mapio_map *map, uint64_t target, uint64_t source, size_t length, mapio_error *error)
@@ -137,17 +262,14 @@ int mapio_move(mapio_map *map, uint64_t target, uint64_t source, size_t length, 
     if (status == MAPIO_OK) {
         status = mapio__check_read(map, source, length, error);
     }
-    if (status == MAPIO_OK) {
-        copy_within(map->data + target, map->data + source, length);
+    if (status != MAPIO_OK) {
+        return status;
     }
-    return status;
+    return copy_inside(map, map->data + target, map->data + source, length, error);
 }
 
 int mapio_fill(mapio_map *map, uint64_t offset, size_t length, uint8_t byte, mapio_error *error)
 {
     int status = mapio__check_write(map, offset, length, error);
-    if (status == MAPIO_OK) {
-        set(map->data + offset, byte, length);
-    }
-    return status;
+    return status == MAPIO_OK ? set(map, (size_t)offset, length, byte, error) : status;
 }

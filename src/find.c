@@ -4,31 +4,123 @@
 
 typedef size_t kernel(const uint8_t *haystack, size_t n, const uint8_t *needle, size_t m);
 
-static int search(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
-                  uint64_t start, uint64_t end, kernel *find, mapio_error *error)
+/* The places [from, to) at which a needle of m bytes may begin, one piece of them. */
+typedef struct places {
+    size_t from;
+    size_t to;
+} places;
+
+enum { PIECE = 1 << 20 };
+
+/* How many places a piece has: many more than the bytes that two pieces share. */
+static size_t piece_size(size_t m)
 {
-    end = mapio__min(end, map->length);
-    if (start > end) {
-        *index = MAPIO_NOT_FOUND;
-        return MAPIO_OK;
+    return m > PIECE / 8 && m < SIZE_MAX / 8 ? m * 8 : PIECE;
+}
+
+/* The first piece of `left` in the direction of the search; it is taken off. */
+static places take_piece(places *left, size_t size, bool forward)
+{
+    places piece = *left;
+    if (left->to - left->from > size) {
+        if (forward) {
+            piece.to = left->from + size;
+        } else {
+            piece.from = left->to - size;
+        }
     }
-    int status = mapio__check_read(map, start, end - start, error);
+    if (forward) {
+        left->from = piece.to;
+    } else {
+        left->to = piece.from;
+    }
+    return piece;
+}
+
+/* Searches the pieces one after another, and stops where a page was lost. */
+static size_t search_pieces(mapio__guard guard, places left, const uint8_t *needle, size_t m,
+                            kernel *find, bool forward)
+{
+    size_t size = piece_size(m);
+    while (left.from < left.to && mapio__guard_whole(guard)) {
+        places piece = take_piece(&left, size, forward);
+        size_t n = piece.to - piece.from + m - 1;
+        size_t hit = find(guard.map->data + piece.from, n, needle, m);
+        if (hit != MAPIO__NOWHERE) {
+            return piece.from + hit;
+        }
+    }
+    return MAPIO__NOWHERE;
+}
+
+/* The needle, of at least one byte, in [start, end), which it fits into. */
+static int search_guarded(uint64_t *index, const mapio_map *map, places all, const void *needle,
+                          size_t m, kernel *find, bool forward, mapio_error *error)
+{
+    mapio__guard guard;
+    /* A needle out of the map itself may be lost as well. */
+    const mapio__touch touch = mapio__overlaps(map, needle, m)
+                                   ? (mapio__touch){0, map->length, false}
+                                   : (mapio__touch){all.from, all.to - all.from + m - 1, false};
+    int status = mapio__guard_begin(&guard, map, touch, error);
     if (status != MAPIO_OK) {
         return status;
     }
-    size_t hit = find(map->data + start, (size_t)(end - start), needle, length);
-    *index = hit == MAPIO__NOWHERE ? MAPIO_NOT_FOUND : start + hit;
-    return MAPIO_OK;
+    size_t hit = search_pieces(guard, all, needle, m, find, forward);
+    status = mapio__guard_end(guard, touch, error);
+    if (status == MAPIO_OK) {
+        *index = hit == MAPIO__NOWHERE ? MAPIO_NOT_FOUND : hit;
+    }
+    return status;
+}
+
+/* The short way, for one piece of a map in which all is well; false where it is not, or more. */
+static bool search_quick(uint64_t *index, const mapio_map *map, places all, const void *needle,
+                         size_t m, bool forward)
+{
+    mapio__guard guard;
+    size_t n = all.to - all.from + m - 1;
+    if (n > PIECE || mapio__overlaps(map, needle, m) || !mapio__guard_try(&guard, map)) {
+        return false;
+    }
+    mapio__guard_enter(map);
+    size_t hit = forward ? mapio__find(map->data + all.from, n, needle, m)
+                         : mapio__rfind(map->data + all.from, n, needle, m);
+    mapio__guard_leave();
+    *index = hit == MAPIO__NOWHERE ? MAPIO_NOT_FOUND : all.from + hit;
+    return mapio__guard_whole(guard);
+}
+
+static int search(uint64_t *index, const mapio_map *map, const void *needle, size_t m,
+                  uint64_t start, uint64_t end, bool forward, mapio_error *error)
+{
+    end = mapio__min(end, map->length);
+    if (!map->mode.readable) {
+        return mapio__fail(error, MAPIO_E_NOT_READABLE);
+    }
+    if (start > end || m > end - start) {
+        *index = MAPIO_NOT_FOUND;
+        return MAPIO_OK;
+    }
+    if (m == 0) {
+        *index = forward ? start : end;
+        return MAPIO_OK;
+    }
+    places all = {(size_t)start, (size_t)end - m + 1};
+    return search_quick(index, map, all, needle, m, forward)
+               ? MAPIO_OK
+               : search_guarded(index, map, all, needle, m, forward ? mapio__find : mapio__rfind,
+                                forward, error);
 }
 
 int mapio_find(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
                uint64_t start, uint64_t end, mapio_error *error)
 {
-    return search(index, map, needle, length, start, end, mapio__find, error);
+    return search(index, map, needle, length, start, end, true, error);
 }
 
 int mapio_rfind(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
                 uint64_t start, uint64_t end, mapio_error *error)
 {
-    return search(index, map, needle, length, start, end, mapio__rfind, error);
+    return search(index, map, needle, length, start, end, false, error);
 }

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "fault.h"
 #include "platform/platform.h"
 #include "range.h"
 #include "status.h"
@@ -21,6 +22,11 @@ struct mapio_map {
     mapio__file file; /* MAPIO__NO_FILE: anonymous or not tracked */
     uint64_t offset;  /* in the file */
     bool tracked;     /* false: opened with MAPIO_OPEN_NO_TRACK */
+    bool preallocate; /* opened with MAPIO_OPEN_PREALLOCATE */
+
+    /* What became of its pages: fault.c. */
+    mapio__slot *slot; /* in the register; NULL: not registered */
+    mapio__health health;
 };
 
 /* The range and permission of an access, checked the same way everywhere. */
@@ -38,6 +44,88 @@ static inline int mapio__check_write(const mapio_map *map, uint64_t offset, uint
     mapio_status status =
         map->mode.writable ? mapio__range_check(offset, length, map->length) : MAPIO_E_READONLY;
     return status == MAPIO_OK ? MAPIO_OK : mapio__fail(error, status);
+}
+
+/* Bytes of the view, the rest of its last page included. */
+static inline size_t mapio__view_reach(const mapio_map *map)
+{
+    size_t page = mapio__page_size();
+    return (map->view.length + page - 1) / page * page;
+}
+
+/* access.c: copies `length` bytes from the start of one map to the start of another. */
+int mapio__copy_between(mapio_map *target, const mapio_map *source, size_t length,
+                        mapio_error *error);
+
+/* The pieces of the guard. Begins where no page of the map is lost, and tells whether it did. */
+static inline bool mapio__guard_try(mapio__guard *guard, const mapio_map *map)
+{
+    guard->map = map;
+    guard->losses = atomic_load_explicit(&map->health.losses, memory_order_acquire);
+    return guard->losses == atomic_load_explicit(&map->health.restored, memory_order_acquire);
+}
+
+static inline void mapio__guard_enter(const mapio_map *map)
+{
+    mapio__accessed = map;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void mapio__guard_leave(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    mapio__accessed = NULL;
+}
+
+/* Whether nothing was lost since begin: long work looks now and then, and stops. */
+static inline bool mapio__guard_whole(mapio__guard guard)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&guard.map->health.losses, memory_order_relaxed) == guard.losses;
+}
+
+/* The guard: every access of the library to mapped memory happens between begin and end, which are
+ * told the same range. Where begin succeeds, its bytes may be touched; the bytes that were read and
+ * the stores that were made count only if end succeeds too. Their errors are MAPIO_E_FAULT. Between
+ * them no code of others runs and no second access begins. */
+static inline int mapio__guard_begin(mapio__guard *guard, const mapio_map *map, mapio__touch touch,
+                                     mapio_error *error)
+{
+    if (!mapio__guard_try(guard, map)) {
+        int status = mapio__guard_settle(guard, touch, error);
+        if (status != MAPIO_OK) {
+            return status;
+        }
+    }
+    mapio__guard_enter(map);
+    return MAPIO_OK;
+}
+
+/* Around code that may itself access maps, between begin and end. */
+static inline void mapio__frame_enter(mapio__frame *frame, const mapio_map *map)
+{
+    *frame = (mapio__frame){map, mapio__frames};
+    mapio__frames = frame;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void mapio__frame_leave(const mapio__frame *frame)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    mapio__frames = frame->outer;
+}
+
+static inline int mapio__guard_end(mapio__guard guard, mapio__touch touch, mapio_error *error)
+{
+    mapio__guard_leave();
+    return mapio__guard_whole(guard) ? MAPIO_OK : mapio__guard_report(guard, touch, error);
+}
+
+/* Whether some of the `length` bytes of `buffer` are the map's own. */
+static inline bool mapio__overlaps(const mapio_map *map, const void *buffer, size_t length)
+{
+    uintptr_t distance = (uintptr_t)buffer - (uintptr_t)map->data;
+    return distance < map->length || (uintptr_t)0 - distance < length;
 }
 
 #endif /* MAPIO_INTERNAL_H */

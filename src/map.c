@@ -32,7 +32,7 @@ static int options_read(mapio_options *known, const mapio_options *given, mapio_
     }
     memcpy(known, given, (size_t)mapio__min(given->size, sizeof(*known)));
     const unsigned bits = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND |
-                          MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY;
+                          MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY | MAPIO_OPEN_PREALLOCATE;
     bool exclusive_alone =
         (known->open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE)) == MAPIO_OPEN_EXCLUSIVE;
     if ((known->open & ~bits) != 0 || exclusive_alone) {
@@ -59,8 +59,19 @@ static int map_new(mapio_map **out, const mapio_options *options, bool anonymous
     map->file = MAPIO__NO_FILE;
     map->offset = options->offset;
     map->tracked = (options->open & MAPIO_OPEN_NO_TRACK) == 0;
+    map->preallocate = (options->open & MAPIO_OPEN_PREALLOCATE) != 0;
     *out = map;
     return MAPIO_OK;
+}
+
+/* Lets go of the memory and of what is known about it. */
+static int map_unshape(mapio_map *map, mapio_error *error)
+{
+    mapio__unregister(map);
+    mapio__health_free(map);
+    map->data = nothing;
+    map->length = 0;
+    return mapio__view_unmap(&map->view, error);
 }
 
 /* Maps [offset, offset + length) of `file` into the map, which is empty. */
@@ -83,7 +94,11 @@ static int map_shape(mapio_map *map, mapio__file file, size_t length, mapio_erro
     assert(map->view.base != NULL);
     map->data = map->view.base + lead;
     map->length = length;
-    return MAPIO_OK;
+    status = map->mode.anonymous ? MAPIO_OK : mapio__register(map, error);
+    if (status != MAPIO_OK) {
+        (void)map_unshape(map, NULL);
+    }
+    return status;
 }
 
 /* How much of a file to map that has a length. */
@@ -180,8 +195,17 @@ static int map_take_file(mapio_map *map, map_source *source, mapio_error *error)
 
 static void map_free(mapio_map *map)
 {
-    (void)mapio__view_unmap(&map->view, NULL);
+    (void)map_unshape(map, NULL);
     free(map);
+}
+
+/* Reserves the disk's blocks for a map of this length, if it was asked for. */
+static int reserve(const mapio_map *map, mapio__file file, size_t length, mapio_error *error)
+{
+    if (!map->preallocate || length == 0) {
+        return MAPIO_OK;
+    }
+    return mapio__file_reserve(file, map->offset, length, error);
 }
 
 /* Maps what `options` ask of the source. */
@@ -190,6 +214,9 @@ static int map_fill(mapio_map *map, map_source *source, const mapio_options *opt
 {
     size_t length = 0;
     int status = length_resolve(&length, source, options, error);
+    if (status == MAPIO_OK) {
+        status = reserve(map, source->file, length, error);
+    }
     if (status == MAPIO_OK) {
         status = map_shape(map, source->file, length, error);
     }
@@ -203,7 +230,8 @@ static int map_fill(mapio_map *map, map_source *source, const mapio_options *opt
 static int check_writes(const mapio_map *map, unsigned open, mapio_error *error)
 {
     bool writes = map->mode.shared && map->mode.writable;
-    if (!writes && (open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND)) != 0) {
+    const unsigned for_writers = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND | MAPIO_OPEN_PREALLOCATE;
+    if (!writes && (open & for_writers) != 0) {
         return mapio__fail(error, MAPIO_E_INVALID);
     }
     return MAPIO_OK;
@@ -295,7 +323,8 @@ int mapio_open_anonymous(mapio_map **map, const mapio_options *options, mapio_er
     if (status != MAPIO_OK) {
         return status;
     }
-    if ((known.open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND)) != 0) {
+    const unsigned for_files = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND | MAPIO_OPEN_PREALLOCATE;
+    if ((known.open & for_files) != 0) {
         return mapio__fail(error, MAPIO_E_INVALID);
     }
     if (known.length == 0 && (known.open & MAPIO_OPEN_NONEMPTY) != 0) {
@@ -324,7 +353,7 @@ int mapio_close(mapio_map *map, mapio_error *error)
     if (mapio_pins(map) != 0) {
         return mapio__fail(error, MAPIO_E_BUSY);
     }
-    int status = mapio__view_unmap(&map->view, error);
+    int status = map_unshape(map, error);
     if (map->file != MAPIO__NO_FILE) {
         int closed = mapio__file_close(map->file, status == MAPIO_OK ? error : NULL);
         status = status == MAPIO_OK ? closed : status;
@@ -378,6 +407,14 @@ int mapio_size(uint64_t *size, const mapio_map *map, mapio_error *error)
     return mapio__file_length(size, &sized, map->file, error);
 }
 
+int mapio_path(char *buffer, size_t capacity, const mapio_map *map, mapio_error *error)
+{
+    if (map->file == MAPIO__NO_FILE) {
+        return mapio__fail(error, MAPIO_E_NO_FILE);
+    }
+    return mapio__file_path(buffer, capacity, map->file, error);
+}
+
 void *mapio_data(const mapio_map *map)
 {
     return map->length == 0 ? NULL : map->data;
@@ -420,27 +457,39 @@ static int resize_check(const mapio_map *map, size_t length, mapio_error *error)
     return status == MAPIO_OK ? MAPIO_OK : mapio__fail(error, status);
 }
 
-/* Gives the map's memory its new length; the file has it already. On failure nothing changed. */
-static int view_fit(mapio_map *map, size_t length, mapio_error *error)
+/* Makes the map longer by mapping its file once more, at the new length, and carrying over what
+ * lives in a private map's memory alone; nothing tells which of its pages were stored into, so all
+ * are copied. */
+static int view_replace(mapio_map *map, size_t length, mapio_error *error)
 {
-    if (map->length == 0) {
-        return map_shape(map, map->file, length, error);
+    mapio_map next = {.data = nothing, .mode = map->mode, .file = map->file, .offset = map->offset};
+    int status = map_shape(&next, map->file, length, error);
+    if (status == MAPIO_OK && !map->mode.shared) {
+        status = mapio__copy_between(&next, map, map->length, error);
     }
-    if (length == 0) {
-        int status = mapio__view_unmap(&map->view, error);
-        if (status == MAPIO_OK) {
-            map->data = nothing;
-            map->length = 0;
-        }
+    if (status != MAPIO_OK) {
+        (void)map_unshape(&next, NULL);
         return status;
     }
+    mapio__view old = map->view;
+    mapio__unregister(&next);
+    mapio__health_free(&next);
+    map->view = next.view;
+    map->data = next.data;
+    map->length = length;
+    (void)mapio__view_unmap(&old, NULL);
+    return MAPIO_OK;
+}
+
+/* Makes the view longer or shorter in its place, or where the system moves it to. */
+static int view_resize(mapio_map *map, size_t length, mapio_error *error)
+{
     size_t lead = (size_t)(map->data - map->view.base);
     size_t view_length = 0;
     if (!mapio__add_size(&view_length, lead, length)) {
         return mapio__fail(error, MAPIO_E_OVERFLOW);
     }
-    int status = mapio__view_resize(&map->view, &map->mode, map->file, map->offset - lead,
-                                    view_length, error);
+    int status = mapio__view_resize(&map->view, view_length, error);
     if (status == MAPIO_OK) {
         map->data = map->view.base + lead;
         map->length = length;
@@ -448,9 +497,33 @@ static int view_fit(mapio_map *map, size_t length, mapio_error *error)
     return status;
 }
 
+/* Gives the map's memory its new length; the file has it already. On failure nothing changed. The
+ * pages are all the file's own, so what is known about lost ones can go. */
+static int view_fit(mapio_map *map, size_t length, mapio_error *error)
+{
+    if (map->length == 0) {
+        return map_shape(map, map->file, length, error);
+    }
+    if (length == 0) {
+        return map_unshape(map, error);
+    }
+    mapio__health_free(map);
+    mapio__hide(map);
+    mapio_error refusal = {.status = MAPIO_OK};
+    int status = view_resize(map, length, &refusal);
+    mapio__show(map);
+    if (status == MAPIO_E_UNSUPPORTED) {
+        status = view_replace(map, length, error);
+        mapio__show(map);
+    } else if (status != MAPIO_OK && error != NULL) {
+        *error = refusal;
+    }
+    return status;
+}
+
 /* A page of a private map that was cut short and grows again still holds what was stored behind
  * its end; the file's own pages are cleared by the system. Clears [from, to) as far as it lies in
- * the page in which the map ended. */
+ * the page in which the map ended; if that page cannot be had, there is nothing to clear. */
 static void clear_stale(mapio_map *map, size_t old_length, uint64_t from)
 {
     size_t page = mapio__page_size();
@@ -458,7 +531,7 @@ static void clear_stale(mapio_map *map, size_t old_length, uint64_t from)
     uint64_t page_end = mapio__align_down(lead + (uint64_t)old_length + page - 1, page) - lead;
     uint64_t to = mapio__min(page_end, map->length);
     if (from < to) {
-        memset(map->data + from, 0, (size_t)(to - from));
+        (void)mapio_fill(map, from, (size_t)(to - from), 0, NULL);
     }
 }
 
@@ -472,6 +545,22 @@ static int resize_anonymous(mapio_map *map, size_t length, mapio_error *error)
     return status;
 }
 
+/* Makes the file reach to the end of a map of `length` bytes, with blocks on the disk if that was
+ * asked for. On failure it has its old length. */
+static int file_reach(const mapio_map *map, size_t length, uint64_t file_length, mapio_error *error)
+{
+    uint64_t end = map->offset + length;
+    int status = end > file_length ? mapio__file_set_length(map->file, end, error) : MAPIO_OK;
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = reserve(map, map->file, length, error);
+    if (status != MAPIO_OK && end > file_length) {
+        (void)mapio__file_set_length(map->file, file_length, NULL);
+    }
+    return status;
+}
+
 /* Steps that can be taken back come first, and a file is cut last: what is cut off cannot be put
  * back. A file that gets longer, and a view, can have their old length again; a view never fails to
  * get shorter. */
@@ -479,7 +568,7 @@ static int resize_both(mapio_map *map, size_t length, uint64_t file_length, mapi
 {
     size_t old_length = map->length;
     uint64_t end = map->offset + length;
-    int status = end > file_length ? mapio__file_set_length(map->file, end, error) : MAPIO_OK;
+    int status = file_reach(map, length, file_length, error);
     if (status == MAPIO_OK && length > old_length) {
         status = view_fit(map, length, error);
         if (status != MAPIO_OK && end > file_length) {
@@ -514,9 +603,24 @@ static int resize_file(mapio_map *map, size_t length, mapio_error *error)
     return status;
 }
 
+/* Sees to it that a failing page would come to us, and that every page is the file's own. */
+static int make_whole(mapio_map *map, mapio_error *error)
+{
+    mapio__guard guard;
+    const mapio__touch touch = {0, map->length, false};
+    int status = map->slot == NULL ? MAPIO_OK : mapio__register(map, error);
+    if (status == MAPIO_OK) {
+        status = mapio__guard_begin(&guard, map, touch, error);
+    }
+    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
+}
+
 int mapio_resize(mapio_map *map, size_t length, mapio_error *error)
 {
     int status = resize_check(map, length, error);
+    if (status == MAPIO_OK) {
+        status = make_whole(map, error);
+    }
     if (status != MAPIO_OK) {
         return status;
     }

@@ -53,12 +53,14 @@ size_t mapio_error_text(char *buffer, size_t capacity, const mapio_error *error)
 {
     char system[MESSAGE_CAPACITY];
     const char *message = mapio_status_message(error->status);
+    const char *call = error->call == NULL ? "" : error->call;
+    const char *colon = error->call == NULL ? "" : ": ";
     int length = 0;
-    if (error->call == NULL) {
+    if (error->call == NULL && error->system_code == 0) {
         length = snprintf(buffer, capacity, "%s", message);
     } else {
         mapio__system_message(system, sizeof(system), error->system_code);
-        length = snprintf(buffer, capacity, "%s: %s: %s", message, error->call, system);
+        length = snprintf(buffer, capacity, "%s: %s%s%s", message, call, colon, system);
     }
     return length < 0 ? 0 : (size_t)length;
 }

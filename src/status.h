@@ -8,7 +8,7 @@
 static inline int mapio__fail(mapio_error *error, mapio_status status)
 {
     if (error != NULL) {
-        *error = (mapio_error){.status = status, .system_code = 0, .call = NULL};
+        *error = (mapio_error){.status = status};
     }
     return status;
 }

@@ -1,8 +1,5 @@
 /* The position of a map, and reading and writing there. */
-#include <string.h>
-
 #include "internal.h"
-#include "search/search.h"
 
 /* Bytes from the position to the end. */
 static size_t remaining(const mapio_map *map)
@@ -66,16 +63,12 @@ int mapio_read_byte(uint8_t *byte, mapio_map *map, mapio_error *error)
 
 int mapio_line_length(size_t *length, const mapio_map *map, mapio_error *error)
 {
-    size_t left = remaining(map);
-    int status = mapio__check_read(map, mapio__min(map->position, map->length), left, error);
-    if (status != MAPIO_OK) {
-        return status;
+    uint64_t newline = 0;
+    int status = mapio_find(&newline, map, "\n", 1, map->position, MAPIO_TO_END, error);
+    if (status == MAPIO_OK) {
+        *length = newline == MAPIO_NOT_FOUND ? remaining(map) : (size_t)newline + 1 - map->position;
     }
-    size_t newline = left == 0
-                         ? MAPIO__NOWHERE
-                         : mapio__find(map->data + map->position, left, (const uint8_t *)"\n", 1);
-    *length = newline == MAPIO__NOWHERE ? left : newline + 1;
-    return MAPIO_OK;
+    return status;
 }
 
 int mapio_readline(void *buffer, size_t *length, mapio_map *map, size_t capacity,

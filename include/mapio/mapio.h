@@ -42,8 +42,22 @@
  * They are on the disk only after mapio_flush has returned MAPIO_OK. Closing a map loses nothing:
  * the system writes changed pages back in its own time; it does not make them durable.
  *
- * Truncation. If the file becomes shorter than the map, whoever did it, the pages beyond its end
- * are gone: touching them raises SIGBUS on Unix. mapio_resize never leaves a map in that state.
+ * Lost pages. A page of a file's map can be impossible to have: the file was cut short by whoever,
+ * the disk fails, it is full under a hole, the remote machine is gone. On Unix touching such a page
+ * raises SIGBUS, which ends the process. Here, no function dies of it: it returns MAPIO_E_FAULT,
+ * with the offset, and the map goes on to serve its other pages, and this one as soon as it can be
+ * had again. What a function that stores had stored before it came to the page, stays. Through the
+ * address that mapio_data gives, a lost page reads as zeros and stores into it go nowhere; the map
+ * is damaged then, and every function that touches its bytes returns MAPIO_E_FAULT until
+ * mapio_clear_damage. What a private map had stored in a page is lost with the page. The first map
+ * of a file installs a handler for SIGBUS; faults at other addresses go to whoever had the signal
+ * before. A thread that blocks SIGBUS is not protected: the system ends the process without asking.
+ *
+ * Full disks. A file may have holes, and a new one is a hole all over: its blocks are found when
+ * they are written back, and a store into a hole of a full disk is a lost page. With
+ * MAPIO_OPEN_PREALLOCATE the blocks are reserved before anything is mapped, so that a full disk is
+ * MAPIO_E_SYSTEM with ENOSPC from open or resize and the file keeps its length and content;
+ * MAPIO_E_UNSUPPORTED where the file system cannot.
  *
  * Threads. Functions that take `const mapio_map *`, and mapio_put, mapio_put_byte, mapio_move,
  * mapio_fill, mapio_put_strided and mapio_flush, may run on one map from any number of threads at
@@ -119,7 +133,8 @@ MAPIO_API const char *mapio_version_string(void);
     X(E_BUSY, -11, "map is pinned")                                                                \
     X(E_NOT_RESIZABLE, -12, "a read-only or copy-on-write map cannot be resized")                  \
     X(E_NO_FILE, -13, "map does not hold its file")                                                \
-    X(E_UNSUPPORTED, -14, "not supported by this system")
+    X(E_UNSUPPORTED, -14, "not supported by this system")                                          \
+    X(E_FAULT, -15, "a page of the map cannot be had")
 
 typedef enum mapio_status {
 #define MAPIO_STATUS_ENUM(name, value, message) MAPIO_##name = (value),
@@ -131,8 +146,9 @@ typedef enum mapio_status {
 /* What went wrong, in the caller's own memory. Only ever written on failure. */
 typedef struct mapio_error {
     mapio_status status; /* what the function returned */
-    int32_t system_code; /* errno, or GetLastError() on Windows; 0 where no system call failed */
+    int32_t system_code; /* errno, or GetLastError() on Windows; 0 where the system had no part */
     const char *call;    /* the system call that failed, a static string; NULL where none did */
+    uint64_t offset;     /* MAPIO_E_FAULT: the byte of the map that could not be had, else 0 */
 } mapio_error;
 
 /* The name of a status ("MAPIO_E_RANGE") and its message in English, without a full stop. Static
@@ -140,9 +156,9 @@ typedef struct mapio_error {
 MAPIO_API const char *mapio_status_name(int status);
 MAPIO_API const char *mapio_status_message(int status);
 
-/* Writes "message" or "message: call: the system's own words" into `buffer` of `capacity` bytes,
- * always terminated where capacity is not 0. Returns the length of the whole text, which is
- * `capacity` or more where it was cut, like snprintf. Thread-safe. */
+/* Writes "message", "message: the system's own words" or "message: call: the system's own words"
+ * into `buffer` of `capacity` bytes, always terminated where capacity is not 0. Returns the length
+ * of the whole text, which is `capacity` or more where it was cut, like snprintf. Thread-safe. */
 MAPIO_API size_t mapio_error_text(char *buffer, size_t capacity, const mapio_error *error);
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -164,7 +180,9 @@ typedef enum mapio_open_bits {
     MAPIO_OPEN_EXCLUSIVE = 2, /* by path, with CREATE: fail where it does exist */
     MAPIO_OPEN_EXTEND = 4,    /* make the file as long as offset + length where it is shorter */
     MAPIO_OPEN_NO_TRACK = 8,  /* keep no descriptor: size and resize are then MAPIO_E_NO_FILE */
-    MAPIO_OPEN_NONEMPTY = 16  /* nothing to map is MAPIO_E_EMPTY or MAPIO_E_BEYOND_FILE */
+    MAPIO_OPEN_NONEMPTY = 16, /* nothing to map is MAPIO_E_EMPTY or MAPIO_E_BEYOND_FILE */
+    MAPIO_OPEN_PREALLOCATE =
+        32 /* reserve the disk's blocks for the whole range, at every resize too */
 } mapio_open_bits;
 
 /* The value of `flags` and `prot` that means "what access says". */
@@ -199,11 +217,12 @@ typedef struct mapio_options {
  *
  * MAPIO_E_SYSTEM where the file cannot be opened or mapped (system_code tells: it does not exist,
  * is a directory or a pipe, permission or address space is missing); MAPIO_E_INVALID for options
- * that contradict each other (access with flags or prot, CREATE or EXTEND for a map that does not
- * write to its file, EXCLUSIVE without CREATE), an unknown bit or access, or length 0 of something
- * that has no size; MAPIO_E_BEYOND_FILE where offset, or offset + length without EXTEND, lies
- * beyond the end; MAPIO_E_OVERFLOW where the range cannot be addressed; MAPIO_E_NOMEM for the map's
- * own record. A file that was created or extended by a call that then fails is put back as it was.
+ * that contradict each other (access with flags or prot, CREATE, EXTEND or PREALLOCATE for a map
+ * that does not write to its file, EXCLUSIVE without CREATE), an unknown bit or access, or length 0
+ * of something that has no size; MAPIO_E_BEYOND_FILE where offset, or offset + length without
+ * EXTEND, lies beyond the end; MAPIO_E_OVERFLOW where the range cannot be addressed; MAPIO_E_NOMEM
+ * for the map's own record. A file that was created or extended by a call that then fails is put
+ * back as it was.
  */
 MAPIO_API int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
                               mapio_error *error);
@@ -247,6 +266,12 @@ MAPIO_API size_t mapio_overhead(const mapio_map *map);
 /* The length of the file now, which may differ from offset + length of the map; for an anonymous
  * map its own length. MAPIO_E_NO_FILE for a map opened with MAPIO_OPEN_NO_TRACK. */
 MAPIO_API int mapio_size(uint64_t *size, const mapio_map *map, mapio_error *error);
+
+/* Writes the name that the system has for the map's file now (it may have been renamed or removed
+ * since) into `buffer` of `capacity` bytes, terminated. MAPIO_E_RANGE where it does not fit,
+ * MAPIO_E_NO_FILE for anonymous maps and with MAPIO_OPEN_NO_TRACK, MAPIO_E_UNSUPPORTED where the
+ * system does not tell. */
+MAPIO_API int mapio_path(char *buffer, size_t capacity, const mapio_map *map, mapio_error *error);
 
 /* The address of the first byte, NULL for an empty map. It is good until the next mapio_resize or
  * mapio_close; mapio_pin keeps it good. Stores through it need a writable map. */
@@ -352,6 +377,33 @@ MAPIO_API int mapio_find(uint64_t *index, const mapio_map *map, const void *need
                          uint64_t start, uint64_t end, mapio_error *error);
 MAPIO_API int mapio_rfind(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
                           uint64_t start, uint64_t end, mapio_error *error);
+
+/* ---- lost pages ------------------------------------------------------------------------------ */
+
+/* Runs `work(context)`, the caller's own code over mapio_data, under the same guard as every
+ * function of this library: a page that cannot be had reads as zeros for the moment and stores into
+ * it go nowhere; work is not interrupted, and MAPIO_E_FAULT says afterwards that what it saw or did
+ * is worth nothing. It may call functions of this library, and must not leave by longjmp or an
+ * exception. MAPIO_E_FAULT for damage, before `work` is called. */
+MAPIO_API int mapio_guard(mapio_map *map, void (*work)(void *context), void *context,
+                          mapio_error *error);
+
+/* The first damaged run of bytes at or after `from`: `*offset` and `*length`, or MAPIO_NOT_FOUND
+ * and 0. Damage are pages that were lost under an address from mapio_data, outside mapio_guard.
+ * MAPIO_E_RANGE. */
+MAPIO_API int mapio_damage(uint64_t *offset, size_t *length, const mapio_map *map, uint64_t from,
+                           mapio_error *error);
+
+/* Whether the map is damaged. */
+MAPIO_API bool mapio_damaged(const mapio_map *map);
+
+/* How often the map was damaged since it was opened; to compare before and after. */
+MAPIO_API size_t mapio_damage_count(const mapio_map *map);
+
+/* Forgets the damage and puts the file's pages back in the place of the zeros, so that operations
+ * go on; a page that still cannot be had is lost again by the next access. MAPIO_E_NO_FILE where
+ * the map holds no descriptor to do that with (MAPIO_OPEN_NO_TRACK): it stays damaged. */
+MAPIO_API int mapio_clear_damage(mapio_map *map, mapio_error *error);
 
 /* ---- the file and its memory ----------------------------------------------------------------- */
 

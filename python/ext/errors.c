@@ -32,14 +32,27 @@ PyObject *raise_index(void)
     return NULL;
 }
 
-PyObject *raise_no_file(void)
+/* The class of that name in a module, which is imported if it is not there yet: exceptions are not
+ * worth a place in every object, and belong to the interpreter that runs. */
+static PyObject *class_of(const char *module, const char *name)
 {
-    PyObject *io = PyImport_ImportModule("io");
-    if (io == NULL) {
+    PyObject *object = PyImport_ImportModule(module);
+    if (object == NULL) {
         return NULL;
     }
-    PyObject *class = PyObject_GetAttrString(io, "UnsupportedOperation");
-    Py_DECREF(io);
+    PyObject *class = PyObject_GetAttrString(object, name);
+    Py_DECREF(object);
+    return class;
+}
+
+PyObject *own_class(const char *name)
+{
+    return class_of("mapio._mapio", name);
+}
+
+PyObject *raise_no_file(void)
+{
+    PyObject *class = class_of("io", "UnsupportedOperation");
     if (class == NULL) {
         return NULL;
     }
@@ -53,7 +66,54 @@ PyObject *raise_no_file(void)
     return NULL;
 }
 
-PyObject *raise_error(const mapio_error *error, const char *range_message)
+/* The name of the map's file; None where nobody knows. */
+static PyObject *file_name(const mapio_map *map)
+{
+    enum { CAPACITY = 4097 }; /* PATH_MAX of Linux, and the zero */
+    char name[CAPACITY];
+    if (mapio_path(name, sizeof(name), map, NULL) != MAPIO_OK) {
+        return Py_NewRef(Py_None);
+    }
+    return PyUnicode_DecodeFSDefault(name);
+}
+
+/* FaultError(code, message, name), with its offset. */
+static PyObject *make_fault(PyObject *class, const mapio_map *map, int code, uint64_t offset)
+{
+    PyObject *name = file_name(map);
+    PyObject *text =
+        PyUnicode_FromFormat("%s, at byte %llu of the map", mapio_status_message(MAPIO_E_FAULT),
+                             (unsigned long long)offset);
+    PyObject *place = PyLong_FromUnsignedLongLong(offset);
+    PyObject *exception = NULL;
+    if (name != NULL && text != NULL && place != NULL) {
+        exception = PyObject_CallFunction(class, "iOO", code, text, name);
+    }
+    if (exception != NULL && PyObject_SetAttrString(exception, "offset", place) == -1) {
+        Py_CLEAR(exception);
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(text);
+    Py_XDECREF(place);
+    return exception;
+}
+
+PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset)
+{
+    PyObject *class = own_class("FaultError");
+    if (class == NULL) {
+        return NULL;
+    }
+    PyObject *exception = make_fault(class, map, code, offset);
+    if (exception != NULL) {
+        PyErr_SetObject(class, exception);
+        Py_DECREF(exception);
+    }
+    Py_DECREF(class);
+    return NULL;
+}
+
+PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char *range_message)
 {
     switch (error->status) {
     case MAPIO_E_SYSTEM:
@@ -81,6 +141,8 @@ PyObject *raise_error(const mapio_error *error, const char *range_message)
         return NULL;
     case MAPIO_E_NO_FILE:
         return raise_no_file();
+    case MAPIO_E_FAULT:
+        return raise_fault(map, error->system_code, error->offset);
     default:
         PyErr_SetString(PyExc_OSError, mapio_status_message((int)error->status));
         return NULL;

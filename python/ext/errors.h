@@ -7,9 +7,12 @@
 
 #include "compat.h"
 
-/* The exception for what a function of the library reported. Statuses that say "out of range"
- * become ValueError(`range_message`). */
-PyObject *raise_error(const mapio_error *error, const char *range_message);
+/* The exception for what a function of the library reported of `map` (NULL: of none). Statuses that
+ * say "out of range" become ValueError(`range_message`). */
+PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char *range_message);
+
+/* A page of `map` cannot be had: mapio.FaultError with `code` (an errno) and the offset. */
+PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset);
 
 /* OSError with `code` (an errno) and the system's words for it. */
 PyObject *raise_errno(int code);
@@ -27,5 +30,8 @@ PyObject *raise_index(void);
 /* The map holds no descriptor to ask for the size: io.UnsupportedOperation, which is an OSError and
  * a ValueError, with errno EBADF. */
 PyObject *raise_no_file(void);
+
+/* A class of this extension by its name, in the interpreter that runs; NULL with an exception. */
+PyObject *own_class(const char *name);
 
 #endif /* MAPIO_EXT_ERRORS_H */

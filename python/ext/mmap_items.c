@@ -18,10 +18,10 @@ static uint64_t offset_from(Py_ssize_t index, const mapio_map *map)
 }
 
 /* The library checks the offset; outside the map is an IndexError here. */
-static PyObject *raise_item(const mapio_error *error)
+static PyObject *raise_item(const mapio_map *map, const mapio_error *error)
 {
     bool outside = error->status == MAPIO_E_RANGE || error->status == MAPIO_E_OVERFLOW;
-    return outside ? raise_index() : raise_error(error, "");
+    return outside ? raise_index() : raise_error(map, error, "");
 }
 
 /* Whether `index` lies inside the map as it is now. */
@@ -57,7 +57,7 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
     }
     mapio_error error;
     if (mapio_put_byte(map, offset_from(index, map), byte, &error) != MAPIO_OK) {
-        raise_item(&error);
+        raise_item(map, &error);
         return -1;
     }
     return 0;
@@ -86,7 +86,7 @@ PyObject *mmap_item(PyObject *self, Py_ssize_t index)
     }
     /* Whoever calls this has counted a negative index from the end. */
     if (mapio_get_byte(&byte, map, (uint64_t)index, &error) != MAPIO_OK) {
-        return raise_item(&error);
+        return raise_item(map, &error);
     }
     return PyBytes_FromStringAndSize((const char *)&byte, 1);
 }
@@ -116,7 +116,7 @@ static PyObject *get_index(PyObject *self, PyObject *key)
         return NULL;
     }
     if (mapio_get_byte(&byte, map, offset_from(index, map), &error) != MAPIO_OK) {
-        return raise_item(&error);
+        return raise_item(map, &error);
     }
     return PyLong_FromLong(byte);
 }
@@ -195,7 +195,7 @@ static PyObject *get_slice(PyObject *self, PyObject *key)
     mapio_error error;
     if (copy_out(PyBytes_AS_STRING(bytes), map, &range, &error) != MAPIO_OK) {
         Py_DECREF(bytes);
-        return raise_error(&error, "");
+        return raise_error(map, &error, "");
     }
     return bytes;
 }
@@ -214,7 +214,7 @@ static int store_slice(PyObject *self, Range *range, const Py_buffer *view)
     }
     mapio_error error;
     if (range->count != 0 && copy_in(map, range, view->buf, &error) != MAPIO_OK) {
-        raise_error(&error, "");
+        raise_error(map, &error, "");
         return -1;
     }
     return 0;

@@ -79,7 +79,7 @@ PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
     int status = mapio_flush(map, (uint64_t)flush.offset, size, flush.flags, &error);
     mmap_take_back(map, thread);
     if (status != MAPIO_OK) {
-        return raise_error(&error, "flush values out of range");
+        return raise_error(map, &error, "flush values out of range");
     }
     Py_RETURN_NONE;
 }
@@ -139,7 +139,7 @@ PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
     int status = mapio_advise(map, (uint64_t)advice.start, length, advice.option, &error);
     mmap_take_back(map, thread);
     if (status != MAPIO_OK) {
-        return raise_error(&error, "madvise start out of bounds");
+        return raise_error(map, &error, "madvise start out of bounds");
     }
     Py_RETURN_NONE;
 }
@@ -170,7 +170,7 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
     int status = mapio_move(map, (uint64_t)target, (uint64_t)source, (size_t)length, &error);
     mmap_take_back(map, thread);
     if (status != MAPIO_OK) {
-        return raise_error(&error, message);
+        return raise_error(map, &error, message);
     }
     Py_RETURN_NONE;
 }
@@ -224,7 +224,7 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
         return NULL;
     }
     if (status != MAPIO_OK) {
-        return raise_error(&error, "new size out of range");
+        return raise_error(map, &error, "new size out of range");
     }
     Py_RETURN_NONE;
 }
@@ -243,7 +243,7 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
     PyThreadState *thread = mmap_let_go(map);
     int status = mapio_size(&size, map, &error);
     mmap_take_back(map, thread);
-    return status == MAPIO_OK ? PyLong_FromUnsignedLongLong(size) : raise_error(&error, "");
+    return status == MAPIO_OK ? PyLong_FromUnsignedLongLong(size) : raise_error(map, &error, "");
 }
 
 /* ---- the name ---- */
@@ -289,7 +289,7 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     mapio_error error;
     int status = mapio_set_name(map, whole, &error);
     if (status != MAPIO_OK && !name_is_unwanted(&error)) {
-        return raise_error(&error, "");
+        return raise_error(map, &error, "");
     }
     Py_RETURN_NONE;
 }

@@ -14,23 +14,25 @@ typedef struct {
     int access;
     long long offset;
     int trackfd;
+    int preallocate;
 } Arguments;
 
 enum { NOT_GIVEN = INT_MIN };
 
 static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = {"fileno", "length", "flags",   "prot",
-                                        "access", "offset", "trackfd", NULL};
+    static const char *const names[] = {"fileno", "length",  "flags",       "prot", "access",
+                                        "offset", "trackfd", "preallocate", NULL};
     *given = (Arguments){
         .flags = NOT_GIVEN,
         .prot = NOT_GIVEN,
         .access = MAPIO_ACCESS_DEFAULT,
         .trackfd = 1,
     };
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "in|iiiL$p:mmap", AS_KEYWORDS(names),
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "in|iiiL$pp:mmap", AS_KEYWORDS(names),
                                        &given->fileno, &given->length, &given->flags, &given->prot,
-                                       &given->access, &given->offset, &given->trackfd) != 0;
+                                       &given->access, &given->offset, &given->trackfd,
+                                       &given->preallocate) != 0;
 }
 
 /* The value of a constant of the system; 0 where it has none of that name. */
@@ -95,6 +97,9 @@ static mapio_options options_from(const Arguments *given)
     if (!given->trackfd) {
         options.open |= MAPIO_OPEN_NO_TRACK;
     }
+    if (given->preallocate) {
+        options.open |= MAPIO_OPEN_PREALLOCATE | MAPIO_OPEN_EXTEND;
+    }
     return options;
 }
 
@@ -117,7 +122,7 @@ static PyObject *raise_open(const mapio_error *error, const Arguments *given)
         }
         break;
     default:
-        return raise_error(error, message);
+        return raise_error(NULL, error, message);
     }
     PyErr_SetString(PyExc_ValueError, message);
     return NULL;

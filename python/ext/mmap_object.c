@@ -30,7 +30,7 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
     }
     mapio_error error;
     if (detach_and_close(object, &error) != MAPIO_OK) {
-        return raise_error(&error, "");
+        return raise_error(NULL, &error, "");
     }
     Py_RETURN_NONE;
 }
@@ -71,6 +71,9 @@ static int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
     }
     if (!mapio_readable(map)) {
         PyErr_SetString(PyExc_BufferError, "mmap has no read permission");
+        return -1;
+    }
+    if (!mmap_check_damage(map)) {
         return -1;
     }
     if (PyBuffer_FillInfo(view, self, mapio_data(map), (Py_ssize_t)mapio_length(map),
@@ -131,6 +134,11 @@ static PyObject *mmap_get_closed(PyObject *self, void *Py_UNUSED(closure))
 
 static PyGetSetDef getters[] = {
     {"closed", mmap_get_closed, NULL, "True once the map has been closed.", NULL},
+    {"damaged", mmap_get_damaged, NULL,
+     "The runs (start, end) of bytes whose pages were lost under a buffer of the map: a tuple,\n"
+     "empty if all is well. They read as zeros, and other operations raise FaultError, until\n"
+     "clear_damage().",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

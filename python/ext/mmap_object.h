@@ -123,6 +123,13 @@ PyObject *mmap_resize(PyObject *self, PyObject *size);
 PyObject *mmap_size(PyObject *self, PyObject *unused);
 PyObject *mmap_set_name(PyObject *self, PyObject *name);
 
+/* mmap_damage.c */
+extern PyType_Spec guarded_spec;
+bool mmap_check_damage(const mapio_map *map); /* false, and FaultError, where it is damaged */
+PyObject *mmap_get_damaged(PyObject *self, void *closure);
+PyObject *mmap_clear_damage(PyObject *self, PyObject *unused);
+PyObject *mmap_guarded(PyObject *self, PyObject *unused);
+
 /* mmap_table.c: what Python sees of all this */
 extern const char mmap_doc[];
 extern PyMethodDef mmap_methods[];

@@ -90,7 +90,7 @@ static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *
     uint64_t index = MAPIO_NOT_FOUND;
     mapio_error error;
     if (search_map(&index, map, search, &error) != MAPIO_OK) {
-        return raise_error(&error, "");
+        return raise_error(map, &error, "");
     }
     return PyLong_FromSsize_t(index == MAPIO_NOT_FOUND ? -1 : (Py_ssize_t)index);
 }

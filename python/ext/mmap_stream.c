@@ -90,7 +90,7 @@ static PyObject *take(mapio_map *map, size_t length)
     mapio_error error;
     if (take_into(PyBytes_AS_STRING(bytes), map, length, &error) != MAPIO_OK) {
         Py_DECREF(bytes);
-        return raise_error(&error, "read out of range");
+        return raise_error(map, &error, "read out of range");
     }
     return bytes;
 }
@@ -121,7 +121,7 @@ PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     if (mapio_read_byte(&byte, map, &error) != MAPIO_OK) {
-        return raise_error(&error, "read byte out of range");
+        return raise_error(map, &error, "read byte out of range");
     }
     return PyLong_FromLong(byte);
 }
@@ -173,7 +173,7 @@ PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     if (line_length(&length, map, &error) != MAPIO_OK) {
-        return raise_error(&error, "read out of range");
+        return raise_error(map, &error, "read out of range");
     }
     return take(map, length);
 }
@@ -205,7 +205,7 @@ static PyObject *write_view(PyObject *self, const Py_buffer *view)
     }
     mapio_error error;
     if (put_from(view, map, &error) != MAPIO_OK) {
-        return raise_error(&error, "data out of range");
+        return raise_error(map, &error, "data out of range");
     }
     return PyLong_FromSsize_t(view->len);
 }
@@ -233,7 +233,7 @@ PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
     }
     mapio_error error;
     if (mapio_write_byte(map, value, &error) != MAPIO_OK) {
-        return raise_error(&error, "write byte out of range");
+        return raise_error(map, &error, "write byte out of range");
     }
     Py_RETURN_NONE;
 }

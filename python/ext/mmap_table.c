@@ -3,7 +3,7 @@
 
 const char mmap_doc[] =
     "mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, access=ACCESS_DEFAULT, "
-    "offset=0, *, trackfd=True)\n"
+    "offset=0, *, trackfd=True, preallocate=False)\n"
     "--\n\n"
     "A file in memory, which behaves like a bytearray and like a file object.\n\n"
     "Maps `length` bytes of the file that the descriptor `fileno` is open for, from the byte\n"
@@ -13,9 +13,13 @@ const char mmap_doc[] =
     "access=ACCESS_READ, ACCESS_WRITE or ACCESS_COPY says what may be done: read only, write\n"
     "memory and file, write memory only. In its place the system's own `flags` (MAP_*) and\n"
     "`prot` (PROT_*) may be given, not both. trackfd=False saves the duplicate of the\n"
-    "descriptor that a map keeps; size() and resize() then do not work.\n\n"
+    "descriptor that a map keeps; size() and resize() then do not work. preallocate=True makes\n"
+    "the file as long as the range and reserves its blocks on the disk, now and at every\n"
+    "resize(), so that a full disk is an OSError there and not a lost page later.\n\n"
     "Raises ValueError if the file is empty or ends before the range, OverflowError for a\n"
-    "negative length or offset, OSError for what the system refuses.\n\n"
+    "negative length or offset, OSError for what the system refuses. A page that cannot be had\n"
+    "(the file was cut short, the disk fails or is full) is a FaultError from the operation\n"
+    "that needs it; the map stays usable. See `damaged` for buffers of the map.\n\n"
     "Threads may share a map. Work on more than some tens of kilobytes does not stop the\n"
     "others; close() and resize() are a BufferError while another thread is at such work, as\n"
     "they are while a memoryview or another buffer of the map is alive.";
@@ -44,6 +48,17 @@ PyMethodDef mmap_methods[] = {
      "Changes of a shared map reach the file, in the system's own time; flush() first makes\n"
      "them durable. BufferError while a buffer of the map is alive or another thread works on\n"
      "it."},
+    {"clear_damage", mmap_clear_damage, METH_NOARGS,
+     "clear_damage($self, /)\n--\n\n"
+     "Forget the damage, so that operations go on.\n\n"
+     "The file's pages are back in the place of the zeros; one that still cannot be had is\n"
+     "lost again by the next access. io.UnsupportedOperation for a damaged map with\n"
+     "trackfd=False, which stays damaged."},
+    {"guarded", mmap_guarded, METH_NOARGS,
+     "guarded($self, /)\n--\n\n"
+     "Return a context manager that raises FaultError at its end if a page was lost inside it.\n\n"
+     "For code that reads or writes a buffer of the map (re, numpy, struct, hashlib), to which\n"
+     "a lost page is zeros: with m.guarded(): found = pattern.search(m)"},
     {"find", AS_METHOD(mmap_find), METH_FASTCALL,
      "find($self, view, start=None, end=None, /)\n--\n\n"
      "Return the lowest index in [start, end) at which the bytes-like `view` is found, or -1.\n\n"

@@ -32,9 +32,9 @@ static int add_system(PyObject *module)
     return PyModule_AddIntConstant(module, "ALLOCATIONGRANULARITY", (long)mapio_granularity());
 }
 
-static int add_class(PyObject *module)
+static int add_class(PyObject *module, PyType_Spec *spec)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &mmap_spec, NULL);
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
     if (type == NULL) {
         return -1;
     }
@@ -43,10 +43,28 @@ static int add_class(PyObject *module)
     return status;
 }
 
+/* FaultError is an OSError with one attribute more. */
+static int add_fault_error(PyObject *module)
+{
+    PyObject *class = PyErr_NewExceptionWithDoc(
+        "mapio.FaultError",
+        "A page of a map cannot be had: the file was cut short, the disk fails or is full.\n\n"
+        "An OSError: `errno` is EIO, or ENOSPC where a full disk is the cause; `filename` is the\n"
+        "file's, where it is known. `offset` is the byte of the map that was to be accessed.",
+        PyExc_OSError, NULL);
+    if (class == NULL) {
+        return -1;
+    }
+    int status = PyModule_AddObjectRef(module, "FaultError", class);
+    Py_DECREF(class);
+    return status;
+}
+
 static int module_exec(PyObject *module)
 {
     size_t count = sizeof(own_constants) / sizeof(own_constants[0]);
-    if (add_class(module) == -1 || add_constants(module, own_constants, count) == -1 ||
+    if (add_class(module, &mmap_spec) == -1 || add_class(module, &guarded_spec) == -1 ||
+        add_fault_error(module) == -1 || add_constants(module, own_constants, count) == -1 ||
         add_system(module) == -1 || PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;
     }

@@ -10,6 +10,8 @@
 `mmap` is the class, with all that the standard module of the newest Python has, on every Python
 that is supported. ACCESS_* say what may be done with a map; MAP_*, PROT_*, MADV_* and MS_* are
 those that the system has. PAGESIZE and ALLOCATIONGRANULARITY are in bytes. `error` is OSError.
+
+A page that cannot be had is never the end of the process: it is a FaultError.
 """
 
 from mapio import _mapio
@@ -20,6 +22,7 @@ from mapio._mapio import (
     ACCESS_WRITE,
     ALLOCATIONGRANULARITY,
     PAGESIZE,
+    FaultError,
     __version__,
     error,
     mmap,
@@ -32,6 +35,7 @@ __all__ = [
     "ACCESS_WRITE",
     "ALLOCATIONGRANULARITY",
     "PAGESIZE",
+    "FaultError",
     "__version__",
     "error",
     "mmap",

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Literal, SupportsIndex, overload
 
@@ -12,6 +13,7 @@ __all__ = [
     "ACCESS_WRITE",
     "ALLOCATIONGRANULARITY",
     "PAGESIZE",
+    "FaultError",
     "__version__",
     "error",
     "mmap",
@@ -156,6 +158,9 @@ if sys.platform == "darwin":
 
 error = OSError
 
+class FaultError(OSError):
+    offset: int
+
 @disjoint_base
 class mmap:  # noqa: N801
     if sys.platform == "win32":
@@ -168,6 +173,7 @@ class mmap:  # noqa: N801
             offset: int = 0,
             *,
             trackfd: bool = True,
+            preallocate: bool = False,
         ) -> Self: ...
     else:
         def __new__(
@@ -180,11 +186,16 @@ class mmap:  # noqa: N801
             offset: int = 0,
             *,
             trackfd: bool = True,
+            preallocate: bool = False,
         ) -> Self: ...
 
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
+    @property
+    def damaged(self) -> tuple[tuple[int, int], ...]: ...
+    def clear_damage(self) -> None: ...
+    def guarded(self) -> AbstractContextManager[Self, Literal[False]]: ...
     def find(
         self, view: Buffer, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /
     ) -> int: ...

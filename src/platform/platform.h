@@ -43,8 +43,15 @@ int mapio__file_close(mapio__file file, mapio_error *error);
  * (character devices, directories, pipes, sockets). */
 int mapio__file_length(uint64_t *length, bool *sized, mapio__file file, mapio_error *error);
 
+/* The system's name for the file, terminated, as mapio_path. */
+int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error);
+
 /* Cuts or extends the file; new bytes are zero and may be a hole. Length is at most INT64_MAX. */
 int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error);
+
+/* Reserves blocks on the disk for [offset, offset + length) of the file, which reaches so far. On
+ * failure some may be reserved. MAPIO_E_UNSUPPORTED where the file system cannot. */
+int mapio__file_reserve(mapio__file file, uint64_t offset, uint64_t length, mapio_error *error);
 
 /* Removes the file `path`, which this process has just made; failure is of no use to anyone. */
 void mapio__file_remove(const char *path);
@@ -83,9 +90,9 @@ int mapio__view_map(mapio__view *view, const mapio__mode *mode, mapio__file file
 int mapio__view_unmap(mapio__view *view, mapio_error *error);
 
 /* Makes a view longer or shorter (not 0), keeping its content and moving it if need be; the file
- * has its new length already. On failure the view is as it was. */
-int mapio__view_resize(mapio__view *view, const mapio__mode *mode, mapio__file file,
-                       uint64_t offset, size_t length, mapio_error *error);
+ * has its new length already. Getting shorter never fails. On failure the view is as it was;
+ * MAPIO_E_UNSUPPORTED where this view cannot become longer but by mapping again. */
+int mapio__view_resize(mapio__view *view, size_t length, mapio_error *error);
 
 /* True where a view of this mode can become longer. */
 bool mapio__view_can_grow(const mapio__mode *mode);
@@ -104,5 +111,37 @@ int mapio__view_advise(void *start, size_t length, int native, mapio_error *erro
 /* Names the pages of an anonymous view; `name` is as mapio_set_name wants it. MAPIO_E_UNSUPPORTED,
  * with the system's code, where it knows no names. */
 int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error);
+
+/* ---- pages that cannot be had ---- */
+
+/* What is called, in a signal handler, when an access to `address` failed because its page cannot
+ * be had: true where the access may be tried again. */
+typedef bool mapio__fault_handler(void *address);
+
+/* Sees to it that `handler` is asked before anyone else about every such failure, and that what it
+ * does not own goes to whoever would have had it. To be called whenever a map is made: it takes the
+ * place back if someone else took it since. `after_fork` is called in every child of fork. Both
+ * stay the same for the life of the process. */
+int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), mapio_error *error);
+
+/* Puts fresh zeros of the same protection in the place of `length` bytes at `start`, whole pages.
+ * Async-signal-safe; errno stays. */
+bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode);
+
+/* Puts the file's pages from `offset` back in the place of the run of pages. */
+int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__file file,
+                        uint64_t offset, mapio_error *error);
+
+/* Zeroed memory straight from the system. Async-signal-safe; errno stays. NULL where there is none.
+ */
+void *mapio__zeros_map(size_t length);
+void mapio__zeros_unmap(void *start, size_t length);
+
+/* The system's code for a page of `file` that cannot be had: EIO, or ENOSPC where `store` and its
+ * disk is full. */
+int32_t mapio__fault_code(mapio__file file, bool store);
+
+/* Lets another thread run. */
+void mapio__yield(void);
 
 #endif /* MAPIO_PLATFORM_H */

@@ -23,7 +23,7 @@ uint64_t header_is_whole(mapio_map *map);
 uint64_t header_is_whole(mapio_map *map)
 {
     mapio_options options = MAPIO_OPTIONS_INIT;
-    mapio_error error = {MAPIO_OK, 0, NULL};
+    mapio_error error = {MAPIO_OK, 0, NULL, 0};
     mapio_constant constant = {"name", 0};
     char name[MAPIO_NAME_MAX + 1] = {'\0'};
     uint64_t index = MAPIO_NOT_FOUND;
@@ -33,7 +33,7 @@ uint64_t header_is_whole(mapio_map *map)
     bool readable = mapio_readable(map);
 
     options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND |
-                   MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY;
+                   MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY | MAPIO_OPEN_PREALLOCATE;
     options.access = MAPIO_ACCESS_COPY;
     options.flags = MAPIO_SYSTEM_DEFAULT;
     (void)mapio_open_anonymous(&map, &options, &error);

@@ -16,23 +16,24 @@
 /* What `failure` holds before a call: values that no function of the library writes. */
 #define UNTOUCHED_STATUS MAPIO_STATUS_FORCE_INT
 #define UNTOUCHED_CODE 0x5a5a5a5a
+#define UNTOUCHED_OFFSET UINT64_C(0x5a5a5a5a5a5a5a5a)
 static const char untouched_call[] = "untouched";
 
-mapio_error failure = {UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call};
+mapio_error failure = {UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call, UNTOUCHED_OFFSET};
 
 /* Returns what the last call wrote and makes `failure` ready for the next one. */
 static mapio_error take_failure(void)
 {
     mapio_error taken = failure;
 
-    failure = (mapio_error){UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call};
+    failure = (mapio_error){UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call, UNTOUCHED_OFFSET};
     return taken;
 }
 
 static bool untouched(const mapio_error *error)
 {
     return error->status == UNTOUCHED_STATUS && error->system_code == UNTOUCHED_CODE &&
-           error->call == untouched_call;
+           error->call == untouched_call && error->offset == UNTOUCHED_OFFSET;
 }
 
 static void describe(const char *call, int result, const mapio_error *error)

@@ -188,7 +188,7 @@ static int resize_in_little_space(void *argument)
     fixture *f = argument;
     void *data = mapio_data(f->map);
     struct rlimit limit;
-    mapio_error error = {MAPIO_OK, 0, NULL};
+    mapio_error error = {MAPIO_OK, 0, NULL, 0};
     int result;
 
     child_check(getrlimit(RLIMIT_AS, &limit) == 0);

@@ -34,6 +34,7 @@ static void values_never_change(void **state)
     assert_int_equal(MAPIO_E_NOT_RESIZABLE, -12);
     assert_int_equal(MAPIO_E_NO_FILE, -13);
     assert_int_equal(MAPIO_E_UNSUPPORTED, -14);
+    assert_int_equal(MAPIO_E_FAULT, -15);
 }
 
 /* A status has the name of its enumerator and the message of the table, without a full stop. */
@@ -65,7 +66,7 @@ static void statuses_are_distinct(void **state)
 /* Values that are no status have a name and a message too, and not those of a real one. */
 static void unknown_values_have_texts(void **state)
 {
-    static const int unknown[] = {1, 2, 14, -15, -100, INT_MIN, INT_MIN + 1, INT_MAX};
+    static const int unknown[] = {1, 2, 14, -99, -100, INT_MIN, INT_MIN + 1, INT_MAX};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(unknown); i++) {
@@ -87,7 +88,7 @@ static void text_is_message_without_call(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(table); i++) {
-        mapio_error error = {(mapio_status)table[i].status, 0, NULL};
+        mapio_error error = {(mapio_status)table[i].status, 0, NULL, 0};
         char text[256];
 
         assert_u64(mapio_error_text(text, sizeof(text), &error), strlen(table[i].message));
@@ -98,7 +99,7 @@ static void text_is_message_without_call(void **state)
 /* The text is "message: call: the system's own words" where a system call failed. */
 static void text_has_call_and_words(void **state)
 {
-    mapio_error error = {MAPIO_E_SYSTEM, ENOENT, "open"};
+    mapio_error error = {MAPIO_E_SYSTEM, ENOENT, "open", 0};
     char expected[256];
     char text[256];
 
@@ -112,7 +113,7 @@ static void text_has_call_and_words(void **state)
  * the capacity is written. */
 static void text_is_cut_and_terminated(void **state)
 {
-    mapio_error error = {MAPIO_E_SYSTEM, EACCES, "mmap"};
+    mapio_error error = {MAPIO_E_SYSTEM, EACCES, "mmap", 0};
     char whole[256];
     size_t length;
 
@@ -134,7 +135,7 @@ static void text_is_cut_and_terminated(void **state)
 /* Capacity 0 writes nothing and tells the length. */
 static void text_of_no_capacity_tells_length(void **state)
 {
-    mapio_error error = {MAPIO_E_RANGE, 0, NULL};
+    mapio_error error = {MAPIO_E_RANGE, 0, NULL, 0};
     char byte = '#';
 
     (void)state;
@@ -150,7 +151,7 @@ static void text_of_unknown_values(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(codes); i++) {
-        mapio_error error = {(mapio_status)-1000, codes[i], "call"};
+        mapio_error error = {(mapio_status)-1000, codes[i], "call", 0};
         char text[256];
         size_t length = mapio_error_text(text, sizeof(text), &error);
 

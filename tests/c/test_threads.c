@@ -183,7 +183,7 @@ static void *make_texts(void *argument)
     worker *w = argument;
     static const int32_t codes[THREADS] = {ENOENT, EACCES, EINVAL, ENOMEM,
                                            EEXIST, ENODEV, 777777, 888888};
-    mapio_error error = {MAPIO_E_SYSTEM, codes[w->index], "call"};
+    mapio_error error = {MAPIO_E_SYSTEM, codes[w->index], "call", 0};
     char first[256];
     char text[256];
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import mapio
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXPECTED = {
     "hello.py": [
@@ -53,5 +55,16 @@ def test_walk_finds_a_file_of_its_own(tmp_path: Path) -> None:
     assert run("walk.py", cwd=tmp_path)[0].startswith("The file is /")
 
 
+def test_lost_page(tmp_path: Path) -> None:
+    lines = [line.strip() for line in run("lost_page.py", cwd=tmp_path)]
+
+    assert "with mmap:  killed by SIGBUS" in lines
+    assert any(line.startswith("with mapio: lives, and was told:") for line in lines)
+    assert f"find: FaultError at byte {mapio.PAGESIZE}" in lines
+    assert "the last byte, now that the file is long again: 0" in lines
+    assert f"guarded: FaultError at byte {mapio.PAGESIZE}" in lines
+    assert "cleared; the first byte: 97" in lines
+
+
 def test_every_example_is_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*EXPECTED, "walk.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*EXPECTED, "lost_page.py", "walk.py"}

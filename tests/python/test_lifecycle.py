@@ -53,6 +53,9 @@ USES: dict[str, Callable[[Any], object]] = {
     "tell": lambda made: made.tell(),
     "write": lambda made: made.write(b"ab"),
     "write_byte": lambda made: made.write_byte(1),
+    "damaged": lambda made: made.damaged,
+    "clear_damage": lambda made: made.clear_damage(),
+    "guarded": lambda made: made.guarded(),
 }
 
 

@@ -137,8 +137,11 @@ def test_constructor_has_the_parameters_of_the_stub() -> None:
     node = CLASS.get("__new__") or CLASS.get("__init__")
     assert isinstance(node, ast.FunctionDef)
     names = [parameter for parameter, _, _ in signature_of(node)]
-    assert names == ["fileno", "length", "flags", "prot", "access", "offset", "trackfd"]
-    assert signature_of(node)[-1] == ("trackfd", "KEYWORD_ONLY", True)
+    assert names[:6] == ["fileno", "length", "flags", "prot", "access", "offset"]
+    assert signature_of(node)[6:] == [
+        ("trackfd", "KEYWORD_ONLY", True),
+        ("preallocate", "KEYWORD_ONLY", True),
+    ]
 
 
 def test_stubtest_agrees(tmp_path: Path) -> None:

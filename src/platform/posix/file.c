@@ -135,6 +135,19 @@ int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error
     return result == -1 ? mapio__fail_system(error, errno, "ftruncate") : MAPIO_OK;
 }
 
+/* Some report a missing ability as EOPNOTSUPP, posix_fallocate(3) of ZFS as EINVAL. */
+int mapio__file_reserve(mapio__file file, uint64_t offset, uint64_t length, mapio_error *error)
+{
+    int code = 0;
+    do {
+        code = mapio__reserve_blocks((int)file, (off_t)offset, (off_t)length);
+    } while (code == EINTR);
+    if (code == EOPNOTSUPP || code == ENOSYS || code == EINVAL) {
+        return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+    }
+    return code == 0 ? MAPIO_OK : mapio__fail_system(error, code, "fallocate");
+}
+
 void mapio__file_remove(const char *path)
 {
     (void)unlink(path);

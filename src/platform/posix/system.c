@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -34,6 +35,43 @@ void mapio__system_message(char *buffer, size_t capacity, int32_t code)
     (void)snprintf(buffer, capacity, "%s", strerror(code));
 }
 
+#if defined(__linux__)
+/* proc(5): /proc/self/fd. A removed file is said to be "(deleted)". */
+int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error)
+{
+    char link[64];
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", (int)file);
+    ssize_t length = readlink(link, buffer, capacity);
+    if (length == -1) {
+        return mapio__fail_system(error, errno, "readlink");
+    }
+    if ((size_t)length >= capacity) {
+        return mapio__fail(error, MAPIO_E_RANGE);
+    }
+    buffer[length] = '\0';
+    return MAPIO_OK;
+}
+#elif defined(F_GETPATH)
+/* fcntl(2) of macOS writes up to MAXPATHLEN bytes. */
+int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error)
+{
+    char path[MAXPATHLEN];
+    if (fcntl((int)file, F_GETPATH, path) == -1) {
+        return mapio__fail_system(error, errno, "fcntl");
+    }
+    int length = snprintf(buffer, capacity, "%s", path);
+    return (size_t)length < capacity ? MAPIO_OK : mapio__fail(error, MAPIO_E_RANGE);
+}
+#else
+int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error)
+{
+    (void)buffer;
+    (void)capacity;
+    (void)file;
+    return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+}
+#endif
+
 #ifdef __linux__
 bool mapio__block_device_length(uint64_t *length, int fd)
 {
@@ -45,6 +83,28 @@ bool mapio__block_device_length(uint64_t *length, int fd)
     (void)length;
     (void)fd;
     return false;
+}
+#endif
+
+#if defined(__linux__)
+/* Not posix_fallocate(3): glibc's writes to each block where the file system cannot. */
+int mapio__reserve_blocks(int fd, off_t offset, off_t length)
+{
+    return fallocate(fd, 0, offset, length) == 0 ? 0 : errno;
+}
+#elif defined(F_PREALLOCATE)
+/* fcntl(2) of macOS reserves from the end of what is allocated: enough for a file that was just
+ * made longer. */
+int mapio__reserve_blocks(int fd, off_t offset, off_t length)
+{
+    fstore_t store = {
+        .fst_flags = F_ALLOCATEALL, .fst_posmode = F_PEOFPOSMODE, .fst_length = offset + length};
+    return fcntl(fd, F_PREALLOCATE, &store) != -1 ? 0 : errno;
+}
+#else
+int mapio__reserve_blocks(int fd, off_t offset, off_t length)
+{
+    return posix_fallocate(fd, offset, length);
 }
 #endif
 
@@ -74,6 +134,28 @@ int mapio__file_settle(mapio__file file, mapio_error *error)
         return MAPIO_OK;
     }
     return mapio__fail_system(error, errno, "fsync");
+}
+#endif
+
+#if defined(__linux__) && !defined(MAPIO_NO_MREMAP)
+int mapio__view_grow(mapio__view *view, size_t length, mapio_error *error)
+{
+    void *base = mremap(view->base, view->length, length, MREMAP_MAYMOVE);
+    if (base != MAP_FAILED) {
+        *view = (mapio__view){.base = base, .length = length};
+        return MAPIO_OK;
+    }
+    /* mremap(2) moves one piece; advice about a part, or a replaced page, has made several (ENOMEM
+     * under valgrind). If it is memory that is missing, mapping again will say so. */
+    return errno == EFAULT || errno == ENOMEM ? mapio__fail(error, MAPIO_E_UNSUPPORTED)
+                                              : mapio__fail_system(error, errno, "mremap");
+}
+#else
+int mapio__view_grow(mapio__view *view, size_t length, mapio_error *error)
+{
+    (void)view;
+    (void)length;
+    return mapio__fail(error, MAPIO_E_UNSUPPORTED);
 }
 #endif
 

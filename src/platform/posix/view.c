@@ -111,14 +111,13 @@ static void shrink(mapio__view *view, size_t length)
     }
 }
 
-int mapio__view_resize(mapio__view *view, const mapio__mode *mode, mapio__file file,
-                       uint64_t offset, size_t length, mapio_error *error)
+int mapio__view_resize(mapio__view *view, size_t length, mapio_error *error)
 {
     if (length <= view->length) {
         shrink(view, length);
         return MAPIO_OK;
     }
-    return mapio__view_grow(view, mode, file, offset, length, error);
+    return mapio__view_grow(view, length, error);
 }
 
 /* The portable bits in the system's words; its own bits as they are. */

@@ -1,0 +1,479 @@
+/* What happens when a page cannot be had: the handler and the guard.
+ *
+ * THE MECHANISM. A page that cannot be had (its file was cut, the disk fails or is full) raises a
+ * signal in the thread that touches it. The handler finds the map by the address, puts a page of
+ * zeros in the place of the lost one, and returns: the access is done again and succeeds. That it
+ * was a loss is written into the map. The guard around every access of the library compares the
+ * number of losses before and after, and turns a difference into MAPIO_E_FAULT; then the file's
+ * page is put back, so that the next access finds it if it can be had again. Memory that was handed
+ * out (mapio_data) has no guard around it: there the zeros stay, the map is marked damaged, and
+ * every operation reports it until mapio_clear_damage.
+ *
+ * THE STATE of a map (mapio__health): `losses` counts losses; `restored` is the number of losses up
+ * to which all pages are the file's again; so losses != restored says that zeros may be about.
+ * `handed` and `cleared` are the same pair for handed-out memory. `at_work` counts the handlers
+ * that run. A handler does, in this order:
+ *
+ *     at_work++, [handed++], losses++, mark pages, replace pages, mark pages, log, at_work--
+ *
+ * WHY NO ZEROS PASS FOR DATA. An access reads `losses`, then `restored`, then the bytes, then
+ * `losses` again. Say it read a zero that is none of the file's, from a page that a handler
+ * replaced.
+ * - The handler counted the loss before it replaced the page. If it did so after the access had
+ *   begun, the second look at `losses` differs from the first: the page-table change that let the
+ *   zero be seen comes after the count, and the load of the byte before the second look.
+ * - Otherwise `losses` included it when the access began. `restored` was then below (slow path) or
+ * it included the loss too; but `restored` moves to n only when, after n was read, no handler was
+ * at work and all marked pages were put back; so the page was the file's again, and only a later
+ *   handler, one with a later count, could have made it zeros: the first case.
+ * - In the slow path the access waits until no handler is at work and restores itself, holding
+ *   `restoring`, so that it does not run past another thread which has taken the mark off a page
+ * and not yet put the page back. Pages are marked before they are replaced so that a child of fork,
+ * in which the handling thread does not exist, knows of them; and after, because a restoring thread
+ * may have taken the first mark off while the handler was still to replace the page. A restoring
+ * thread takes the mark off first and puts the page back then: a handler that comes between leaves
+ * its own mark behind, and at worst a whole page is restored once more.
+ *
+ * Two threads may lose the same page at once, and the later handler replace a page that was just
+ * put back: that costs an error that was true a moment ago. What a private map had stored in a lost
+ * page is gone with the page.
+ *
+ * Everything that the handler calls is async-signal-safe: atomics, and mmap(2) and fstat(2), which
+ * are plain system calls.
+ */
+#include "fault.h"
+
+#include <stdlib.h>
+
+#include "internal.h"
+
+_Thread_local const mapio_map *volatile mapio__accessed;
+_Thread_local mapio__frame *volatile mapio__frames;
+
+/* ---- the bitmaps ---- */
+
+/* A bit for each page that is replaced: one bitmap for losses inside the guard, which whoever
+ * meets them restores, one for handed-out memory. */
+enum { GUARDED, HANDED_OUT, KINDS };
+
+enum { WORD_BITS = sizeof(size_t) * 8 };
+
+static size_t page_count(const mapio_map *map)
+{
+    return mapio__view_reach(map) / mapio__page_size();
+}
+
+static size_t bitmap_words(const mapio_map *map)
+{
+    return (page_count(map) + WORD_BITS - 1) / WORD_BITS;
+}
+
+/* The bitmap of one kind; made by the first loss, as fresh memory of the system, since the handler
+ * has no heap. NULL where there is none. */
+static atomic_size_t *bitmap(const mapio_map *map, int kind)
+{
+    atomic_size_t *words = atomic_load(&map->health.replaced);
+    return words == NULL ? NULL : words + (size_t)kind * bitmap_words(map);
+}
+
+static size_t bitmap_bytes(const mapio_map *map)
+{
+    return KINDS * bitmap_words(map) * sizeof(atomic_size_t);
+}
+
+static bool bitmap_ensure(mapio_map *map)
+{
+    if (atomic_load(&map->health.replaced) != NULL) {
+        return true;
+    }
+    atomic_size_t *made = mapio__zeros_map(bitmap_bytes(map));
+    atomic_size_t *nobody = NULL;
+    if (made != NULL && !atomic_compare_exchange_strong(&map->health.replaced, &nobody, made)) {
+        mapio__zeros_unmap(made, bitmap_bytes(map));
+    }
+    return atomic_load(&map->health.replaced) != NULL;
+}
+
+/* The bits of `word` that stand for pages in [from, to). */
+static size_t word_mask(size_t word, size_t from, size_t to)
+{
+    size_t first = word * WORD_BITS;
+    size_t low = from > first ? from - first : 0;
+    size_t high = to < first + WORD_BITS ? to - first : WORD_BITS;
+    size_t up_to_high = high == WORD_BITS ? SIZE_MAX : ((size_t)1 << high) - 1;
+    return up_to_high & ~(((size_t)1 << low) - 1);
+}
+
+static void mark(atomic_size_t *bits, size_t from, size_t to)
+{
+    for (size_t word = from / WORD_BITS; word * WORD_BITS < to; word++) {
+        atomic_fetch_or(&bits[word], word_mask(word, from, to));
+    }
+}
+
+static void unmark(atomic_size_t *bits, size_t from, size_t to)
+{
+    for (size_t word = from / WORD_BITS; word * WORD_BITS < to; word++) {
+        atomic_fetch_and(&bits[word], ~word_mask(word, from, to));
+    }
+}
+
+/* The first page in [from, to) whose bit is `set`, or `to`. Whole words at once: a bitmap is long
+ * and almost all the same. */
+static size_t seek_bit(const atomic_size_t *bits, size_t from, size_t to, bool set)
+{
+    while (from < to) {
+        size_t word = atomic_load(&bits[from / WORD_BITS]) >> (from % WORD_BITS);
+        size_t wanted = set ? word : ~word;
+        size_t left = WORD_BITS - from % WORD_BITS;
+        if (!set && from % WORD_BITS != 0) {
+            wanted &= ((size_t)1 << left) - 1;
+        }
+        if (wanted == 0) {
+            from += left;
+            continue;
+        }
+        while ((wanted & 1) == 0) {
+            wanted >>= 1;
+            from++;
+        }
+        return from < to ? from : to;
+    }
+    return to;
+}
+
+/* ---- the handler ---- */
+
+/* Whether this thread is inside the guard of `map`. */
+static bool guarded(const mapio_map *map)
+{
+    bool found = mapio__accessed == map;
+    for (const mapio__frame *frame = mapio__frames; frame != NULL; frame = frame->outer) {
+        found = found || frame->map == map;
+    }
+    return found;
+}
+
+/* Bytes of the view before its map's first. */
+static size_t lead(const mapio_map *map)
+{
+    return (size_t)(map->data - map->view.base);
+}
+
+/* Where in the view the file ends now, rounded up to the page; SIZE_MAX where nobody knows. */
+static size_t file_end(const mapio_map *map)
+{
+    uint64_t length = 0;
+    bool sized = false;
+    if (map->file == MAPIO__NO_FILE ||
+        mapio__file_length(&length, &sized, map->file, NULL) != MAPIO_OK || !sized) {
+        return SIZE_MAX;
+    }
+    uint64_t begin = map->offset - lead(map);
+    uint64_t rest = length > begin ? length - begin : 0;
+    size_t page = mapio__page_size();
+    return rest >= map->view.length ? SIZE_MAX : ((size_t)rest + page - 1) / page * page;
+}
+
+/* Puts zeros in the place of pages [from, to), both before and after marking them. */
+static bool replace(mapio_map *map, atomic_size_t *bits, size_t from, size_t to)
+{
+    size_t page = mapio__page_size();
+    mark(bits, from, to);
+    bool done = mapio__page_replace(map->view.base + from * page, (to - from) * page, &map->mode);
+    mark(bits, from, to);
+    return done;
+}
+
+static void log_loss(mapio_map *map, size_t number, size_t from, size_t to)
+{
+    mapio__loss *loss = &map->health.log[number % MAPIO__LOSS_LOG];
+    size_t page = mapio__page_size();
+    atomic_store(&loss->from, from * page);
+    atomic_store(&loss->to, to * page);
+}
+
+/* The page at byte `at` of the view cannot be had. Where the file ends before it, all pages behind
+ * it are gone as well, and are replaced at once. Where the system has no room for one more piece
+ * of memory (each replaced page splits the mapping), the whole view goes. */
+static bool lose(mapio_map *map, size_t at, int kind)
+{
+    if (!bitmap_ensure(map)) {
+        return false;
+    }
+    atomic_size_t *bits = bitmap(map, kind);
+    size_t number = atomic_fetch_add(&map->health.losses, 1);
+    size_t from = at / mapio__page_size();
+    size_t to = at >= file_end(map) ? page_count(map) : from + 1;
+    bool done = replace(map, bits, from, to);
+    if (!done) {
+        from = 0;
+        to = page_count(map);
+        done = replace(map, bits, from, to);
+    }
+    log_loss(map, number, from, to);
+    return done;
+}
+
+/* Called by the platform in a signal handler: true where `address` was a page of ours and can be
+ * accessed now. */
+static bool fault(void *address)
+{
+    mapio_map *map = mapio__register_find((uintptr_t)address);
+    if (map == NULL) {
+        return false;
+    }
+    mapio__health *health = &map->health;
+    int kind = guarded(map) ? GUARDED : HANDED_OUT;
+    atomic_fetch_add(&health->at_work, 1);
+    if (kind == HANDED_OUT) {
+        atomic_fetch_add(&health->handed, 1);
+    }
+    bool done = lose(map, (size_t)((uint8_t *)address - map->view.base), kind);
+    atomic_fetch_sub(&health->at_work, 1);
+    return done;
+}
+
+/* In a child of fork only the forking thread exists: no handler is at work and nobody restores. */
+static void forget_threads(mapio_map *map)
+{
+    atomic_store(&map->health.at_work, 0);
+    atomic_flag_clear(&map->health.restoring);
+}
+
+static void after_fork(void)
+{
+    mapio__register_each(forget_threads);
+}
+
+int mapio__fault_guard_process(mapio_error *error)
+{
+    return mapio__fault_watch(fault, after_fork, error);
+}
+
+/* ---- restoring ---- */
+
+static void wait_for_handlers(const mapio_map *map)
+{
+    while (atomic_load(&map->health.at_work) != 0) {
+        mapio__yield();
+    }
+}
+
+static bool restore_run(mapio_map *map, atomic_size_t *bits, size_t from, size_t to)
+{
+    size_t page = mapio__page_size();
+    mapio__view run = {map->view.base + from * page, (to - from) * page};
+    unmark(bits, from, to);
+    if (map->file != MAPIO__NO_FILE &&
+        mapio__page_restore(&run, &map->mode, map->file,
+                            map->offset - lead(map) + (uint64_t)from * page, NULL) == MAPIO_OK) {
+        return true;
+    }
+    mark(bits, from, to);
+    return false;
+}
+
+/* Puts the file's pages back where bits of one kind say so; false where one could not be. */
+static bool restore_kind(mapio_map *map, int kind)
+{
+    atomic_size_t *bits = bitmap(map, kind);
+    size_t pages = bits == NULL ? 0 : page_count(map);
+    bool all = true;
+    for (size_t from = 0; from < pages;) {
+        from = seek_bit(bits, from, pages, true);
+        size_t to = seek_bit(bits, from, pages, false);
+        if (from < to && !restore_run(map, bits, from, to)) {
+            all = false;
+        }
+        from = to;
+    }
+    return all;
+}
+
+/* Restores what was lost inside guards, and handed-out memory too if `clear`. */
+static bool restore(mapio_map *map, bool clear)
+{
+    mapio__health *health = &map->health;
+    while (atomic_flag_test_and_set(&health->restoring)) {
+        mapio__yield();
+    }
+    size_t losses = atomic_load(&health->losses);
+    size_t handed = atomic_load(&health->handed);
+    wait_for_handlers(map);
+    bool all = restore_kind(map, GUARDED);
+    if (clear && restore_kind(map, HANDED_OUT)) {
+        atomic_store(&health->cleared, handed);
+    }
+    if (all && atomic_load(&health->handed) == atomic_load(&health->cleared)) {
+        atomic_store(&health->restored, losses);
+    }
+    atomic_flag_clear(&health->restoring);
+    return all;
+}
+
+/* ---- the guard ---- */
+
+/* The file is long enough, so if a store could not be done because the disk is full, that is why.
+ */
+static int fail_fault(const mapio_map *map, size_t offset, bool store, mapio_error *error)
+{
+    if (error != NULL) {
+        bool inside = lead(map) + offset < file_end(map);
+        *error = (mapio_error){.status = MAPIO_E_FAULT,
+                               .system_code = mapio__fault_code(map->file, store && inside),
+                               .offset = offset};
+    }
+    return MAPIO_E_FAULT;
+}
+
+/* Whether handed-out memory was lost and nobody has said that he knows. */
+bool mapio_damaged(const mapio_map *map)
+{
+    return atomic_load(&map->health.handed) != atomic_load(&map->health.cleared);
+}
+
+/* The first byte in [from, to) of the map that lies in a replaced page of this kind, or `to`. */
+static size_t first_replaced(const mapio_map *map, int kind, size_t from, size_t to)
+{
+    const atomic_size_t *bits = bitmap(map, kind);
+    if (bits == NULL || from >= to) {
+        return to;
+    }
+    size_t page = mapio__page_size();
+    size_t shift = lead(map);
+    size_t last = (shift + to - 1) / page + 1;
+    size_t found = seek_bit(bits, (shift + from) / page, last, true);
+    if (found == last) {
+        return to;
+    }
+    return found * page > shift + from ? found * page - shift : from;
+}
+
+/* A map's pages change under what is const for those who read them. */
+static mapio_map *mutable_map(const mapio_map *map)
+{
+    return (mapio_map *)(uintptr_t)map;
+}
+
+int mapio__guard_settle(mapio__guard *guard, mapio__touch touch, mapio_error *error)
+{
+    const mapio_map *map = guard->map;
+    guard->losses = atomic_load(&map->health.losses);
+    wait_for_handlers(map);
+    if (mapio_damaged(map)) {
+        return fail_fault(map, first_replaced(map, HANDED_OUT, 0, map->length), false, error);
+    }
+    if (!restore(mutable_map(map), false)) {
+        size_t end = touch.offset + touch.length;
+        size_t lost = first_replaced(map, GUARDED, touch.offset, end);
+        if (lost < end) {
+            return fail_fault(map, lost, touch.store, error);
+        }
+    }
+    return MAPIO_OK;
+}
+
+/* The first of the touched bytes that one of the losses [first, last) took, or their end. Losses
+ * that the log no longer has may have been anywhere: the marks tell, unless another thread has
+ * restored the pages already. */
+static size_t first_lost(const mapio_map *map, size_t first, size_t last, mapio__touch touch)
+{
+    size_t end = touch.offset + touch.length;
+    size_t lost = first_replaced(map, GUARDED, touch.offset, end);
+    if (last - first > MAPIO__LOSS_LOG) {
+        return lost < end ? lost : touch.offset;
+    }
+    for (size_t number = first; number != last; number++) {
+        const mapio__loss *loss = &map->health.log[number % MAPIO__LOSS_LOG];
+        size_t from = atomic_load(&loss->from);
+        size_t to = atomic_load(&loss->to);
+        size_t begin = lead(map) + touch.offset;
+        if (to > begin && from < lead(map) + lost) {
+            lost = from > begin ? from - lead(map) : touch.offset;
+        }
+    }
+    return lost;
+}
+
+int mapio__guard_report(mapio__guard guard, mapio__touch touch, mapio_error *error)
+{
+    const mapio_map *map = guard.map;
+    size_t losses = 0;
+    size_t lost = 0;
+    do {
+        losses = atomic_load(&map->health.losses);
+        wait_for_handlers(map);
+        lost = first_lost(map, guard.losses, losses, touch);
+    } while (atomic_load(&map->health.losses) != losses);
+    bool touched = lost < touch.offset + touch.length;
+    int status = touched ? fail_fault(map, lost, touch.store, error) : MAPIO_OK;
+    (void)restore(mutable_map(map), false);
+    return status;
+}
+
+/* The frame is what makes a loss inside `work` one of ours. */
+int mapio_guard(mapio_map *map, void (*work)(void *context), void *context, mapio_error *error)
+{
+    mapio__guard guard;
+    const mapio__touch touch = {0, map->length, map->mode.writable};
+    int status = mapio__guard_begin(&guard, map, touch, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    mapio__frame frame;
+    mapio__guard_leave();
+    mapio__frame_enter(&frame, map);
+    work(context);
+    mapio__frame_leave(&frame);
+    return mapio__guard_end(guard, touch, error);
+}
+
+/* ---- damage ---- */
+
+size_t mapio_damage_count(const mapio_map *map)
+{
+    return atomic_load(&map->health.handed);
+}
+
+int mapio_damage(uint64_t *offset, size_t *length, const mapio_map *map, uint64_t from,
+                 mapio_error *error)
+{
+    if (from > map->length) {
+        return mapio__fail(error, MAPIO_E_RANGE);
+    }
+    wait_for_handlers(map);
+    size_t begin = map->length;
+    if (mapio_damaged(map)) {
+        begin = first_replaced(map, HANDED_OUT, (size_t)from, map->length);
+    }
+    if (begin == map->length) {
+        *offset = MAPIO_NOT_FOUND;
+        *length = 0;
+        return MAPIO_OK;
+    }
+    size_t page = mapio__page_size();
+    size_t whole =
+        seek_bit(bitmap(map, HANDED_OUT), (lead(map) + begin) / page, page_count(map), false);
+    size_t end = (size_t)mapio__min(whole * page - lead(map), map->length);
+    *offset = begin;
+    *length = end - begin;
+    return MAPIO_OK;
+}
+
+int mapio_clear_damage(mapio_map *map, mapio_error *error)
+{
+    if (mapio_damaged(map) && map->file == MAPIO__NO_FILE) {
+        return mapio__fail(error, MAPIO_E_NO_FILE);
+    }
+    (void)restore(map, true);
+    return MAPIO_OK;
+}
+
+void mapio__health_free(mapio_map *map)
+{
+    atomic_size_t *words = atomic_exchange(&map->health.replaced, NULL);
+    if (words != NULL) {
+        mapio__zeros_unmap(words, bitmap_bytes(map));
+    }
+}
