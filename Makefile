@@ -18,6 +18,12 @@ EXTENSION = $(VENV)/.ready-extension
 C_TEST = $(MESON) test --print-errorlogs -C
 PYTEST = $(VPYTHON) -m pytest -q
 
+# The virtual environment and apt-get are for one at a time; what Ninja runs is parallel anyway.
+.NOTPARALLEL:
+ifneq ($(words $(CURDIR)),1)
+$(error the path of this checkout has a space, which make cannot handle: $(CURDIR))
+endif
+
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
     test-mremap lint format bench-calls install clean FORCE
 

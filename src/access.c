@@ -212,8 +212,7 @@ int mapio_put_byte(mapio_map *map, uint64_t offset, uint8_t byte, mapio_error *e
     return mapio_put(map, offset, &byte, 1, error);
 }
 
-/* Whether `count` bytes that lie `step` apart, the first at `offset`, are all inside the map: the
- * span between the first and the last is (count - 1) * |step|, which must not wrap. */
+/* Whether `count` bytes that lie `step` apart, the first at `offset`, are all inside the map. */
 static mapio_status strided_check(const mapio_map *map, uint64_t offset, int64_t step, size_t count)
 {
     if (step == 0) {
@@ -223,11 +222,10 @@ static mapio_status strided_check(const mapio_map *map, uint64_t offset, int64_t
         return mapio__range_check(offset, 0, map->length);
     }
     uint64_t stride = step > 0 ? (uint64_t)step : (uint64_t)0 - (uint64_t)step;
-    uint64_t gaps = count - 1;
-    if (gaps > UINT64_MAX / stride) {
+    uint64_t span = 0;
+    if (!mapio__span(&span, count, stride)) {
         return MAPIO_E_OVERFLOW;
     }
-    uint64_t span = gaps * stride;
     if (offset >= map->length) {
         return MAPIO_E_RANGE;
     }

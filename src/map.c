@@ -1,48 +1,17 @@
-/* The life of a map: open, resize, flush, close. The only file that changes a map's shape. */
+/* The life of a map after it was opened: its shape, what it is, resize, close. The only file that
+ * changes a map's shape. */
+#include "map.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
-
 /* Where an empty map's data points, so that data + 0 is an address. */
 static uint8_t nothing[1];
 
-/* ---- opening ---- */
+/* ---- shape ---- */
 
-/* The file of a map to be, and what was done to it for the map's sake. */
-typedef struct map_source {
-    mapio__file file;
-    const char *path;       /* NULL: by descriptor */
-    bool owned;             /* file is ours to close */
-    bool created;           /* by us */
-    bool extended;          /* by us */
-    uint64_t length_before; /* where extended */
-} map_source;
-
-/* The options as this library knows them: those of an older or a newer header, or none. */
-static int options_read(mapio_options *known, const mapio_options *given, mapio_error *error)
-{
-    *known = (mapio_options)MAPIO_OPTIONS_INIT;
-    if (given == NULL) {
-        return MAPIO_OK;
-    }
-    if (given->size < sizeof(given->size)) {
-        return mapio__fail(error, MAPIO_E_INVALID);
-    }
-    memcpy(known, given, (size_t)mapio__min(given->size, sizeof(*known)));
-    const unsigned bits = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND |
-                          MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY | MAPIO_OPEN_PREALLOCATE;
-    bool exclusive_alone =
-        (known->open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE)) == MAPIO_OPEN_EXCLUSIVE;
-    if ((known->open & ~bits) != 0 || exclusive_alone) {
-        return mapio__fail(error, MAPIO_E_INVALID);
-    }
-    return MAPIO_OK;
-}
-
-/* An empty map of the mode that `options` ask for. */
-static int map_new(mapio_map **out, const mapio_options *options, bool anonymous,
+int mapio__map_new(mapio_map **out, const mapio_options *options, bool anonymous,
                    mapio_error *error)
 {
     mapio__mode mode;
@@ -64,8 +33,7 @@ static int map_new(mapio_map **out, const mapio_options *options, bool anonymous
     return MAPIO_OK;
 }
 
-/* Lets go of the memory and of what is known about it. */
-static int map_unshape(mapio_map *map, mapio_error *error)
+int mapio__map_unshape(mapio_map *map, mapio_error *error)
 {
     mapio__unregister(map);
     mapio__health_free(map);
@@ -74,8 +42,7 @@ static int map_unshape(mapio_map *map, mapio_error *error)
     return mapio__view_unmap(&map->view, error);
 }
 
-/* Maps [offset, offset + length) of `file` into the map, which is empty. */
-static int map_shape(mapio_map *map, mapio__file file, size_t length, mapio_error *error)
+int mapio__map_shape(mapio_map *map, mapio__file file, size_t length, mapio_error *error)
 {
     if (length == 0) {
         return MAPIO_OK;
@@ -96,251 +63,23 @@ static int map_shape(mapio_map *map, mapio__file file, size_t length, mapio_erro
     map->length = length;
     status = map->mode.anonymous ? MAPIO_OK : mapio__register(map, error);
     if (status != MAPIO_OK) {
-        (void)map_unshape(map, NULL);
+        (void)mapio__map_unshape(map, NULL);
     }
     return status;
 }
 
-/* How much of a file to map that has a length. */
-static int length_from_file(size_t *length, uint64_t file_length, const mapio_options *options,
-                            mapio_error *error)
+void mapio__map_free(mapio_map *map)
 {
-    if (options->offset > file_length) {
-        return mapio__fail(error, MAPIO_E_BEYOND_FILE);
-    }
-    uint64_t rest = file_length - options->offset;
-    if (rest == 0 && (options->open & MAPIO_OPEN_NONEMPTY) != 0) {
-        return mapio__fail(error, file_length == 0 ? MAPIO_E_EMPTY : MAPIO_E_BEYOND_FILE);
-    }
-    if (rest > MAPIO__MEMORY_MAX) {
-        return mapio__fail(error, MAPIO_E_OVERFLOW);
-    }
-    *length = (size_t)rest;
-    return MAPIO_OK;
-}
-
-/* Makes the file of `source` at least `end` bytes long, or says that it is not. */
-static int reach(map_source *source, uint64_t file_length, uint64_t end, unsigned open,
-                 mapio_error *error)
-{
-    if (end <= file_length) {
-        return MAPIO_OK;
-    }
-    if ((open & MAPIO_OPEN_EXTEND) == 0) {
-        return mapio__fail(error, MAPIO_E_BEYOND_FILE);
-    }
-    int status = mapio__file_set_length(source->file, end, error);
-    if (status == MAPIO_OK) {
-        source->extended = true;
-        source->length_before = file_length;
-    }
-    return status;
-}
-
-/* Resolves options->length against the file, extending it if asked to. */
-static int length_resolve(size_t *length, map_source *source, const mapio_options *options,
-                          mapio_error *error)
-{
-    uint64_t end = 0;
-    if (!mapio__add(&end, options->offset, options->length) || end > MAPIO__FILE_MAX) {
-        return mapio__fail(error, MAPIO_E_OVERFLOW);
-    }
-    uint64_t file_length = 0;
-    bool sized = false;
-    int status = mapio__file_length(&file_length, &sized, source->file, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    if (!sized) {
-        *length = options->length;
-        return *length == 0 ? mapio__fail(error, MAPIO_E_INVALID) : MAPIO_OK;
-    }
-    if (options->length == 0) {
-        return length_from_file(length, file_length, options, error);
-    }
-    *length = options->length;
-    return reach(source, file_length, end, options->open, error);
-}
-
-/* Puts the file back as it was and lets go of it. What was captured of the failure that led here
- * stays: these calls report nowhere. */
-static void source_undo(const map_source *source)
-{
-    if (source->created) {
-        mapio__file_remove(source->path);
-    } else if (source->extended) {
-        (void)mapio__file_set_length(source->file, source->length_before, NULL);
-    }
-    if (source->owned) {
-        (void)mapio__file_close(source->file, NULL);
-    }
-}
-
-/* The map's own descriptor: the source's where it is ours, else a duplicate; none if not tracked.
- */
-static int map_take_file(mapio_map *map, map_source *source, mapio_error *error)
-{
-    if (!map->tracked) {
-        bool close = source->owned;
-        source->owned = false;
-        return close ? mapio__file_close(source->file, error) : MAPIO_OK;
-    }
-    if (!source->owned) {
-        return mapio__file_duplicate(&map->file, source->file, error);
-    }
-    map->file = source->file;
-    source->owned = false;
-    return MAPIO_OK;
-}
-
-static void map_free(mapio_map *map)
-{
-    (void)map_unshape(map, NULL);
+    (void)mapio__map_unshape(map, NULL);
     free(map);
 }
 
-/* Reserves the disk's blocks for a map of this length, if it was asked for. */
-static int reserve(const mapio_map *map, mapio__file file, size_t length, mapio_error *error)
+int mapio__map_reserve(const mapio_map *map, mapio__file file, size_t length, mapio_error *error)
 {
     if (!map->preallocate || length == 0) {
         return MAPIO_OK;
     }
     return mapio__file_reserve(file, map->offset, length, error);
-}
-
-/* Maps what `options` ask of the source. */
-static int map_fill(mapio_map *map, map_source *source, const mapio_options *options,
-                    mapio_error *error)
-{
-    size_t length = 0;
-    int status = length_resolve(&length, source, options, error);
-    if (status == MAPIO_OK) {
-        status = reserve(map, source->file, length, error);
-    }
-    if (status == MAPIO_OK) {
-        status = map_shape(map, source->file, length, error);
-    }
-    if (status == MAPIO_OK) {
-        status = map_take_file(map, source, error);
-    }
-    return status;
-}
-
-/* Whether the options suit a map that does or does not write to its file. */
-static int check_writes(const mapio_map *map, unsigned open, mapio_error *error)
-{
-    bool writes = map->mode.shared && map->mode.writable;
-    const unsigned for_writers = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND | MAPIO_OPEN_PREALLOCATE;
-    if (!writes && (open & for_writers) != 0) {
-        return mapio__fail(error, MAPIO_E_INVALID);
-    }
-    return MAPIO_OK;
-}
-
-/* An empty map for a file, with the options checked. */
-static int map_for_file(mapio_map **map, mapio_options *known, const mapio_options *options,
-                        mapio_error *error)
-{
-    int status = options_read(known, options, error);
-    if (status == MAPIO_OK) {
-        status = map_new(map, known, false, error);
-    }
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    status = check_writes(*map, known->open, error);
-    if (status != MAPIO_OK) {
-        map_free(*map);
-    }
-    return status;
-}
-
-int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
-                    mapio_error *error)
-{
-    mapio_options known;
-    mapio_map *made = NULL;
-    int status = map_for_file(&made, &known, options, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    map_source source = {.file = MAPIO__NO_FILE, .path = path};
-    bool write = made->mode.shared && made->mode.writable;
-    status = mapio__file_open(&source.file, &source.created, path, write, known.open,
-                              known.permission, error);
-    if (status != MAPIO_OK) {
-        goto fail;
-    }
-    source.owned = true;
-    status = map_fill(made, &source, &known, error);
-    if (status != MAPIO_OK) {
-        source_undo(&source);
-        goto fail;
-    }
-    *map = made;
-    return MAPIO_OK;
-
-fail:
-    map_free(made);
-    return status;
-}
-
-int mapio_open_fd(mapio_map **map, int fd, const mapio_options *options, mapio_error *error)
-{
-    mapio_options known;
-    mapio_map *made = NULL;
-    int status = map_for_file(&made, &known, options, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    if ((known.open & MAPIO_OPEN_CREATE) != 0) {
-        status = mapio__fail(error, MAPIO_E_INVALID);
-        goto fail;
-    }
-    map_source source = {.file = MAPIO__NO_FILE};
-    status = mapio__file_from_fd(&source.file, fd, error);
-    if (status != MAPIO_OK) {
-        goto fail;
-    }
-    status = map_fill(made, &source, &known, error);
-    if (status != MAPIO_OK) {
-        source_undo(&source);
-        goto fail;
-    }
-    *map = made;
-    return MAPIO_OK;
-
-fail:
-    map_free(made);
-    return status;
-}
-
-int mapio_open_anonymous(mapio_map **map, const mapio_options *options, mapio_error *error)
-{
-    mapio_options known;
-    mapio_map *made = NULL;
-    int status = options_read(&known, options, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    const unsigned for_files = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND | MAPIO_OPEN_PREALLOCATE;
-    if ((known.open & for_files) != 0) {
-        return mapio__fail(error, MAPIO_E_INVALID);
-    }
-    if (known.length == 0 && (known.open & MAPIO_OPEN_NONEMPTY) != 0) {
-        return mapio__fail(error, MAPIO_E_EMPTY);
-    }
-    status = map_new(&made, &known, true, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    status = map_shape(made, MAPIO__NO_FILE, known.length, error);
-    if (status != MAPIO_OK) {
-        map_free(made);
-        return status;
-    }
-    *map = made;
-    return MAPIO_OK;
 }
 
 /* ---- closing ---- */
@@ -353,7 +92,7 @@ int mapio_close(mapio_map *map, mapio_error *error)
     if (mapio_pins(map) != 0) {
         return mapio__fail(error, MAPIO_E_BUSY);
     }
-    int status = map_unshape(map, error);
+    int status = mapio__map_unshape(map, error);
     if (map->file != MAPIO__NO_FILE) {
         int closed = mapio__file_close(map->file, status == MAPIO_OK ? error : NULL);
         status = status == MAPIO_OK ? closed : status;
@@ -438,9 +177,16 @@ size_t mapio_pins(const mapio_map *map)
 
 /* ---- resizing ---- */
 
-static int resize_check(const mapio_map *map, size_t length, mapio_error *error)
+/* Whether the map's file can reach so far; an anonymous map has none. */
+static bool end_fits(const mapio_map *map, size_t length)
 {
     uint64_t end = 0;
+    return map->mode.anonymous || (mapio__add(&end, map->offset, length) && end <= MAPIO__FILE_MAX);
+}
+
+static int resize_check(const mapio_map *map, size_t length, mapio_error *error)
+{
+    bool grows = map->length != 0 && length > map->length;
     mapio_status status = MAPIO_OK;
     if (mapio_pins(map) != 0) {
         status = MAPIO_E_BUSY;
@@ -448,10 +194,9 @@ static int resize_check(const mapio_map *map, size_t length, mapio_error *error)
         status = MAPIO_E_NO_FILE;
     } else if (map->mode.access == MAPIO_ACCESS_READ || map->mode.access == MAPIO_ACCESS_COPY) {
         status = MAPIO_E_NOT_RESIZABLE;
-    } else if (length > MAPIO__MEMORY_MAX || !mapio__add(&end, map->offset, length) ||
-               end > MAPIO__FILE_MAX) {
+    } else if (length > MAPIO__MEMORY_MAX || !end_fits(map, length)) {
         status = MAPIO_E_OVERFLOW;
-    } else if (length > map->length && !mapio__view_can_grow(&map->mode)) {
+    } else if (grows && !mapio__view_can_grow(&map->mode)) {
         status = MAPIO_E_UNSUPPORTED;
     }
     return status == MAPIO_OK ? MAPIO_OK : mapio__fail(error, status);
@@ -463,12 +208,12 @@ static int resize_check(const mapio_map *map, size_t length, mapio_error *error)
 static int view_replace(mapio_map *map, size_t length, mapio_error *error)
 {
     mapio_map next = {.data = nothing, .mode = map->mode, .file = map->file, .offset = map->offset};
-    int status = map_shape(&next, map->file, length, error);
+    int status = mapio__map_shape(&next, map->file, length, error);
     if (status == MAPIO_OK && !map->mode.shared) {
         status = mapio__copy_between(&next, map, map->length, error);
     }
     if (status != MAPIO_OK) {
-        (void)map_unshape(&next, NULL);
+        (void)mapio__map_unshape(&next, NULL);
         return status;
     }
     mapio__view old = map->view;
@@ -502,10 +247,10 @@ static int view_resize(mapio_map *map, size_t length, mapio_error *error)
 static int view_fit(mapio_map *map, size_t length, mapio_error *error)
 {
     if (map->length == 0) {
-        return map_shape(map, map->file, length, error);
+        return mapio__map_shape(map, map->file, length, error);
     }
     if (length == 0) {
-        return map_unshape(map, error);
+        return mapio__map_unshape(map, error);
     }
     mapio__health_free(map);
     mapio__hide(map);
@@ -521,28 +266,40 @@ static int view_fit(mapio_map *map, size_t length, mapio_error *error)
     return status;
 }
 
-/* A page of a private map that was cut short and grows again still holds what was stored behind
- * its end; the file's own pages are cleared by the system. Clears [from, to) as far as it lies in
- * the page in which the map ended; if that page cannot be had, there is nothing to clear. */
-static void clear_stale(mapio_map *map, size_t old_length, uint64_t from)
+/* Stores what the file has at [from, to) of the map into a private page that no longer shows it:
+ * zeros behind the file's end, and all zeros for an anonymous map. */
+static int refresh(mapio_map *map, size_t from, size_t to, mapio_error *error)
 {
+    uint8_t bytes[512];
+    while (from < to) {
+        size_t count = (size_t)mapio__min(sizeof(bytes), to - from);
+        memset(bytes, 0, count);
+        int status = map->mode.anonymous
+                         ? MAPIO_OK
+                         : mapio__file_read(bytes, map->file, map->offset + from, count, error);
+        if (status == MAPIO_OK) {
+            status = mapio_put(map, from, bytes, count, error);
+        }
+        if (status != MAPIO_OK) {
+            return status;
+        }
+        from += count;
+    }
+    return MAPIO_OK;
+}
+
+/* A page of a private map that was cut short still holds what was stored behind the cut, and would
+ * show it when the map grows again; the file's own pages are cleared by the system. If the page or
+ * the file cannot be read, there is nothing better to show. */
+static void refresh_cut_page(mapio_map *map, size_t old_length)
+{
+    if (map->mode.shared || old_length == 0 || old_length >= map->length) {
+        return;
+    }
     size_t page = mapio__page_size();
     size_t lead = (size_t)(map->data - map->view.base);
     uint64_t page_end = mapio__align_down(lead + (uint64_t)old_length + page - 1, page) - lead;
-    uint64_t to = mapio__min(page_end, map->length);
-    if (from < to) {
-        (void)mapio_fill(map, from, (size_t)(to - from), 0, NULL);
-    }
-}
-
-static int resize_anonymous(mapio_map *map, size_t length, mapio_error *error)
-{
-    size_t old_length = map->length;
-    int status = view_fit(map, length, error);
-    if (status == MAPIO_OK && length > old_length && old_length > 0) {
-        clear_stale(map, old_length, old_length);
-    }
-    return status;
+    (void)refresh(map, old_length, (size_t)mapio__min(page_end, map->length), NULL);
 }
 
 /* Makes the file reach to the end of a map of `length` bytes, with blocks on the disk if that was
@@ -554,7 +311,7 @@ static int file_reach(const mapio_map *map, size_t length, uint64_t file_length,
     if (status != MAPIO_OK) {
         return status;
     }
-    status = reserve(map, map->file, length, error);
+    status = mapio__map_reserve(map, map->file, length, error);
     if (status != MAPIO_OK && end > file_length) {
         (void)mapio__file_set_length(map->file, file_length, NULL);
     }
@@ -591,16 +348,8 @@ static int resize_file(mapio_map *map, size_t length, mapio_error *error)
 {
     uint64_t file_length = 0;
     bool sized = false;
-    size_t old_length = map->length;
     int status = mapio__file_length(&file_length, &sized, map->file, error);
-    if (status == MAPIO_OK) {
-        status = resize_both(map, length, file_length, error);
-    }
-    if (status == MAPIO_OK && !map->mode.shared && length > old_length && old_length > 0) {
-        uint64_t old_end = file_length > map->offset ? file_length - map->offset : 0;
-        clear_stale(map, old_length, mapio__max(old_length, old_end));
-    }
-    return status;
+    return status == MAPIO_OK ? resize_both(map, length, file_length, error) : status;
 }
 
 /* Sees to it that a failing page would come to us, and that every page is the file's own. */
@@ -624,6 +373,10 @@ int mapio_resize(mapio_map *map, size_t length, mapio_error *error)
     if (status != MAPIO_OK) {
         return status;
     }
-    return map->mode.anonymous ? resize_anonymous(map, length, error)
-                               : resize_file(map, length, error);
+    size_t old_length = map->length;
+    status = map->mode.anonymous ? view_fit(map, length, error) : resize_file(map, length, error);
+    if (status == MAPIO_OK) {
+        refresh_cut_page(map, old_length);
+    }
+    return status;
 }

@@ -8,8 +8,8 @@ static int range_resolve(size_t *length, const mapio_map *map, uint64_t offset, 
                          mapio_error *error)
 {
     *length = wanted;
-    if (wanted == MAPIO_TO_END && offset <= map->length) {
-        *length = map->length - (size_t)offset;
+    if (wanted == MAPIO_TO_END) {
+        *length = offset <= map->length ? map->length - (size_t)offset : 0;
     }
     mapio_status status = mapio__range_check(offset, *length, map->length);
     return status == MAPIO_OK ? MAPIO_OK : mapio__fail(error, status);

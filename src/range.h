@@ -39,6 +39,17 @@ static inline mapio_status mapio__range_check(uint64_t offset, uint64_t length, 
     return length > UINT64_MAX - offset ? MAPIO_E_OVERFLOW : MAPIO_E_RANGE;
 }
 
+/* `*span` = (count - 1) * stride, the distance of the first of `count` things from the last; false
+ * where that wraps. count and stride are not 0. */
+static inline bool mapio__span(uint64_t *span, uint64_t count, uint64_t stride)
+{
+    if (count - 1 > UINT64_MAX / stride) {
+        return false;
+    }
+    *span = (count - 1) * stride;
+    return true;
+}
+
 /* The largest multiple of `unit`, a power of two, that is not above `value`. */
 static inline uint64_t mapio__align_down(uint64_t value, size_t unit)
 {

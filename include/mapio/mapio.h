@@ -59,16 +59,17 @@
  * MAPIO_E_SYSTEM with ENOSPC from open or resize and the file keeps its length and content;
  * MAPIO_E_UNSUPPORTED where the file system cannot.
  *
- * Threads. Functions that take `const mapio_map *`, and mapio_put, mapio_put_byte, mapio_move,
- * mapio_fill, mapio_put_strided and mapio_flush, may run on one map from any number of threads at
- * once; bytes written by one while another reads them are unspecified, as with plain memory.
- * Functions that use the position (mapio_read ... mapio_tell) need one thread at a time.
- * mapio_resize and mapio_close need the map to themselves; mapio_pin makes them fail with
- * MAPIO_E_BUSY, which is how a thread protects an address that it uses. Different maps are
+ * Threads. All functions may run on one map from any number of threads at once, but for those that
+ * use the position (mapio_tell, mapio_seek, mapio_read, mapio_read_byte, mapio_readline,
+ * mapio_line_length, mapio_write, mapio_write_byte), which need one thread at a time, and
+ * mapio_resize and mapio_close, which need the map to themselves: mapio_pin makes these two fail
+ * with MAPIO_E_BUSY, which is how a thread protects an address that it uses. Bytes written by one
+ * thread while another reads them are unspecified, as with plain memory. Different maps are
  * independent.
  *
  * Fork. A child inherits every map: shared maps go on sharing memory with the parent, private and
- * copy-on-write maps part ways at the first store. Each process closes its own.
+ * copy-on-write maps part ways at the first store. Each process closes its own. Pins are inherited
+ * as well, those of threads that are not in the child included.
  */
 #ifndef MAPIO_MAPIO_H
 #define MAPIO_MAPIO_H
@@ -77,8 +78,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A program that links libmapio.a defines MAPIO_STATIC (pkg-config --static does); the symbols then
- * stay inside whatever it is linked into. */
+/* A program that links libmapio.a defines MAPIO_STATIC: it must on Windows, and elsewhere it keeps
+ * the symbols inside whatever the library is linked into. */
 #if defined(MAPIO_STATIC)
 #define MAPIO_API
 #elif defined(_WIN32) && defined(MAPIO_BUILDING_SHARED)
@@ -185,8 +186,9 @@ typedef enum mapio_open_bits {
         32 /* reserve the disk's blocks for the whole range, at every resize too */
 } mapio_open_bits;
 
-/* The value of `flags` and `prot` that means "what access says". */
-#define MAPIO_SYSTEM_DEFAULT (-1)
+/* The value of `flags` and `prot` that means "what access says", and that no system gives a
+ * meaning. */
+#define MAPIO_SYSTEM_DEFAULT INT32_MIN
 
 /* How to open. Begin with MAPIO_OPTIONS_INIT and set what differs; NULL in the place of a pointer
  * to it means all defaults. It may grow at its end: `size` tells the library which one it got. */
@@ -240,7 +242,8 @@ MAPIO_API int mapio_open_anonymous(mapio_map **map, const mapio_options *options
                                    mapio_error *error);
 
 /* Unmaps, closes the map's descriptor and frees it. NULL is allowed and does nothing. Does not wait
- * for the disk (see mapio_flush). MAPIO_E_BUSY, and nothing done, while the map is pinned. */
+ * for the disk (see mapio_flush). MAPIO_E_BUSY, and nothing done, while the map is pinned. After
+ * every other error the map is gone all the same. */
 MAPIO_API int mapio_close(mapio_map *map, mapio_error *error);
 
 /* ---- about a map ----------------------------------------------------------------------------- */
@@ -417,8 +420,9 @@ typedef enum mapio_flush_bits {
 /* Writes changed bytes in [offset, offset + length) to the file's disk; `length` MAPIO_TO_END means
  * to the end of the map. With `flags` 0 the bytes are durable once it has returned MAPIO_OK: they
  * survive a power cut as far as the disk keeps its word. Maps that never write to their file
- * (READ, COPY) have nothing to flush: the range is checked and that is all. MAPIO_E_SYSTEM where
- * the disk failed or is full; what was written is then unknown. */
+ * (READ, COPY) have nothing to flush: the range is checked and that is all. MAPIO_E_RANGE,
+ * MAPIO_E_OVERFLOW; MAPIO_E_SYSTEM where the disk failed or is full: what was written is then
+ * unknown. */
 MAPIO_API int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int flags,
                           mapio_error *error);
 
@@ -446,8 +450,9 @@ typedef enum mapio_advice {
  * beyond, means to the end of the map. The range is widened to whole pages, but advice that is not
  * known to leave content alone (DONTNEED, and every value of the system's own that this library
  * does not know as a hint) begins at the first whole page, so that it never drops bytes in front of
- * the range. MAPIO_E_RANGE where `offset` lies outside the map, MAPIO_E_SYSTEM for what the system
- * refuses. */
+ * the range; behind it, it takes the whole of the last page. MAPIO_E_RANGE where `offset` lies
+ * outside the map, MAPIO_E_INVALID for a portable value that does not exist, MAPIO_E_SYSTEM for
+ * what the system refuses. */
 MAPIO_API int mapio_advise(mapio_map *map, uint64_t offset, size_t length, int advice,
                            mapio_error *error);
 

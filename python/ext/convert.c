@@ -80,7 +80,13 @@ static bool single_byte(PyObject *object, uint8_t *value, bool *fits)
 {
     Py_buffer view;
     if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) == -1) {
-        return false;
+        /* A buffer that is no plain run of bytes is no single byte either. */
+        *fits = false;
+        bool plain = PyErr_ExceptionMatches(PyExc_BufferError) == 0;
+        if (!plain) {
+            PyErr_Clear();
+        }
+        return !plain;
     }
     *fits = view.len == 1;
     if (*fits) {

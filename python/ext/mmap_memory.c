@@ -193,7 +193,8 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
         raise_not_resizable();
         return false;
     }
-    if (length < 0 || mapio_offset(map) > (uint64_t)(PY_SSIZE_T_MAX - length)) {
+    uint64_t offset = object->anonymous ? 0 : mapio_offset(map);
+    if (length < 0 || offset > (uint64_t)(PY_SSIZE_T_MAX - length)) {
         PyErr_SetString(PyExc_ValueError, "new size out of range");
         return false;
     }
@@ -252,14 +253,6 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
 #define NAME_PREFIX "cpython:mmap:"
 enum { NAME_MAX_LENGTH = MAPIO_NAME_MAX - (sizeof(NAME_PREFIX) - 1) };
 
-/* Whether the system has no names for memory, or none like this one (Linux built without them says
- * the same of both). A name is for those who look, and no reason for a program to stop. */
-static bool name_is_unwanted(const mapio_error *error)
-{
-    return error->status == MAPIO_E_UNSUPPORTED ||
-           (error->status == MAPIO_E_SYSTEM && error->system_code == EINVAL);
-}
-
 PyObject *mmap_set_name(PyObject *self, PyObject *name)
 {
     mapio_map *map = mmap_use(self);
@@ -288,7 +281,8 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     memcpy(whole + sizeof(NAME_PREFIX) - 1, text, (size_t)length + 1);
     mapio_error error;
     int status = mapio_set_name(map, whole, &error);
-    if (status != MAPIO_OK && !name_is_unwanted(&error)) {
+    /* A name is for those who look: where the system has none, that is no reason to stop. */
+    if (status != MAPIO_OK && status != MAPIO_E_UNSUPPORTED) {
         return raise_error(map, &error, "");
     }
     Py_RETURN_NONE;

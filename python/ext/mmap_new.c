@@ -2,14 +2,13 @@
 #include "mmap_object.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 /* The arguments of mmap(). */
 typedef struct {
     int fileno;
     Py_ssize_t length;
-    int flags; /* NOT_GIVEN, or the system's bits */
+    int flags; /* MAPIO_SYSTEM_DEFAULT: not given */
     int prot;
     int access;
     long long offset;
@@ -17,15 +16,13 @@ typedef struct {
     int preallocate;
 } Arguments;
 
-enum { NOT_GIVEN = INT_MIN };
-
 static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = {"fileno", "length",  "flags",       "prot", "access",
                                         "offset", "trackfd", "preallocate", NULL};
     *given = (Arguments){
-        .flags = NOT_GIVEN,
-        .prot = NOT_GIVEN,
+        .flags = MAPIO_SYSTEM_DEFAULT,
+        .prot = MAPIO_SYSTEM_DEFAULT,
         .access = MAPIO_ACCESS_DEFAULT,
         .trackfd = 1,
     };
@@ -51,8 +48,8 @@ static int constant(const char *name)
 /* Whether flags or prot say something other than their defaults. */
 static bool by_hand(const Arguments *given)
 {
-    return (given->flags != NOT_GIVEN && given->flags != constant("MAP_SHARED")) ||
-           (given->prot != NOT_GIVEN &&
+    return (given->flags != MAPIO_SYSTEM_DEFAULT && given->flags != constant("MAP_SHARED")) ||
+           (given->prot != MAPIO_SYSTEM_DEFAULT &&
             given->prot != (constant("PROT_READ") | constant("PROT_WRITE")));
 }
 
@@ -77,10 +74,12 @@ static bool check(const Arguments *given)
     return true;
 }
 
-/* What cannot be asked of the library, but of the system, which would refuse it. */
-static bool refused(const Arguments *given)
+/* Whether there is no file behind the map. With MAP_ANONYMOUS, mmap(2) ignores the descriptor. */
+static bool is_anonymous(const Arguments *given)
 {
-    return (given->fileno == -1 && given->length == 0) || given->flags == MAPIO_SYSTEM_DEFAULT;
+    int bit = constant("MAP_ANONYMOUS");
+    bool by_flag = given->flags != MAPIO_SYSTEM_DEFAULT && (given->flags & bit) != 0;
+    return given->fileno == -1 || by_flag;
 }
 
 static mapio_options options_from(const Arguments *given)
@@ -88,8 +87,8 @@ static mapio_options options_from(const Arguments *given)
     mapio_options options = MAPIO_OPTIONS_INIT;
     options.access = (mapio_access)given->access;
     if (options.access == MAPIO_ACCESS_DEFAULT) {
-        options.flags = given->flags == NOT_GIVEN ? MAPIO_SYSTEM_DEFAULT : given->flags;
-        options.prot = given->prot == NOT_GIVEN ? MAPIO_SYSTEM_DEFAULT : given->prot;
+        options.flags = given->flags;
+        options.prot = given->prot;
     }
     options.offset = (uint64_t)given->offset;
     options.length = (size_t)given->length;
@@ -135,7 +134,7 @@ static mapio_map *open_map(const Arguments *given)
     mapio_map *map = NULL;
     mapio_error error;
     PyThreadState *thread = PyEval_SaveThread();
-    int status = given->fileno == -1 ? mapio_open_anonymous(&map, &options, &error)
+    int status = is_anonymous(given) ? mapio_open_anonymous(&map, &options, &error)
                                      : mapio_open_fd(&map, given->fileno, &options, &error);
     PyEval_RestoreThread(thread);
     if (status != MAPIO_OK) {
@@ -155,7 +154,7 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
                     given.offset) < 0) {
         return NULL;
     }
-    if (refused(&given)) {
+    if (is_anonymous(&given) && given.length == 0) {
         return raise_errno(EINVAL);
     }
     mapio_map *map = open_map(&given);
@@ -169,7 +168,7 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     MmapObject *object = mmap_object(self);
     object->map = map;
-    object->anonymous = given.fileno == -1;
+    object->anonymous = is_anonymous(&given);
     object->tracked = given.trackfd != 0;
     object->readonly = mapio_access_of(map) == MAPIO_ACCESS_READ;
     return self;

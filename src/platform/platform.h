@@ -46,6 +46,11 @@ int mapio__file_length(uint64_t *length, bool *sized, mapio__file file, mapio_er
 /* The system's name for the file, terminated, as mapio_path. */
 int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error);
 
+/* Reads `length` bytes at `offset` of the file; what lies behind its end leaves the buffer alone.
+ */
+int mapio__file_read(void *buffer, mapio__file file, uint64_t offset, size_t length,
+                     mapio_error *error);
+
 /* Cuts or extends the file; new bytes are zero and may be a hole. Length is at most INT64_MAX. */
 int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error);
 
@@ -53,8 +58,9 @@ int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error
  * failure some may be reserved. MAPIO_E_UNSUPPORTED where the file system cannot. */
 int mapio__file_reserve(mapio__file file, uint64_t offset, uint64_t length, mapio_error *error);
 
-/* Removes the file `path`, which this process has just made; failure is of no use to anyone. */
-void mapio__file_remove(const char *path);
+/* Removes the name `path` if it is that of `file`, which this process has just made; failure is of
+ * no use to anyone. */
+void mapio__file_remove(const char *path, mapio__file file);
 
 /* ---- views ---- */
 
@@ -94,7 +100,7 @@ int mapio__view_unmap(mapio__view *view, mapio_error *error);
  * MAPIO_E_UNSUPPORTED where this view cannot become longer but by mapping again. */
 int mapio__view_resize(mapio__view *view, size_t length, mapio_error *error);
 
-/* True where a view of this mode can become longer. */
+/* True where a view of this mode, once it is there, can become longer. */
 bool mapio__view_can_grow(const mapio__mode *mode);
 
 /* Writes the changed pages of [start, start + length), start aligned to the page, to the disk.

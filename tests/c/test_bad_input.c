@@ -160,10 +160,41 @@ static void paths_that_cannot_be_opened(void **state)
     file_make(f, LENGTH);
     (void)strncat(f->path, "/inside", sizeof(f->path) - strlen(f->path) - 1);
     assert_system_fails(mapio_open_path(&map, f->path, &create, &failure), MAPIO_E_SYSTEM, ENOTDIR);
+    assert_fails(mapio_open_path(&map, NULL, NULL, &failure), MAPIO_E_INVALID);
     assert_null(map);
 }
 
 /* ---- options ---- */
+
+/* A file cannot be asked to be anonymous memory. */
+static void file_is_not_anonymous(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+
+    file_make(f, LENGTH);
+    options.flags = MAP_SHARED | MAP_ANONYMOUS;
+    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
+    assert_null(map);
+}
+
+/* Options of a newer header that ask for what this library does not know are refused. */
+static void newer_options_are_refused(void **state)
+{
+    struct {
+        mapio_options known;
+        uint64_t newer;
+    } options = {options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH), 0};
+    mapio_map *map = NULL;
+
+    (void)state;
+    options.known.size = sizeof(options);
+    assert_ok(mapio_open_anonymous(&map, &options.known, &failure));
+    assert_ok(mapio_close(map, &failure));
+    options.newer = 1;
+    assert_fails(mapio_open_anonymous(&map, &options.known, &failure), MAPIO_E_UNSUPPORTED);
+}
 
 typedef struct options_case {
     mapio_access access;
@@ -366,6 +397,8 @@ int main(void)
         with_fixture(named_pipes_do_not_wait),
         with_fixture(devices),
         with_fixture(paths_that_cannot_be_opened),
+        with_fixture(file_is_not_anonymous),
+        with_fixture(newer_options_are_refused),
         with_fixture(contradicting_options),
         with_fixture(invalid_options_create_nothing),
         with_fixture(descriptors_are_not_created),

@@ -2,8 +2,10 @@
 #include "support.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { LENGTH = 10000 };
 
@@ -29,6 +31,21 @@ static void create_makes_the_file(void **state)
     assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
     assert_file_untouched(f, LENGTH + 1);
+}
+
+/* CREATE through a symbolic link to nowhere makes the file at its end. */
+static void create_follows_a_link_to_nowhere(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    char link[sizeof(f->path) + 8];
+
+    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    (void)snprintf(link, sizeof(link), "%s.link", f->path);
+    assert_int_equal(symlink(f->path, link), 0);
+    assert_ok(mapio_open_path(&f->map, link, &options, &failure));
+    assert_u64(file_length(f), LENGTH);
+    assert_int_equal(unlink(link), 0);
 }
 
 /* CREATE without a length gives an empty file and an empty map. */
@@ -185,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(create_makes_the_file),
+        with_fixture(create_follows_a_link_to_nowhere),
         with_fixture(create_without_length_is_empty),
         with_fixture(missing_file_is_not_made),
         with_fixture(exclusive_refuses_an_existing_file),

@@ -269,6 +269,38 @@ static void shared_memory_shrinks_only(void **state)
     assert_u64(mapio_length(f->map), 0);
 }
 
+/* A private map that was cut and grows again shows the file, not what was stored behind the cut. */
+static void regrown_private_map_shows_the_file(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 0);
+
+    file_make(f, 4096);
+    options.flags = MAP_PRIVATE;
+    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(mapio_fill(f->map, 0, 4096, 'X', &failure));
+    assert_ok(mapio_resize(f->map, 1000, &failure));
+    assert_int_equal(pwrite(f->fd, "Y", 1, 2000), 1);
+    assert_ok(mapio_resize(f->map, 4096, &failure));
+    assert_map_filled(f->map, 0, 1000, 'X');
+    assert_map_filled(f->map, 1000, 1000, 0);
+    assert_map_filled(f->map, 2000, 1, 'Y');
+    assert_map_filled(f->map, 2001, 2095, 0);
+}
+
+/* Nothing stands in the way of an empty shared map that grows, wherever its offset. */
+static void empty_shared_memory_grows(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, UINT64_MAX - 1, 0);
+
+    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
+    assert_ok(mapio_resize(f->map, 5000, &failure));
+    assert_map_filled(f->map, 0, 5000, 0);
+    assert_ok(mapio_resize(f->map, 100, &failure));
+    assert_fails(mapio_resize(f->map, 200, &failure), MAPIO_E_UNSUPPORTED);
+}
+
 /* ---- the position ---- */
 
 /* The position stays, beyond the new end too: there is nothing to read or write there, and growing
@@ -418,6 +450,8 @@ int main(void)
         with_fixture(private_memory_grows_and_shrinks),
         with_fixture(cut_memory_is_zero_when_grown_again),
         with_fixture(shared_memory_shrinks_only),
+        with_fixture(regrown_private_map_shows_the_file),
+        with_fixture(empty_shared_memory_grows),
         with_fixture(position_stays),
         with_fixture(unwritable_maps_are_not_resizable),
         with_fixture(pinned_map_is_busy),

@@ -310,3 +310,16 @@ def test_works_with_re(text: mapio.mmap) -> None:
     match = re.search(rb"second (\w+)", text)
     assert match is not None
     assert match.span(1) == (20, 24)
+
+
+def test_anonymous_flag_ignores_the_descriptor(path: Path) -> None:
+    """As mmap(2) does: growing then cannot lead to memory with nothing behind it."""
+    path.write_bytes(b"a file" * PAGE)
+    with path.open("r+b") as file:
+        flags = mapio.MAP_SHARED | mapio.MAP_ANONYMOUS
+        with mapio.mmap(file.fileno(), PAGE, flags=flags) as made:
+            assert made[:] == bytes(PAGE)
+            assert made.size() == PAGE
+            with pytest.raises(ValueError, match="shared anonymous"):
+                made.resize(4 * PAGE)
+    assert path.read_bytes() == b"a file" * PAGE

@@ -159,3 +159,27 @@ def test_bounds_beyond_the_machine_are_as_in_the_running_interpreter(
         for arguments in ((b"5", bound), (b"5", 0, bound)):
             expected = outcome(getattr(theirs, method), *arguments)
             assert outcome(getattr(digits, method), *arguments) == expected
+
+
+SEAM = 64 * 1024  # what is searched before other threads are let run
+
+
+@BOTH
+@pytest.mark.parametrize("size", [1, 2, 8, 70_000])
+@pytest.mark.parametrize("seam", [SEAM, 3 * SEAM], ids=["from the start", "from the end"])
+def test_needle_across_the_first_stretch(
+    map_bytes: MapMaker, method: str, size: int, seam: int
+) -> None:
+    """A search that lets other threads run goes on where it stopped, and misses nothing between."""
+    length = 4 * SEAM
+    made = map_bytes(bytes(length))
+    needle = b"\1" + bytes(size - 2) + b"\2" if size > 1 else b"\1"
+    for near in range(-size, size + 3) if size < 10 else (-size, -size + 1, -1, 0, 1, 2):
+        place = seam + near
+        if not 0 <= place <= length - size:
+            continue
+        made[place : place + size] = needle
+        assert getattr(made, method)(needle, 0) == place
+        assert getattr(made, method)(needle, place + 1) == -1
+        assert getattr(made, method)(needle, 0, place + size - 1) == -1
+        made[place : place + size] = bytes(size)

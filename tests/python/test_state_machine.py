@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from support import Outcome
 
 STEPS_A_RUN = 50
-LARGEST = 4 * PAGE
+LARGEST = 20 * PAGE  # long enough for calls that let other threads run
 
 
 def accepts(name: str, *arguments: object) -> bool:

@@ -22,22 +22,25 @@ static int open_retry(const char *path, int flags, mode_t permission)
     return fd;
 }
 
+enum { CREATE_ATTEMPTS = 3 };
+
 /* Opens what exists, else creates, and again should another process remove or make it in between;
- * so that one of the two always tells whether this process made the file. */
+ * so that one of the two tells whether this process made the file. A name that both is there and is
+ * not is a symbolic link to nowhere: the file is made at its end, and stays, come what may. */
 static int open_or_create(bool *created, const char *path, int flags, mode_t permission)
 {
-    for (;;) {
+    for (int attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
         int fd = open_retry(path, flags | O_CREAT | O_EXCL, permission);
+        *created = fd != -1;
         if (fd != -1 || errno != EEXIST) {
-            *created = fd != -1;
             return fd;
         }
         fd = open_retry(path, flags, 0);
         if (fd != -1 || errno != ENOENT) {
-            *created = false;
             return fd;
         }
     }
+    return open_retry(path, flags | O_CREAT, permission);
 }
 
 int mapio__file_open(mapio__file *file, bool *created, const char *path, bool writable,
@@ -101,10 +104,27 @@ int mapio__file_length(uint64_t *length, bool *sized, mapio__file file, mapio_er
         *sized = mapio__block_device_length(length, (int)file);
         return MAPIO_OK;
     }
-    /* Shared memory objects have no file type on some systems, but a length. */
-    *sized = S_ISREG(status.st_mode) || (status.st_mode & S_IFMT) == 0;
+    /* Shared memory objects have no file type on some systems, but a length; what has neither is
+     * one of Linux's anonymous inodes (perf_event_open(2), io_uring), some of which can be mapped.
+     */
+    *sized = S_ISREG(status.st_mode) || ((status.st_mode & S_IFMT) == 0 && status.st_size > 0);
     if (*sized) {
         *length = (uint64_t)status.st_size;
+    }
+    return MAPIO_OK;
+}
+
+int mapio__file_read(void *buffer, mapio__file file, uint64_t offset, size_t length,
+                     mapio_error *error)
+{
+    size_t done = 0;
+    ssize_t count = 1;
+    while (done < length && count != 0) {
+        count = pread((int)file, (uint8_t *)buffer + done, length - done, (off_t)(offset + done));
+        if (count == -1 && errno != EINTR) {
+            return mapio__fail_system(error, errno, "pread");
+        }
+        done += count > 0 ? (size_t)count : 0;
     }
     return MAPIO_OK;
 }
@@ -148,7 +168,12 @@ int mapio__file_reserve(mapio__file file, uint64_t offset, uint64_t length, mapi
     return code == 0 ? MAPIO_OK : mapio__fail_system(error, code, "fallocate");
 }
 
-void mapio__file_remove(const char *path)
+void mapio__file_remove(const char *path, mapio__file file)
 {
-    (void)unlink(path);
+    struct stat named;
+    struct stat ours;
+    if (stat(path, &named) == 0 && fstat((int)file, &ours) == 0 && named.st_dev == ours.st_dev &&
+        named.st_ino == ours.st_ino) {
+        (void)unlink(path);
+    }
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,16 +41,13 @@ void mapio__system_message(char *buffer, size_t capacity, int32_t code)
 int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error)
 {
     char link[64];
+    char path[PATH_MAX + 1] = {'\0'};
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", (int)file);
-    ssize_t length = readlink(link, buffer, capacity);
-    if (length == -1) {
+    if (readlink(link, path, PATH_MAX) == -1) {
         return mapio__fail_system(error, errno, "readlink");
     }
-    if ((size_t)length >= capacity) {
-        return mapio__fail(error, MAPIO_E_RANGE);
-    }
-    buffer[length] = '\0';
-    return MAPIO_OK;
+    int length = snprintf(buffer, capacity, "%s", path);
+    return (size_t)length < capacity ? MAPIO_OK : mapio__fail(error, MAPIO_E_RANGE);
 }
 #elif defined(F_GETPATH)
 /* fcntl(2) of macOS writes up to MAXPATHLEN bytes. */
@@ -161,15 +159,16 @@ int mapio__view_grow(mapio__view *view, size_t length, mapio_error *error)
 
 #if defined(__linux__) && defined(PR_SET_VMA)
 /* PR_SET_VMA_ANON_NAME(2const), since Linux 5.17. EINVAL, which a good name and range never are,
- * says that the kernel is older or was built without it. */
+ * says that the kernel is older or was built without it; EBADF, that it names private memory only
+ * (before 6.2). */
 int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error)
 {
     size_t page = mapio__page_size();
     size_t length = (view->length + page - 1) / page * page;
     if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)(uintptr_t)view->base, length,
               (unsigned long)(uintptr_t)name) == -1) {
-        return errno == EINVAL ? mapio__fail_unsupported(error, errno, "prctl")
-                               : mapio__fail_system(error, errno, "prctl");
+        return errno == EINVAL || errno == EBADF ? mapio__fail_unsupported(error, errno, "prctl")
+                                                 : mapio__fail_system(error, errno, "prctl");
     }
     return MAPIO_OK;
 }

@@ -49,7 +49,8 @@ static void prot_resolve(mapio__mode *mode)
     }
 }
 
-/* Flags that name an address, which is the library's to choose. */
+/* Flags that are not the caller's to set: the library chooses the address, and whether there is a
+ * file behind the map is said by the function that opens it. */
 static const int fixed_flags = MAP_FIXED
 #ifdef MAP_FIXED_NOREPLACE
                                | MAP_FIXED_NOREPLACE
@@ -60,7 +61,8 @@ int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool an
                         mapio_error *error)
 {
     *mode = (mapio__mode){.anonymous = anonymous};
-    if (!access_resolve(mode, options) || (mode->flags & fixed_flags) != 0) {
+    if (!access_resolve(mode, options) || (mode->flags & fixed_flags) != 0 ||
+        (!anonymous && (mode->flags & MAP_ANONYMOUS) != 0)) {
         return mapio__fail(error, MAPIO_E_INVALID);
     }
     prot_resolve(mode);
@@ -140,7 +142,8 @@ int mapio__view_flush(void *start, size_t length, mapio__file file, int flags, m
     if (msync(start, length, native) == -1) {
         return mapio__fail_system(error, errno, "msync");
     }
-    return (native & MS_SYNC) != 0 ? mapio__file_settle(file, error) : MAPIO_OK;
+    /* MS_SYNC is 0 on FreeBSD: what was not asked to be asynchronous is to be durable. */
+    return (native & MS_ASYNC) == 0 ? mapio__file_settle(file, error) : MAPIO_OK;
 }
 
 int mapio__view_advise(void *start, size_t length, int native, mapio_error *error)

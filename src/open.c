@@ -1,0 +1,275 @@
+/* Opening: from options and a file to a map, with everything undone that was done for a map that is
+ * not to be. */
+#include <string.h>
+
+#include "map.h"
+
+/* The file of a map to be, and what was done to it for the map's sake. */
+typedef struct map_source {
+    mapio__file file;
+    const char *path;       /* NULL: by descriptor */
+    bool owned;             /* file is ours to close */
+    bool created;           /* by us */
+    bool extended;          /* by us */
+    uint64_t length_before; /* where extended */
+} map_source;
+
+/* Whether a newer header's options ask for something that this library does not know: fields behind
+ * those that it knows, with a value other than the default, which is zero bytes. */
+static bool asks_for_more(const mapio_options *given)
+{
+    const uint8_t *bytes = (const uint8_t *)given;
+    for (size_t i = sizeof(*given); i < given->size; i++) {
+        if (bytes[i] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The options as this library knows them: those of an older or a newer header, or none. */
+static int options_read(mapio_options *known, const mapio_options *given, mapio_error *error)
+{
+    *known = (mapio_options)MAPIO_OPTIONS_INIT;
+    if (given == NULL) {
+        return MAPIO_OK;
+    }
+    if (given->size < sizeof(given->size)) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    if (asks_for_more(given)) {
+        return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+    }
+    memcpy(known, given, (size_t)mapio__min(given->size, sizeof(*known)));
+    const unsigned bits = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND |
+                          MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY | MAPIO_OPEN_PREALLOCATE;
+    bool exclusive_alone =
+        (known->open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE)) == MAPIO_OPEN_EXCLUSIVE;
+    if ((known->open & ~bits) != 0 || exclusive_alone) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    return MAPIO_OK;
+}
+
+/* How much of a file to map that has a length. */
+static int length_from_file(size_t *length, uint64_t file_length, const mapio_options *options,
+                            mapio_error *error)
+{
+    if (options->offset > file_length) {
+        return mapio__fail(error, MAPIO_E_BEYOND_FILE);
+    }
+    uint64_t rest = file_length - options->offset;
+    if (rest == 0 && (options->open & MAPIO_OPEN_NONEMPTY) != 0) {
+        return mapio__fail(error, file_length == 0 ? MAPIO_E_EMPTY : MAPIO_E_BEYOND_FILE);
+    }
+    if (rest > MAPIO__MEMORY_MAX) {
+        return mapio__fail(error, MAPIO_E_OVERFLOW);
+    }
+    *length = (size_t)rest;
+    return MAPIO_OK;
+}
+
+/* Makes the file of `source` at least `end` bytes long, or says that it is not. */
+static int reach(map_source *source, uint64_t file_length, uint64_t end, unsigned open,
+                 mapio_error *error)
+{
+    if (end <= file_length) {
+        return MAPIO_OK;
+    }
+    if ((open & MAPIO_OPEN_EXTEND) == 0) {
+        return mapio__fail(error, MAPIO_E_BEYOND_FILE);
+    }
+    int status = mapio__file_set_length(source->file, end, error);
+    if (status == MAPIO_OK) {
+        source->extended = true;
+        source->length_before = file_length;
+    }
+    return status;
+}
+
+/* Resolves options->length against the file, extending it if asked to. */
+static int length_resolve(size_t *length, map_source *source, const mapio_options *options,
+                          mapio_error *error)
+{
+    uint64_t end = 0;
+    if (!mapio__add(&end, options->offset, options->length) || end > MAPIO__FILE_MAX) {
+        return mapio__fail(error, MAPIO_E_OVERFLOW);
+    }
+    uint64_t file_length = 0;
+    bool sized = false;
+    int status = mapio__file_length(&file_length, &sized, source->file, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    if (!sized) {
+        *length = options->length;
+        return *length == 0 ? mapio__fail(error, MAPIO_E_INVALID) : MAPIO_OK;
+    }
+    if (options->length == 0) {
+        return length_from_file(length, file_length, options, error);
+    }
+    *length = options->length;
+    return reach(source, file_length, end, options->open, error);
+}
+
+/* Puts the file back as it was and lets go of it. What was captured of the failure that led here
+ * stays: these calls report nowhere. */
+static void source_undo(const map_source *source)
+{
+    if (source->created) {
+        mapio__file_remove(source->path, source->file);
+    } else if (source->extended) {
+        (void)mapio__file_set_length(source->file, source->length_before, NULL);
+    }
+    if (source->owned) {
+        (void)mapio__file_close(source->file, NULL);
+    }
+}
+
+/* The map's own descriptor: the source's where it is ours, else a duplicate; none if not tracked.
+ */
+static int map_take_file(mapio_map *map, map_source *source, mapio_error *error)
+{
+    if (!map->tracked) {
+        bool close = source->owned;
+        source->owned = false;
+        return close ? mapio__file_close(source->file, error) : MAPIO_OK;
+    }
+    if (!source->owned) {
+        return mapio__file_duplicate(&map->file, source->file, error);
+    }
+    map->file = source->file;
+    source->owned = false;
+    return MAPIO_OK;
+}
+
+/* Maps what `options` ask of the source. */
+static int map_fill(mapio_map *map, map_source *source, const mapio_options *options,
+                    mapio_error *error)
+{
+    size_t length = 0;
+    int status = length_resolve(&length, source, options, error);
+    if (status == MAPIO_OK) {
+        status = mapio__map_reserve(map, source->file, length, error);
+    }
+    if (status == MAPIO_OK) {
+        status = mapio__map_shape(map, source->file, length, error);
+    }
+    if (status == MAPIO_OK) {
+        status = map_take_file(map, source, error);
+    }
+    return status;
+}
+
+/* Whether the options suit a map that does or does not write to its file. */
+static int check_writes(const mapio_map *map, unsigned open, mapio_error *error)
+{
+    bool writes = map->mode.shared && map->mode.writable;
+    const unsigned for_writers = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND | MAPIO_OPEN_PREALLOCATE;
+    if (!writes && (open & for_writers) != 0) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    return MAPIO_OK;
+}
+
+/* An empty map for a file, with the options checked. */
+static int map_for_file(mapio_map **map, mapio_options *known, const mapio_options *options,
+                        mapio_error *error)
+{
+    int status = options_read(known, options, error);
+    if (status == MAPIO_OK) {
+        status = mapio__map_new(map, known, false, error);
+    }
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = check_writes(*map, known->open, error);
+    if (status != MAPIO_OK) {
+        mapio__map_free(*map);
+    }
+    return status;
+}
+
+/* Fills the map from the source and hands it out, or undoes both. */
+static int map_finish(mapio_map **map, mapio_map *made, map_source *source,
+                      const mapio_options *options, mapio_error *error)
+{
+    int status = map_fill(made, source, options, error);
+    if (status != MAPIO_OK) {
+        source_undo(source);
+        mapio__map_free(made);
+        return status;
+    }
+    *map = made;
+    return MAPIO_OK;
+}
+
+int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
+                    mapio_error *error)
+{
+    mapio_options known;
+    mapio_map *made = NULL;
+    if (path == NULL) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    int status = map_for_file(&made, &known, options, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    map_source source = {.file = MAPIO__NO_FILE, .path = path};
+    bool write = made->mode.shared && made->mode.writable;
+    status = mapio__file_open(&source.file, &source.created, path, write, known.open,
+                              known.permission, error);
+    if (status != MAPIO_OK) {
+        mapio__map_free(made);
+        return status;
+    }
+    source.owned = true;
+    return map_finish(map, made, &source, &known, error);
+}
+
+int mapio_open_fd(mapio_map **map, int fd, const mapio_options *options, mapio_error *error)
+{
+    mapio_options known;
+    mapio_map *made = NULL;
+    int status = map_for_file(&made, &known, options, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    map_source source = {.file = MAPIO__NO_FILE};
+    status = (known.open & MAPIO_OPEN_CREATE) != 0 ? mapio__fail(error, MAPIO_E_INVALID)
+                                                   : mapio__file_from_fd(&source.file, fd, error);
+    if (status != MAPIO_OK) {
+        mapio__map_free(made);
+        return status;
+    }
+    return map_finish(map, made, &source, &known, error);
+}
+
+int mapio_open_anonymous(mapio_map **map, const mapio_options *options, mapio_error *error)
+{
+    mapio_options known;
+    mapio_map *made = NULL;
+    int status = options_read(&known, options, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    const unsigned for_files = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND | MAPIO_OPEN_PREALLOCATE;
+    if ((known.open & for_files) != 0) {
+        return mapio__fail(error, MAPIO_E_INVALID);
+    }
+    if (known.length == 0 && (known.open & MAPIO_OPEN_NONEMPTY) != 0) {
+        return mapio__fail(error, MAPIO_E_EMPTY);
+    }
+    status = mapio__map_new(&made, &known, true, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = mapio__map_shape(made, MAPIO__NO_FILE, known.length, error);
+    if (status != MAPIO_OK) {
+        mapio__map_free(made);
+        return status;
+    }
+    *map = made;
+    return MAPIO_OK;
+}
