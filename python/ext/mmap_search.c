@@ -66,6 +66,10 @@ static uint64_t bound_from(Py_ssize_t bound, size_t length)
 static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *args,
                                Py_ssize_t count)
 {
+    /* Between the needle and the bounds, every version looks whether the map is closed. */
+    if (mmap_use(self) == NULL) {
+        return NULL;
+    }
     bool start_given = count > 0 && args[0] != Py_None;
     bool end_given = count > 1 && args[1] != Py_None;
     Py_ssize_t start = 0;

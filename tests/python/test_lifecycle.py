@@ -34,7 +34,6 @@ USES: dict[str, Callable[[Any], object]] = {
     "get extended slice": lambda made: made[::2],
     "set item": lambda made: made.__setitem__(0, 1),
     "set slice": lambda made: made.__setitem__(slice(0, 2), b"ab"),
-    "delete item": lambda made: made.__delitem__(0),
     "enter": lambda made: made.__enter__(),
     "find": lambda made: made.find(b"a"),
     "rfind": lambda made: made.rfind(b"a", 0, 5),
@@ -79,6 +78,13 @@ def test_closed_map_raises(digits: mapio.mmap, use: str) -> None:
     digits.close()
     with pytest.raises(ValueError, match="^mmap closed or invalid$"):
         USES[use](digits)
+
+
+def test_deleting_from_a_closed_map_is_an_error(digits: mapio.mmap) -> None:
+    """Which of the two errors is told differs between versions."""
+    digits.close()
+    with pytest.raises((TypeError, ValueError)):
+        del digits[0]
 
 
 def test_every_method_of_a_closed_map_is_tried() -> None:
