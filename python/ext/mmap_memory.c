@@ -33,11 +33,13 @@ static bool flush_keywords(Flush *flush, PyObject *const *values, PyObject *name
     return true;
 }
 
-static bool flush_arguments(Flush *flush, PyObject *const *args, Py_ssize_t count, PyObject *names)
+static bool flush_arguments(PyObject *self, Flush *flush, PyObject *const *args, Py_ssize_t count,
+                            PyObject *names)
 {
     *flush = (Flush){.size = -1};
     return check_count("flush", count, 0, 2) &&
            (count < 1 || convert_size(args[0], &flush->offset)) &&
+           (FLUSH_SIZE_COMES_FIRST || mmap_use(self) != NULL) &&
            (count < 2 || convert_optional_size(args[1], &flush->size)) &&
            flush_keywords(flush, args + count, names);
 }
@@ -58,7 +60,7 @@ static bool flush_refused(const Flush *flush, const MmapObject *object)
 PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     Flush flush;
-    if (!mmap_first_look(self) || !flush_arguments(&flush, args, count, names)) {
+    if (!mmap_first_look(self) || !flush_arguments(self, &flush, args, count, names)) {
         return NULL;
     }
     mapio_map *map = mmap_use(self);
@@ -94,11 +96,12 @@ typedef struct {
     bool length_given;
 } Advice;
 
-static bool advice_arguments(Advice *advice, PyObject *const *args, Py_ssize_t count)
+static bool advice_arguments(PyObject *self, Advice *advice, PyObject *const *args,
+                             Py_ssize_t count)
 {
     *advice = (Advice){.length_given = count > 2 && args[2] != Py_None};
     return check_count("madvise", count, 1, 3) && convert_int(args[0], &advice->option) &&
-           (count < 2 || convert_size(args[1], &advice->start)) &&
+           (count < 2 || convert_size(args[1], &advice->start)) && mmap_use(self) != NULL &&
            (!advice->length_given || convert_size(args[2], &advice->length));
 }
 
@@ -126,7 +129,7 @@ static bool advice_check(const Advice *advice, const mapio_map *map)
 PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Advice advice;
-    if (!mmap_first_look(self) || !advice_arguments(&advice, args, count)) {
+    if (!mmap_first_look(self) || !advice_arguments(self, &advice, args, count)) {
         return NULL;
     }
     mapio_map *map = mmap_use(self);
