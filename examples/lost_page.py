@@ -40,6 +40,8 @@ def run_with(module: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode < 0:
         return f"killed by {signal.Signals(-done.returncode).name}"
+    if done.returncode > 0:
+        return f"ended with status {done.returncode}"
     return f"lives, and was told: {done.stdout.strip()}"
 
 

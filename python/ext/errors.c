@@ -36,12 +36,12 @@ PyObject *raise_index(void)
  * worth a place in every object, and belong to the interpreter that runs. */
 static PyObject *class_of(const char *module, const char *name)
 {
-    PyObject *object = PyImport_ImportModule(module);
-    if (object == NULL) {
-        return NULL;
-    }
-    PyObject *class = PyObject_GetAttrString(object, name);
-    Py_DECREF(object);
+    /* Interned: the cache of attributes keeps every name object that it was ever asked for. */
+    PyObject *attribute = PyUnicode_InternFromString(name);
+    PyObject *object = attribute == NULL ? NULL : PyImport_ImportModule(module);
+    PyObject *class = object == NULL ? NULL : PyObject_GetAttr(object, attribute);
+    Py_XDECREF(object);
+    Py_XDECREF(attribute);
     return class;
 }
 

@@ -35,6 +35,11 @@ def outcome(call: Callable[..., Any], *arguments: object) -> Outcome:
         return Outcome(type(error), None)
 
 
+def under_sanitizer() -> bool:
+    """Whether this process runs with the address sanitizer, which handles SIGBUS itself."""
+    return "libasan" in os.environ.get("LD_PRELOAD", "")
+
+
 def assert_same_error(use: Callable[[Any], Any]) -> None:
     """`use(module)` must raise with both modules, and the same type of exception."""
     theirs = outcome(use, standard)
