@@ -25,7 +25,7 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
-    test-mremap lint format bench-calls install clean FORCE
+    test-mremap test-fault test-tsan lint format bench-calls install clean FORCE
 
 help: ## list the commands
 	@echo "make COMMAND, where COMMAND is one of"
@@ -58,6 +58,7 @@ build/demo/build.ninja: OPTIONS = -Dtests=disabled
 build/c/build.ninja: OPTIONS = -Dtests=enabled
 build/mremap/build.ninja: OPTIONS = -Dtests=enabled -Dmremap=false
 build/asan/build.ninja: OPTIONS = -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false
+build/tsan/build.ninja: OPTIONS = -Dtests=enabled -Db_sanitize=thread -Db_lundef=false -Dc_args=-Wno-tsan
 build/lint/build.ninja: OPTIONS = -Dtests=enabled -Dpython=enabled -Ddefault_library=static
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
@@ -88,7 +89,7 @@ test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python pac
 	@$(PYTEST) tests/python tests/compat $(PYTEST_ARGS)
 
 test-all: ## run all of the tests below, too
-	@$(MAKE) test test-mremap test-valgrind test-asan test-interpreters
+	@$(MAKE) test test-mremap test-valgrind test-asan test-fault test-tsan test-interpreters
 
 test-interpreters: ## run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
@@ -113,6 +114,15 @@ test-asan: $(VENV)/.ready-test build/asan/build.ninja ## run all tests with the 
 	    EXTENSION_ARGS="-Csetup-args=-Db_lto=false -Csetup-args=-Db_sanitize=address,undefined -Csetup-args=-Db_lundef=false"
 	@LD_PRELOAD="$(SANITIZERS)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	    build/venv-asan/bin/python -m pytest -q tests/python tests/compat $(PYTEST_ARGS)
+
+# Thousands of rounds and a minute of threads, where `make test` has a few.
+LONG = MAPIO_FAULT_ROUNDS=20000 MAPIO_FAULT_SECONDS=60
+test-fault: $(VENV)/.ready-test build/c/build.ninja ## lose pages for minutes, in every way
+	@$(SETUP) system fault || echo "skipped: the fault tests with FUSE"
+	@$(LONG) $(C_TEST) build/c --suite fault --timeout-multiplier 10
+
+test-tsan: $(VENV)/.ready-test build/tsan/build.ninja ## lose pages in threads under the thread sanitizer
+	@TSAN_OPTIONS="halt_on_error=1 history_size=7 suppressions=$(CURDIR)/tests/fault/tsan.supp" $(LONG) $(C_TEST) build/tsan fault_threads --timeout-multiplier 10
 
 bench-calls: $(EXTENSION) ## time single calls beside those of the standard module
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)

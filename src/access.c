@@ -15,34 +15,27 @@ static size_t piece(size_t length, size_t done)
     return (size_t)mapio__min(PIECE, length - done);
 }
 
-/* One piece of copy_inside, by way of a buffer: zeros of a lost page must not be stored. */
-static void copy_piece(mapio__guard guard, uint8_t *target, const uint8_t *source, size_t length)
-{
-    uint8_t bounce[BOUNCE];
-    memcpy(bounce, source, length);
-    if (mapio__guard_whole(guard)) {
-        memcpy(target, bounce, length);
-    }
-}
-
 /* Between memory of which both sides, or parts of them, may be the map's own: from the end that
- * does not run over the source where they overlap. */
+ * does not run over the source where they overlap, and by way of a buffer, so that the zeros of a
+ * lost page are not stored. */
 static int copy_inside(const mapio_map *map, uint8_t *target, const uint8_t *source, size_t length,
                        mapio_error *error)
 {
+    uint8_t bounce[BOUNCE];
     mapio__guard guard;
-    const mapio__touch touch = {0, map->length, true};
+    const mapio__touch touch = mapio__hull(map, target, length, source, length);
     int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
     bool forward = (uintptr_t)target <= (uintptr_t)source;
-    for (size_t done = 0; done < length && mapio__guard_whole(guard); done += BOUNCE) {
+    for (size_t done = 0; done < length && status == MAPIO_OK; done += BOUNCE) {
         size_t count = (size_t)mapio__min(BOUNCE, length - done);
         size_t at = forward ? done : length - done - count;
-        copy_piece(guard, target + at, source + at, count);
+        memcpy(bounce, source + at, count);
+        status = mapio__guard_check(&guard, touch, error);
+        if (status == MAPIO_OK) {
+            memcpy(target + at, bounce, count);
+        }
     }
-    return mapio__guard_end(guard, touch, error);
+    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
 
 static int copy_out(void *buffer, const mapio_map *map, size_t offset, size_t length,
@@ -51,13 +44,11 @@ static int copy_out(void *buffer, const mapio_map *map, size_t offset, size_t le
     mapio__guard guard;
     const mapio__touch touch = {offset, length, false};
     int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    for (size_t done = 0; done < length && mapio__guard_whole(guard); done += PIECE) {
+    for (size_t done = 0; done < length && status == MAPIO_OK; done += PIECE) {
         memcpy((uint8_t *)buffer + done, map->data + offset + done, piece(length, done));
+        status = mapio__guard_check(&guard, touch, error);
     }
-    return mapio__guard_end(guard, touch, error);
+    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
 
 static int copy_in(mapio_map *map, size_t offset, const void *buffer, size_t length,
@@ -66,13 +57,11 @@ static int copy_in(mapio_map *map, size_t offset, const void *buffer, size_t len
     mapio__guard guard;
     const mapio__touch touch = {offset, length, true};
     int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    for (size_t done = 0; done < length && mapio__guard_whole(guard); done += PIECE) {
+    for (size_t done = 0; done < length && status == MAPIO_OK; done += PIECE) {
         memcpy(map->data + offset + done, (const uint8_t *)buffer + done, piece(length, done));
+        status = mapio__guard_check(&guard, touch, error);
     }
-    return mapio__guard_end(guard, touch, error);
+    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
 
 static int set(mapio_map *map, size_t offset, size_t length, uint8_t byte, mapio_error *error)
@@ -80,13 +69,21 @@ static int set(mapio_map *map, size_t offset, size_t length, uint8_t byte, mapio
     mapio__guard guard;
     const mapio__touch touch = {offset, length, true};
     int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    for (size_t done = 0; done < length && mapio__guard_whole(guard); done += PIECE) {
+    for (size_t done = 0; done < length && status == MAPIO_OK; done += PIECE) {
         memset(map->data + offset + done, byte, piece(length, done));
+        status = mapio__guard_check(&guard, touch, error);
     }
-    return mapio__guard_end(guard, touch, error);
+    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
+}
+
+/* What `count` bytes that lie `step` apart touch; they are inside the map. */
+static mapio__touch strided_touch(bool store, size_t offset, int64_t step, size_t count)
+{
+    if (count == 0) {
+        return (mapio__touch){offset, 0, store};
+    }
+    size_t span = (count - 1) * (size_t)(step > 0 ? step : -step);
+    return (mapio__touch){step > 0 ? offset : offset - span, span + 1, store};
 }
 
 static int gather(uint8_t *buffer, const mapio_map *map, size_t offset, int64_t step, size_t count,
@@ -94,7 +91,7 @@ static int gather(uint8_t *buffer, const mapio_map *map, size_t offset, int64_t 
 {
     mapio__guard guard;
     const uint8_t *mapped = map->data + offset;
-    const mapio__touch touch = {0, map->length, false};
+    const mapio__touch touch = strided_touch(false, offset, step, count);
     int status = mapio__guard_begin(&guard, map, touch, error);
     if (status != MAPIO_OK) {
         return status;
@@ -110,7 +107,7 @@ static int scatter(mapio_map *map, size_t offset, int64_t step, const uint8_t *b
 {
     mapio__guard guard;
     uint8_t *mapped = map->data + offset;
-    const mapio__touch touch = {0, map->length, true};
+    const mapio__touch touch = strided_touch(true, offset, step, count);
     int status = mapio__guard_begin(&guard, map, touch, error);
     if (status != MAPIO_OK) {
         return status;

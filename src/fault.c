@@ -38,6 +38,15 @@
  * put back: that costs an error that was true a moment ago. What a private map had stored in a lost
  * page is gone with the page.
  *
+ * WHO IS TOLD. Zeros that one thread's guarded access puts in place can be seen by another thread
+ * through an address that was handed out, and nobody would tell it. So while a map is pinned, every
+ * loss is damage. A pin is counted before the map's state is looked at, and a handler is at work
+ * before it looks for pins: either the handler sees the pin, or the pin waits for the handler and
+ * puts the pages back (mapio__health_settle).
+ *
+ * A FORK can come at any moment of another thread. The child has no handler at work and nobody who
+ * restores; a run of pages that was just being put back has its marks again (forget_threads).
+ *
  * Everything that the handler calls is async-signal-safe: atomics, and mmap(2) and fstat(2), which
  * are plain system calls.
  */
@@ -63,35 +72,43 @@ static size_t page_count(const mapio_map *map)
     return mapio__view_reach(map) / mapio__page_size();
 }
 
-static size_t bitmap_words(const mapio_map *map)
-{
-    return (page_count(map) + WORD_BITS - 1) / WORD_BITS;
-}
-
-/* The bitmap of one kind; made by the first loss, as fresh memory of the system, since the handler
- * has no heap. NULL where there is none. */
+/* The bitmap of one kind. */
 static atomic_size_t *bitmap(const mapio_map *map, int kind)
 {
-    atomic_size_t *words = atomic_load(&map->health.replaced);
-    return words == NULL ? NULL : words + (size_t)kind * bitmap_words(map);
+    return map->health.replaced + (size_t)kind * map->health.words;
 }
 
-static size_t bitmap_bytes(const mapio_map *map)
+int mapio__health_reserve(mapio_map *map, size_t length, mapio_error *error)
 {
-    return KINDS * bitmap_words(map) * sizeof(atomic_size_t);
+    mapio__health *health = &map->health;
+    size_t words = length / mapio__page_size() / WORD_BITS + 1;
+    if (map->mode.anonymous || words <= health->words) {
+        return MAPIO_OK;
+    }
+    atomic_size_t *made = calloc(KINDS * words, sizeof(*made));
+    if (made == NULL) {
+        return mapio__fail(error, MAPIO_E_NOMEM);
+    }
+    free(health->replaced);
+    health->replaced = made;
+    health->words = words;
+    return MAPIO_OK;
 }
 
-static bool bitmap_ensure(mapio_map *map)
+void mapio__health_take(mapio_map *map, mapio_map *other)
 {
-    if (atomic_load(&map->health.replaced) != NULL) {
-        return true;
-    }
-    atomic_size_t *made = mapio__zeros_map(bitmap_bytes(map));
-    atomic_size_t *nobody = NULL;
-    if (made != NULL && !atomic_compare_exchange_strong(&map->health.replaced, &nobody, made)) {
-        mapio__zeros_unmap(made, bitmap_bytes(map));
-    }
-    return atomic_load(&map->health.replaced) != NULL;
+    free(map->health.replaced);
+    map->health.replaced = other->health.replaced;
+    map->health.words = other->health.words;
+    other->health.replaced = NULL;
+    other->health.words = 0;
+}
+
+void mapio__health_free(mapio_map *map)
+{
+    free(map->health.replaced);
+    map->health.replaced = NULL;
+    map->health.words = 0;
 }
 
 /* The bits of `word` that stand for pages in [from, to). */
@@ -194,18 +211,20 @@ static void log_loss(mapio_map *map, size_t number, size_t from, size_t to)
 }
 
 /* The page at byte `at` of the view cannot be had. Where the file ends before it, all pages behind
- * it are gone as well, and are replaced at once. Where the system has no room for one more piece
- * of memory (each replaced page splits the mapping), the whole view goes. */
+ * it are gone as well, and are replaced at once if the system has so much to give. Where it has no
+ * room for one more piece of memory (each replaced page splits the mapping), the whole view goes.
+ */
 static bool lose(mapio_map *map, size_t at, int kind)
 {
-    if (!bitmap_ensure(map)) {
-        return false;
-    }
     atomic_size_t *bits = bitmap(map, kind);
     size_t number = atomic_fetch_add(&map->health.losses, 1);
     size_t from = at / mapio__page_size();
     size_t to = at >= file_end(map) ? page_count(map) : from + 1;
     bool done = replace(map, bits, from, to);
+    if (!done) {
+        to = from + 1;
+        done = replace(map, bits, from, to);
+    }
     if (!done) {
         from = 0;
         to = page_count(map);
@@ -224,8 +243,8 @@ static bool fault(void *address)
         return false;
     }
     mapio__health *health = &map->health;
-    int kind = guarded(map) ? GUARDED : HANDED_OUT;
     atomic_fetch_add(&health->at_work, 1);
+    int kind = guarded(map) && mapio_pins(map) == 0 ? GUARDED : HANDED_OUT;
     if (kind == HANDED_OUT) {
         atomic_fetch_add(&health->handed, 1);
     }
@@ -234,11 +253,17 @@ static bool fault(void *address)
     return done;
 }
 
-/* In a child of fork only the forking thread exists: no handler is at work and nobody restores. */
+/* In a child of fork only the forking thread exists: no handler is at work and nobody restores. A
+ * run that a thread of the parent was about to restore gets its marks again. */
 static void forget_threads(mapio_map *map)
 {
-    atomic_store(&map->health.at_work, 0);
-    atomic_flag_clear(&map->health.restoring);
+    mapio__health *health = &map->health;
+    if (health->undoing[2] != 0) {
+        mark(bitmap(map, (int)health->undoing[0]), health->undoing[1], health->undoing[2]);
+        atomic_store(&health->undoing[2], 0);
+    }
+    atomic_store(&health->at_work, 0);
+    atomic_flag_clear(&health->restoring);
 }
 
 static void after_fork(void)
@@ -260,30 +285,42 @@ static void wait_for_handlers(const mapio_map *map)
     }
 }
 
-static bool restore_run(mapio_map *map, atomic_size_t *bits, size_t from, size_t to)
+/* What is about to be done is written down first, for a child of fork in the middle of it. */
+static void note_undoing(mapio_map *map, int kind, size_t from, size_t to)
 {
+    atomic_store(&map->health.undoing[0], (size_t)kind);
+    atomic_store(&map->health.undoing[1], from);
+    atomic_store(&map->health.undoing[2], to);
+}
+
+static bool restore_run(mapio_map *map, int kind, size_t from, size_t to)
+{
+    atomic_size_t *bits = bitmap(map, kind);
     size_t page = mapio__page_size();
+    note_undoing(map, kind, from, to);
     mapio__view run = {map->view.base + from * page, (to - from) * page};
     unmark(bits, from, to);
-    if (map->file != MAPIO__NO_FILE &&
+    bool done =
+        map->file != MAPIO__NO_FILE &&
         mapio__page_restore(&run, &map->mode, map->file,
-                            map->offset - lead(map) + (uint64_t)from * page, NULL) == MAPIO_OK) {
-        return true;
+                            map->offset - lead(map) + (uint64_t)from * page, NULL) == MAPIO_OK;
+    if (!done) {
+        mark(bits, from, to);
     }
-    mark(bits, from, to);
-    return false;
+    note_undoing(map, kind, 0, 0);
+    return done;
 }
 
 /* Puts the file's pages back where bits of one kind say so; false where one could not be. */
 static bool restore_kind(mapio_map *map, int kind)
 {
     atomic_size_t *bits = bitmap(map, kind);
-    size_t pages = bits == NULL ? 0 : page_count(map);
+    size_t pages = map->health.replaced == NULL ? 0 : page_count(map);
     bool all = true;
     for (size_t from = 0; from < pages;) {
         from = seek_bit(bits, from, pages, true);
         size_t to = seek_bit(bits, from, pages, false);
-        if (from < to && !restore_run(map, bits, from, to)) {
+        if (from < to && !restore_run(map, kind, from, to)) {
             all = false;
         }
         from = to;
@@ -336,10 +373,10 @@ bool mapio_damaged(const mapio_map *map)
 /* The first byte in [from, to) of the map that lies in a replaced page of this kind, or `to`. */
 static size_t first_replaced(const mapio_map *map, int kind, size_t from, size_t to)
 {
-    const atomic_size_t *bits = bitmap(map, kind);
-    if (bits == NULL || from >= to) {
+    if (map->health.replaced == NULL || from >= to) {
         return to;
     }
+    const atomic_size_t *bits = bitmap(map, kind);
     size_t page = mapio__page_size();
     size_t shift = lead(map);
     size_t last = (shift + to - 1) / page + 1;
@@ -356,13 +393,41 @@ static mapio_map *mutable_map(const mapio_map *map)
     return (mapio_map *)(uintptr_t)map;
 }
 
+/* The same of either kind. */
+static size_t first_lost_page(const mapio_map *map, size_t from, size_t to)
+{
+    return first_replaced(map, HANDED_OUT, from, first_replaced(map, GUARDED, from, to));
+}
+
+int mapio__check_damage(const mapio_map *map, mapio_error *error)
+{
+    size_t damage = first_replaced(map, HANDED_OUT, 0, map->length);
+    /* Without a place, another thread is clearing it. */
+    if (!mapio_damaged(map) || damage == map->length) {
+        return MAPIO_OK;
+    }
+    /* What was done through the address nobody saw; if the map writes to a full disk, a store. */
+    bool store = map->mode.shared && map->mode.writable;
+    return fail_fault(map, damage, store, error);
+}
+
+void mapio__health_settle(mapio_map *map)
+{
+    const mapio__health *health = &map->health;
+    if (atomic_load(&health->at_work) != 0 ||
+        atomic_load(&health->losses) != atomic_load(&health->restored)) {
+        (void)restore(map, false);
+    }
+}
+
 int mapio__guard_settle(mapio__guard *guard, mapio__touch touch, mapio_error *error)
 {
     const mapio_map *map = guard->map;
     guard->losses = atomic_load(&map->health.losses);
     wait_for_handlers(map);
-    if (mapio_damaged(map)) {
-        return fail_fault(map, first_replaced(map, HANDED_OUT, 0, map->length), false, error);
+    int status = mapio__check_damage(map, error);
+    if (status != MAPIO_OK) {
+        return status;
     }
     if (!restore(mutable_map(map), false)) {
         size_t end = touch.offset + touch.length;
@@ -380,7 +445,7 @@ int mapio__guard_settle(mapio__guard *guard, mapio__touch touch, mapio_error *er
 static size_t first_lost(const mapio_map *map, size_t first, size_t last, mapio__touch touch)
 {
     size_t end = touch.offset + touch.length;
-    size_t lost = first_replaced(map, GUARDED, touch.offset, end);
+    size_t lost = first_lost_page(map, touch.offset, end);
     if (last - first > MAPIO__LOSS_LOG) {
         return lost < end ? lost : touch.offset;
     }
@@ -468,12 +533,4 @@ int mapio_clear_damage(mapio_map *map, mapio_error *error)
     }
     (void)restore(map, true);
     return MAPIO_OK;
-}
-
-void mapio__health_free(mapio_map *map)
-{
-    atomic_size_t *words = atomic_exchange(&map->health.replaced, NULL);
-    if (words != NULL) {
-        mapio__zeros_unmap(words, bitmap_bytes(map));
-    }
 }

@@ -19,14 +19,15 @@ typedef struct mapio__loss {
 
 /* The state of a map's pages, written by the fault handler on any thread at any moment. */
 typedef struct mapio__health {
-    atomic_size_t losses;   /* how often pages were lost, ever */
-    atomic_size_t restored; /* the losses up to which every page is the file's again */
-    atomic_size_t handed;   /* losses outside the guard, in memory that was handed out */
-    atomic_size_t cleared;  /* those up to which mapio_clear_damage was called */
-    atomic_size_t at_work;  /* handlers that are replacing pages right now */
-    atomic_flag restoring;  /* one thread restores at a time */
-    _Atomic(atomic_size_t *)
-        replaced; /* two bitmaps of the view's pages; NULL: none was ever lost */
+    atomic_size_t losses;    /* how often pages were lost, ever */
+    atomic_size_t restored;  /* the losses up to which every page is the file's again */
+    atomic_size_t handed;    /* losses outside the guard, in memory that was handed out */
+    atomic_size_t cleared;   /* those up to which mapio_clear_damage was called */
+    atomic_size_t at_work;   /* handlers that are replacing pages right now */
+    atomic_flag restoring;   /* one thread restores at a time */
+    atomic_size_t *replaced; /* two bitmaps of the view's pages, of `words` words each */
+    size_t words;
+    atomic_size_t undoing[3];         /* the run of pages that is being put back: kind, from, to */
     mapio__loss log[MAPIO__LOSS_LOG]; /* loss n stands at n % MAPIO__LOSS_LOG */
 } mapio__health;
 
@@ -80,7 +81,18 @@ void mapio__show(const mapio_map *map);
 int mapio__guard_settle(mapio__guard *guard, mapio__touch touch, mapio_error *error);
 int mapio__guard_report(mapio__guard guard, mapio__touch touch, mapio_error *error);
 
-/* Gives up what is known about lost pages; the view is about to go. */
+/* Puts back what was lost inside guards; returns at once where nothing was. */
+void mapio__health_settle(mapio_map *map);
+
+/* MAPIO_E_FAULT where the map is damaged. */
+int mapio__check_damage(const mapio_map *map, mapio_error *error);
+
+/* Makes room for what there is to know about the pages of a view of `length` bytes: the handler has
+ * no heap. Nothing may be lost at the time. MAPIO_E_NOMEM. */
+int mapio__health_reserve(mapio_map *map, size_t length, mapio_error *error);
 void mapio__health_free(mapio_map *map);
+
+/* Gives `map` the room of `other`, which has then none; nothing is lost in either. */
+void mapio__health_take(mapio_map *map, mapio_map *other);
 
 #endif /* MAPIO_FAULT_H */

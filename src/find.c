@@ -37,37 +37,30 @@ static places take_piece(places *left, size_t size, bool forward)
     return piece;
 }
 
-/* Searches the pieces one after another, and stops where a page was lost. */
-static size_t search_pieces(mapio__guard guard, places left, const uint8_t *needle, size_t m,
-                            kernel *find, bool forward)
+/* The needle, of at least one byte, at one of the places: piece after piece, until it is found or
+ * a page was lost. */
+static int search_guarded(uint64_t *index, const mapio_map *map, places left, const void *needle,
+                          size_t m, bool forward, mapio_error *error)
 {
+    kernel *find = forward ? mapio__find : mapio__rfind;
     size_t size = piece_size(m);
-    while (left.from < left.to && mapio__guard_whole(guard)) {
-        places piece = take_piece(&left, size, forward);
-        size_t n = piece.to - piece.from + m - 1;
-        size_t hit = find(guard.map->data + piece.from, n, needle, m);
-        if (hit != MAPIO__NOWHERE) {
-            return piece.from + hit;
-        }
-    }
-    return MAPIO__NOWHERE;
-}
-
-/* The needle, of at least one byte, in [start, end), which it fits into. */
-static int search_guarded(uint64_t *index, const mapio_map *map, places all, const void *needle,
-                          size_t m, kernel *find, bool forward, mapio_error *error)
-{
+    size_t hit = MAPIO__NOWHERE;
     mapio__guard guard;
+    size_t n = left.to - left.from + m - 1;
     /* A needle out of the map itself may be lost as well. */
     const mapio__touch touch = mapio__overlaps(map, needle, m)
-                                   ? (mapio__touch){0, map->length, false}
-                                   : (mapio__touch){all.from, all.to - all.from + m - 1, false};
+                                   ? mapio__hull(map, needle, m, map->data + left.from, n)
+                                   : (mapio__touch){left.from, n, false};
     int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status != MAPIO_OK) {
-        return status;
+    while (left.from < left.to && hit == MAPIO__NOWHERE && status == MAPIO_OK) {
+        places piece = take_piece(&left, size, forward);
+        hit = find(map->data + piece.from, piece.to - piece.from + m - 1, needle, m);
+        hit = hit == MAPIO__NOWHERE ? hit : piece.from + hit;
+        status = mapio__guard_check(&guard, touch, error);
     }
-    size_t hit = search_pieces(guard, all, needle, m, find, forward);
-    status = mapio__guard_end(guard, touch, error);
+    if (status == MAPIO_OK) {
+        status = mapio__guard_end(guard, touch, error);
+    }
     if (status == MAPIO_OK) {
         *index = hit == MAPIO__NOWHERE ? MAPIO_NOT_FOUND : hit;
     }
@@ -109,8 +102,7 @@ static int search(uint64_t *index, const mapio_map *map, const void *needle, siz
     places all = {(size_t)start, (size_t)end - m + 1};
     return search_quick(index, map, all, needle, m, forward)
                ? MAPIO_OK
-               : search_guarded(index, map, all, needle, m, forward ? mapio__find : mapio__rfind,
-                                forward, error);
+               : search_guarded(index, map, all, needle, m, forward, error);
 }
 
 int mapio_find(uint64_t *index, const mapio_map *map, const void *needle, size_t length,

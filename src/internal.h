@@ -11,10 +11,11 @@
 
 struct mapio_map {
     /* What every access needs, in one cache line. */
-    uint8_t *data;      /* the first byte: view.base + offset % granularity; never NULL */
-    size_t length;      /* bytes from data */
-    size_t position;    /* of stream.c; beyond length only after a resize */
-    atomic_size_t pins; /* resize and close refuse while it is not 0 */
+    uint8_t *data;       /* the first byte: view.base + offset % granularity; never NULL */
+    size_t length;       /* bytes from data */
+    size_t position;     /* of stream.c; beyond length only after a resize */
+    atomic_size_t pins;  /* addresses handed out; resize and close refuse while it is not 0 */
+    atomic_size_t holds; /* likewise, for those who use this library's functions only */
 
     /* Its shape, changed by map.c alone. */
     mapio__view view;
@@ -77,7 +78,7 @@ static inline void mapio__guard_leave(void)
     mapio__accessed = NULL;
 }
 
-/* Whether nothing was lost since begin: long work looks now and then, and stops. */
+/* Whether nothing was lost since begin. */
 static inline bool mapio__guard_whole(mapio__guard guard)
 {
     atomic_thread_fence(memory_order_acquire);
@@ -99,6 +100,18 @@ static inline int mapio__guard_begin(mapio__guard *guard, const mapio_map *map, 
     }
     mapio__guard_enter(map);
     return MAPIO_OK;
+}
+
+/* In the middle of long work: where pages were lost that the access does not touch, it begins anew
+ * and goes on. After a failure there is nothing to end. */
+static inline int mapio__guard_check(mapio__guard *guard, mapio__touch touch, mapio_error *error)
+{
+    if (mapio__guard_whole(*guard)) {
+        return MAPIO_OK;
+    }
+    mapio__guard_leave();
+    int status = mapio__guard_report(*guard, touch, error);
+    return status == MAPIO_OK ? mapio__guard_begin(guard, guard->map, touch, error) : status;
 }
 
 /* Around code that may itself access maps, between begin and end. */
@@ -126,6 +139,18 @@ static inline bool mapio__overlaps(const mapio_map *map, const void *buffer, siz
 {
     uintptr_t distance = (uintptr_t)buffer - (uintptr_t)map->data;
     return distance < map->length || (uintptr_t)0 - distance < length;
+}
+
+/* What is the map's own of the memory at `a` and at `b`, and all between them. */
+static inline mapio__touch mapio__hull(const mapio_map *map, const void *a, size_t a_length,
+                                       const void *b, size_t b_length)
+{
+    uintptr_t data = (uintptr_t)map->data;
+    uint64_t low = mapio__min((uintptr_t)a, (uintptr_t)b);
+    uint64_t high = mapio__max((uintptr_t)a + a_length, (uintptr_t)b + b_length);
+    low = mapio__max(low, data);
+    high = mapio__min(high, data + map->length);
+    return (mapio__touch){(size_t)(low - data), (size_t)(high - low), true};
 }
 
 #endif /* MAPIO_INTERNAL_H */

@@ -61,7 +61,13 @@ int mapio__map_shape(mapio_map *map, mapio__file file, size_t length, mapio_erro
     assert(map->view.base != NULL);
     map->data = map->view.base + lead;
     map->length = length;
-    status = map->mode.anonymous ? MAPIO_OK : mapio__register(map, error);
+    if (map->mode.anonymous) {
+        return MAPIO_OK;
+    }
+    status = mapio__health_reserve(map, view_length, error);
+    if (status == MAPIO_OK) {
+        status = mapio__register(map, error);
+    }
     if (status != MAPIO_OK) {
         (void)mapio__map_unshape(map, NULL);
     }
@@ -89,7 +95,7 @@ int mapio_close(mapio_map *map, mapio_error *error)
     if (map == NULL) {
         return MAPIO_OK;
     }
-    if (mapio_pins(map) != 0) {
+    if (mapio_busy(map)) {
         return mapio__fail(error, MAPIO_E_BUSY);
     }
     int status = mapio__map_unshape(map, error);
@@ -159,9 +165,12 @@ void *mapio_data(const mapio_map *map)
     return map->length == 0 ? NULL : map->data;
 }
 
+/* Counted before looking: a handler that still found no pin is at work or has been, and is seen.
+ * From here on every loss is damage. */
 void mapio_pin(mapio_map *map)
 {
-    atomic_fetch_add_explicit(&map->pins, 1, memory_order_relaxed);
+    atomic_fetch_add(&map->pins, 1);
+    mapio__health_settle(map);
 }
 
 /* Release, so that what was done under the pin is over before resize or close sees it gone. */
@@ -173,6 +182,21 @@ void mapio_unpin(mapio_map *map)
 size_t mapio_pins(const mapio_map *map)
 {
     return atomic_load_explicit(&map->pins, memory_order_acquire);
+}
+
+void mapio_hold(mapio_map *map)
+{
+    atomic_fetch_add_explicit(&map->holds, 1, memory_order_relaxed);
+}
+
+void mapio_release(mapio_map *map)
+{
+    atomic_fetch_sub_explicit(&map->holds, 1, memory_order_release);
+}
+
+bool mapio_busy(const mapio_map *map)
+{
+    return mapio_pins(map) != 0 || atomic_load_explicit(&map->holds, memory_order_acquire) != 0;
 }
 
 /* ---- resizing ---- */
@@ -188,7 +212,7 @@ static int resize_check(const mapio_map *map, size_t length, mapio_error *error)
 {
     bool grows = map->length != 0 && length > map->length;
     mapio_status status = MAPIO_OK;
-    if (mapio_pins(map) != 0) {
+    if (mapio_busy(map)) {
         status = MAPIO_E_BUSY;
     } else if (!map->tracked) {
         status = MAPIO_E_NO_FILE;
@@ -218,7 +242,7 @@ static int view_replace(mapio_map *map, size_t length, mapio_error *error)
     }
     mapio__view old = map->view;
     mapio__unregister(&next);
-    mapio__health_free(&next);
+    mapio__health_take(map, &next);
     map->view = next.view;
     map->data = next.data;
     map->length = length;
@@ -230,11 +254,19 @@ static int view_replace(mapio_map *map, size_t length, mapio_error *error)
 static int view_resize(mapio_map *map, size_t length, mapio_error *error)
 {
     size_t lead = (size_t)(map->data - map->view.base);
+    size_t old_length = map->view.length;
     size_t view_length = 0;
     if (!mapio__add_size(&view_length, lead, length)) {
         return mapio__fail(error, MAPIO_E_OVERFLOW);
     }
     int status = mapio__view_resize(&map->view, view_length, error);
+    if (status == MAPIO_OK) {
+        status = mapio__health_reserve(map, view_length, error);
+        if (status != MAPIO_OK) {
+            (void)mapio__view_resize(&map->view, old_length, NULL);
+            map->data = map->view.base + lead;
+        }
+    }
     if (status == MAPIO_OK) {
         map->data = map->view.base + lead;
         map->length = length;
@@ -242,8 +274,7 @@ static int view_resize(mapio_map *map, size_t length, mapio_error *error)
     return status;
 }
 
-/* Gives the map's memory its new length; the file has it already. On failure nothing changed. The
- * pages are all the file's own, so what is known about lost ones can go. */
+/* Gives the map's memory its new length; the file has it already. On failure nothing changed. */
 static int view_fit(mapio_map *map, size_t length, mapio_error *error)
 {
     if (map->length == 0) {
@@ -252,9 +283,8 @@ static int view_fit(mapio_map *map, size_t length, mapio_error *error)
     if (length == 0) {
         return mapio__map_unshape(map, error);
     }
-    mapio__health_free(map);
-    mapio__hide(map);
     mapio_error refusal = {.status = MAPIO_OK};
+    mapio__hide(map);
     int status = view_resize(map, length, &refusal);
     mapio__show(map);
     if (status == MAPIO_E_UNSUPPORTED) {

@@ -32,6 +32,12 @@ int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int flags, mapio
     if (length == 0 || keeps_stores) {
         return MAPIO_OK;
     }
+    /* Stores into a lost page that was handed out went nowhere: to say that they are on the disk
+     * would be a lie. */
+    status = mapio__check_damage(map, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
     size_t lead = lead_in_page(map, offset);
     return mapio__view_flush(map->data + offset - lead, length + lead, map->file, flags, error);
 }

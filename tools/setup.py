@@ -58,8 +58,8 @@ def has_headers() -> bool:
     return Path(sysconfig.get_path("include"), "Python.h").is_file()
 
 
-def has_cmocka() -> bool:
-    return subprocess.run(["pkg-config", "--exists", "cmocka"], check=False).returncode == 0
+def has_library(name: str) -> bool:
+    return subprocess.run(["pkg-config", "--exists", name], check=False).returncode == 0
 
 
 def needs(features: list[str]) -> list[Need]:
@@ -78,11 +78,21 @@ def needs(features: list[str]) -> list[Need]:
         "test": [
             Need("a C++ compiler", lambda: has_command("CXX", "c++"), ["g++"]),
             pkg_config,
-            Need("cmocka", lambda: pkg_config.present() and has_cmocka(), ["libcmocka-dev"]),
+            Need(
+                "cmocka", lambda: pkg_config.present() and has_library("cmocka"), ["libcmocka-dev"]
+            ),
             Need(
                 "Python's own tests",
                 lambda: debian is None or has_module("test.test_mmap"),
                 python("-testsuite", "lib"),
+            ),
+        ],
+        "fault": [
+            pkg_config,
+            Need(
+                "libfuse3",
+                lambda: pkg_config.present() and has_library("fuse3"),
+                ["libfuse3-dev", "fuse3"],
             ),
         ],
         "valgrind": [

@@ -62,9 +62,9 @@
  * Threads. All functions may run on one map from any number of threads at once, but for those that
  * use the position (mapio_tell, mapio_seek, mapio_read, mapio_read_byte, mapio_readline,
  * mapio_line_length, mapio_write, mapio_write_byte), which need one thread at a time, and
- * mapio_resize and mapio_close, which need the map to themselves: mapio_pin makes these two fail
- * with MAPIO_E_BUSY, which is how a thread protects an address that it uses. Bytes written by one
- * thread while another reads them are unspecified, as with plain memory. Different maps are
+ * mapio_resize and mapio_close, which need the map to themselves: mapio_pin and mapio_hold make
+ * these two fail with MAPIO_E_BUSY, which is how a thread protects what it uses. Bytes written by
+ * one thread while another reads them are unspecified, as with plain memory. Different maps are
  * independent.
  *
  * Fork. A child inherits every map: shared maps go on sharing memory with the parent, private and
@@ -131,7 +131,7 @@ MAPIO_API const char *mapio_version_string(void);
     X(E_BEYOND_FILE, -8, "file ends before the range to map")                                      \
     X(E_EMPTY, -9, "file is empty")                                                                \
     X(E_END, -10, "position is at the end of the map")                                             \
-    X(E_BUSY, -11, "map is pinned")                                                                \
+    X(E_BUSY, -11, "map is in use")                                                                \
     X(E_NOT_RESIZABLE, -12, "a read-only or copy-on-write map cannot be resized")                  \
     X(E_NO_FILE, -13, "map does not hold its file")                                                \
     X(E_UNSUPPORTED, -14, "not supported by this system")                                          \
@@ -280,14 +280,22 @@ MAPIO_API int mapio_path(char *buffer, size_t capacity, const mapio_map *map, ma
  * mapio_close; mapio_pin keeps it good. Stores through it need a writable map. */
 MAPIO_API void *mapio_data(const mapio_map *map);
 
-/* Pins and unpins: while a map has been pinned more often than unpinned, its address and length
- * stay what they are, and mapio_resize and mapio_close are MAPIO_E_BUSY. Any thread may pin a map
- * that is open. */
+/* Pins and unpins an address from mapio_data that is used: while a map has been pinned more often
+ * than unpinned, its address and length stay what they are, and mapio_resize and mapio_close are
+ * MAPIO_E_BUSY. While it is pinned, every lost page is damage, whoever came upon it, since the
+ * holder of the address may have seen its zeros. Any thread may pin a map that is open. */
 MAPIO_API void mapio_pin(mapio_map *map);
 MAPIO_API void mapio_unpin(mapio_map *map);
 
 /* How many pins are held. */
 MAPIO_API size_t mapio_pins(const mapio_map *map);
+
+/* Holds and releases: as a pin, for a thread that uses functions of this library and no address. */
+MAPIO_API void mapio_hold(mapio_map *map);
+MAPIO_API void mapio_release(mapio_map *map);
+
+/* Whether the map is pinned or held. */
+MAPIO_API bool mapio_busy(const mapio_map *map);
 
 /* ---- bytes in and out ------------------------------------------------------------------------ */
 

@@ -28,7 +28,8 @@ enum { SEARCH_CUTS_START = PY_VERSION_HEX < 0x030F0000 };
 /* Where a map is closed and an argument is wrong as well, 3.14 and newer report the argument. */
 enum { ARGUMENTS_COME_FIRST = PY_VERSION_HEX >= 0x030E0000 };
 
-/* Arguments that may be None are looked at after the map; the size of flush() may since 3.15 not. */
+/* Arguments that may be None are looked at after the map; the size of flush() may since 3.15 not.
+ */
 enum { FLUSH_SIZE_COMES_FIRST = PY_VERSION_HEX >= 0x030F0000 };
 
 /* Slots hold functions and constant text as `void *`, method tables hold functions of every

@@ -184,7 +184,7 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
 {
     const mapio_map *map = object->map;
     mapio_access access = mapio_access_of(map);
-    if (mapio_pins(map) != 0) {
+    if (mapio_busy(map)) {
         PyErr_SetString(PyExc_BufferError, "mmap can't resize with extant buffers exported.");
         return false;
     }

@@ -24,7 +24,7 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
     if (object->map == NULL) {
         Py_RETURN_NONE;
     }
-    if (mapio_pins(object->map) != 0) {
+    if (mapio_busy(object->map)) {
         PyErr_SetString(PyExc_BufferError, "cannot close exported pointers exist");
         return NULL;
     }

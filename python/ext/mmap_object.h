@@ -5,7 +5,7 @@
  *      running interpreter's own class does it in this order;
  *   2. convert the arguments, which may run Python code that closes or resizes this very map;
  *   3. mmap_use again, and check ranges against the length that the map has now;
- *   4. work, under the GIL if it is short, else pinned and without it (mmap_let_go). */
+ *   4. work, under the GIL if it is short, else held and without it (mmap_let_go). */
 #ifndef MAPIO_EXT_MMAP_OBJECT_H
 #define MAPIO_EXT_MMAP_OBJECT_H
 
@@ -62,11 +62,11 @@ static inline mapio_map *mmap_use_writable(PyObject *self)
  * costs what handing the GIL over and back costs. */
 #define MMAP_LONG_WORK ((size_t)64 * 1024)
 
-/* Pins the map, so that no other thread can close or resize it (BufferError there), and releases
+/* Holds the map, so that no other thread can close or resize it (BufferError there), and releases
  * the GIL. */
 static inline PyThreadState *mmap_let_go(mapio_map *map)
 {
-    mapio_pin(map);
+    mapio_hold(map);
     return PyEval_SaveThread();
 }
 
@@ -81,7 +81,7 @@ static inline void mmap_take_back(mapio_map *map, PyThreadState *thread)
 {
     if (thread != NULL) {
         PyEval_RestoreThread(thread);
-        mapio_unpin(map);
+        mapio_release(map);
     }
 }
 

@@ -138,11 +138,6 @@ bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode);
 int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__file file,
                         uint64_t offset, mapio_error *error);
 
-/* Zeroed memory straight from the system. Async-signal-safe; errno stays. NULL where there is none.
- */
-void *mapio__zeros_map(size_t length);
-void mapio__zeros_unmap(void *start, size_t length);
-
 /* The system's code for a page of `file` that cannot be had: EIO, or ENOSPC where `store` and its
  * disk is full. */
 int32_t mapio__fault_code(mapio__file file, bool store);

@@ -1,11 +1,15 @@
 /* Pages that cannot be had, on Unix: SIGBUS.
  *
  * The handler is installed when the first map of a file is made, and asked for again with every
- * further one. What it does not own goes to the action that it found there. That one may itself
- * hand on to us, if it was installed between two of our claims (faulthandler does, by restoring its
- * predecessor and raising the signal again): such a call is known by the forwarding that is going
- * on in the thread, and goes to the action that was found one claim earlier, in the end to the
- * default.
+ * further one and every resize. What it does not own goes to the action that it found there. That
+ * one may itself hand on to us, if it was installed between two of our claims: it calls us, its
+ * predecessor; or raises the signal again (faulthandler does); or puts us back and returns, so that
+ * the access fails once more. Each of them is known by the forwarding that the thread has going on
+ * or had last, and goes to the action that was found one claim earlier, in the end to the default.
+ *
+ * A handler may leave with longjmp. What was being forwarded then stays noted; all that comes of it
+ * is that a signal which is sent (not an access that fails) while the stack is deeper than it was
+ * counts as raised again.
  */
 #include "posix.h"
 
@@ -17,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <ucontext.h>
 
 #include "../../status.h"
 
@@ -24,20 +29,24 @@
 typedef struct claim {
     struct sigaction found;
     struct claim *earlier;
+    atomic_flag used; /* with SA_RESETHAND: whether it has had its one signal */
 } claim;
 
-/* A signal that is being forwarded, on the stack of its thread. */
+/* A signal that is being forwarded by this thread, or was when a handler left it with longjmp. Kept
+ * here and not on the stack, which may be gone by then. */
 typedef struct forwarding {
-    uintptr_t self; /* its own address */
+    uintptr_t frame; /* an address in the frame of on_signal; 0: none */
     const siginfo_t *info;
-    const claim *to;
+    void *address; /* of the access that failed */
+    claim *to;
+    bool returned; /* from the action, rather than left it by longjmp or being in it still */
 } forwarding;
 
 static _Atomic(claim *) newest_claim;
 static _Atomic(mapio__fault_handler *) own_handler;
 static void (*own_after_fork)(void);
 static pthread_mutex_t claiming = PTHREAD_MUTEX_INITIALIZER;
-static _Thread_local forwarding *volatile current;
+static _Thread_local volatile forwarding current;
 
 /* ---- forwarding ---- */
 
@@ -59,25 +68,42 @@ static void default_action(int number, const siginfo_t *info)
 }
 
 /* Whether this call comes out of the forwarding of another: from above on this stack, with the
- * same siginfo (called directly) or sent (raised again). The record of a handler that left with
- * longjmp may linger; a new access below it has a siginfo of its own. */
-static bool is_nested(const forwarding *outer, const forwarding *here, const siginfo_t *info)
+ * same siginfo (called directly) or sent (raised again). */
+static bool is_nested(uintptr_t frame, const siginfo_t *info)
 {
-    return outer != NULL && (uintptr_t)outer > (uintptr_t)here && outer->self == (uintptr_t)outer &&
-           (outer->info == info || was_sent(info));
+    return current.frame > frame && (current.info == info || was_sent(info));
 }
 
-/* Calls a handler with the signals blocked that it asked for. */
+/* Whether the action that had this access last has returned without a cure. It may have put us
+ * back in its place, as its predecessor: then the one before it is next. */
+static bool is_repeated(const siginfo_t *info)
+{
+    return !was_sent(info) && current.returned && current.address == info->si_addr &&
+           current.to == atomic_load(&newest_claim) && current.to->earlier != NULL;
+}
+
+/* The action whose turn it is; NULL: the default. */
+static claim *next_claim(uintptr_t frame, const siginfo_t *info)
+{
+    bool next = is_nested(frame, info) || is_repeated(info);
+    claim *to = next ? current.to->earlier : atomic_load(&newest_claim);
+    const int once = (int)SA_RESETHAND;
+    bool spent =
+        to != NULL && (to->found.sa_flags & once) != 0 && atomic_flag_test_and_set(&to->used);
+    return spent ? NULL : to;
+}
+
+/* Calls a handler with the signals blocked that it asked for, beside those that the interrupted
+ * code had blocked. */
 static void call(const struct sigaction *action, int number, siginfo_t *info, void *context)
 {
+    sigset_t mask = ((const ucontext_t *)context)->uc_sigmask;
     sigset_t before;
-    sigset_t deferred;
-    (void)pthread_sigmask(SIG_BLOCK, &action->sa_mask, &before);
-    if ((action->sa_flags & SA_NODEFER) != 0) {
-        (void)sigemptyset(&deferred);
-        (void)sigaddset(&deferred, number);
-        (void)pthread_sigmask(SIG_UNBLOCK, &deferred, NULL);
+    if ((action->sa_flags & SA_NODEFER) == 0) {
+        (void)sigaddset(&mask, number);
     }
+    (void)pthread_sigmask(SIG_SETMASK, &mask, &before);
+    (void)pthread_sigmask(SIG_BLOCK, &action->sa_mask, NULL);
     if ((action->sa_flags & SA_SIGINFO) != 0) {
         action->sa_sigaction(number, info, context);
     } else {
@@ -89,10 +115,8 @@ static void call(const struct sigaction *action, int number, siginfo_t *info, vo
 /* Hands the signal to whoever had it before. */
 static void forward(int number, siginfo_t *info, void *context)
 {
-    forwarding here = {.info = info};
-    forwarding *outer = current;
-    bool nested = is_nested(outer, &here, info);
-    const claim *to = nested ? outer->to->earlier : atomic_load(&newest_claim);
+    uintptr_t frame = (uintptr_t)&frame;
+    claim *to = next_claim(frame, info);
     if (to == NULL || to->found.sa_handler == SIG_DFL ||
         (to->found.sa_handler == SIG_IGN && !was_sent(info))) {
         default_action(number, info);
@@ -101,12 +125,13 @@ static void forward(int number, siginfo_t *info, void *context)
     if (to->found.sa_handler == SIG_IGN) {
         return;
     }
-    here.to = to;
-    here.self = (uintptr_t)&here;
-    current = &here;
+    forwarding outer = current;
+    current = (forwarding){frame, info, info->si_addr, to, false};
     call(&to->found, number, info, context);
-    current = nested ? outer : NULL;
-    here.self = 0;
+    /* The address and the action stay, to know a repetition by. */
+    current.frame = outer.frame;
+    current.info = outer.info;
+    current.returned = true;
 }
 
 static void on_signal(int number, siginfo_t *info, void *context)
@@ -153,28 +178,60 @@ static int prepare(mapio__fault_handler *handler, void (*after_fork)(void), mapi
     return MAPIO_OK;
 }
 
-/* Takes the signal where someone else has it. What is found is published first: our handler may run
- * the moment that it is installed. */
-static int take_signal(mapio_error *error)
+static bool is_ours(const struct sigaction *action)
 {
-    struct sigaction found;
-    if (sigaction(SIGBUS, NULL, &found) == -1) {
-        return mapio__fail_system(error, errno, "sigaction");
-    }
-    if ((found.sa_flags & SA_SIGINFO) != 0 && found.sa_sigaction == on_signal) {
+    return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_signal;
+}
+
+/* Whether two actions call the same function. */
+static bool is_same(const struct sigaction *a, const struct sigaction *b)
+{
+    return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags;
+}
+
+/* Remembers an action; one that is the newest already is the same program's, once more. */
+static int remember(const struct sigaction *found, mapio_error *error)
+{
+    claim *newest = atomic_load(&newest_claim);
+    if (newest != NULL && is_same(&newest->found, found)) {
+        atomic_flag_clear(&newest->used);
         return MAPIO_OK;
     }
     claim *made = malloc(sizeof(*made));
     if (made == NULL) {
         return mapio__fail(error, MAPIO_E_NOMEM);
     }
-    *made = (claim){.found = found, .earlier = atomic_load(&newest_claim)};
+    *made = (claim){.found = *found, .earlier = newest};
+    atomic_flag_clear(&made->used);
     atomic_store(&newest_claim, made);
+    return MAPIO_OK;
+}
+
+/* Takes the signal where someone else has it. What is found is remembered first: our handler may
+ * run the moment that it is installed. And what it truly replaced after that, should someone have
+ * come between. All signals wait meanwhile: one whose handler left with longjmp would leave the
+ * replacing of a page half done. */
+static int take_signal(mapio_error *error)
+{
+    struct sigaction found;
+    struct sigaction replaced;
+    if (sigaction(SIGBUS, NULL, &found) == -1) {
+        return mapio__fail_system(error, errno, "sigaction");
+    }
+    if (is_ours(&found)) {
+        return MAPIO_OK;
+    }
+    int status = remember(&found, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
     struct sigaction ours = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     ours.sa_sigaction = on_signal;
-    (void)sigemptyset(&ours.sa_mask);
-    return sigaction(SIGBUS, &ours, NULL) == -1 ? mapio__fail_system(error, errno, "sigaction")
-                                                : MAPIO_OK;
+    (void)sigfillset(&ours.sa_mask);
+    if (sigaction(SIGBUS, &ours, &replaced) == -1) {
+        return mapio__fail_system(error, errno, "sigaction");
+    }
+    return is_ours(&replaced) || is_same(&replaced, &found) ? MAPIO_OK : remember(&replaced, error);
 }
 
 int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), mapio_error *error)
@@ -193,7 +250,12 @@ int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), 
 bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode)
 {
     int saved = errno;
-    void *base = mmap(start, length, mode->prot, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int flags = MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *base = mmap(start, length, mode->prot, flags | MAP_PRIVATE, -1, 0);
+    if (base == MAP_FAILED) {
+        /* Shared memory is no data of the process's own (RLIMIT_DATA). */
+        base = mmap(start, length, mode->prot, flags | MAP_SHARED, -1, 0);
+    }
     errno = saved;
     return base != MAP_FAILED;
 }
@@ -215,27 +277,12 @@ int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__
     return MAPIO_OK;
 }
 
-void *mapio__zeros_map(size_t length)
-{
-    int saved = errno;
-    void *base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    errno = saved;
-    return base == MAP_FAILED ? NULL : base;
-}
-
-void mapio__zeros_unmap(void *start, size_t length)
-{
-    int saved = errno;
-    (void)munmap(start, length);
-    errno = saved;
-}
-
 int32_t mapio__fault_code(mapio__file file, bool store)
 {
     struct statvfs disk;
-    bool full =
-        store && file != MAPIO__NO_FILE && fstatvfs((int)file, &disk) == 0 && disk.f_bavail == 0;
-    return full ? ENOSPC : EIO;
+    /* A file system that does not tell says that it has no blocks at all. */
+    bool told = store && file != MAPIO__NO_FILE && fstatvfs((int)file, &disk) == 0;
+    return told && disk.f_blocks > 0 && disk.f_bavail == 0 ? ENOSPC : EIO;
 }
 
 void mapio__yield(void)

@@ -1,0 +1,251 @@
+#include "fault_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+unsigned long setting(const char *name, unsigned long fallback)
+{
+    const char *given = getenv(name);
+
+    return given != NULL ? strtoul(given, NULL, 10) : fallback;
+}
+
+uint64_t page_up(uint64_t offset)
+{
+    uint64_t page = mapio_page_size();
+
+    return (offset + page - 1) / page * page;
+}
+
+/* ---- content --------------------------------------------------------------------------------- */
+
+enum { NEWLINE_AT = 1000 };
+
+uint8_t solid_byte(uint64_t offset)
+{
+    uint64_t z = (offset + 1) * 0x9e3779b97f4a7c15U;
+    uint8_t byte = (uint8_t)(11 + (z ^ (z >> 29) ^ (z >> 47)) % 117);
+
+    return offset % mapio_page_size() == NEWLINE_AT ? '\n' : byte;
+}
+
+uint8_t stored_byte(uint64_t offset)
+{
+    return solid_byte(offset) | 0x80;
+}
+
+void solid_fill(uint8_t *buffer, uint64_t offset, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        buffer[i] = solid_byte(offset + i);
+    }
+}
+
+void stored_fill(uint8_t *buffer, uint64_t offset, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        buffer[i] = stored_byte(offset + i);
+    }
+}
+
+bool is_solid(const uint8_t *bytes, uint64_t offset, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] != solid_byte(offset + i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool is_filled(const uint8_t *bytes, size_t length, uint8_t byte)
+{
+    return length == 0 || (bytes[0] == byte && memcmp(bytes, bytes + 1, length - 1) == 0);
+}
+
+/* By pieces that end with a page: the file's end then does so too. */
+bool solid_write(int fd, uint64_t from, uint64_t to)
+{
+    uint8_t piece[1 << 16];
+    bool all = true;
+
+    while (all && from < to) {
+        uint64_t end = (from / sizeof(piece) + 1) * sizeof(piece);
+        size_t length = (size_t)((end < to ? end : to) - from);
+
+        solid_fill(piece, from, length);
+        all = pwrite(fd, piece, length, (off_t)from) == (ssize_t)length;
+        from += length;
+    }
+    return all;
+}
+
+void file_solid(fixture *f, size_t length)
+{
+    if (f->fd < 0) {
+        file_bytes(f, "", 0);
+    }
+    if (!solid_write(f->fd, 0, length)) {
+        fail_msg("%s: %s", f->path, strerror(errno));
+    }
+    file_truncate(f, length);
+}
+
+void assert_map_solid(const mapio_map *map)
+{
+    size_t length = mapio_length(map);
+    uint8_t *bytes = malloc(length + 1);
+
+    assert_non_null(bytes);
+    assert_ok(mapio_get(bytes, map, 0, length, &failure));
+    assert_true(is_solid(bytes, mapio_offset(map), length));
+    free(bytes);
+}
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+void check_fault(int result, const mapio_error *error, uint64_t offset, int code, const char *call,
+                 const char *file, int line)
+{
+    if (result != MAPIO_E_FAULT || error->status != MAPIO_E_FAULT || error->offset != offset ||
+        error->system_code != code) {
+        print_error("%s\nreturned %s, error: %s at %" PRIu64 ", code %d\n"
+                    "expected MAPIO_E_FAULT at %" PRIu64 ", code %d\n",
+                    call, mapio_status_name(result), mapio_status_name((int)error->status),
+                    error->offset, (int)error->system_code, offset, code);
+        _fail(file, line);
+    }
+}
+
+void assert_damage(const mapio_map *map, uint64_t offset, size_t length)
+{
+    uint64_t found = 0;
+    size_t run = 0;
+
+    assert_ok(mapio_damage(&found, &run, map, 0, &failure));
+    assert_u64(found, length == 0 ? MAPIO_NOT_FOUND : offset);
+    assert_u64(run, length);
+}
+
+uint8_t peek(const mapio_map *map, size_t offset)
+{
+    return ((volatile const uint8_t *)mapio_data(map))[offset];
+}
+
+void poke(mapio_map *map, size_t offset, uint8_t byte)
+{
+    ((volatile uint8_t *)mapio_data(map))[offset] = byte;
+}
+
+/* ---- another process that cuts ----------------------------------------------------------------
+ */
+
+struct cutter_desk {
+    atomic_uint asked;
+    atomic_uint done;
+    atomic_bool over;
+    uint64_t length; /* of the request that was asked last */
+    unsigned delay;
+};
+
+void linger(unsigned turns)
+{
+    for (volatile unsigned i = 0; i < turns; i++) {
+    }
+}
+
+static void cut_what_is_asked(struct cutter_desk *desk, int fd)
+{
+    pid_t parent = getppid();
+
+    while (!atomic_load(&desk->over) && getppid() == parent) {
+        unsigned asked = atomic_load(&desk->asked);
+
+        if (asked != atomic_load(&desk->done)) {
+            linger(desk->delay);
+            if (ftruncate(fd, (off_t)desk->length) != 0) {
+                _exit(1);
+            }
+            atomic_store(&desk->done, asked);
+        }
+        (void)sched_yield();
+    }
+    _exit(0);
+}
+
+void cutter_start(cutter *c, int fd)
+{
+    c->desk =
+        mmap(NULL, sizeof(*c->desk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(c->desk != MAP_FAILED);
+    c->process = fork();
+    assert_true(c->process >= 0);
+    if (c->process == 0) {
+        cut_what_is_asked(c->desk, fd);
+    }
+}
+
+void cutter_stop(cutter *c)
+{
+    int status = 0;
+
+    atomic_store(&c->desk->over, true);
+    assert_int_equal(waitpid(c->process, &status, 0), c->process);
+    assert_int_equal(status, 0);
+    assert_int_equal(munmap(c->desk, sizeof(*c->desk)), 0);
+}
+
+void cutter_ask(cutter *c, uint64_t length, unsigned delay)
+{
+    c->desk->length = length;
+    c->desk->delay = delay;
+    atomic_fetch_add(&c->desk->asked, 1);
+}
+
+bool cutter_done(const cutter *c)
+{
+    return atomic_load(&c->desk->done) == atomic_load(&c->desk->asked);
+}
+
+void cutter_wait(const cutter *c)
+{
+    while (!cutter_done(c)) {
+        assert_int_equal(waitpid(c->process, NULL, WNOHANG), 0);
+        (void)sched_yield();
+    }
+}
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+/* cmocka catches what a program dies of. */
+static void forget_handlers(void)
+{
+    (void)signal(SIGBUS, SIG_DFL);
+    (void)signal(SIGSEGV, SIG_DFL);
+}
+
+int fate_of(int (*work)(void *), void *argument)
+{
+    const struct rlimit no_core = {0, 0};
+    int status = 0;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)setrlimit(RLIMIT_CORE, &no_core);
+        (void)alarm(30);
+        forget_handlers();
+        _exit(work(argument));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}

@@ -1,0 +1,90 @@
+/* What the fault tests share: content in which a zero is never data, another process that cuts
+ * files, children that are expected to die, and settings from the environment. */
+#ifndef MAPIO_TESTS_FAULT_SUPPORT_H
+#define MAPIO_TESTS_FAULT_SUPPORT_H
+
+#include "support.h"
+
+#include <sys/types.h>
+
+/* The number in the environment variable `name`, else `fallback`. */
+unsigned long setting(const char *name, unsigned long fallback);
+
+/* `offset` rounded up to the page. */
+uint64_t page_up(uint64_t offset);
+
+/* ---- content --------------------------------------------------------------------------------- */
+
+/* The byte of a solid file at `offset`: 1 to 127, a newline at one place of each page and nowhere
+ * else, and any eight bytes in a row are found at no other place. */
+uint8_t solid_byte(uint64_t offset);
+
+/* What the tests store there: never a solid byte, never zero. */
+uint8_t stored_byte(uint64_t offset);
+
+void solid_fill(uint8_t *buffer, uint64_t offset, size_t length);
+void stored_fill(uint8_t *buffer, uint64_t offset, size_t length);
+
+/* True where all bytes are those of the solid file from `offset` on. */
+bool is_solid(const uint8_t *bytes, uint64_t offset, size_t length);
+
+/* True where `length` bytes are all `byte`. */
+bool is_filled(const uint8_t *bytes, size_t length, uint8_t byte);
+
+/* Writes bytes [from, to) of the solid file to `fd`; false where that fails. At no moment has the
+ * file a zero in front of its end, but in the page in which `from` lies. */
+bool solid_write(int fd, uint64_t from, uint64_t to);
+
+/* Makes f's file, or makes it `length` solid bytes once more. */
+void file_solid(fixture *f, size_t length);
+
+/* The map reads as the solid file does from the map's offset on: all pages are there. */
+void assert_map_solid(const mapio_map *map);
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+/* The call fails with MAPIO_E_FAULT at `offset` of the map, with the system's `code`. `error` is
+ * the mapio_error that the call was given. */
+#define assert_fault(call, error, offset, code)                                                    \
+    check_fault((call), (error), (offset), (code), #call, __FILE__, __LINE__)
+
+void check_fault(int result, const mapio_error *error, uint64_t offset, int code, const char *call,
+                 const char *file, int line);
+
+/* The first damaged run of the map is [offset, offset + length); none with length 0. */
+void assert_damage(const mapio_map *map, uint64_t offset, size_t length);
+
+/* Reads through a pointer from mapio_data, byte by byte, under nobody's guard. */
+uint8_t peek(const mapio_map *map, size_t offset);
+void poke(mapio_map *map, size_t offset, uint8_t byte);
+
+/* ---- another process that cuts ----------------------------------------------------------------
+ */
+
+typedef struct cutter {
+    pid_t process;
+    struct cutter_desk *desk; /* shared with it */
+} cutter;
+
+/* Starts a process that cuts the file that `fd` is open for, and ends it. */
+void cutter_start(cutter *c, int fd);
+void cutter_stop(cutter *c);
+
+/* Has the file cut to `length`, `delay` turns of an empty loop from now, and returns at once. */
+void cutter_ask(cutter *c, uint64_t length, unsigned delay);
+
+/* Whether it has been done; waits until it has. */
+bool cutter_done(const cutter *c);
+void cutter_wait(const cutter *c);
+
+/* Some turns of an empty loop. */
+void linger(unsigned turns);
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+/* Runs `work` in a child process in which nobody handles SIGBUS, and which ends with what it
+ * returns. The result is that, or minus the number of the signal that ended the child; it leaves
+ * no core. Where the parent has made maps, the library knows of the handlers there. */
+int fate_of(int (*work)(void *), void *argument);
+
+#endif /* MAPIO_TESTS_FAULT_SUPPORT_H */

@@ -1,0 +1,519 @@
+/* Memory that was handed out: what was lost under an address from mapio_data is damage, which every
+ * operation reports until it is cleared; and mapio_guard, under which nothing is damage. */
+#include "operations.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { PAGES = 6 };
+
+static size_t pages(size_t count)
+{
+    return count * mapio_page_size();
+}
+
+/* A map of a solid file of PAGES pages, from byte `offset` on. */
+static void map_solid(fixture *f, mapio_access access, unsigned open, size_t offset)
+{
+    mapio_options options = options_of(access, offset, pages(PAGES) - offset);
+
+    options.open = open;
+    file_solid(f, pages(PAGES));
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+}
+
+/* The same, damaged: the file ends after `left` pages, and the last byte was looked at. */
+static void map_damaged(fixture *f, mapio_access access, unsigned open, size_t left)
+{
+    map_solid(f, access, open, 0);
+    file_truncate(f, pages(left));
+    assert_int_equal(peek(f->map, pages(PAGES) - 1), 0);
+}
+
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+/* A lost page reads as zeros, and stores into it go nowhere. */
+static void lost_memory_is_zeros(void **state)
+{
+    fixture *f = *state;
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    file_truncate(f, pages(2));
+    for (size_t at = pages(2); at < pages(PAGES); at += 97) {
+        assert_int_equal(peek(f->map, at), 0);
+    }
+    poke(f->map, pages(3), 'x');
+    assert_u64(file_length(f), pages(2));
+    file_solid(f, pages(PAGES));
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_map_solid(f->map);
+}
+
+/* The first touch is a store. */
+static void lost_stores_go_nowhere(void **state)
+{
+    fixture *f = *state;
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    file_truncate(f, pages(2));
+    poke(f->map, pages(4) + 7, 'x');
+    assert_u64(mapio_damage_count(f->map), 1);
+    assert_damage(f->map, pages(4), pages(PAGES - 4));
+    file_solid(f, pages(PAGES));
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_map_solid(f->map);
+}
+
+/* What is still in the file can be looked at without damage, while operations refuse all of it. */
+static void damage_is_counted_by_loss(void **state)
+{
+    fixture *f = *state;
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    assert_u64(mapio_damage_count(f->map), 0);
+    assert_damage(f->map, 0, 0);
+    file_truncate(f, pages(3));
+    assert_int_equal(peek(f->map, pages(4)), 0);
+    assert_damage(f->map, pages(4), pages(2));
+    assert_int_equal(peek(f->map, pages(3)), 0);
+    assert_u64(mapio_damage_count(f->map), 2);
+    assert_damage(f->map, pages(3), pages(3));
+    assert_int_equal(peek(f->map, pages(5)), 0);
+    assert_int_equal(peek(f->map, pages(2)), solid_byte(pages(2)));
+    assert_u64(mapio_damage_count(f->map), 2);
+}
+
+/* mapio_damage goes through the runs one after the other, in bytes of the map. */
+static void damage_is_found_from_a_place(void **state)
+{
+    fixture *f = *state;
+    uint64_t offset = 0;
+    size_t length = 0;
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 100);
+    file_truncate(f, pages(3));
+    assert_int_equal(peek(f->map, pages(4)), 0);
+    assert_ok(mapio_damage(&offset, &length, f->map, 0, &failure));
+    assert_u64(offset, pages(4) - 100);
+    assert_u64(length, pages(2));
+    assert_ok(mapio_damage(&offset, &length, f->map, pages(4), &failure));
+    assert_u64(offset, pages(4));
+    assert_u64(length, pages(2) - 100);
+    assert_ok(mapio_damage(&offset, &length, f->map, mapio_length(f->map), &failure));
+    assert_u64(offset, MAPIO_NOT_FOUND);
+    assert_u64(length, 0);
+    assert_fails(mapio_damage(&offset, &length, f->map, mapio_length(f->map) + 1, &failure),
+                 MAPIO_E_RANGE);
+}
+
+/* The first page of a map that begins inside it. */
+static void damage_in_the_first_page(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    uint8_t byte = 0;
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 100);
+    file_truncate(f, 0);
+    assert_int_equal(peek(f->map, 5), 0);
+    assert_damage(f->map, 0, pages(PAGES) - 100);
+    assert_fault(mapio_get_byte(&byte, f->map, 3, &error), &error, 0, 5);
+}
+
+/* Each operation, wherever it is about, fails until the damage is cleared, and then works. */
+static void every_operation_reports_damage(void **state)
+{
+    fixture *f = *state;
+    uint8_t *bytes = malloc(pages(1));
+
+    assert_non_null(bytes);
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    for (size_t i = 0; i < operation_count; i++) {
+        const operation *op = &operations[i];
+        attempt a = {.map = f->map, .offset = 5, .length = 1, .other = 10, .step = 1};
+
+        a.bytes = bytes;
+        a.needle_length = 1;
+        bytes[0] = solid_byte(5);
+        file_truncate(f, pages(3));
+        assert_int_equal(peek(f->map, pages(4)), 0);
+        assert_fault(op->run(&a), &a.error, pages(4), 5);
+        file_solid(f, pages(PAGES));
+        assert_fault(op->run(&a), &a.error, pages(4), 5);
+        assert_ok(mapio_clear_damage(f->map, &failure));
+        assert_int_equal(op->run(&a), MAPIO_OK);
+    }
+    assert_u64(mapio_damage_count(f->map), operation_count);
+    free(bytes);
+}
+
+/* So does resize, and nothing has happened. */
+static void resize_reports_damage(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+
+    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
+    assert_fault(mapio_resize(f->map, pages(9), &error), &error, pages(PAGES - 1), 5);
+    assert_u64(mapio_length(f->map), pages(PAGES));
+    assert_u64(file_length(f), pages(2));
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_ok(mapio_resize(f->map, pages(9), &failure));
+    assert_u64(file_length(f), pages(9));
+    assert_u64(mapio_damage_count(f->map), 1);
+    assert_map_filled(f->map, pages(2), pages(7), 0);
+}
+
+/* A durable flush would promise stores that went nowhere. */
+static void flush_reports_damage(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+
+    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
+    poke(f->map, pages(3), 'x');
+    assert_fault(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &error), &error, pages(3), 5);
+}
+
+/* What is not about the bytes goes on. */
+static void other_calls_ignore_damage(void **state)
+{
+    fixture *f = *state;
+    uint64_t size = 0;
+
+    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
+    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(size, pages(2));
+    assert_ok(mapio_seek(f->map, 3, MAPIO_SEEK_SET, &failure));
+    assert_non_null(mapio_data(f->map));
+    assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_RANDOM, &failure));
+    map_close(f);
+}
+
+/* Clearing what still cannot be had is not an error; the next touch loses it again. */
+static void clearing_too_early(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    uint8_t byte = 0;
+
+    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_damage(f->map, 0, 0);
+    assert_fault(mapio_get_byte(&byte, f->map, pages(2) + 9, &error), &error, pages(2) + 9, 5);
+    assert_u64(mapio_damage_count(f->map), 1);
+    assert_int_equal(peek(f->map, pages(2)), 0);
+    assert_u64(mapio_damage_count(f->map), 2);
+}
+
+/* Clearing what is whole does nothing. */
+static void clearing_nothing(void **state)
+{
+    fixture *f = *state;
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_map_solid(f->map);
+    map_close(f);
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 10);
+    assert_ok(mapio_clear_damage(f->map, &failure));
+}
+
+/* Without a descriptor nothing can be put back: damage stays, and closing works. */
+static void untracked_damage_stays(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    uint8_t byte = 0;
+
+    map_damaged(f, MAPIO_ACCESS_WRITE, MAPIO_OPEN_NO_TRACK, 2);
+    assert_fails(mapio_clear_damage(f->map, &failure), MAPIO_E_NO_FILE);
+    file_solid(f, pages(PAGES));
+    assert_fails(mapio_clear_damage(f->map, &failure), MAPIO_E_NO_FILE);
+    assert_fault(mapio_get_byte(&byte, f->map, 0, &error), &error, pages(PAGES - 1), 5);
+    assert_damage(f->map, pages(PAGES - 1), pages(1));
+    map_close(f);
+}
+
+/* An untracked map in which an operation lost a page goes on to serve the others, in every way;
+ * but for guards and searches to the end, which are about that page, too. */
+static void untracked_map_serves_other_pages(void **state)
+{
+    fixture *f = *state;
+    uint8_t bytes[64] = {0};
+    mapio_error error = {0};
+
+    map_solid(f, MAPIO_ACCESS_WRITE, MAPIO_OPEN_NO_TRACK, 0);
+    file_truncate(f, pages(2));
+    assert_fault(mapio_get_byte(bytes, f->map, pages(3), &error), &error, pages(3), 5);
+    file_solid(f, pages(PAGES));
+    for (size_t i = 0; i < operation_count; i++) {
+        attempt a = {.map = f->map, .offset = pages(1), .length = 8, .other = 16, .step = 1};
+        int status = 0;
+
+        a.bytes = bytes;
+        a.needle_length = 8;
+        stored_fill(bytes, pages(1), sizeof(bytes));
+        status = operations[i].run(&a);
+        if (status != MAPIO_OK && (operations[i].traits & (GUARDS | LINE | TO_THE_END)) == 0) {
+            fail_msg("%s: %s", operations[i].name, mapio_status_name(status));
+        }
+    }
+}
+
+/* A private map keeps what it stored in the pages that were not lost. */
+static void private_stores_outlive_a_loss(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 0;
+    mapio_error error = {0};
+
+    map_solid(f, MAPIO_ACCESS_COPY, 0, 0);
+    assert_ok(mapio_put_byte(f->map, 5, 200, &failure));
+    assert_ok(mapio_put_byte(f->map, pages(4), 201, &failure));
+    file_truncate(f, pages(2));
+    assert_int_equal(peek(f->map, pages(4)), 0);
+    assert_int_equal(peek(f->map, 5), 200);
+    assert_fault(mapio_get_byte(&byte, f->map, 5, &error), &error, pages(4), 5);
+    file_solid(f, pages(PAGES));
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_int_equal(peek(f->map, 5), 200);
+    assert_int_equal(peek(f->map, pages(4)), solid_byte(pages(4)));
+    assert_file(f, 5, &(uint8_t){solid_byte(5)}, 1);
+}
+
+/* Bytes that one map stores from another one's damaged memory are that one's damage. */
+static void damage_of_another_map(void **state)
+{
+    fixture *f = *state;
+    mapio_map *other = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 100);
+    uint8_t zeros[100] = {0};
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    assert_ok(mapio_open_anonymous(&other, &options, &failure));
+    file_truncate(f, pages(2));
+    assert_ok(mapio_put(other, 0, (uint8_t *)mapio_data(f->map) + pages(3), 100, &failure));
+    assert_map(other, 0, zeros, 100);
+    assert_u64(mapio_damage_count(f->map), 1);
+    assert_ok(mapio_close(other, &failure));
+}
+
+/* ---- the guard ------------------------------------------------------------------------------- */
+
+/* A place to look at, and what was seen there. */
+typedef struct look {
+    mapio_map *map;
+    size_t at;
+    int seen;
+    int status; /* of an operation inside */
+} look;
+
+static void look_once(void *context)
+{
+    look *l = context;
+
+    l->seen = peek(l->map, l->at);
+}
+
+/* What is lost under the guard is its failure, and no damage. */
+static void guard_reports_what_was_lost(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    look l = {.seen = -1};
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    l.map = f->map;
+    l.at = pages(3) + 5;
+    assert_ok(mapio_guard(f->map, look_once, &l, &failure));
+    assert_int_equal(l.seen, solid_byte(l.at));
+    file_truncate(f, pages(2));
+    assert_fault(mapio_guard(f->map, look_once, &l, &error), &error, pages(3), 5);
+    assert_int_equal(l.seen, 0);
+    assert_u64(mapio_damage_count(f->map), 0);
+    l.at = pages(1);
+    assert_ok(mapio_guard(f->map, look_once, &l, &failure));
+    file_solid(f, pages(PAGES));
+    assert_map_solid(f->map);
+}
+
+/* With damage, the work is not even begun. */
+static void guard_refuses_damage(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    look l = {.seen = -1};
+
+    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
+    l.map = f->map;
+    assert_fault(mapio_guard(f->map, look_once, &l, &error), &error, pages(PAGES - 1), 5);
+    assert_int_equal(l.seen, -1);
+}
+
+static void guard_again(void *context)
+{
+    look *l = context;
+
+    l->status = mapio_guard(l->map, look_once, l, NULL);
+    l->seen = peek(l->map, 0);
+}
+
+/* The inner guard's loss is the outer's, too. */
+static void guards_nest(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    look l = {.seen = -1};
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    file_truncate(f, pages(2));
+    l.map = f->map;
+    l.at = pages(4);
+    assert_fault(mapio_guard(f->map, guard_again, &l, &error), &error, pages(4), 5);
+    assert_int_equal(l.status, MAPIO_E_FAULT);
+    assert_int_equal(l.seen, solid_byte(0));
+    assert_u64(mapio_damage_count(f->map), 0);
+}
+
+static void get_then_look(void *context)
+{
+    look *l = context;
+    uint8_t byte = 0;
+
+    l->status = mapio_get_byte(&byte, l->map, 0, NULL);
+    l->seen = peek(l->map, l->at);
+}
+
+/* After an operation inside, the guard is still the guard. */
+static void guard_outlives_an_operation(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    look l = {.seen = -1};
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    file_truncate(f, pages(2));
+    l.map = f->map;
+    l.at = pages(4);
+    assert_fault(mapio_guard(f->map, get_then_look, &l, &error), &error, pages(4), 5);
+    assert_int_equal(l.status, MAPIO_OK);
+    assert_u64(mapio_damage_count(f->map), 0);
+}
+
+/* After the guard, a loss is damage again. */
+static void guard_ends(void **state)
+{
+    fixture *f = *state;
+    look l = {.seen = -1};
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    l.map = f->map;
+    assert_ok(mapio_guard(f->map, look_once, &l, &failure));
+    file_truncate(f, pages(2));
+    assert_int_equal(peek(f->map, pages(3)), 0);
+    assert_u64(mapio_damage_count(f->map), 1);
+}
+
+/* Two maps: a loss in one is no failure of the other one's guard. */
+static void guard_is_for_one_map(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 100);
+    mapio_map *other = NULL;
+    look l = {.seen = -1};
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    file_truncate(f, pages(2));
+    assert_ok(mapio_open_path(&other, f->path, &options, &failure));
+    l.map = f->map;
+    l.at = pages(3);
+    assert_ok(mapio_guard(other, look_once, &l, &failure));
+    assert_u64(mapio_damage_count(f->map), 1);
+    assert_u64(mapio_damage_count(other), 0);
+    assert_ok(mapio_close(other, &failure));
+}
+
+/* Two threads at one map: one inside a guard, the other one without. */
+typedef struct meeting {
+    look l;
+    pthread_barrier_t barrier;
+} meeting;
+
+static void lose_and_wait(void *context)
+{
+    meeting *m = context;
+
+    m->l.seen = peek(m->l.map, m->l.at);
+    (void)pthread_barrier_wait(&m->barrier);
+    (void)pthread_barrier_wait(&m->barrier);
+}
+
+static void *guard_in_thread(void *context)
+{
+    meeting *m = context;
+
+    m->l.status = mapio_guard(m->l.map, lose_and_wait, m, NULL);
+    return NULL;
+}
+
+/* Zeros that one thread's guard has put there are damage to another thread that sees them through
+ * its address, for which nobody else would tell it. */
+static void zeros_under_anothers_guard_are_damage(void **state)
+{
+    fixture *f = *state;
+    meeting m = {.l = {.seen = -1}};
+    pthread_t thread;
+    uint8_t seen = 0;
+    size_t count = 0;
+
+    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    m.l.map = f->map;
+    m.l.at = pages(3);
+    file_truncate(f, pages(2));
+    assert_int_equal(pthread_barrier_init(&m.barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, guard_in_thread, &m), 0);
+    (void)pthread_barrier_wait(&m.barrier);
+    mapio_pin(f->map);
+    seen = peek(f->map, pages(4));
+    mapio_unpin(f->map);
+    (void)pthread_barrier_wait(&m.barrier);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pthread_barrier_destroy(&m.barrier), 0);
+    count = mapio_damage_count(f->map);
+    assert_int_equal(m.l.status, MAPIO_E_FAULT);
+    assert_int_equal(seen, 0);
+    assert_true(count > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(lost_memory_is_zeros),
+        with_fixture(lost_stores_go_nowhere),
+        with_fixture(damage_is_counted_by_loss),
+        with_fixture(damage_is_found_from_a_place),
+        with_fixture(damage_in_the_first_page),
+        with_fixture(every_operation_reports_damage),
+        with_fixture(resize_reports_damage),
+        with_fixture(flush_reports_damage),
+        with_fixture(other_calls_ignore_damage),
+        with_fixture(clearing_too_early),
+        with_fixture(clearing_nothing),
+        with_fixture(untracked_damage_stays),
+        with_fixture(untracked_map_serves_other_pages),
+        with_fixture(private_stores_outlive_a_loss),
+        with_fixture(damage_of_another_map),
+        with_fixture(guard_reports_what_was_lost),
+        with_fixture(guard_refuses_damage),
+        with_fixture(guards_nest),
+        with_fixture(guard_outlives_an_operation),
+        with_fixture(guard_ends),
+        with_fixture(guard_is_for_one_map),
+        with_fixture(zeros_under_anothers_guard_are_damage),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,365 @@
+/* Full disks: a small tmpfs, and a small ext4 on a loop device. A store into a hole that finds no
+ * block is MAPIO_E_FAULT with ENOSPC; with MAPIO_OPEN_PREALLOCATE, open and resize say so.
+ *
+ * The file systems are mounted in a name space of the program's own and go with it.
+ */
+#include "fault_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HOLES = 64 };
+
+static char disk[256]; /* where a tmpfs is mounted; empty where there is none */
+
+static size_t pages(size_t count)
+{
+    return count * mapio_page_size();
+}
+
+/* ---- disks ----------------------------------------------------------------------------------- */
+
+static bool own_name_space(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* A directory with a tmpfs of its own for the tests. */
+static bool tmpfs_mount(const char *options)
+{
+    const char *base = getenv("TMPDIR");
+
+    (void)snprintf(disk, sizeof(disk), "%s/mapio-disk-XXXXXX", base != NULL ? base : "/tmp");
+    if (mkdtemp(disk) == NULL) {
+        return false;
+    }
+    if (own_name_space() && mount("mapio", disk, "tmpfs", 0, options) == 0) {
+        return true;
+    }
+    (void)rmdir(disk);
+    disk[0] = '\0';
+    return false;
+}
+
+/* Makes and mounts an ext4 in a file on the tmpfs. */
+static bool ext4_mount(void)
+{
+    char command[1024];
+
+    (void)snprintf(command, sizeof(command),
+                   "exec 2>/dev/null; PATH=$PATH:/sbin:/usr/sbin; cd %s && mkdir fs && "
+                   "truncate -s 16M image && mkfs.ext4 -q -m 0 image && mount -o loop image fs",
+                   disk);
+    return system(command) == 0;
+}
+
+static int use_tmpfs(void **state)
+{
+    (void)state;
+    if (!tmpfs_mount("size=8m")) {
+        print_message("skipped: tmpfs: mounting takes root\n");
+        return 0;
+    }
+    return setenv("TMPDIR", disk, 1);
+}
+
+static int use_ext4(void **state)
+{
+    char fs[300];
+
+    (void)state;
+    if (!tmpfs_mount("size=64m") || !ext4_mount()) {
+        print_message("skipped: ext4: this takes root, mkfs.ext4 and a loop device\n");
+        if (disk[0] != '\0') {
+            (void)umount2(disk, MNT_DETACH);
+            (void)rmdir(disk);
+            disk[0] = '\0';
+        }
+        return 0;
+    }
+    (void)snprintf(fs, sizeof(fs), "%s/fs", disk);
+    return setenv("TMPDIR", fs, 1);
+}
+
+static int leave_disk(void **state)
+{
+    const char *fs = getenv("TMPDIR");
+
+    (void)state;
+    if (disk[0] != '\0') {
+        (void)umount2(fs, MNT_DETACH);
+        (void)umount2(disk, MNT_DETACH);
+        (void)rmdir(disk);
+        (void)unsetenv("TMPDIR");
+    }
+    return 0;
+}
+
+static int fixture_on_disk(void **state)
+{
+    return disk[0] == '\0' ? 0 : fixture_setup(state);
+}
+
+static int fixture_off_disk(void **state)
+{
+    return disk[0] == '\0' ? 0 : fixture_teardown(state);
+}
+
+static void need_disk(void)
+{
+    if (disk[0] == '\0') {
+        skip();
+    }
+}
+
+static void filler_path(char *path, size_t capacity, const fixture *f)
+{
+    (void)snprintf(path, capacity, "%s/filler", f->directory);
+}
+
+/* Takes all that is left of the disk; what writing back gives back, too. */
+static void disk_fill(const fixture *f)
+{
+    static const uint8_t block[1 << 12] = {1};
+    char path[400];
+    bool more = true;
+    int fd = -1;
+
+    filler_path(path, sizeof(path), f);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    while (more) {
+        more = false;
+        while (write(fd, block, sizeof(block)) > 0) {
+            more = true;
+        }
+        assert_int_equal(errno, ENOSPC);
+        assert_true(fsync(fd) == 0);
+    }
+    assert_int_equal(close(fd), 0);
+}
+
+static void disk_empty(const fixture *f)
+{
+    char path[400];
+
+    filler_path(path, sizeof(path), f);
+    assert_int_equal(unlink(path), 0);
+    sync();
+}
+
+/* ---- holes ----------------------------------------------------------------------------------- */
+
+/* A file with a solid page in front of holes, mapped, and the disk full. */
+static void map_holes(fixture *f)
+{
+    file_solid(f, pages(1));
+    file_truncate(f, pages(1 + HOLES));
+    assert_int_equal(fsync(f->fd), 0);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    disk_fill(f);
+}
+
+/* Stores into each hole, and remembers where that worked; a file system may have some room still.
+ * How many did not. */
+static size_t store_into_holes(fixture *f, bool *stored)
+{
+    size_t failures = 0;
+
+    for (size_t i = 1; i <= HOLES; i++) {
+        mapio_error error = {0};
+        int status = mapio_put(f->map, pages(i) + i, "stored", 6, &error);
+
+        stored[i] = status == MAPIO_OK;
+        if (status != MAPIO_OK) {
+            check_fault(status, &error, pages(i) + i, ENOSPC, "mapio_put", __FILE__, __LINE__);
+            failures++;
+        }
+    }
+    return failures;
+}
+
+/* A full disk costs the pages that are holes, and only the stores. */
+static void stores_into_holes(void **state)
+{
+    fixture *f = *state;
+    bool stored[1 + HOLES] = {false};
+
+    need_disk();
+    map_holes(f);
+    assert_true(store_into_holes(f, stored) > 0);
+    assert_ok(mapio_put(f->map, 5, "stored", 6, &failure));
+    assert_map(f->map, 5, "stored", 6);
+    for (size_t i = 1; i <= HOLES; i++) {
+        if (stored[i]) {
+            assert_map(f->map, pages(i) + i, "stored", 6);
+        }
+    }
+    disk_empty(f);
+    assert_u64(store_into_holes(f, stored), 0);
+    assert_map(f->map, pages(HOLES) + HOLES, "stored", 6);
+    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    assert_file(f, pages(1) + 1, "stored", 6);
+    assert_u64(mapio_damage_count(f->map), 0);
+}
+
+/* Every way to store says the same; fill and byte stores, too. */
+static void other_stores_into_holes(void **state)
+{
+    fixture *f = *state;
+    bool stored[1 + HOLES] = {false};
+    mapio_error error = {0};
+    size_t hole = 1;
+
+    need_disk();
+    map_holes(f);
+    assert_true(store_into_holes(f, stored) > 0);
+    while (stored[hole]) {
+        hole++;
+    }
+    assert_fault(mapio_put_byte(f->map, pages(hole), 'x', &error), &error, pages(hole), ENOSPC);
+    assert_fault(mapio_fill(f->map, pages(hole) + 9, 50, 'x', &error), &error, pages(hole) + 9,
+                 ENOSPC);
+    assert_fault(mapio_move(f->map, pages(hole), 0, 50, &error), &error, pages(hole), ENOSPC);
+    assert_fault(mapio_put_strided(f->map, pages(hole) + 9, 3, "xyz", 3, &error), &error,
+                 pages(hole) + 9, ENOSPC);
+}
+
+/* Stores through the address are damage, with the cause, and work once there is room. */
+static void handed_out_holes(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    uint64_t lost = 0;
+    size_t length = 0;
+
+    need_disk();
+    map_holes(f);
+    for (size_t i = 1; i <= HOLES; i++) {
+        poke(f->map, pages(i), 'x');
+    }
+    assert_true(mapio_damage_count(f->map) > 0);
+    assert_ok(mapio_damage(&lost, &length, f->map, 0, &failure));
+    assert_fault(mapio_put_byte(f->map, 0, 'x', &error), &error, lost, ENOSPC);
+    disk_empty(f);
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_ok(mapio_put_byte(f->map, lost, 'y', &failure));
+    assert_map(f->map, lost, "y", 1);
+}
+
+/* ---- said early -------------------------------------------------------------------------------
+ */
+
+static mapio_options reserving(unsigned open, size_t length)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, length);
+
+    options.open = MAPIO_OPEN_PREALLOCATE | open;
+    return options;
+}
+
+static uint64_t blocks_of(const fixture *f)
+{
+    struct stat status;
+
+    assert_int_equal(fstat(f->fd, &status), 0);
+    return (uint64_t)status.st_blocks * 512;
+}
+
+/* A file that cannot have its blocks is not made. */
+static void create_is_refused(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = reserving(MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND, pages(HOLES));
+
+    need_disk();
+    disk_fill(f);
+    assert_system_fails(mapio_open_path(&f->map, f->path, &options, &failure), MAPIO_E_SYSTEM,
+                        ENOSPC);
+    assert_false(file_exists(f));
+    disk_empty(f);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_map_filled(f->map, 0, pages(HOLES), 0);
+}
+
+/* A file that cannot grow keeps its length and content. */
+static void extend_is_refused(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = reserving(MAPIO_OPEN_EXTEND, pages(HOLES));
+
+    need_disk();
+    file_make(f, 5000);
+    assert_int_equal(fsync(f->fd), 0);
+    disk_fill(f);
+    assert_system_fails(mapio_open_path(&f->map, f->path, &options, &failure), MAPIO_E_SYSTEM,
+                        ENOSPC);
+    assert_system_fails(mapio_open_fd(&f->map, f->fd, &options, &failure), MAPIO_E_SYSTEM, ENOSPC);
+    assert_file_untouched(f, 5000);
+    disk_empty(f);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+}
+
+/* Opened with its blocks, a map can be stored into on a full disk, and cannot grow. */
+static void resize_is_refused(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = reserving(MAPIO_OPEN_EXTEND, pages(HOLES));
+
+    need_disk();
+    file_solid(f, pages(1));
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_true(blocks_of(f) >= pages(HOLES));
+    disk_fill(f);
+    assert_ok(mapio_fill(f->map, pages(1), pages(HOLES - 1), 'x', &failure));
+    assert_system_fails(mapio_resize(f->map, pages(4 * HOLES), &failure), MAPIO_E_SYSTEM, ENOSPC);
+    assert_u64(mapio_length(f->map), pages(HOLES));
+    assert_u64(file_length(f), pages(HOLES));
+    assert_map_filled(f->map, pages(1), pages(HOLES - 1), 'x');
+    disk_empty(f);
+    assert_ok(mapio_resize(f->map, pages(4 * HOLES), &failure));
+    assert_true(blocks_of(f) >= pages(4 * HOLES));
+    assert_map_filled(f->map, pages(HOLES), pages(3 * HOLES), 0);
+}
+
+/* A resize that would shorten a longer file, and cannot have its blocks, leaves the file whole. */
+static void refused_resize_keeps_what_lies_behind(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = reserving(0, pages(1));
+
+    need_disk();
+    file_solid(f, pages(1));
+    file_truncate(f, pages(1 + HOLES));
+    assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)pages(1 + HOLES)), 6);
+    assert_int_equal(fsync(f->fd), 0);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    disk_fill(f);
+    assert_system_fails(mapio_resize(f->map, pages(1 + HOLES), &failure), MAPIO_E_SYSTEM, ENOSPC);
+    assert_u64(file_length(f), pages(1 + HOLES) + 6);
+    assert_file(f, pages(1 + HOLES), "behind", 6);
+}
+
+#define on_disk(test) cmocka_unit_test_setup_teardown(test, fixture_on_disk, fixture_off_disk)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        on_disk(stores_into_holes),
+        on_disk(other_stores_into_holes),
+        on_disk(handed_out_holes),
+        on_disk(create_is_refused),
+        on_disk(extend_is_refused),
+        on_disk(resize_is_refused),
+        on_disk(refused_resize_keeps_what_lies_behind),
+    };
+    int failed = cmocka_run_group_tests_name("tmpfs", tests, use_tmpfs, leave_disk);
+
+    return failed + cmocka_run_group_tests_name("ext4", tests, use_ext4, leave_disk);
+}

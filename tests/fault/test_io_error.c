@@ -1,0 +1,334 @@
+/* Disks that fail: a file system of the test's own (faulty_fs.c) that answers EIO for pages of
+ * choice, and that is killed while it is mapped. MAPIO_FAULTY_FS is its program.
+ */
+#include "faulty_fs.h"
+#include "operations.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- the file system ---------------------------------------------------------------------------
+ */
+
+static fixture *f;              /* its directory has the control file and the mount point */
+static faulty_control *control; /* shared with the file system */
+static pid_t server;            /* 0: it does not run */
+
+static int control_make(void)
+{
+    file_name(f, "control");
+    f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (f->fd < 0 || ftruncate(f->fd, sizeof(*control)) != 0) {
+        return -1;
+    }
+    control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+    return control == MAP_FAILED ? -1 : 0;
+}
+
+static void serve(const char *program, const char *mounted, int output)
+{
+    if (dup2(output, STDOUT_FILENO) >= 0 && freopen("/dev/null", "w", stderr) != NULL) {
+        (void)execl(program, program, f->path, mounted, (char *)NULL);
+    }
+    _exit(127);
+}
+
+/* Starts the program, and waits until it is ready; false where it cannot mount. */
+static bool server_start(const char *program, const char *mounted)
+{
+    int output[2];
+    char ready = 0;
+
+    assert_int_equal(pipe(output), 0);
+    server = fork();
+    if (server == 0) {
+        serve(program, mounted, output[1]);
+    }
+    (void)close(output[1]);
+    if (server < 0 || read(output[0], &ready, 1) != 1) {
+        (void)waitpid(server, NULL, 0);
+        server = 0;
+    }
+    (void)close(output[0]);
+    return server != 0;
+}
+
+static void server_kill(void)
+{
+    if (server != 0) {
+        (void)kill(server, SIGKILL);
+        (void)waitpid(server, NULL, 0);
+        server = 0;
+    }
+}
+
+static void mount_point(char *path, size_t capacity)
+{
+    (void)snprintf(path, capacity, "%s/mounted", f->directory);
+}
+
+static void unmount(void)
+{
+    char path[300];
+    char command[400];
+
+    mount_point(path, sizeof(path));
+    if (umount2(path, MNT_DETACH) != 0) {
+        (void)snprintf(command, sizeof(command), "fusermount3 -uz %s 2>/dev/null", path);
+        (void)!system(command);
+    }
+    (void)rmdir(path);
+}
+
+static int setup(void **state)
+{
+    if (fixture_setup(state) != 0) {
+        return -1;
+    }
+    f = *state;
+    return control_make();
+}
+
+static int teardown(void **state)
+{
+    (void)mapio_close(f->map, NULL);
+    f->map = NULL;
+    unmount();
+    server_kill();
+    (void)munmap(control, sizeof(*control));
+    return fixture_teardown(state);
+}
+
+/* The name of file `number`, in f->path, with the file system mounted; or the test is skipped. */
+static void mounted_file(int number)
+{
+    const char *program = getenv("MAPIO_FAULTY_FS");
+    char path[290];
+
+    mount_point(path, sizeof(path));
+    if (program == NULL) {
+        skip_because("the test file system was not built: that takes libfuse3");
+    }
+    if (mapio_page_size() != FAULTY_PAGE) {
+        skip_because("pages are not those of the test file system");
+    }
+    if (mkdir(path, 0700) == 0 && !server_start(program, path)) {
+        skip_because("cannot mount with FUSE: this takes /dev/fuse and root or fusermount3");
+    }
+    (void)snprintf(f->path, sizeof(f->path), "%s/%d", path, number);
+}
+
+static void map_faulty(mapio_access access, int number)
+{
+    mounted_file(number);
+    map_file(f, access);
+    assert_u64(mapio_length(f->map), FAULTY_PAGES * FAULTY_PAGE);
+}
+
+/* Whether this page is bad now. */
+static void page_bad(size_t page, bool bad)
+{
+    atomic_store(&control->bad[page], bad);
+}
+
+/* Each page is itself, or MAPIO_E_FAULT with EIO if it is bad. */
+static void assert_pages(void)
+{
+    for (size_t page = 0; page < FAULTY_PAGES; page++) {
+        uint8_t bytes[FAULTY_PAGE];
+        mapio_error error = {0};
+        size_t at = page * FAULTY_PAGE;
+
+        if (atomic_load(&control->bad[page])) {
+            assert_fault(mapio_get(bytes, f->map, at + 7, 100, &error), &error, at + 7, EIO);
+        } else {
+            assert_ok(mapio_get(bytes, f->map, at, sizeof(bytes), &failure));
+            assert_true(is_filled(bytes, sizeof(bytes), (uint8_t)(page + 1)));
+        }
+    }
+}
+
+/* ---- bad pages ---------------------------------------------------------------------------------
+ */
+
+/* Exactly the pages that cannot be read fail, and are back as soon as they can. */
+static void pages_that_fail(void **state)
+{
+    (void)state;
+    for (size_t page = 0; page < FAULTY_PAGES; page += 5) {
+        page_bad(page, true);
+    }
+    map_faulty(MAPIO_ACCESS_READ, 0);
+    assert_pages();
+    assert_pages();
+    for (size_t page = 0; page < FAULTY_PAGES; page += 10) {
+        page_bad(page, false);
+    }
+    assert_pages();
+    for (size_t page = 0; page < FAULTY_PAGES; page++) {
+        page_bad(page, false);
+    }
+    assert_pages();
+    assert_u64(mapio_damage_count(f->map), 0);
+}
+
+/* Every second page, more than are remembered one by one: the first one is named. */
+static void many_at_once(void **state)
+{
+    uint8_t *bytes = malloc(FAULTY_PAGES * FAULTY_PAGE);
+    mapio_error error = {0};
+
+    (void)state;
+    assert_non_null(bytes);
+    for (size_t page = 3; page < FAULTY_PAGES; page += 2) {
+        page_bad(page, true);
+    }
+    map_faulty(MAPIO_ACCESS_READ, 1);
+    assert_fault(mapio_get(bytes, f->map, 0, FAULTY_PAGES * FAULTY_PAGE, &error), &error,
+                 3 * FAULTY_PAGE, EIO);
+    assert_pages();
+    free(bytes);
+}
+
+/* Each operation over a bad page fails, and works once the page is back. */
+static void every_operation(void **state)
+{
+    uint8_t bytes[FAULTY_PAGE];
+
+    (void)state;
+    for (size_t i = 0; i < operation_count; i++) {
+        const operation *op = &operations[i];
+        size_t bad = 1 + i;
+        attempt a = {.offset = bad * FAULTY_PAGE, .length = 100, .other = 0, .step = 3};
+
+        page_bad(bad, true);
+        map_faulty(MAPIO_ACCESS_WRITE, (int)(i % FAULTY_FILES));
+        a.map = f->map;
+        a.bytes = bytes;
+        a.needle_length = 4;
+        a.length = (op->traits & ONE_BYTE) != 0 ? 1 : a.length;
+        assert_fault(op->run(&a), &a.error, a.offset, EIO);
+        page_bad(bad, false);
+        assert_int_equal(op->run(&a), MAPIO_OK);
+        map_close(f);
+    }
+}
+
+/* Handed-out memory: single pages of zeros, counted and found one by one. */
+static void handed_out(void **state)
+{
+    mapio_error error = {0};
+    uint8_t byte = 0;
+    uint64_t offset = 0;
+    size_t length = 0;
+
+    (void)state;
+    page_bad(5, true);
+    page_bad(9, true);
+    map_faulty(MAPIO_ACCESS_WRITE, 2);
+    for (size_t page = 0; page < FAULTY_PAGES; page++) {
+        bool bad = page == 5 || page == 9;
+
+        assert_int_equal(peek(f->map, page * FAULTY_PAGE), bad ? 0 : (int)page + 1);
+    }
+    assert_u64(mapio_damage_count(f->map), 2);
+    assert_damage(f->map, 5 * FAULTY_PAGE, FAULTY_PAGE);
+    assert_ok(mapio_damage(&offset, &length, f->map, 6 * FAULTY_PAGE, &failure));
+    assert_u64(offset, 9 * FAULTY_PAGE);
+    assert_fault(mapio_get_byte(&byte, f->map, 0, &error), &error, 5 * FAULTY_PAGE, EIO);
+    page_bad(5, false);
+    page_bad(9, false);
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_pages();
+}
+
+/* A private map keeps what it stored in good pages. */
+static void private_stores(void **state)
+{
+    (void)state;
+    page_bad(7, true);
+    map_faulty(MAPIO_ACCESS_COPY, 3);
+    assert_ok(mapio_fill(f->map, 6 * FAULTY_PAGE, FAULTY_PAGE, 200, &failure));
+    assert_ok(mapio_fill(f->map, 8 * FAULTY_PAGE, FAULTY_PAGE, 201, &failure));
+    assert_status(mapio_fill(f->map, 6 * FAULTY_PAGE, 3 * FAULTY_PAGE, 202, &failure),
+                  MAPIO_E_FAULT);
+    page_bad(7, false);
+    assert_map_filled(f->map, 6 * FAULTY_PAGE, FAULTY_PAGE, 202);
+    assert_map_filled(f->map, 7 * FAULTY_PAGE, FAULTY_PAGE, 8);
+}
+
+/* ---- the file system goes
+ * ------------------------------------------------------------------------ */
+
+/* What was cached may still be had; all else fails, and nothing dies or is zero. */
+static void assert_gone(void)
+{
+    size_t lost = 0;
+
+    for (size_t page = 0; page < FAULTY_PAGES; page++) {
+        uint8_t byte = 0;
+        int status = mapio_get_byte(&byte, f->map, page * FAULTY_PAGE, NULL);
+
+        assert_true(status == MAPIO_E_FAULT || (status == MAPIO_OK && byte == page + 1));
+        lost += status == MAPIO_E_FAULT;
+    }
+    assert_true(lost > 0);
+}
+
+static void killed_while_mapped(void **state)
+{
+    uint8_t byte = 0;
+
+    (void)state;
+    map_faulty(MAPIO_ACCESS_WRITE, 4);
+    assert_ok(mapio_get_byte(&byte, f->map, 0, &failure));
+    server_kill();
+    assert_gone();
+    unmount();
+    assert_gone();
+    assert_gone();
+    (void)mapio_flush(f->map, 0, MAPIO_TO_END, 0, NULL);
+    (void)mapio_resize(f->map, 5000, NULL);
+}
+
+static void killed_under_handed_out(void **state)
+{
+    mapio_error error = {0};
+    uint8_t byte = 0;
+
+    (void)state;
+    map_faulty(MAPIO_ACCESS_READ, 5);
+    server_kill();
+    unmount();
+    for (size_t page = 0; page < FAULTY_PAGES; page++) {
+        int seen = peek(f->map, page * FAULTY_PAGE);
+
+        assert_true(seen == 0 || seen == (int)page + 1);
+    }
+    assert_true(mapio_damage_count(f->map) > 0);
+    assert_int_equal(mapio_get_byte(&byte, f->map, 0, &error), MAPIO_E_FAULT);
+    (void)mapio_clear_damage(f->map, NULL);
+    assert_gone();
+}
+
+#define with_server(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_server(pages_that_fail),         with_server(many_at_once),
+        with_server(every_operation),         with_server(handed_out),
+        with_server(private_stores),          with_server(killed_while_mapped),
+        with_server(killed_under_handed_out),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,522 @@
+/* Another process cuts the file before and in the middle of every operation. What an operation
+ * returns is judged by what the file had at some moment of it: its bytes where it was long enough,
+ * zeros between its end and the end of that page, and behind that nothing but MAPIO_E_FAULT.
+ *
+ * MAPIO_FAULT_ROUNDS sets the number of rounds, MAPIO_TEST_SEED the seed.
+ */
+#include "operations.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { PAGES = 9, TAIL = 100, ROUNDS = 1200 };
+
+/* How the maps of a round are opened. */
+typedef struct view {
+    const char *name;
+    mapio_access access;
+    unsigned open;
+    size_t pages; /* that the map's first byte lies into the file, ... */
+    size_t rest;  /* ... and bytes */
+} view;
+
+static const view views[] = {
+    {"shared", MAPIO_ACCESS_WRITE, 0, 0, 0},
+    {"shared, from the middle of a page", MAPIO_ACCESS_WRITE, 0, 1, 123},
+    {"read-only", MAPIO_ACCESS_READ, 0, 0, 777},
+    {"copy", MAPIO_ACCESS_COPY, 0, 0, 0},
+    {"copy, from the middle of a page", MAPIO_ACCESS_COPY, 0, 0, 50},
+    {"not tracked", MAPIO_ACCESS_WRITE, MAPIO_OPEN_NO_TRACK, 0, 0},
+};
+
+/* One file, one cutter, and a map of it that lives for many rounds. */
+typedef struct world {
+    fixture *f;
+    cutter cutter;
+    random_source random;
+    const view *view;
+    size_t file;     /* the length of the whole file */
+    uint64_t cut;    /* to which this round cuts it */
+    bool seen_fault; /* in this round */
+    size_t rounds;
+    size_t lost;   /* rounds with MAPIO_E_FAULT */
+    size_t middle; /* rounds with MAPIO_OK before it */
+} world;
+
+/* ---- a judge --------------------------------------------------------------------------------- */
+
+/* What is known while an operation runs. */
+typedef struct moment {
+    uint64_t base; /* of the map in the file */
+    uint64_t cut;
+    uint64_t end; /* the first byte behind the page of the cut */
+    bool is_cut;  /* before the operation began; else it may come at any time */
+} moment;
+
+/* Whether an operation could have seen `byte` at `offset` of the map. */
+static bool possible(const moment *m, uint64_t offset, uint8_t byte)
+{
+    uint64_t at = m->base + offset;
+    bool solid = at < m->cut || !m->is_cut;
+    bool zero = at >= m->cut && at < m->end;
+
+    return (solid && byte == solid_byte(at)) || (zero && byte == 0);
+}
+
+/* Whether it could have seen nothing else. */
+static bool certain(const moment *m, uint64_t offset, uint8_t byte)
+{
+    uint64_t at = m->base + offset;
+
+    return at < m->cut ? byte == solid_byte(at) : byte == 0 && m->is_cut && at < m->end;
+}
+
+static void blame(const operation *op, const attempt *a, const moment *m, const char *what)
+{
+    print_error("%s [%zu, +%zu), other %zu, step %zu, map at %" PRIu64 ", cut to %" PRIu64
+                "%s: %s\n",
+                op->name, a->offset, a->length, a->other, a->step, m->base, m->cut,
+                m->is_cut ? " before" : "", what);
+    fail();
+}
+
+static size_t place(const operation *op, const attempt *a, size_t i)
+{
+    return a->offset + ((op->traits & STRIDED) != 0 ? i * a->step : i);
+}
+
+static void judge_read(const operation *op, const attempt *a, const moment *m)
+{
+    for (size_t i = 0; i < a->got; i++) {
+        if (!possible(m, place(op, a, i), a->bytes[i])) {
+            print_error("byte %zu is %u\n", i, a->bytes[i]);
+            blame(op, a, m, "read a byte that was never there");
+        }
+    }
+}
+
+typedef bool sight(const moment *m, uint64_t offset, uint8_t byte);
+
+/* Whether the needle can be, or must be, at `offset`. */
+static bool needle_at(const operation *op, const attempt *a, const moment *m, uint64_t offset,
+                      sight *seen)
+{
+    bool inside = (op->traits & NEEDLE_IN_MAP) != 0;
+
+    for (size_t i = 0; i < a->needle_length; i++) {
+        uint8_t byte = a->needle[i];
+
+        if (inside && seen == possible && possible(m, a->other + i, 0) &&
+            possible(m, offset + i, 0)) {
+            continue;
+        }
+        if ((inside && !seen(m, a->other + i, byte)) || !seen(m, offset + i, byte)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What was found is there, and nothing that had to be found comes before it. */
+static void judge_search(const operation *op, const attempt *a, const moment *m)
+{
+    bool found = a->index != MAPIO_NOT_FOUND;
+    size_t end = (op->traits & TO_THE_END) != 0 ? mapio_length(a->map) : a->offset + a->length;
+    size_t from = a->offset;
+
+    if (found && (a->index < from || a->index + a->needle_length > end)) {
+        blame(op, a, m, "found outside the range");
+    }
+    if (found && !needle_at(op, a, m, a->index, possible)) {
+        print_error("index %" PRIu64 "\n", a->index);
+        blame(op, a, m, "found what was never there");
+    }
+    if (found && (op->traits & BACKWARD) != 0) {
+        from = (size_t)a->index + 1;
+    } else if (found) {
+        end = (size_t)a->index + a->needle_length - 1;
+    }
+    for (; from + a->needle_length <= end; from++) {
+        if (needle_at(op, a, m, from, certain)) {
+            print_error("index %" PRIu64 ", not %zu\n", a->index, from);
+            blame(op, a, m, "did not find what was there");
+        }
+    }
+}
+
+/* The first touched byte of the map that is lost for certain, or SIZE_MAX. */
+static size_t first_touched_behind(const operation *op, const attempt *a, const moment *m)
+{
+    size_t behind = (size_t)(m->end > m->base ? m->end - m->base : 0);
+
+    for (size_t i = behind; i < mapio_length(a->map); i++) {
+        if (operation_touches(op, a, i)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Whether the failure names a byte that the operation touches; of two ranges at once, or of
+ * someone's own code, only the page. */
+static bool names_touched(const operation *op, const attempt *a, size_t at, size_t lead)
+{
+    size_t end = (size_t)page_up(at + lead + 1) - lead;
+
+    if ((op->traits & (GUARDS | COPIES | NEEDLE_IN_MAP)) == 0) {
+        return operation_touches(op, a, at);
+    }
+    for (size_t i = at; i < end; i++) {
+        if (operation_touches(op, a, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_fault(const operation *op, const attempt *a, const moment *m)
+{
+    uint64_t at = a->error.offset;
+    size_t lead = (size_t)(m->base % mapio_page_size());
+    bool touched = names_touched(op, a, (size_t)at, lead);
+
+    if (a->error.status != MAPIO_E_FAULT || a->error.system_code == 0) {
+        blame(op, a, m, "the error is not filled");
+    }
+    if (at >= mapio_length(a->map) || m->base + at < m->end || !touched) {
+        print_error("offset %" PRIu64 "\n", at);
+        blame(op, a, m, "the offset of the failure is not touched or not lost");
+    }
+    if (first_touched_behind(op, a, m) == SIZE_MAX) {
+        blame(op, a, m, "failed and touched nothing that is lost");
+    }
+}
+
+static void judge(world *w, const operation *op, const attempt *a, const moment *m, int status)
+{
+    if (status == MAPIO_E_FAULT) {
+        judge_fault(op, a, m);
+        w->seen_fault = true;
+        return;
+    }
+    if (status != MAPIO_OK) {
+        blame(op, a, m, mapio_status_name(status));
+    }
+    /* A search may stop before it comes to what is lost. */
+    if (w->seen_fault && (op->traits & (SEARCHES | LINE)) == 0) {
+        blame(op, a, m, "succeeded after it had failed");
+    }
+    if (m->is_cut && (op->traits & (SEARCHES | LINE)) == 0 &&
+        first_touched_behind(op, a, m) != SIZE_MAX) {
+        blame(op, a, m, "succeeded over lost pages");
+    }
+    if ((op->traits & READS) != 0) {
+        judge_read(op, a, m);
+    }
+    if ((op->traits & SEARCHES) != 0) {
+        judge_search(op, a, m);
+    }
+}
+
+/* What a store of this attempt makes of the byte at `offset`, if it is in its range: -1 if not,
+ * and -2 where it copies zeros or another byte that is not certain. */
+static int new_byte(const operation *op, const attempt *a, const moment *m, size_t offset)
+{
+    size_t i = offset - a->offset;
+    uint8_t source = 0;
+
+    if (offset < a->offset || i >= a->length) {
+        return -1;
+    }
+    if ((op->traits & COPIES) != 0) {
+        source = solid_byte(m->base + a->other + i);
+        return certain(m, a->other + i, source) ? source : -2;
+    }
+    if ((op->traits & STRIDED) != 0) {
+        return i % a->step == 0 ? a->bytes[i / a->step] : -1;
+    }
+    return a->bytes[i];
+}
+
+/* In front of the cut, the map has the old or the new bytes, and the new ones after a success. */
+static void judge_stores(const operation *op, const attempt *a, const moment *m, bool succeeded)
+{
+    size_t length = (size_t)(m->cut > m->base ? m->cut - m->base : 0);
+    uint8_t *now = malloc(length + 1);
+
+    assert_non_null(now);
+    length = length < mapio_length(a->map) ? length : mapio_length(a->map);
+    assert_ok(mapio_get(now, a->map, 0, length, &failure));
+    for (size_t i = 0; i < length; i++) {
+        int fresh = new_byte(op, a, m, i);
+        bool old = now[i] == solid_byte(m->base + i);
+        /* A copy that stopped in the middle, now or in a try before the cut, has stored what its
+         * source held until then. */
+        bool carried = fresh == -2 && now[i] == solid_byte(m->base + a->other + i - a->offset);
+        bool stored = fresh == now[i] || carried || (fresh == -2 && (now[i] == 0 || succeeded));
+
+        if (!stored && (!old || (succeeded && fresh >= 0))) {
+            print_error("byte %zu is %u, new %d\n", i, now[i], fresh);
+            blame(op, a, m, "stored something else");
+        }
+    }
+    free(now);
+}
+
+/* ---- a plan ---------------------------------------------------------------------------------- */
+
+static size_t below(world *w, size_t bound)
+{
+    return (size_t)random_below(&w->random, bound);
+}
+
+/* To nothing, inside the first page, between two pages, or anywhere. */
+static uint64_t random_cut(world *w)
+{
+    size_t page = mapio_page_size();
+
+    switch (below(w, 4)) {
+    case 0:
+        return 0;
+    case 1:
+        return 1 + below(w, page - 1);
+    case 2:
+        return (1 + below(w, PAGES)) * page;
+    default:
+        return below(w, w->file);
+    }
+}
+
+/* Bytes of the map, or zeros, which are nowhere. */
+static void plan_needle(world *w, const operation *op, attempt *a, uint64_t base)
+{
+    size_t at = (op->traits & NEEDLE_IN_MAP) != 0 ? a->other : below(w, mapio_length(a->map) - 8);
+
+    a->needle_length = 1 + below(w, sizeof(a->needle));
+    a->needle_length = a->needle_length < a->length ? a->needle_length : a->length;
+    solid_fill(a->needle, base + at, a->needle_length);
+    if ((op->traits & NEEDLE_IN_MAP) == 0 && below(w, 3) == 0) {
+        memset(a->needle, 0, a->needle_length);
+    }
+    if ((op->traits & TO_THE_END) != 0) {
+        a->needle[0] = '\n';
+        a->needle_length = 1;
+    }
+}
+
+/* The range lies in one half of the map and the other place in the other half. */
+static void plan(world *w, const operation *op, attempt *a, const moment *m)
+{
+    size_t half = mapio_length(w->f->map) / 2;
+    size_t place_of = below(w, half);
+    size_t length = 1 + below(w, below(w, 2) == 0 ? 64 : half);
+    bool swap = below(w, 2) == 0;
+
+    a->map = w->f->map;
+    a->length = (op->traits & ONE_BYTE) != 0 ? 1 : length;
+    a->length = a->length < half - place_of ? a->length : half - place_of;
+    a->offset = place_of + (swap ? half : 0);
+    a->other = place_of + (swap ? 0 : half);
+    a->step = 1 + below(w, 3 * mapio_page_size());
+    a->other =
+        (op->traits & NEEDLE_IN_MAP) != 0 ? (swap ? 0 : half) + below(w, half - 8) : a->other;
+    plan_needle(w, op, a, m->base);
+    stored_fill(a->bytes, m->base + a->offset, a->length);
+}
+
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+static void open_view(world *w)
+{
+    size_t at = w->view->pages * mapio_page_size() + w->view->rest;
+    mapio_options options = options_of(w->view->access, at, w->file - at);
+
+    options.open = w->view->open;
+    assert_ok(mapio_open_path(&w->f->map, w->f->path, &options, &failure));
+}
+
+/* A map that can be had again is; another one is opened again. */
+static bool outlives_a_round(const view *v)
+{
+    return v->access != MAPIO_ACCESS_COPY && (v->open & MAPIO_OPEN_NO_TRACK) == 0;
+}
+
+/* The file is whole once more, and so is the map. */
+static void mend(world *w)
+{
+    file_solid(w->f, w->file);
+    if (!outlives_a_round(w->view)) {
+        map_close(w->f);
+        open_view(w);
+    }
+    assert_map_solid(w->f->map);
+    assert_u64(mapio_damage_count(w->f->map), 0);
+}
+
+/* Runs the operation until it has run once after the cut. */
+static void repeat_until_cut(world *w, const operation *op, attempt *a, moment *m)
+{
+    bool succeeded = false;
+
+    do {
+        int status = 0;
+
+        m->is_cut = cutter_done(&w->cutter);
+        status = op->run(a);
+        judge(w, op, a, m, status);
+        succeeded = succeeded || status == MAPIO_OK;
+    } while (!m->is_cut);
+    w->lost += w->seen_fault;
+    w->middle += w->seen_fault && succeeded;
+    if (operation_writes(op)) {
+        judge_stores(op, a, m, succeeded);
+    }
+}
+
+static void one_round(world *w, const operation *op, attempt *a)
+{
+    moment m = {.base = mapio_offset(w->f->map), .cut = random_cut(w)};
+
+    m.end = page_up(m.cut);
+    w->cut = m.cut;
+    w->seen_fault = false;
+    plan(w, op, a, &m);
+    cutter_ask(&w->cutter, m.cut, (unsigned)below(w, 3000));
+    if (below(w, 2) == 0) {
+        cutter_wait(&w->cutter);
+    }
+    linger((unsigned)below(w, 3000));
+    repeat_until_cut(w, op, a, &m);
+    mend(w);
+    w->rounds++;
+}
+
+static void start(world *w, fixture *f)
+{
+    *w = (world){.f = f, .random = random_start(), .view = &views[0]};
+    w->file = PAGES * mapio_page_size() + TAIL;
+    file_solid(f, w->file);
+    cutter_start(&w->cutter, f->fd);
+}
+
+static void finish(const char *what, world *w)
+{
+    cutter_stop(&w->cutter);
+    print_message("%s: %zu rounds, %zu with a lost page, %zu of them in the middle\n", what,
+                  w->rounds, w->lost, w->middle);
+}
+
+/* As many rounds with each view, with one operation after the other. */
+static void every_operation(void **state)
+{
+    fixture *f = *state;
+    world w;
+    attempt a = {0};
+    size_t rounds = setting("MAPIO_FAULT_ROUNDS", ROUNDS);
+
+    start(&w, f);
+    a.bytes = malloc(w.file);
+    assert_non_null(a.bytes);
+    for (size_t v = 0; v < COUNT_OF(views); v++) {
+        w.view = &views[v];
+        open_view(&w);
+        for (size_t round = 0; round < rounds / COUNT_OF(views); round++) {
+            const operation *op = &operations[round % operation_count];
+
+            if (w.view->access != MAPIO_ACCESS_READ || !operation_writes(op)) {
+                one_round(&w, op, &a);
+            }
+        }
+        map_close(f);
+    }
+    free(a.bytes);
+    finish("operations", &w);
+}
+
+/* ---- operations that touch the file as a whole ------------------------------------------------
+ */
+
+/* To some length and back to the file's whole: success, or the loss of a page, and never less. */
+static void resize_until_cut(world *w)
+{
+    bool over = false;
+
+    while (!over) {
+        mapio_error error = {0};
+        int status = 0;
+
+        over = cutter_done(&w->cutter);
+        status = mapio_resize(w->f->map, 1 + below(w, 2 * w->file), &error);
+        if (status != MAPIO_OK && status != MAPIO_E_FAULT) {
+            fail_msg("%s: %s", mapio_status_name(status), error.call);
+        }
+        w->lost += status == MAPIO_E_FAULT;
+    }
+    assert_ok(mapio_resize(w->f->map, w->file, &failure));
+}
+
+static void resize_rounds(world *w, int flags)
+{
+    mapio_options options = MAPIO_OPTIONS_INIT;
+    size_t rounds = setting("MAPIO_FAULT_ROUNDS", ROUNDS) / 15;
+
+    options.flags = flags;
+    for (size_t round = 0; round < rounds; round++) {
+        assert_ok(mapio_open_fd(&w->f->map, w->f->fd, &options, &failure));
+        cutter_ask(&w->cutter, random_cut(w), (unsigned)below(w, 3000));
+        resize_until_cut(w);
+        cutter_wait(&w->cutter);
+        file_solid(w->f, w->file);
+        if (flags == MAP_SHARED) {
+            assert_map_solid(w->f->map);
+        }
+        map_close(w->f);
+        w->rounds++;
+    }
+}
+
+/* A map that is resized while its file is cut; a private one carries its stores over. */
+static void resizing(void **state)
+{
+    world w;
+
+    start(&w, *state);
+    resize_rounds(&w, MAP_SHARED);
+    resize_rounds(&w, MAP_PRIVATE);
+    finish("resize", &w);
+}
+
+/* A flush of what is lost has nothing to do. */
+static void flushing(void **state)
+{
+    world w;
+    size_t rounds = setting("MAPIO_FAULT_ROUNDS", ROUNDS) / 10;
+
+    start(&w, *state);
+    open_view(&w);
+    for (; w.rounds < rounds; w.rounds++) {
+        bool over = false;
+
+        cutter_ask(&w.cutter, random_cut(&w), (unsigned)below(&w, 3000));
+        while (!over) {
+            over = cutter_done(&w.cutter);
+            assert_ok(mapio_flush(w.f->map, below(&w, w.file), MAPIO_TO_END, MAPIO_FLUSH_ASYNC,
+                                  &failure));
+        }
+        mend(&w);
+    }
+    finish("flush", &w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(every_operation),
+        with_fixture(resizing),
+        with_fixture(flushing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
