@@ -23,16 +23,18 @@
  *   begun, the second look at `losses` differs from the first: the page-table change that let the
  *   zero be seen comes after the count, and the load of the byte before the second look.
  * - Otherwise `losses` included it when the access began. `restored` was then below (slow path) or
- * it included the loss too; but `restored` moves to n only when, after n was read, no handler was
- * at work and all marked pages were put back; so the page was the file's again, and only a later
+ *   it included the loss too; but `restored` moves to n only when, after n was read, no handler was
+ *   at work and all marked pages were put back; so the page was the file's again, and only a later
  *   handler, one with a later count, could have made it zeros: the first case.
  * - In the slow path the access waits until no handler is at work and restores itself, holding
  *   `restoring`, so that it does not run past another thread which has taken the mark off a page
- * and not yet put the page back. Pages are marked before they are replaced so that a child of fork,
- * in which the handling thread does not exist, knows of them; and after, because a restoring thread
- * may have taken the first mark off while the handler was still to replace the page. A restoring
- * thread takes the mark off first and puts the page back then: a handler that comes between leaves
- * its own mark behind, and at worst a whole page is restored once more.
+ *   and not yet put the page back.
+ *
+ * Pages are marked before they are replaced so that a child of fork, in which the handling thread
+ * does not exist, knows of them; and after, because a restoring thread may have taken the first
+ * mark off while the handler was still to replace the page. A restoring thread takes the mark off
+ * first and puts the page back then: a handler that comes between leaves its own mark behind, and
+ * at worst a whole page is restored once more.
  *
  * Two threads may lose the same page at once, and the later handler replace a page that was just
  * put back: that costs an error that was true a moment ago. What a private map had stored in a lost
