@@ -242,7 +242,7 @@ int fate_of(int (*work)(void *), void *argument)
     assert_true(child >= 0);
     if (child == 0) {
         (void)setrlimit(RLIMIT_CORE, &no_core);
-        (void)alarm(30);
+        (void)alarm(30 + (unsigned)setting("MAPIO_FAULT_ROUNDS", 0) / 10);
         forget_handlers();
         _exit(work(argument));
     }

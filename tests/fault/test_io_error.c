@@ -265,8 +265,7 @@ static void private_stores(void **state)
     assert_map_filled(f->map, 7 * FAULTY_PAGE, FAULTY_PAGE, 8);
 }
 
-/* ---- the file system goes
- * ------------------------------------------------------------------------ */
+/* ---- the file system goes -------------------------------------------------------------------- */
 
 /* What was cached may still be had; all else fails, and nothing dies or is zero. */
 static void assert_gone(void)

@@ -378,8 +378,7 @@ static int mending_handler(void *unused)
     return own_fault();
 }
 
-/* ---- what the handler asked for
- * ------------------------------------------------------------------ */
+/* ---- what the handler asked for -------------------------------------------------------------- */
 
 static void see_mask(int number)
 {
@@ -440,8 +439,7 @@ static int resethand_of_kill(void *unused)
     return 78;
 }
 
-/* ---- handlers that hand on
- * ----------------------------------------------------------------------- */
+/* ---- handlers that hand on ------------------------------------------------------------------- */
 
 /* Installed before and after ours, any number of times, it is called and the process then dies. */
 static int chained(void (*plain)(int), void (*full)(int, siginfo_t *, void *), int flags)
@@ -518,8 +516,7 @@ static int taken_often(void *unused)
     return 79;
 }
 
-/* ---- stacks
- * -------------------------------------------------------------------------------------- */
+/* ---- stacks ---------------------------------------------------------------------------------- */
 
 /* Runs `work` in a thread with an alternate signal stack and, for the rest, a small stack. */
 typedef struct small_thread {
@@ -629,8 +626,7 @@ static int stack_unmapped_after_jump(void *unused)
     return in_small_thread(stack_that_goes);
 }
 
-/* ---- other signals, and fork
- * --------------------------------------------------------------------- */
+/* ---- other signals, and fork ----------------------------------------------------------------- */
 
 static atomic_bool enough;
 
@@ -748,8 +744,7 @@ static int child_of_fork(void *unused)
     return own_fault();
 }
 
-/* ---- each in its child
- * --------------------------------------------------------------------------- */
+/* ---- each in its child ----------------------------------------------------------------------- */
 
 typedef struct signal_case {
     const char *name;
