@@ -60,6 +60,7 @@ build/mremap/build.ninja: OPTIONS = -Dtests=enabled -Dmremap=false
 build/asan/build.ninja: OPTIONS = -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false
 build/tsan/build.ninja: OPTIONS = -Dtests=enabled -Db_sanitize=thread -Db_lundef=false -Dc_args=-Wno-tsan
 build/lint/build.ninja: OPTIONS = -Dtests=enabled -Dpython=enabled -Ddefault_library=static
+build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release -Db_lto=true
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
@@ -124,8 +125,10 @@ test-fault: $(VENV)/.ready-test build/c/build.ninja ## lose pages for minutes, i
 test-tsan: $(VENV)/.ready-test build/tsan/build.ninja ## lose pages in threads under the thread sanitizer
 	@TSAN_OPTIONS="halt_on_error=1 history_size=7 suppressions=$(CURDIR)/tests/fault/tsan.supp" $(LONG) $(C_TEST) build/tsan fault_threads --timeout-multiplier 10
 
-bench-calls: $(EXTENSION) ## time single calls beside those of the standard module
+bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
+	@$(IN_VENV) ninja --quiet -C build/bench bench/guard-guarded bench/guard-unguarded
+	@$(VPYTHON) bench/guard.py build/bench/bench/guard-guarded build/bench/bench/guard-unguarded
 
 # ---- keeping it tidy -------------------------------------------------------------------------
 

@@ -54,36 +54,12 @@ static inline size_t mapio__view_reach(const mapio_map *map)
     return (map->view.length + page - 1) / page * page;
 }
 
+/* After the map: it looks into it. The build finds it, since the benchmark has one of its own. */
+#include "guard.h"
+
 /* access.c: copies `length` bytes from the start of one map to the start of another. */
 int mapio__copy_between(mapio_map *target, const mapio_map *source, size_t length,
                         mapio_error *error);
-
-/* The pieces of the guard. Begins where no page of the map is lost, and tells whether it did. */
-static inline bool mapio__guard_try(mapio__guard *guard, const mapio_map *map)
-{
-    guard->map = map;
-    guard->losses = atomic_load_explicit(&map->health.losses, memory_order_acquire);
-    return guard->losses == atomic_load_explicit(&map->health.restored, memory_order_acquire);
-}
-
-static inline void mapio__guard_enter(const mapio_map *map)
-{
-    mapio__accessed = map;
-    atomic_signal_fence(memory_order_seq_cst);
-}
-
-static inline void mapio__guard_leave(void)
-{
-    atomic_signal_fence(memory_order_seq_cst);
-    mapio__accessed = NULL;
-}
-
-/* Whether nothing was lost since begin. */
-static inline bool mapio__guard_whole(mapio__guard guard)
-{
-    atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&guard.map->health.losses, memory_order_relaxed) == guard.losses;
-}
 
 /* The guard: every access of the library to mapped memory happens between begin and end, which are
  * told the same range. Where begin succeeds, its bytes may be touched; the bytes that were read and

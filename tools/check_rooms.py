@@ -46,7 +46,7 @@ ROOMS = [
     Room(
         "src/",
         rf"{C_LIBRARY}|{PUBLIC}",
-        r"src/[^/]+|src/platform/platform\.h|src/search/search\.h",
+        r"src/[^/]+|src/(?:guard/guard|platform/platform|search/search)\.h",
     ),
     Room(
         "python/ext/",
@@ -67,8 +67,8 @@ def system_conditions(lines: list[str], *, header: bool) -> Iterator[tuple[int, 
 
 
 def own_path(file: Path, name: str) -> str:
-    """The path in the tree of what `file` includes as "name": beside it or below src/."""
-    for folder in (file.parent, ROOT / "src"):
+    """The path in the tree of what `file` includes as "name": beside it or where the build looks."""
+    for folder in (file.parent, ROOT / "src", ROOT / "src/guard"):
         path = (folder / name).resolve()
         if path.is_file() and path.is_relative_to(ROOT):
             return path.relative_to(ROOT).as_posix()
