@@ -67,7 +67,7 @@ def system_conditions(lines: list[str], *, header: bool) -> Iterator[tuple[int, 
 
 
 def own_path(file: Path, name: str) -> str:
-    """The path in the tree of what `file` includes as "name": beside it or where the build looks."""
+    """The path in the tree of what `file` includes as "name": beside it, or in an include path."""
     for folder in (file.parent, ROOT / "src", ROOT / "src/guard"):
         path = (folder / name).resolve()
         if path.is_file() and path.is_relative_to(ROOT):
