@@ -21,10 +21,9 @@ def run(program: str, file: Path) -> dict[str, float]:
 
 def main() -> None:
     programs = sys.argv[1:3]
-    rounds: list[list[dict[str, float]]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(ROUNDS):
-            rounds.append([run(program, Path(folder, "file")) for program in programs])
+        file = Path(folder, "file")
+        rounds = [[run(program, file) for program in programs] for _ in range(ROUNDS)]
     print(f"the fault guard; medians of {ROUNDS} rounds\n")
     print(f"{'access':<14}{'without':>16}{'with':>16}{'difference':>14}")
     for name in rounds[0][0]:
