@@ -103,14 +103,18 @@ test-interpreters: ## run the Python tests with every CPython that is found
 test-mremap: $(VENV)/.ready-test build/mremap/build.ninja ## run the C tests as on a system without mremap
 	@$(C_TEST) build/mremap
 
+# The fault tests that go with tools that have signal handlers and limits of their own.
+LOSSES = damage truncation fault_threads
 test-valgrind: $(VENV)/.ready-test build/c/build.ninja ## run the C tests under valgrind
-	@if $(SETUP) system valgrind; then $(C_TEST) build/c --setup valgrind --no-suite tools; \
+	@if $(SETUP) system valgrind; then $(C_TEST) build/c --setup valgrind --no-suite tools --no-suite fault && \
+	    $(C_TEST) build/c --setup valgrind $(LOSSES); \
 	    else echo "skipped: the C tests under valgrind"; fi
 
 SANITIZERS = $(foreach name,asan ubsan,$(shell $(or $(CC),cc) -print-file-name=lib$(name).so))
 test-asan: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
 test-asan: $(VENV)/.ready-test build/asan/build.ninja ## run all tests with the address and undefined-behaviour sanitizers
-	@$(C_TEST) build/asan --no-suite tools
+	@$(C_TEST) build/asan --no-suite tools --no-suite fault
+	@$(C_TEST) build/asan $(LOSSES)
 	@$(MAKE) build/venv-asan/.ready-test build/venv-asan/.ready-extension VENV=build/venv-asan \
 	    EXTENSION_ARGS="-Csetup-args=-Db_lto=false -Csetup-args=-Db_sanitize=address,undefined -Csetup-args=-Db_lundef=false"
 	@LD_PRELOAD="$(SANITIZERS)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \

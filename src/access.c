@@ -82,7 +82,7 @@ static mapio__touch strided_touch(bool store, size_t offset, int64_t step, size_
     if (count == 0) {
         return (mapio__touch){offset, 0, store};
     }
-    size_t span = (count - 1) * (size_t)(step > 0 ? step : -step);
+    size_t span = (count - 1) * (step > 0 ? (size_t)step : (size_t)0 - (size_t)step);
     return (mapio__touch){step > 0 ? offset : offset - span, span + 1, store};
 }
 

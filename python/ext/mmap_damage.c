@@ -76,7 +76,8 @@ PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
  * business any more. */
 typedef struct {
     PyObject_HEAD PyObject *map;
-    size_t count; /* of the damage as the block began */
+    size_t depth; /* how often it is entered */
+    size_t count; /* of the damage as the outermost block began */
 } Guarded;
 
 static Guarded *guarded_object(PyObject *self)
@@ -108,15 +109,19 @@ static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
     if (map == NULL || !mmap_check_damage(map)) {
         return NULL;
     }
-    guarded->count = mapio_damage_count(map);
+    if (guarded->depth == 0) {
+        guarded->count = mapio_damage_count(map);
+    }
+    guarded->depth++;
     return Py_NewRef(guarded->map);
 }
 
 static PyObject *guarded_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
                               Py_ssize_t Py_UNUSED(count))
 {
-    const Guarded *guarded = guarded_object(self);
+    Guarded *guarded = guarded_object(self);
     const mapio_map *map = mmap_object(guarded->map)->map;
+    guarded->depth -= guarded->depth > 0 ? 1 : 0;
     if (map != NULL && mapio_damage_count(map) != guarded->count) {
         raise_damage(map);
         return NULL;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mapio
+from fault_cases import OtherProcess
 from support import open_descriptors
 
 if TYPE_CHECKING:
@@ -79,3 +80,18 @@ def keeps_descriptors() -> Iterator[None]:
     before = open_descriptors()
     yield
     assert open_descriptors() == before
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherProcess]:
+    """Another process that cuts a file short when it is told to, for all tests of a module."""
+    process = OtherProcess(tmp_path_factory.mktemp("lost") / "file")
+    yield process
+    process.end()
+
+
+@pytest.fixture
+def other(shared: OtherProcess) -> OtherProcess:
+    """The other process; its file is whole."""
+    shared.write()
+    return shared

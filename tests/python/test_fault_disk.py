@@ -1,81 +1,271 @@
-"""Full disks: said early with preallocate=True, and a FaultError of the store otherwise."""
+"""Full disks: stores into holes, and blocks that are reserved in advance."""
 
 from __future__ import annotations
 
 import errno
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import mapio
-from support import PAGE
+from fault_cases import assert_fault
+from support import PAGE, open_descriptors, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-BLOCKS = 16  # pages that the small disk has
+ROOM = 64 * PAGE  # of the small disk
+WORDS = b"what the file holds"
+
+
+def mount(kind: str, place: Path, *options: str) -> None:
+    """Mounts a file system, or skips the test."""
+    place.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip(f"only root can mount a {kind}")
+    command = ["mount", "-t", kind, *options, "none", str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"cannot mount a {kind} here: {done.stderr.strip()}")
+
+
+def unmount(place: Path) -> None:
+    """At once, or when the last file is closed."""
+    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system in memory that is soon full."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small disk")
-    options = f"size={BLOCKS * PAGE}"
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(tmp_path)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted: {mounted.stderr.strip()}")
-    yield tmp_path
-    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+    """A disk of 64 pages."""
+    place = tmp_path / "disk"
+    mount("tmpfs", place, "-o", f"size={ROOM}")
+    yield place
+    unmount(place)
 
 
-def test_store_into_a_hole_of_a_full_disk(disk: Path) -> None:
-    with (disk / "holes").open("wb+") as file:
-        file.truncate(4 * BLOCKS * PAGE)
-        with mapio.mmap(file.fileno(), 0) as made:
-            with pytest.raises(mapio.FaultError) as caught:
-                made[:] = b"x" * len(made)
-            assert caught.value.errno == errno.ENOSPC
-            assert caught.value.offset < 4 * BLOCKS * PAGE
-            assert made[0] == ord("x")
+@pytest.fixture
+def bare_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk that cannot reserve blocks."""
+    place = tmp_path / "bare"
+    mount("ramfs", place)
+    yield place
+    unmount(place)
 
 
-def test_preallocated_map_is_refused_early(disk: Path) -> None:
+def make_file(disk: Path, length: int = 0) -> Path:
     path = disk / "file"
-    path.write_bytes(b"content")
-    with path.open("rb+") as file, pytest.raises(OSError, match="No space") as caught:
-        mapio.mmap(file.fileno(), 2 * BLOCKS * PAGE, preallocate=True)
-    assert caught.value.errno == errno.ENOSPC
-    assert path.read_bytes() == b"content"
+    path.write_bytes(WORDS)
+    if length:
+        os.truncate(path, length)
+    return path
 
 
-def test_preallocated_resize_is_refused_early(disk: Path) -> None:
-    path = disk / "file"
-    path.write_bytes(b"content")
-    with path.open("rb+") as file, mapio.mmap(file.fileno(), 0, preallocate=True) as made:
-        made.resize(2 * PAGE)
-        with pytest.raises(OSError, match="No space"):
-            made.resize(2 * BLOCKS * PAGE)
-        assert len(made) == 2 * PAGE
-        assert made[:7] == b"content"
-        assert path.stat().st_size == 2 * PAGE
+def open_map(path: Path, length: int = 0, **options: Any) -> mapio.mmap:
+    with path.open("r+b") as file:
+        return mapio.mmap(file.fileno(), length, **options)
 
 
-def test_preallocated_map_has_its_blocks(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.touch()
-    with path.open("rb+") as file, mapio.mmap(file.fileno(), 100 * PAGE, preallocate=True) as made:
-        assert made.size() == 100 * PAGE
-        assert path.stat().st_blocks * 512 >= 100 * PAGE
+def blocks_of(path: Path) -> int:
+    """The bytes on the disk."""
+    return path.stat().st_blocks * 512
+
+
+def open_reserved(path: Path, length: int) -> mapio.mmap:
+    """Skips the test where the file system cannot reserve blocks."""
+    try:
+        return open_map(path, length, preallocate=True)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.ENOTSUP):
+            raise
+        pytest.skip("the file system of the temporary directory cannot reserve blocks")
+
+
+# ---- stores into holes -----------------------------------------------------------------------
+
+LONG = 2 * ROOM
+STORES: dict[str, Callable[[mapio.mmap], object]] = {
+    "m[:] = bytes": lambda m: m.__setitem__(slice(None), b"x" * LONG),
+    "m[a:b] = bytes": lambda m: m.__setitem__(slice(PAGE, None), b"x" * (LONG - PAGE)),
+    "m[::n] = bytes": lambda m: m.__setitem__(slice(None, None, 64), b"x" * (LONG // 64)),
+    "write": lambda m: m.write(b"x" * LONG),
+    "items": lambda m: [m.__setitem__(at, 1) for at in range(0, LONG, PAGE)],
+    "write_byte": lambda m: [(m.seek(at), m.write_byte(1)) for at in range(0, LONG, PAGE)],
+    "move": lambda m: [m.move(at, 0, PAGE) for at in range(PAGE, LONG, PAGE)],
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_store_into_a_hole_of_a_full_disk(disk: Path, name: str) -> None:
+    path = make_file(disk, LONG)
+    with open_map(path) as made:
+        with pytest.raises(mapio.FaultError, match="cannot be had") as raised:
+            STORES[name](made)
+        assert_fault(raised.value, PAGE, LONG, errno.ENOSPC)
+        assert raised.value.filename == str(path)
+        assert made.damaged == ()
+        made[0:5] = b"there"
+        assert made[0:5] == b"there"
+        with pytest.raises(mapio.FaultError):
+            made[-1] = 1
+
+
+def test_store_works_when_there_is_room_again(disk: Path) -> None:
+    other = disk / "other"
+    other.write_bytes(bytes(ROOM - 2 * PAGE))
+    with open_map(make_file(disk, LONG)) as made:
+        made[PAGE] = 1
+        with pytest.raises(mapio.FaultError):
+            made[5 * PAGE] = 1
+        other.unlink()
+        made[5 * PAGE] = 1
+        assert made[5 * PAGE] == 1
+
+
+def test_store_through_a_buffer_damages(disk: Path) -> None:
+    with open_map(make_file(disk, LONG)) as made:
+        with pytest.raises(mapio.FaultError), made.guarded(), memoryview(made) as view:
+            view[:] = b"x" * LONG
+        ((start, end), *_) = made.damaged
+        assert PAGE <= start < end <= LONG
+        made.clear_damage()
+        assert made[:PAGE] == b"x" * PAGE
+
+
+# ---- preallocate -----------------------------------------------------------------------------
+
+
+def assert_full(path: Path, use: Callable[[], object]) -> None:
+    """An OSError that the disk is full, and no lost page; the file stays as it is."""
+    before = path.read_bytes(), path.stat().st_size, blocks_of(path)
+    descriptors = open_descriptors()
+    with pytest.raises(OSError, match="No space left") as raised:
+        use()
+    assert raised.value.errno == errno.ENOSPC
+    assert type(raised.value) is OSError
+    assert (path.read_bytes(), path.stat().st_size, blocks_of(path)) == before
+    assert open_descriptors() == descriptors
+
+
+@pytest.mark.parametrize("length", [ROOM + 1, LONG, 100 * ROOM])
+def test_opening_says_that_the_disk_is_full(disk: Path, length: int) -> None:
+    path = make_file(disk)
+    assert_full(path, lambda: open_map(path, length, preallocate=True))
+
+
+def test_opening_a_file_with_holes_says_that_the_disk_is_full(disk: Path) -> None:
+    path = make_file(disk, LONG)
+    assert_full(path, lambda: open_map(path, preallocate=True))
+
+
+def test_resizing_says_that_the_disk_is_full(disk: Path) -> None:
+    path = make_file(disk)
+    with open_map(path, 3 * PAGE, preallocate=True) as made:
+        made[-1] = 1
+        assert_full(path, lambda: made.resize(LONG))
+        assert len(made) == 3 * PAGE
+        assert made[:] == path.read_bytes()
+        made.resize(ROOM)
+        made[:] = b"x" * ROOM
+        made.resize(PAGE)
+        assert path.read_bytes() == b"x" * PAGE
+
+
+def test_reserved_blocks_are_there(disk: Path) -> None:
+    path = make_file(disk)
+    with open_map(path, ROOM // 2, preallocate=True) as made:
+        assert blocks_of(path) >= path.stat().st_size == ROOM // 2
+        assert made[:] == WORDS + bytes(ROOM // 2 - len(WORDS))
+        made.resize(ROOM)
+        assert blocks_of(path) == path.stat().st_size == ROOM
+        made[:] = b"x" * ROOM
+    assert path.read_bytes() == b"x" * ROOM
+
+
+def test_resizing_without_preallocate_reserves_nothing(disk: Path) -> None:
+    path = make_file(disk)
+    with open_map(path) as made:
+        made.resize(LONG)
+        assert (len(made), path.stat().st_size) == (LONG, LONG)
+        assert blocks_of(path) <= PAGE
+        assert made[: len(WORDS)] == WORDS
+
+
+@pytest.mark.parametrize("options", [{"offset": 3 * PAGE + 5}, {"access": mapio.ACCESS_WRITE}])
+def test_range_to_reserve_may_begin_anywhere(disk: Path, options: dict[str, int]) -> None:
+    path = make_file(disk)
+    with open_map(path, 5 * PAGE, preallocate=True, **options) as made:
+        assert path.stat().st_size == options.get("offset", 0) + 5 * PAGE
+        assert blocks_of(path) >= 5 * PAGE
+        made[-1] = 1
+
+
+@pytest.mark.parametrize("use", ["open", "open with holes"])
+def test_disk_that_cannot_reserve(bare_disk: Path, use: str) -> None:
+    path = make_file(bare_disk, LONG if use == "open with holes" else 0)
+    before = path.read_bytes()
+    with pytest.raises(OSError, match="not supported") as raised:
+        open_map(path, LONG, preallocate=True)
+    assert raised.value.errno in (errno.EOPNOTSUPP, errno.ENOTSUP)
+    assert path.read_bytes() == before
+
+
+# ---- where no disk of one's own is needed ------------------------------------------------------
+
+
+def test_file_is_made_long(tmp_path: Path) -> None:
+    path = make_file(tmp_path)
+    with open_reserved(path, 5 * PAGE) as made:
+        assert made[:] == WORDS + bytes(5 * PAGE - len(WORDS))
+        assert path.stat().st_size == 5 * PAGE
+        made.resize(7 * PAGE)
+        assert path.stat().st_size == 7 * PAGE
+
+
+def test_preallocate_false_is_the_default(tmp_path: Path) -> None:
+    path = make_file(tmp_path)
+    with pytest.raises(ValueError, match="length is greater than file size"):
+        open_map(path, PAGE, preallocate=False)
+    with open_map(path, preallocate=False) as made:
+        assert made[:] == WORDS
+
+
+def test_preallocate_of_a_range_that_is_there_changes_nothing(tmp_path: Path) -> None:
+    path = make_file(tmp_path)
+    with open_reserved(path, 5) as made:
+        assert made[:] == WORDS[:5]
+    assert path.read_bytes() == WORDS
 
 
 @pytest.mark.parametrize("access", [mapio.ACCESS_READ, mapio.ACCESS_COPY])
-def test_preallocating_needs_a_map_that_writes(tmp_path: Path, access: int) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"content")
-    with path.open("rb+") as file, pytest.raises(OSError, match="Invalid"):
-        mapio.mmap(file.fileno(), 0, access=access, preallocate=True)
+def test_preallocate_of_a_file_that_is_not_to_be_written(tmp_path: Path, access: int) -> None:
+    path = make_file(tmp_path)
+    error = outcome(lambda: open_map(path, PAGE, access=access, preallocate=True)).error
+    assert error in (OSError, ValueError, TypeError)
+    assert path.read_bytes() == WORDS
+
+
+def test_preallocate_with_a_descriptor_for_reading(tmp_path: Path) -> None:
+    path = make_file(tmp_path)
+    refusals = "Permission denied|Bad file descriptor|Invalid argument"
+    with path.open("rb") as file, pytest.raises(OSError, match=refusals):
+        mapio.mmap(file.fileno(), PAGE, preallocate=True)
+    assert path.read_bytes() == WORDS
+
+
+def test_preallocate_is_a_keyword(tmp_path: Path) -> None:
+    path = make_file(tmp_path)
+    with path.open("r+b") as file, pytest.raises(TypeError):
+        mapio.mmap(file.fileno(), 0, mapio.MAP_SHARED, mapio.PROT_READ, 0, 0, True, True)  # noqa: FBT003
+
+
+def test_preallocate_of_fresh_memory() -> None:
+    """There is no disk: it is as without, or refused."""
+    try:
+        made = mapio.mmap(-1, PAGE, preallocate=True)
+    except (OSError, ValueError):
+        return
+    with made:
+        assert made[:] == bytes(PAGE)

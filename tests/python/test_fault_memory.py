@@ -1,0 +1,547 @@
+"""Lost pages under memory that was handed out: zeros, the map says so, and guarded() raises."""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import errno
+import gc
+import hashlib
+import io
+import os
+import re
+import socket
+import struct
+import threading
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import mapio
+from fault_cases import (
+    CONTENT,
+    LENGTH,
+    OtherProcess,
+    assert_fault,
+    assert_next_raises,
+    assert_whole,
+    cut_content,
+    map_file,
+)
+from support import PAGE, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+LOST = 20 * PAGE  # the first lost byte
+CUT = LOST
+DAMAGE = ((LOST, LENGTH),)
+PATTERN = re.compile(rb"\n|\0{8}")
+
+
+@pytest.fixture
+def lossy(other: OtherProcess) -> Iterator[mapio.mmap]:
+    """A map of a whole file. Tests that fail may leave buffers, which the collector finds."""
+    made = map_file(other.path)
+    yield made
+    outcome(made.close)
+
+
+def lose(view: Any) -> int:
+    """Touches a lost page."""
+    with memoryview(view) as bytes_of_it:
+        return int(bytes_of_it[LOST + 3])
+
+
+def guard(guarded: AbstractContextManager[Any], *steps: Callable[[], object]) -> None:
+    """Does the steps inside the block."""
+    with guarded:
+        for step in steps:
+            step()
+
+
+def damage(other: OtherProcess, made: mapio.mmap) -> None:
+    other.cut(CUT)
+    assert lose(made) == 0
+    assert made.damaged == DAMAGE
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def sum_with_numpy(buffer: Any) -> int:
+    numpy = pytest.importorskip("numpy")
+    return int(numpy.frombuffer(buffer, dtype=numpy.uint8).sum())
+
+
+def join_chunks(buffer: Any) -> bytes:
+    with memoryview(buffer) as view:
+        return b"".join(view[start : start + 1000] for start in range(0, LENGTH, 1000))
+
+
+def array_of(buffer: Any) -> bytes:
+    made = array.array("B")
+    made.frombytes(buffer)
+    return made.tobytes()
+
+
+# What reads a buffer to its end; the results are to be those over zeros.
+READERS: dict[str, Callable[[Any], object]] = {
+    "re.search": lambda buffer: span(re.search(rb"\n", buffer)),
+    "re.search of zeros": lambda buffer: span(PATTERN.search(buffer)),
+    "re.finditer": lambda buffer: [found.span() for found in PATTERN.finditer(buffer)],
+    "re.finditer on a view": lambda buffer: [
+        found.span() for found in PATTERN.finditer(memoryview(buffer))
+    ],
+    "re.findall": lambda buffer: re.findall(rb"[\0-\n]", buffer),
+    "bytes": bytes,
+    "bytes of a view": lambda buffer: bytes(memoryview(buffer)),
+    "bytearray": bytearray,
+    "tolist": lambda buffer: memoryview(buffer).tolist(),
+    "comparison": lambda buffer: memoryview(buffer) == CONTENT,
+    "join": join_chunks,
+    "a strided view": lambda buffer: bytes(memoryview(buffer)[::7]),
+    "struct.unpack_from": lambda buffer: struct.unpack_from("<Q20s", buffer, LOST - 5),
+    "int.from_bytes": lambda buffer: int.from_bytes(buffer, "little"),
+    "hashlib.update": lambda buffer: hashlib.sha256(buffer).digest(),
+    "zlib.crc32": zlib.crc32,
+    "zlib.compress": lambda buffer: zlib.decompress(zlib.compress(buffer, 1)),
+    "numpy": sum_with_numpy,
+    "array": array_of,
+    "io.BytesIO": lambda buffer: io.BytesIO(buffer).getvalue(),
+}
+
+
+def span(found: re.Match[bytes] | None) -> tuple[int, int] | None:
+    return None if found is None else found.span()
+
+
+@pytest.mark.parametrize("access", [mapio.ACCESS_READ, mapio.ACCESS_WRITE, mapio.ACCESS_COPY])
+@pytest.mark.parametrize("name", READERS)
+def test_lost_page_reads_as_zeros(other: OtherProcess, name: str, access: int) -> None:
+    read = READERS[name]
+    with map_file(other.path, access=access) as made:
+        other.cut(CUT)
+        assert read(made) == read(cut_content(CUT))
+        assert made.damaged == DAMAGE
+        assert_next_raises(made, LOST)
+        other.write()
+        assert_next_raises(made, LOST)
+        made.clear_damage()
+        assert_whole(made)
+        assert read(made) == read(CONTENT)
+        assert made.damaged == ()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_guarded_lets_no_result_over_zeros_pass(
+    other: OtherProcess, lossy: mapio.mmap, name: str
+) -> None:
+    other.cut(CUT)
+    with pytest.raises(mapio.FaultError) as raised, lossy.guarded():
+        READERS[name](lossy)
+    assert_fault(raised.value, LOST, LOST + 1)
+    assert raised.value.filename == str(other.path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_guarded_passes_a_result_without_loss(
+    other: OtherProcess, lossy: mapio.mmap, name: str
+) -> None:
+    with lossy.guarded():
+        result = READERS[name](lossy)
+    assert result == READERS[name](CONTENT)
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def store_with_numpy(view: memoryview) -> None:
+    numpy = pytest.importorskip("numpy")
+    numpy.frombuffer(view, dtype=numpy.uint8)[:] = 5
+
+
+def fill_with_ctypes(view: memoryview) -> None:
+    target = (ctypes.c_char * len(view)).from_buffer(view)
+    ctypes.memset(target, 5, len(view))
+
+
+def read_into(view: memoryview) -> None:
+    """By way of a copy in the process, not of a system call."""
+    assert io.BytesIO(b"\5" * len(view)).readinto(view) == len(view)
+
+
+WRITERS: dict[str, Callable[[memoryview], object]] = {
+    "items": lambda view: view.__setitem__(0, 5),
+    "slices": lambda view: view.__setitem__(slice(None), b"\5" * len(view)),
+    "struct.pack_into": lambda view: struct.pack_into("<Q", view, 5, 1),
+    "readinto": read_into,
+    "numpy": store_with_numpy,
+    "ctypes": fill_with_ctypes,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_stores_into_a_lost_page_go_nowhere(
+    other: OtherProcess, lossy: mapio.mmap, name: str
+) -> None:
+    other.cut(CUT)
+    with memoryview(lossy) as whole, whole[LOST:] as view:
+        WRITERS[name](view)
+        gc.collect()
+    assert lossy.damaged == DAMAGE
+    assert_next_raises(lossy, LOST)
+    assert other.path.read_bytes() == CONTENT[:CUT]
+    other.write()
+    lossy.clear_damage()
+    assert_whole(lossy)
+    assert other.path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_guarded_sees_stores_into_a_lost_page(
+    other: OtherProcess, lossy: mapio.mmap, name: str
+) -> None:
+    other.cut(CUT)
+
+    def store() -> None:
+        with memoryview(lossy) as view:
+            WRITERS[name](view[LOST:])
+            gc.collect()
+
+    with pytest.raises(mapio.FaultError):
+        guard(lossy.guarded(), store)
+
+
+# ---- system calls ----------------------------------------------------------------------------
+
+
+def call_pipe(view: memoryview) -> None:
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, view)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def call_socket(view: memoryview) -> None:
+    one, two = socket.socketpair()
+    with one, two:
+        one.send(view)
+
+
+def call_read(view: memoryview) -> None:
+    with open("/dev/zero", "rb", buffering=0) as zeros:  # noqa: PTH123 - as any file is
+        zeros.readinto(view)
+
+
+def call_receive(view: memoryview) -> None:
+    one, two = socket.socketpair()
+    with one, two:
+        two.send(b"abcde")
+        one.recv_into(view)
+
+
+SYSTEM_CALLS = {
+    "os.write": call_pipe,
+    "socket.send": call_socket,
+    "file.readinto": call_read,
+    "socket.recv_into": call_receive,
+}
+
+
+@pytest.mark.parametrize("name", SYSTEM_CALLS)
+def test_system_call_on_a_lost_page_is_an_error(
+    other: OtherProcess, lossy: mapio.mmap, name: str
+) -> None:
+    other.cut(CUT)
+    with memoryview(lossy) as whole, whole[LOST : LOST + PAGE] as view:
+        with pytest.raises(OSError, match="Bad address") as raised:
+            SYSTEM_CALLS[name](view)
+        assert raised.value.errno == errno.EFAULT
+        assert lossy.damaged == ()
+        other.write()
+        outcome(SYSTEM_CALLS[name], view)
+    assert lossy[:LOST] == CONTENT[:LOST]
+
+
+# ---- damage ----------------------------------------------------------------------------------
+
+
+def test_undamaged_map(lossy: mapio.mmap) -> None:
+    assert lossy.damaged == ()
+    assert lossy.clear_damage() is None
+    assert_whole(lossy)
+
+
+def test_damaged_cannot_be_set(lossy: mapio.mmap) -> None:
+    with pytest.raises(AttributeError):
+        lossy.damaged = ()
+
+
+def test_view_shows_the_file_again_when_the_damage_is_cleared(
+    other: OtherProcess, lossy: mapio.mmap
+) -> None:
+    with memoryview(lossy) as view:
+        damage(other, lossy)
+        other.write()
+        assert view[LOST] == 0
+        lossy.clear_damage()
+        assert view == CONTENT
+
+
+def test_clearing_while_the_pages_are_gone(other: OtherProcess, lossy: mapio.mmap) -> None:
+    for _ in range(3):
+        damage(other, lossy)
+        lossy.clear_damage()
+        assert lossy.damaged == ()
+        assert lossy[:LOST] == cut_content(CUT)[:LOST]
+        with pytest.raises(mapio.FaultError):
+            lossy[LOST]
+        assert lossy.damaged == ()
+
+
+def test_what_needs_no_bytes_works_on_a_damaged_map(other: OtherProcess, lossy: mapio.mmap) -> None:
+    damage(other, lossy)
+    lossy.seek(5)
+    assert (lossy.tell(), len(lossy), lossy.size()) == (5, LENGTH, CUT)
+    assert "closed=False" in repr(lossy)
+    lossy.close()
+    assert lossy.closed
+
+
+def test_damage_of_a_closed_map_cannot_be_asked_for(other: OtherProcess, lossy: mapio.mmap) -> None:
+    damage(other, lossy)
+    lossy.close()
+    for use in (lambda: lossy.damaged, lossy.clear_damage, lossy.guarded):
+        with pytest.raises(ValueError, match="mmap closed or invalid"):
+            use()
+
+
+@pytest.mark.parametrize("offset", [PAGE, PAGE + 99])
+def test_damage_counts_from_the_first_mapped_byte(other: OtherProcess, offset: int) -> None:
+    with map_file(other.path, offset=offset) as made:
+        other.cut(CUT)
+        assert bytes(memoryview(made)) == cut_content(CUT)[offset:]
+        assert made.damaged == ((LOST - offset, LENGTH - offset),)
+
+
+def test_damage_without_the_descriptor_stays(other: OtherProcess) -> None:
+    with map_file(other.path, trackfd=False) as made:
+        other.cut(CUT)
+        lose(made)
+        ((start, end),) = made.damaged
+        assert start == LOST
+        assert LOST < end <= LENGTH
+        for _ in range(2):
+            with pytest.raises(io.UnsupportedOperation):
+                made.clear_damage()
+            assert made.damaged == ((start, end),)
+            with pytest.raises(mapio.FaultError):
+                made[0]
+
+
+def test_resize_of_a_damaged_map(other: OtherProcess, lossy: mapio.mmap) -> None:
+    """An error or the end of the damage; zeros are never passed off as data."""
+    damage(other, lossy)
+    error = outcome(lossy.resize, 2 * LENGTH).error
+    assert error in (None, mapio.FaultError)
+    if error is None:
+        assert lossy.damaged == () or outcome(lossy.read).error is mapio.FaultError
+    else:
+        assert (len(lossy), lossy.damaged) == (LENGTH, DAMAGE)
+
+
+def test_write_to_itself_from_a_lost_page(other: OtherProcess, lossy: mapio.mmap) -> None:
+    """The source is a buffer of the map: whichever way it is seen, it does not pass."""
+    with memoryview(lossy) as whole, whole[LOST : LOST + 50] as view:
+        other.cut(CUT)
+        with pytest.raises(mapio.FaultError):
+            lossy[:50] = view
+
+
+def test_needle_in_a_lost_page(other: OtherProcess, lossy: mapio.mmap) -> None:
+    with memoryview(lossy) as whole, whole[LOST : LOST + 8] as view:
+        other.cut(CUT)
+        with pytest.raises(mapio.FaultError):
+            lossy.find(view, 0, 100)
+
+
+def test_source_in_a_lost_page_of_another_map(other: OtherProcess, tmp_path: Path) -> None:
+    """The other map is damaged, and says so."""
+    path = tmp_path / "target"
+    path.write_bytes(CONTENT)
+    with map_file(path) as target, map_file(other.path) as made:
+        other.cut(CUT)
+        with memoryview(made) as whole, whole[LOST:] as view:
+            outcome(target.write, view)
+        assert made.damaged == DAMAGE
+        assert target.damaged == ()
+        assert target[-1] == CONTENT[-1]
+
+
+# ---- guarded() -------------------------------------------------------------------------------
+
+
+def test_guarded_gives_the_map(lossy: mapio.mmap) -> None:
+    with lossy.guarded() as given:
+        assert given is lossy
+
+
+def test_guarded_refuses_a_damaged_map(other: OtherProcess, lossy: mapio.mmap) -> None:
+    damage(other, lossy)
+    guarded = lossy.guarded()
+    with pytest.raises(mapio.FaultError) as raised, guarded:
+        pytest.fail("entered")
+    assert_fault(raised.value, LOST, LOST + 1)
+
+
+def test_guarded_of_a_closed_map(lossy: mapio.mmap) -> None:
+    guarded = lossy.guarded()
+    lossy.close()
+    for use in (lossy.guarded, guarded.__enter__):
+        with pytest.raises(ValueError, match="mmap closed or invalid"):
+            use()
+
+
+def test_guarded_keeps_the_exception_of_the_block(other: OtherProcess, lossy: mapio.mmap) -> None:
+    other.cut(CUT)
+    with pytest.raises(mapio.FaultError) as raised:
+        guard(lossy.guarded(), lambda: lose(lossy), {}.popitem)
+    assert type(raised.value.__context__) is KeyError
+
+
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+def test_guarded_lets_exceptions_through(lossy: mapio.mmap, error: type[BaseException]) -> None:
+    with pytest.raises(error), lossy.guarded():
+        raise error
+
+
+def test_guarded_may_be_nested(other: OtherProcess, lossy: mapio.mmap) -> None:
+    other.cut(CUT)
+    with pytest.raises(mapio.FaultError) as outer, lossy.guarded(), lossy.guarded():
+        lose(lossy)
+    assert type(outer.value.__context__) is mapio.FaultError
+
+
+def test_outer_guarded_reports_what_the_inner_one_did(
+    other: OtherProcess, lossy: mapio.mmap
+) -> None:
+    def inner() -> None:
+        with pytest.raises(mapio.FaultError), lossy.guarded():
+            lose(lossy)
+
+    other.cut(CUT)
+    with pytest.raises(mapio.FaultError):
+        guard(lossy.guarded(), inner, lossy.clear_damage)
+
+
+def test_guarded_may_be_entered_again(other: OtherProcess, lossy: mapio.mmap) -> None:
+    guarded = lossy.guarded()
+    for _ in range(2):
+        with guarded, guarded:
+            assert lossy[:] == CONTENT
+        other.cut(CUT)
+        with pytest.raises(mapio.FaultError), guarded:
+            lose(lossy)
+        other.write()
+        lossy.clear_damage()
+
+
+def test_loss_is_seen_by_the_outer_block_of_one_guarded(
+    other: OtherProcess, lossy: mapio.mmap
+) -> None:
+    """The inner block of the same object must not hide what was lost before it."""
+    guarded = lossy.guarded()
+    other.cut(CUT)
+    with pytest.raises(mapio.FaultError):
+        guard(guarded, lambda: lose(lossy), lossy.clear_damage, lambda: guard(guarded))
+
+
+def test_clearing_inside_does_not_hide_the_loss(other: OtherProcess, lossy: mapio.mmap) -> None:
+    other.cut(CUT)
+    with pytest.raises(mapio.FaultError):
+        guard(lossy.guarded(), lambda: lose(lossy), lossy.clear_damage)
+
+
+def test_error_that_was_raised_inside_is_enough(other: OtherProcess, lossy: mapio.mmap) -> None:
+    other.cut(CUT)
+    with lossy.guarded(), pytest.raises(mapio.FaultError):
+        lossy[LOST]
+
+
+def test_guarded_with_the_map_closed_inside(other: OtherProcess, lossy: mapio.mmap) -> None:
+    with lossy.guarded():
+        lossy.close()
+    assert lossy.closed
+
+
+def test_guarded_keeps_the_map(other: OtherProcess) -> None:
+    other.cut(CUT + PAGE)
+    guarded = map_file(other.path).guarded()
+    gc.collect()
+    with guarded as made:
+        assert made[0] == CONTENT[0]
+    made.close()
+
+
+def test_guarded_exit_without_enter(lossy: mapio.mmap) -> None:
+    assert not lossy.guarded().__exit__(None, None, None)
+
+
+def test_guarded_cannot_be_made_by_hand(lossy: mapio.mmap) -> None:
+    with pytest.raises(TypeError, match="cannot create"):
+        type(lossy.guarded())()
+
+
+def test_guarded_sees_the_losses_of_other_threads(other: OtherProcess, lossy: mapio.mmap) -> None:
+    other.cut(CUT)
+    thread = threading.Thread(target=lose, args=(lossy,))
+    with pytest.raises(mapio.FaultError):
+        guard(lossy.guarded(), thread.start, thread.join)
+
+
+def test_guarded_of_another_thread(other: OtherProcess, lossy: mapio.mmap) -> None:
+    """Entered here and left there."""
+    guarded = lossy.guarded()
+    guarded.__enter__()
+    other.cut(CUT)
+    lose(lossy)
+    results: list[object] = []
+    thread = threading.Thread(
+        target=lambda: results.append(outcome(guarded.__exit__, None, None, None).error)
+    )
+    thread.start()
+    thread.join()
+    assert results == [mapio.FaultError]
+
+
+def test_each_map_has_its_own_damage(other: OtherProcess, lossy: mapio.mmap) -> None:
+    with map_file(other.path) as second:
+        with second.guarded():
+            damage(other, lossy)
+        assert second.damaged == ()
+        assert second[:PAGE] == CONTENT[:PAGE]
+
+
+def test_context_manager_of_a_damaged_map_closes(other: OtherProcess) -> None:
+    with map_file(other.path) as made:
+        damage(other, made)
+    assert made.closed
+
+
+def test_loss_by_an_operation_while_a_buffer_is_out_is_damage(
+    other: OtherProcess, lossy: mapio.mmap
+) -> None:
+    """The holder of the buffer may have seen the zeros that the operation met."""
+    with memoryview(lossy):
+        other.cut(CUT)
+        with pytest.raises(mapio.FaultError):
+            lossy[LOST]
+        assert lossy.damaged == DAMAGE
+    lossy.clear_damage()
+    assert lossy.damaged == ()
