@@ -99,7 +99,7 @@ int mapio__health_reserve(mapio_map *map, size_t length, mapio_error *error)
 
 void mapio__health_take(mapio_map *map, mapio_map *other)
 {
-    free(map->health.replaced);
+    mapio__health_free(map);
     map->health.replaced = other->health.replaced;
     map->health.words = other->health.words;
     other->health.replaced = NULL;
@@ -173,12 +173,6 @@ static bool guarded(const mapio_map *map)
     return found;
 }
 
-/* Bytes of the view before its map's first. */
-static size_t lead(const mapio_map *map)
-{
-    return (size_t)(map->data - map->view.base);
-}
-
 /* Where in the view the file ends now, rounded up to the page; SIZE_MAX where nobody knows. */
 static size_t file_end(const mapio_map *map)
 {
@@ -188,10 +182,9 @@ static size_t file_end(const mapio_map *map)
         mapio__file_length(&length, &sized, map->file, NULL) != MAPIO_OK || !sized) {
         return SIZE_MAX;
     }
-    uint64_t begin = map->offset - lead(map);
+    uint64_t begin = map->offset - mapio__lead(map);
     uint64_t rest = length > begin ? length - begin : 0;
-    size_t page = mapio__page_size();
-    return rest >= map->view.length ? SIZE_MAX : ((size_t)rest + page - 1) / page * page;
+    return rest >= map->view.length ? SIZE_MAX : mapio__align_up((size_t)rest, mapio__page_size());
 }
 
 /* Puts zeros in the place of pages [from, to), both before and after marking them. */
@@ -302,10 +295,10 @@ static bool restore_run(mapio_map *map, int kind, size_t from, size_t to)
     note_undoing(map, kind, from, to);
     mapio__view run = {map->view.base + from * page, (to - from) * page};
     unmark(bits, from, to);
-    bool done =
-        map->file != MAPIO__NO_FILE &&
-        mapio__page_restore(&run, &map->mode, map->file,
-                            map->offset - lead(map) + (uint64_t)from * page, NULL) == MAPIO_OK;
+    bool done = map->file != MAPIO__NO_FILE &&
+                mapio__page_restore(&run, &map->mode, map->file,
+                                    map->offset - mapio__lead(map) + (uint64_t)from * page,
+                                    NULL) == MAPIO_OK;
     if (!done) {
         mark(bits, from, to);
     }
@@ -358,7 +351,7 @@ static bool restore(mapio_map *map, bool clear)
 static int fail_fault(const mapio_map *map, size_t offset, bool store, mapio_error *error)
 {
     if (error != NULL) {
-        bool inside = lead(map) + offset < file_end(map);
+        bool inside = mapio__lead(map) + offset < file_end(map);
         *error = (mapio_error){.status = MAPIO_E_FAULT,
                                .system_code = mapio__fault_code(map->file, store && inside),
                                .offset = offset};
@@ -380,7 +373,7 @@ static size_t first_replaced(const mapio_map *map, int kind, size_t from, size_t
     }
     const atomic_size_t *bits = bitmap(map, kind);
     size_t page = mapio__page_size();
-    size_t shift = lead(map);
+    size_t shift = mapio__lead(map);
     size_t last = (shift + to - 1) / page + 1;
     size_t found = seek_bit(bits, (shift + from) / page, last, true);
     if (found == last) {
@@ -455,9 +448,9 @@ static size_t first_lost(const mapio_map *map, size_t first, size_t last, mapio_
         const mapio__loss *loss = &map->health.log[number % MAPIO__LOSS_LOG];
         size_t from = atomic_load(&loss->from);
         size_t to = atomic_load(&loss->to);
-        size_t begin = lead(map) + touch.offset;
-        if (to > begin && from < lead(map) + lost) {
-            lost = from > begin ? from - lead(map) : touch.offset;
+        size_t begin = mapio__lead(map) + touch.offset;
+        if (to > begin && from < mapio__lead(map) + lost) {
+            lost = from > begin ? from - mapio__lead(map) : touch.offset;
         }
     }
     return lost;
@@ -520,9 +513,9 @@ int mapio_damage(uint64_t *offset, size_t *length, const mapio_map *map, uint64_
         return MAPIO_OK;
     }
     size_t page = mapio__page_size();
-    size_t whole =
-        seek_bit(bitmap(map, HANDED_OUT), (lead(map) + begin) / page, page_count(map), false);
-    size_t end = (size_t)mapio__min(whole * page - lead(map), map->length);
+    size_t whole = seek_bit(bitmap(map, HANDED_OUT), (mapio__lead(map) + begin) / page,
+                            page_count(map), false);
+    size_t end = (size_t)mapio__min(whole * page - mapio__lead(map), map->length);
     *offset = begin;
     *length = end - begin;
     return MAPIO_OK;

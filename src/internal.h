@@ -50,8 +50,13 @@ static inline int mapio__check_write(const mapio_map *map, uint64_t offset, uint
 /* Bytes of the view, the rest of its last page included. */
 static inline size_t mapio__view_reach(const mapio_map *map)
 {
-    size_t page = mapio__page_size();
-    return (map->view.length + page - 1) / page * page;
+    return mapio__align_up(map->view.length, mapio__page_size());
+}
+
+/* Bytes of the view before its map's first. */
+static inline size_t mapio__lead(const mapio_map *map)
+{
+    return (size_t)(map->data - map->view.base);
 }
 
 /* After the map: it looks into it. The build finds it, since the benchmark has one of its own. */

@@ -253,7 +253,7 @@ static int view_replace(mapio_map *map, size_t length, mapio_error *error)
 /* Makes the view longer or shorter in its place, or where the system moves it to. */
 static int view_resize(mapio_map *map, size_t length, mapio_error *error)
 {
-    size_t lead = (size_t)(map->data - map->view.base);
+    size_t lead = mapio__lead(map);
     size_t old_length = map->view.length;
     size_t view_length = 0;
     if (!mapio__add_size(&view_length, lead, length)) {
@@ -326,9 +326,8 @@ static void refresh_cut_page(mapio_map *map, size_t old_length)
     if (map->mode.shared || old_length == 0 || old_length >= map->length) {
         return;
     }
-    size_t page = mapio__page_size();
-    size_t lead = (size_t)(map->data - map->view.base);
-    uint64_t page_end = mapio__align_down(lead + (uint64_t)old_length + page - 1, page) - lead;
+    size_t lead = mapio__lead(map);
+    size_t page_end = mapio__align_up(lead + old_length, mapio__page_size()) - lead;
     (void)refresh(map, old_length, (size_t)mapio__min(page_end, map->length), NULL);
 }
 

@@ -56,6 +56,13 @@ static inline uint64_t mapio__align_down(uint64_t value, size_t unit)
     return value - value % unit;
 }
 
+/* The smallest multiple of `unit`, a power of two, that is not below `value`, a length of memory.
+ */
+static inline size_t mapio__align_up(size_t value, size_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
 static inline uint64_t mapio__min(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #endif
 
+#include "../../range.h"
 #include "../../status.h"
 
 size_t mapio__page_size(void)
@@ -163,8 +164,7 @@ int mapio__view_grow(mapio__view *view, size_t length, mapio_error *error)
  * (before 6.2). */
 int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error)
 {
-    size_t page = mapio__page_size();
-    size_t length = (view->length + page - 1) / page * page;
+    size_t length = mapio__align_up(view->length, mapio__page_size());
     if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)(uintptr_t)view->base, length,
               (unsigned long)(uintptr_t)name) == -1) {
         return errno == EINVAL || errno == EBADF ? mapio__fail_unsupported(error, errno, "prctl")

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "../../range.h"
 #include "../../status.h"
 
 /* What access means on Unix. */
@@ -106,8 +107,7 @@ bool mapio__view_can_grow(const mapio__mode *mode)
  * memory) the view keeps them: nobody looks at them, and they go with the view. */
 static void shrink(mapio__view *view, size_t length)
 {
-    size_t page = mapio__page_size();
-    size_t kept = (length + page - 1) / page * page;
+    size_t kept = mapio__align_up(length, mapio__page_size());
     if (kept >= view->length || munmap(view->base + kept, view->length - kept) == 0) {
         view->length = length;
     }
