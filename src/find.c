@@ -1,14 +1,23 @@
-/* Searching a map: the range, then the kernel. */
+/* Searching a map: the range, then the kernels, piece after piece. */
 #include "internal.h"
 #include "search/search.h"
 
-typedef size_t kernel(const uint8_t *haystack, size_t n, const uint8_t *needle, size_t m);
-
-/* The places [from, to) at which a needle of m bytes may begin, one piece of them. */
+/* The places [from, to) at which a needle may begin. */
 typedef struct places {
     size_t from;
     size_t to;
 } places;
+
+/* A search on its way. */
+typedef struct hunt {
+    const mapio_map *map;
+    const mapio__kernels *kernels;
+    mapio__pattern pattern;
+    places left;
+    bool forward;
+    mapio__matches matches; /* forward */
+    size_t last;            /* backward: the match, or MAPIO__NOWHERE */
+} hunt;
 
 enum { PIECE = 1 << 20 };
 
@@ -18,101 +27,248 @@ static size_t piece_size(size_t m)
     return m > PIECE / 8 && m < SIZE_MAX / 8 ? m * 8 : PIECE;
 }
 
-/* The first piece of `left` in the direction of the search; it is taken off. */
-static places take_piece(places *left, size_t size, bool forward)
+/* Bytes from the first place that is left to the end of a match at the last. */
+static size_t bytes_left(const hunt *h)
 {
-    places piece = *left;
-    if (left->to - left->from > size) {
-        if (forward) {
-            piece.to = left->from + size;
+    return h->left.to - h->left.from + h->pattern.length - 1;
+}
+
+/* The first piece of what is left in the direction of the search; it is taken off. */
+static places take_piece(hunt *h, size_t size)
+{
+    places piece = h->left;
+    if (piece.to - piece.from > size) {
+        if (h->forward) {
+            piece.to = piece.from + size;
         } else {
-            piece.from = left->to - size;
+            piece.from = piece.to - size;
         }
     }
-    if (forward) {
-        left->from = piece.to;
+    if (h->forward) {
+        h->left.from = piece.to;
     } else {
-        left->to = piece.from;
+        h->left.to = piece.from;
     }
     return piece;
 }
 
-/* The needle, of at least one byte, at one of the places: piece after piece, until it is found or
- * a page was lost. */
-static int search_guarded(uint64_t *index, const mapio_map *map, places left, const void *needle,
-                          size_t m, bool forward, mapio_error *error)
+/* Searches a piece. */
+static void search_piece(hunt *h, places piece)
 {
-    kernel *find = forward ? mapio__find : mapio__rfind;
-    size_t size = piece_size(m);
-    size_t hit = MAPIO__NOWHERE;
-    mapio__guard guard;
-    size_t n = left.to - left.from + m - 1;
-    /* A needle out of the map itself may be lost as well. */
-    const mapio__touch touch = mapio__overlaps(map, needle, m)
-                                   ? mapio__hull(map, needle, m, map->data + left.from, n)
-                                   : (mapio__touch){left.from, n, false};
-    int status = mapio__guard_begin(&guard, map, touch, error);
-    while (left.from < left.to && hit == MAPIO__NOWHERE && status == MAPIO_OK) {
-        places piece = take_piece(&left, size, forward);
-        hit = find(map->data + piece.from, piece.to - piece.from + m - 1, needle, m);
-        hit = hit == MAPIO__NOWHERE ? hit : piece.from + hit;
-        status = mapio__guard_check(&guard, touch, error);
+    const uint8_t *data = h->map->data;
+    if (h->forward) {
+        mapio__forward(h->kernels, &h->matches, &h->pattern, data, piece.from, piece.to);
+    } else {
+        h->last = mapio__backward(h->kernels, &h->pattern, data, piece.from, piece.to);
     }
-    if (status == MAPIO_OK) {
-        status = mapio__guard_end(guard, touch, error);
+}
+
+static bool is_over(const hunt *h)
+{
+    return h->left.from >= h->left.to || h->last != MAPIO__NOWHERE ||
+           h->matches.found == h->matches.capacity;
+}
+
+/* Asks whoever opened the map whether to go on; that is no access. */
+static int ask_to_go_on(const mapio_map *map, mapio_error *error)
+{
+    if (map->check == NULL) {
+        return MAPIO_OK;
     }
-    if (status == MAPIO_OK) {
-        *index = hit == MAPIO__NOWHERE ? MAPIO_NOT_FOUND : hit;
+    mapio__guard_leave();
+    bool stop = map->check(map->check_context) != 0;
+    mapio__guard_enter(map);
+    return stop ? mapio__fail(error, MAPIO_E_INTERRUPTED) : MAPIO_OK;
+}
+
+/* After a piece. */
+static int check_piece(mapio__guard *guard, mapio__touch touch, bool over, mapio_error *error)
+{
+    int status = mapio__guard_check(guard, touch, error);
+    if (status != MAPIO_OK || over) {
+        return status;
+    }
+    status = ask_to_go_on(guard->map, error);
+    if (status != MAPIO_OK) {
+        mapio__guard_leave();
     }
     return status;
 }
 
-/* The short way, for one piece of a map in which all is well; false where it is not, or more. */
-static bool search_quick(uint64_t *index, const mapio_map *map, places all, const void *needle,
-                         size_t m, bool forward)
+/* Piece after piece, until the search is over or a page was lost. */
+static int hunt_guarded(hunt *h, mapio_error *error)
 {
+    const mapio_map *map = h->map;
+    const size_t size = piece_size(h->pattern.length);
+    const size_t n = bytes_left(h);
+    /* A needle out of the map itself may be lost as well. */
+    const mapio__touch touch =
+        mapio__overlaps(map, h->pattern.bytes, h->pattern.length)
+            ? mapio__hull(map, h->pattern.bytes, h->pattern.length, map->data + h->left.from, n)
+            : (mapio__touch){h->left.from, n, false};
     mapio__guard guard;
-    size_t n = all.to - all.from + m - 1;
-    if (n > PIECE || mapio__overlaps(map, needle, m) || !mapio__guard_try(&guard, map)) {
-        return false;
+    int status = mapio__guard_begin(&guard, map, touch, error);
+    if (status == MAPIO_OK) {
+        mapio__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
     }
-    mapio__guard_enter(map);
-    size_t hit = forward ? mapio__find(map->data + all.from, n, needle, m)
-                         : mapio__rfind(map->data + all.from, n, needle, m);
-    mapio__guard_leave();
-    *index = hit == MAPIO__NOWHERE ? MAPIO_NOT_FOUND : all.from + hit;
-    return mapio__guard_whole(guard);
+    bool over = false;
+    while (status == MAPIO_OK && !over) {
+        search_piece(h, take_piece(h, size));
+        over = is_over(h);
+        status = check_piece(&guard, touch, over, error);
+    }
+    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
 
-static int search(uint64_t *index, const mapio_map *map, const void *needle, size_t m,
-                  uint64_t start, uint64_t end, bool forward, mapio_error *error)
+/* The short way, for one piece of a map in which all is well; false where it is not, or more. */
+static bool hunt_quick(hunt *h)
 {
-    end = mapio__min(end, map->length);
-    if (!map->mode.readable) {
-        return mapio__fail(error, MAPIO_E_NOT_READABLE);
+    mapio__guard guard;
+    if (bytes_left(h) > PIECE || mapio__overlaps(h->map, h->pattern.bytes, h->pattern.length) ||
+        !mapio__guard_try(&guard, h->map)) {
+        return false;
     }
-    if (start > end || m > end - start) {
-        *index = MAPIO_NOT_FOUND;
+    const mapio__matches before = h->matches;
+    mapio__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
+    mapio__guard_enter(h->map);
+    search_piece(h, h->left);
+    mapio__guard_leave();
+    bool whole = mapio__guard_whole(guard);
+    if (!whole) {
+        h->matches = before;
+        h->last = MAPIO__NOWHERE;
+    }
+    return whole;
+}
+
+static int hunt_run(hunt *h, mapio_error *error)
+{
+    return hunt_quick(h) ? MAPIO_OK : hunt_guarded(h, error);
+}
+
+/* What every search is told. */
+typedef struct request {
+    const mapio_map *map;
+    const void *needle;
+    size_t length;
+    uint64_t start;
+    uint64_t end;
+} request;
+
+/* Cuts the range to the map. `*possible` tells whether the needle can be in it. */
+static int request_check(request *r, bool *possible, mapio_error *error)
+{
+    r->end = mapio__min(r->end, r->map->length);
+    *possible = r->start <= r->end && r->length <= r->end - r->start;
+    return r->map->mode.readable ? MAPIO_OK : mapio__fail(error, MAPIO_E_NOT_READABLE);
+}
+
+/* A search as requested, the needle not empty; its pattern is made under the guard. */
+static void hunt_init(hunt *h, const request *r, bool forward, mapio__matches matches)
+{
+    h->map = r->map;
+    h->kernels = mapio__best_kernels();
+    h->pattern.bytes = r->needle;
+    h->pattern.length = r->length;
+    h->left = (places){(size_t)r->start, (size_t)r->end - r->length + 1};
+    h->forward = forward;
+    h->matches = matches;
+    h->last = MAPIO__NOWHERE;
+}
+
+/* ---- one match ---- */
+
+static int find_one(uint64_t *index, request r, bool forward, mapio_error *error)
+{
+    bool possible = false;
+    int status = request_check(&r, &possible, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    if (!possible || r.length == 0) {
+        *index = !possible ? MAPIO_NOT_FOUND : forward ? r.start : r.end;
         return MAPIO_OK;
     }
-    if (m == 0) {
-        *index = forward ? start : end;
-        return MAPIO_OK;
+    hunt h;
+    size_t match = 0; /* what a search that failed left there counts for nothing */
+    hunt_init(&h, &r, forward, (mapio__matches){.indexes = &match, .capacity = 1, .step = 1});
+    status = hunt_run(&h, error);
+    if (status == MAPIO_OK) {
+        bool found = h.matches.found > 0 || h.last != MAPIO__NOWHERE;
+        *index = !found ? MAPIO_NOT_FOUND : forward ? match : h.last;
     }
-    places all = {(size_t)start, (size_t)end - m + 1};
-    return search_quick(index, map, all, needle, m, forward)
-               ? MAPIO_OK
-               : search_guarded(index, map, all, needle, m, forward, error);
+    return status;
 }
 
 int mapio_find(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
                uint64_t start, uint64_t end, mapio_error *error)
 {
-    return search(index, map, needle, length, start, end, true, error);
+    return find_one(index, (request){map, needle, length, start, end}, true, error);
 }
 
 int mapio_rfind(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
                 uint64_t start, uint64_t end, mapio_error *error)
 {
-    return search(index, map, needle, length, start, end, false, error);
+    return find_one(index, (request){map, needle, length, start, end}, false, error);
+}
+
+/* ---- many ---- */
+
+int mapio_count(size_t *count, const mapio_map *map, const void *needle, size_t length,
+                uint64_t start, uint64_t end, mapio_error *error)
+{
+    request r = {map, needle, length, start, end};
+    bool possible = false;
+    int status = request_check(&r, &possible, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    if (!possible || length == 0) {
+        *count = possible ? (size_t)(r.end - r.start) + 1 : 0;
+        return MAPIO_OK;
+    }
+    hunt h;
+    hunt_init(&h, &r, true, (mapio__matches){.capacity = SIZE_MAX, .step = length});
+    status = hunt_run(&h, error);
+    if (status == MAPIO_OK) {
+        *count = h.matches.found;
+    }
+    return status;
+}
+
+/* The empty needle is everywhere, behind the last byte, too. */
+static void find_empty(mapio__matches *matches, const request *r)
+{
+    matches->next = (size_t)r->start;
+    while (matches->found < matches->capacity && matches->next <= r->end) {
+        matches->indexes[matches->found++] = matches->next++;
+    }
+}
+
+int mapio_find_all(mapio_matches *matches, const mapio_map *map, const void *needle, size_t length,
+                   uint64_t end, mapio_error *error)
+{
+    request r = {map, needle, length, matches->next, end};
+    bool possible = false;
+    int status = matches->capacity > 0 ? request_check(&r, &possible, error)
+                                       : mapio__fail(error, MAPIO_E_INVALID);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    hunt h = {.map = map};
+    if (possible) {
+        size_t step = matches->overlapping || length == 0 ? 1 : length;
+        hunt_init(&h, &r, true, (mapio__matches){matches->offsets, matches->capacity, step, 0, 0});
+        if (length == 0) {
+            find_empty(&h.matches, &r);
+        } else {
+            status = hunt_run(&h, error);
+        }
+    }
+    if (status == MAPIO_OK) {
+        bool more = h.matches.found == matches->capacity;
+        matches->found = h.matches.found;
+        matches->next = more ? h.matches.next : (uint64_t)map->length + 1;
+    }
+    return status;
 }

@@ -25,6 +25,9 @@ struct mapio_map {
     bool tracked;     /* false: opened with MAPIO_OPEN_NO_TRACK */
     bool preallocate; /* opened with MAPIO_OPEN_PREALLOCATE */
 
+    mapio_check *check; /* as in the options */
+    void *check_context;
+
     /* What became of its pages: fault.c. */
     mapio__slot *slot; /* in the register; NULL: not registered */
     mapio__health health;

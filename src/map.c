@@ -29,6 +29,8 @@ int mapio__map_new(mapio_map **out, const mapio_options *options, bool anonymous
     map->offset = options->offset;
     map->tracked = (options->open & MAPIO_OPEN_NO_TRACK) == 0;
     map->preallocate = (options->open & MAPIO_OPEN_PREALLOCATE) != 0;
+    map->check = options->check;
+    map->check_context = options->check_context;
     *out = map;
     return MAPIO_OK;
 }

@@ -138,7 +138,8 @@ MAPIO_API const char *mapio_version_string(void);
     X(E_NOT_RESIZABLE, -12, "a read-only or copy-on-write map cannot be resized")                  \
     X(E_NO_FILE, -13, "map does not hold its file")                                                \
     X(E_UNSUPPORTED, -14, "not supported by this system")                                          \
-    X(E_FAULT, -15, "a page of the map cannot be had")
+    X(E_FAULT, -15, "a page of the map cannot be had")                                             \
+    X(E_INTERRUPTED, -16, "interrupted")
 
 typedef enum mapio_status {
 #define MAPIO_STATUS_ENUM(name, value, message) MAPIO_##name = (value),
@@ -193,6 +194,10 @@ typedef enum mapio_open_bits {
  * meaning. */
 #define MAPIO_SYSTEM_DEFAULT INT32_MIN
 
+/* Asked by long work whether to go on: not 0 ends it with MAPIO_E_INTERRUPTED. See
+ * mapio_options.check. */
+typedef int mapio_check(void *context);
+
 /* How to open. Begin with MAPIO_OPTIONS_INIT and set what differs; NULL in the place of a pointer
  * to it means all defaults. It may grow at its end: `size` tells the library which one it got. */
 typedef struct mapio_options {
@@ -204,6 +209,10 @@ typedef struct mapio_options {
     unsigned permission; /* permission bits of a file that is created (before the umask) */
     uint64_t offset;     /* first byte of the file to map, any byte */
     size_t length;       /* bytes to map; 0: from offset to the file's end as it is now */
+    mapio_check *check;  /* NULL, or asked in every search of much, after each MiB or so: on the
+                          * thread that searches, with nothing locked. It may use this map, but not
+                          * resize or close it. */
+    void *check_context; /* what it is given */
 } mapio_options;
 
 #define MAPIO_OPTIONS_INIT                                                                         \
@@ -214,7 +223,9 @@ typedef struct mapio_options {
      0U,                                                                                           \
      0666U,                                                                                        \
      0U,                                                                                           \
-     0U}
+     0U,                                                                                           \
+     NULL,                                                                                         \
+     NULL}
 
 /* Maps the file of name `path` (UTF-8 on Windows, the system's bytes elsewhere). The file is opened
  * for reading and writing if the map writes to it (shared, with write permission), else for
@@ -386,11 +397,39 @@ MAPIO_API int mapio_write_byte(mapio_map *map, uint8_t byte, mapio_error *error)
 /* `*index` becomes the lowest (find) or highest (rfind) offset at which the `length` bytes of
  * `needle` lie wholly inside [start, end) of the map, or MAPIO_NOT_FOUND. `end` is cut to the map;
  * with `start` beyond it nothing is found. An empty needle is found at start (find) or end (rfind).
- * Time is linear in the range for every needle. MAPIO_E_NOT_READABLE. */
+ * Time is linear in the range for every needle. MAPIO_E_NOT_READABLE, MAPIO_E_INTERRUPTED. */
 MAPIO_API int mapio_find(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
                          uint64_t start, uint64_t end, mapio_error *error);
 MAPIO_API int mapio_rfind(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
                           uint64_t start, uint64_t end, mapio_error *error);
+
+/* `*count` becomes how often the needle is in [start, end), as mapio_find takes them, without
+ * overlapping: each time behind the last. The empty needle is at every byte and behind the last
+ * one. */
+MAPIO_API int mapio_count(size_t *count, const mapio_map *map, const void *needle, size_t length,
+                          uint64_t start, uint64_t end, mapio_error *error);
+
+/* Where a needle was found, a batch at a time. */
+typedef struct mapio_matches {
+    size_t *offsets;  /* room for `capacity` of them */
+    size_t capacity;  /* not 0 */
+    uint64_t next;    /* where to begin; then where to go on, beyond the map's end if nowhere */
+    size_t found;     /* how many offsets the last call has stored */
+    bool overlapping; /* whether two matches may share bytes */
+} mapio_matches;
+
+/* Stores the offsets, in ascending order, of the next places where the needle is in
+ * [matches->next, end): as many as there is room for. So
+ *
+ *     mapio_matches matches = {.offsets = offsets, .capacity = 100};
+ *     while (mapio_find_all(&matches, map, "\n", 1, MAPIO_TO_END, &error) == MAPIO_OK &&
+ *            matches.found > 0) {
+ *
+ * comes to all of them. The empty needle is at every byte and behind the last one. On failure
+ * `matches` stays as it is, but for what the offsets point to. MAPIO_E_INVALID for no capacity; and
+ * as mapio_find. */
+MAPIO_API int mapio_find_all(mapio_matches *matches, const mapio_map *map, const void *needle,
+                             size_t length, uint64_t end, mapio_error *error);
 
 /* ---- lost pages ------------------------------------------------------------------------------ */
 

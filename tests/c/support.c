@@ -374,6 +374,27 @@ void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uin
     free(expected);
 }
 
+/* ---- memory that may not be left ---- */
+
+uint8_t *edged_memory(size_t *size)
+{
+    size_t page = mapio_page_size();
+    size_t inside = (*size + page - 1) / page * page;
+    uint8_t *whole = mmap(NULL, inside + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_true(whole != MAP_FAILED);
+    assert_int_equal(mprotect(whole + page, inside, PROT_READ | PROT_WRITE), 0);
+    *size = inside;
+    return whole + page;
+}
+
+void edged_free(uint8_t *memory, size_t size)
+{
+    size_t page = mapio_page_size();
+
+    assert_int_equal(munmap(memory - page, size + 2 * page), 0);
+}
+
 /* ---- random numbers -------------------------------------------------------------------------- */
 
 random_source random_start(void)

@@ -130,6 +130,14 @@ void assert_map_pattern(const mapio_map *map, uint64_t offset, size_t length);
 /* `length` bytes of the map from `offset` on are `byte`. */
 void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uint8_t byte);
 
+/* ---- memory that may not be left --------------------------------------------------------------
+ */
+
+/* `*size` bytes and some more, which `*size` becomes; touching a byte before or behind them ends
+ * the program. */
+uint8_t *edged_memory(size_t *size);
+void edged_free(uint8_t *memory, size_t size);
+
 /* ---- random numbers -------------------------------------------------------------------------- */
 
 typedef struct random_source {

@@ -35,6 +35,7 @@ static void values_never_change(void **state)
     assert_int_equal(MAPIO_E_NO_FILE, -13);
     assert_int_equal(MAPIO_E_UNSUPPORTED, -14);
     assert_int_equal(MAPIO_E_FAULT, -15);
+    assert_int_equal(MAPIO_E_INTERRUPTED, -16);
 }
 
 /* A status has the name of its enumerator and the message of the table, without a full stop. */

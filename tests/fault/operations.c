@@ -189,6 +189,29 @@ static int run_rfind(attempt *a)
                        a->offset + a->length, &a->error);
 }
 
+/* The first of all. */
+static int run_find_all(attempt *a)
+{
+    size_t offsets[3];
+    mapio_matches matches = {.offsets = offsets, .capacity = COUNT_OF(offsets), .next = a->offset};
+    int status = mapio_find_all(&matches, a->map, a->needle, a->needle_length,
+                                a->offset + a->length, &a->error);
+
+    a->index = matches.found > 0 ? offsets[0] : MAPIO_NOT_FOUND;
+    return status;
+}
+
+/* Where find finds it, if it is there at all. */
+static int run_count(attempt *a)
+{
+    size_t count = 0;
+    int status = mapio_count(&count, a->map, a->needle, a->needle_length, a->offset,
+                             a->offset + a->length, &a->error);
+
+    a->index = MAPIO_NOT_FOUND;
+    return status == MAPIO_OK && count > 0 ? run_find(a) : status;
+}
+
 static int run_find_from_map(attempt *a)
 {
     const uint8_t *data = mapio_data(a->map);
@@ -245,6 +268,8 @@ const operation operations[] = {
     {"put from the map", run_put_from_map, COPIES},
     {"find", run_find, SEARCHES},
     {"rfind", run_rfind, SEARCHES | BACKWARD},
+    {"find_all", run_find_all, SEARCHES},
+    {"count", run_count, SEARCHES},
     {"find, needle in the map", run_find_from_map, SEARCHES | NEEDLE_IN_MAP},
     {"rfind, needle in the map", run_rfind_from_map, SEARCHES | BACKWARD | NEEDLE_IN_MAP},
     {"line_length", run_line_length, SEARCHES | TO_THE_END},

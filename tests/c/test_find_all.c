@@ -1,0 +1,249 @@
+/* count and find_all: what they find, batch after batch and across the pieces of a long search; and
+ * the question whether to go on. */
+#include "support.h"
+
+#include <stdlib.h>
+
+enum { MIB = 1 << 20 };
+
+static size_t count(const mapio_map *map, const char *needle, uint64_t start, uint64_t end)
+{
+    size_t result = 0;
+
+    assert_ok(mapio_count(&result, map, needle, strlen(needle), start, end, &failure));
+    return result;
+}
+
+/* All offsets from `start` on, in batches of `batch`; returns how many. */
+static size_t find_all(size_t *offsets, size_t batch, const mapio_map *map, const char *needle,
+                       uint64_t start, uint64_t end, bool overlapping)
+{
+    mapio_matches matches = {
+        .offsets = offsets, .capacity = batch, .next = start, .overlapping = overlapping};
+    size_t total = 0;
+
+    do {
+        assert_ok(mapio_find_all(&matches, map, needle, strlen(needle), end, &failure));
+        assert_true(matches.found <= batch);
+        total += matches.found;
+        matches.offsets += matches.found;
+    } while (matches.found > 0);
+    assert_true(matches.next > mapio_length(map));
+    return total;
+}
+
+/* ---- the table ---- */
+
+#define END MAPIO_TO_END
+
+typedef struct find_all_case {
+    const char *haystack;
+    const char *needle;
+    uint64_t start;
+    uint64_t end;
+    const char *apart; /* the offsets, each as a letter: a is 0 */
+    const char *overlapping;
+} find_all_case;
+
+static const find_all_case cases[] = {
+    /* haystack, needle, start, end, apart, overlapping */
+    {"abcabc", "abc", 0, END, "ad", "ad"},
+    {"abcabc", "c", 0, END, "cf", "cf"},
+    {"abcabc", "x", 0, END, "", ""},
+    {"aaaaa", "a", 0, END, "abcde", "abcde"},
+    {"aaaaa", "aa", 0, END, "ac", "abcd"},
+    {"aaaaa", "aa", 1, END, "bd", "bcd"},
+    {"aaaaa", "aa", 0, 4, "ac", "abc"},
+    {"abababa", "aba", 0, END, "ae", "ace"},
+    {"abcabcabcabc", "abcabcabc", 0, END, "a", "ad"},
+    /* the whole needle lies in the range, which is cut to the map */
+    {"abcabc", "abc", 1, 5, "", ""},
+    {"abcabc", "abc", 3, 99, "d", "d"},
+    {"abcabc", "abc", 7, END, "", ""},
+    {"abcabc", "abc", 4, 2, "", ""},
+    {"abc", "abcd", 0, END, "", ""},
+    /* the empty needle is at every byte, and behind the last one */
+    {"abc", "", 0, END, "abcd", "abcd"},
+    {"abc", "", 1, 2, "bc", "bc"},
+    {"abc", "", 3, END, "d", "d"},
+    {"abc", "", 4, END, "", ""},
+    {"", "", 0, END, "a", "a"},
+    {"", "a", 0, END, "", ""},
+};
+
+static void check_case(const mapio_map *map, const find_all_case *row, bool overlapping)
+{
+    const char *expected = overlapping ? row->overlapping : row->apart;
+
+    for (size_t batch = 1; batch <= 7; batch++) {
+        size_t offsets[16];
+        size_t found =
+            find_all(offsets, batch, map, row->needle, row->start, row->end, overlapping);
+
+        assert_u64(found, strlen(expected));
+        for (size_t i = 0; i < found; i++) {
+            assert_u64('a' + offsets[i], (uint8_t)expected[i]);
+        }
+    }
+}
+
+static void table_of_cases(void **state)
+{
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        map_text(f, cases[i].haystack);
+        check_case(f->map, &cases[i], false);
+        check_case(f->map, &cases[i], true);
+        assert_u64(count(f->map, cases[i].needle, cases[i].start, cases[i].end),
+                   strlen(cases[i].apart));
+        map_close(f);
+    }
+}
+
+/* ---- errors ---- */
+
+static void no_room_is_an_error(void **state)
+{
+    fixture *f = *state;
+    mapio_matches matches = {.next = 1, .found = 5};
+
+    map_text(f, "abc");
+    assert_fails(mapio_find_all(&matches, f->map, "a", 1, END, &failure), MAPIO_E_INVALID);
+    assert_u64(matches.next, 1);
+    assert_u64(matches.found, 5);
+}
+
+/* ---- long searches ---- */
+
+/* Matches lie across the places where a search is cut into pieces, and those of a run of one letter
+ * depend on all that came before. */
+static void pieces_do_not_show(void **state)
+{
+    enum { LENGTH = 5 * MIB + 123, NEEDLE = 7 };
+    fixture *f = *state;
+    size_t *offsets = malloc(LENGTH * sizeof(size_t));
+    size_t found;
+
+    assert_non_null(offsets);
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    assert_ok(mapio_fill(f->map, 0, LENGTH, 'a', &failure));
+    found = find_all(offsets, LENGTH, f->map, "aaaaaaa", 0, END, false);
+    assert_u64(found, LENGTH / NEEDLE);
+    for (size_t i = 0; i < found; i++) {
+        assert_u64(offsets[i], i * NEEDLE);
+    }
+    assert_u64(count(f->map, "aaaaaaa", 0, END), found);
+    assert_u64(find_all(offsets, 1000, f->map, "aaaaaaa", 0, END, true), LENGTH - NEEDLE + 1);
+    assert_u64(count(f->map, "a", 0, END), LENGTH);
+    free(offsets);
+}
+
+static void needles_longer_than_a_piece(void **state)
+{
+    enum { LENGTH = 6 * MIB };
+    fixture *f = *state;
+    uint8_t *data;
+    size_t result = 0;
+
+    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    data = mapio_data(f->map);
+    for (size_t i = 0; i < LENGTH; i++) {
+        data[i] = (uint8_t)(i % (2 * MIB) * 2654435761U >> 13);
+    }
+    assert_ok(mapio_count(&result, f->map, data, 2 * MIB, 0, END, &failure));
+    assert_u64(result, 3);
+    assert_ok(mapio_count(&result, f->map, data, 2 * MIB - 1, 1, END, &failure));
+    assert_u64(result, 2);
+}
+
+/* ---- whether to go on ---- */
+
+typedef struct asked {
+    const mapio_map *map;
+    int times;
+    int stop_at; /* 0: never */
+} asked;
+
+/* Uses the map while it is asked, which is allowed. */
+static int ask(void *context)
+{
+    asked *a = context;
+    uint8_t byte = 0;
+
+    a->times++;
+    assert_ok(mapio_get_byte(&byte, a->map, 0, &failure));
+    return a->times == a->stop_at;
+}
+
+static void map_asking(fixture *f, asked *a, size_t length)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
+
+    options.check = ask;
+    options.check_context = a;
+    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
+    a->map = f->map;
+}
+
+static void long_searches_ask_whether_to_go_on(void **state)
+{
+    enum { LENGTH = 16 * MIB };
+    fixture *f = *state;
+    asked a = {0};
+    uint64_t index = 0;
+
+    map_asking(f, &a, LENGTH);
+    assert_ok(mapio_find(&index, f->map, "ab", 2, 0, END, &failure));
+    assert_true(a.times >= 8 && a.times <= 64);
+    a.times = 0;
+    assert_ok(mapio_rfind(&index, f->map, "ab", 2, 0, END, &failure));
+    assert_true(a.times >= 8 && a.times <= 64);
+    a.times = 0;
+    assert_u64(count(f->map, "ab", 0, END), 0);
+    assert_true(a.times >= 8 && a.times <= 64);
+    a.times = 0;
+    assert_ok(mapio_find(&index, f->map, "ab", 2, 0, 1000, &failure));
+    assert_int_equal(a.times, 0);
+}
+
+static void a_search_can_be_interrupted(void **state)
+{
+    fixture *f = *state;
+    asked a = {.stop_at = 3};
+    uint64_t index = 77;
+    size_t offsets[1];
+    size_t result = 77;
+    mapio_matches matches = {.offsets = offsets, .capacity = 1};
+
+    map_asking(f, &a, 16 * MIB);
+    assert_fails(mapio_find(&index, f->map, "ab", 2, 0, END, &failure), MAPIO_E_INTERRUPTED);
+    a.times = 0;
+    assert_fails(mapio_rfind(&index, f->map, "ab", 2, 0, END, &failure), MAPIO_E_INTERRUPTED);
+    a.times = 0;
+    assert_fails(mapio_count(&result, f->map, "ab", 2, 0, END, &failure), MAPIO_E_INTERRUPTED);
+    a.times = 0;
+    assert_fails(mapio_find_all(&matches, f->map, "ab", 2, END, &failure), MAPIO_E_INTERRUPTED);
+    assert_int_equal(a.times, 3);
+    assert_u64(index, 77);
+    assert_u64(result, 77);
+    assert_u64(matches.next, 0);
+    /* and the map is as it was */
+    a.stop_at = 0;
+    assert_ok(mapio_find(&index, f->map, "ab", 2, 0, END, &failure));
+    assert_u64(index, MAPIO_NOT_FOUND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(table_of_cases),
+        with_fixture(no_room_is_an_error),
+        with_fixture(pieces_do_not_show),
+        with_fixture(needles_longer_than_a_piece),
+        with_fixture(long_searches_ask_whether_to_go_on),
+        with_fixture(a_search_can_be_interrupted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
