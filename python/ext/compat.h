@@ -32,6 +32,18 @@ enum { ARGUMENTS_COME_FIRST = PY_VERSION_HEX >= 0x030E0000 };
  */
 enum { FLUSH_SIZE_COMES_FIRST = PY_VERSION_HEX >= 0x030F0000 };
 
+/* A clock that never goes back, in nanoseconds. Needs no GIL. */
+static inline int64_t monotonic_ns(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTime_t now = 0;
+    (void)PyTime_MonotonicRaw(&now);
+    return now;
+#else
+    return _PyTime_GetMonotonicClock();
+#endif
+}
+
 /* Slots hold functions and constant text as `void *`, method tables hold functions of every
  * signature as PyCFunction, and the argument parser wants its names without const. */
 #define AS_SLOT(value) ((void *)(uintptr_t)(value))

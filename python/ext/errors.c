@@ -141,6 +141,8 @@ PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char
         return NULL;
     case MAPIO_E_NO_FILE:
         return raise_no_file();
+    case MAPIO_E_INTERRUPTED: /* the handler of a signal has raised */
+        return NULL;
     case MAPIO_E_FAULT:
         return raise_fault(map, error->system_code, error->offset);
     default:

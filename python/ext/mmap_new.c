@@ -92,6 +92,7 @@ static mapio_options options_from(const Arguments *given)
     }
     options.offset = (uint64_t)given->offset;
     options.length = (size_t)given->length;
+    options.check = interrupt_check;
     options.open = MAPIO_OPEN_NONEMPTY;
     if (!given->trackfd) {
         options.open |= MAPIO_OPEN_NO_TRACK;

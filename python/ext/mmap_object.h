@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "errors.h"
+#include "interrupt.h"
 
 /* ---- the object ---- */
 
@@ -67,7 +68,7 @@ static inline mapio_map *mmap_use_writable(PyObject *self)
 static inline PyThreadState *mmap_let_go(mapio_map *map)
 {
     mapio_hold(map);
-    return PyEval_SaveThread();
+    return interrupt_let_go();
 }
 
 /* As mmap_let_go if `bytes` are much, else nothing and NULL. */
@@ -80,7 +81,7 @@ static inline PyThreadState *mmap_let_go_for(mapio_map *map, size_t bytes)
 static inline void mmap_take_back(mapio_map *map, PyThreadState *thread)
 {
     if (thread != NULL) {
-        PyEval_RestoreThread(thread);
+        interrupt_take_back(thread);
         mapio_release(map);
     }
 }
@@ -114,6 +115,13 @@ PyObject *mmap_seekable(PyObject *self, PyObject *unused);
 /* mmap_search.c */
 PyObject *mmap_find(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *mmap_rfind(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_count(PyObject *self, PyObject *const *args, Py_ssize_t count);
+bool mmap_bounds(PyObject *self, uint64_t *start, uint64_t *end, PyObject *const *args,
+                 Py_ssize_t count);
+
+/* mmap_find_all.c */
+extern PyType_Spec find_all_spec;
+PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 /* mmap_memory.c */
 PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);

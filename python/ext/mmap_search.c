@@ -1,4 +1,4 @@
-/* find and rfind. */
+/* find, rfind and count. */
 #include "convert.h"
 #include "mmap_object.h"
 
@@ -61,35 +61,46 @@ static uint64_t bound_from(Py_ssize_t bound, size_t length)
     return bound < 0 ? 0 : (uint64_t)bound;
 }
 
-/* Takes the bounds that are given and not None, and searches between them: from the position, and
- * to the end, by default. */
+/* Converts the bounds that are given and not None, and cuts them to the map as it is then: `*start`
+ * and `*end` are the defaults. */
+bool mmap_bounds(PyObject *self, uint64_t *start, uint64_t *end, PyObject *const *args,
+                 Py_ssize_t count)
+{
+    bool start_given = count > 0 && args[0] != Py_None;
+    bool end_given = count > 1 && args[1] != Py_None;
+    Py_ssize_t given_start = 0;
+    Py_ssize_t given_end = 0;
+    if ((start_given && !convert_size(args[0], &given_start)) ||
+        (end_given && !convert_size(args[1], &given_end))) {
+        return false;
+    }
+    const mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return false;
+    }
+    size_t length = mapio_length(map);
+    *start = start_given ? bound_from(given_start, length) : *start;
+    *end = end_given ? bound_from(given_end, length) : *end;
+    *end = *end < length ? *end : length;
+    return true;
+}
+
+/* Takes the bounds, and searches between them: from the position, and to the end, by default. */
 static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *args,
                                Py_ssize_t count)
 {
     /* Between the needle and the bounds, every version looks whether the map is closed. */
-    if (mmap_use(self) == NULL) {
+    search->start = MAPIO_NOT_FOUND;
+    search->end = MAPIO_TO_END;
+    if (mmap_use(self) == NULL || !mmap_bounds(self, &search->start, &search->end, args, count)) {
         return NULL;
     }
-    bool start_given = count > 0 && args[0] != Py_None;
-    bool end_given = count > 1 && args[1] != Py_None;
-    Py_ssize_t start = 0;
-    Py_ssize_t end = 0;
-    if ((start_given && !convert_size(args[0], &start)) ||
-        (end_given && !convert_size(args[1], &end))) {
-        return NULL;
+    mapio_map *map = mmap_object(self)->map;
+    if (search->start == MAPIO_NOT_FOUND) {
+        search->start = mapio_tell(map);
     }
-    mapio_map *map = mmap_use(self);
-    if (map == NULL) {
-        return NULL;
-    }
-    size_t length = mapio_length(map);
-    search->start = start_given ? bound_from(start, length) : mapio_tell(map);
-    search->end = end_given ? bound_from(end, length) : length;
-    if (search->end > length) {
-        search->end = length;
-    }
-    if (SEARCH_CUTS_START && search->start > length) {
-        search->start = length;
+    if (SEARCH_CUTS_START && search->start > mapio_length(map)) {
+        search->start = mapio_length(map);
     }
     uint64_t index = MAPIO_NOT_FOUND;
     mapio_error error;
@@ -125,4 +136,36 @@ PyObject *mmap_find(PyObject *self, PyObject *const *args, Py_ssize_t count)
 PyObject *mmap_rfind(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     return search_for(self, "rfind", true, args, count);
+}
+
+/* ---- count ---- */
+
+static PyObject *count_bounds(PyObject *self, const Py_buffer *view, PyObject *const *args,
+                              Py_ssize_t count)
+{
+    uint64_t start = 0;
+    uint64_t end = MAPIO_TO_END;
+    if (!mmap_bounds(self, &start, &end, args, count)) {
+        return NULL;
+    }
+    mapio_map *map = mmap_object(self)->map;
+    size_t length = start < end ? (size_t)(end - start) : 0;
+    size_t found = 0;
+    mapio_error error;
+    PyThreadState *thread = mmap_let_go_for(map, length);
+    int status = mapio_count(&found, map, view->buf, (size_t)view->len, start, end, &error);
+    mmap_take_back(map, thread);
+    return status == MAPIO_OK ? PyLong_FromSize_t(found) : raise_error(map, &error, "");
+}
+
+PyObject *mmap_count(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer view;
+    if (!mmap_first_look(self) || !check_count("count", count, 1, 3) ||
+        PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) == -1) {
+        return NULL;
+    }
+    PyObject *result = count_bounds(self, &view, args + 1, count - 1);
+    PyBuffer_Release(&view);
+    return result;
 }

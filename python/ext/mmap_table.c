@@ -67,6 +67,18 @@ PyMethodDef mmap_methods[] = {
      "rfind($self, view, start=None, end=None, /)\n--\n\n"
      "Return the highest index in [start, end) at which the bytes-like `view` is found, or -1.\n\n"
      "`start` and `end` are as in slices; by default from the position to the end."},
+    {"count", AS_METHOD(mmap_count), METH_FASTCALL,
+     "count($self, view, start=None, end=None, /)\n--\n\n"
+     "Return how often the bytes-like `view` is found in [start, end), without overlapping.\n\n"
+     "`start` and `end` are as in slices; by default the whole map. b'' is found at every byte\n"
+     "and behind the last one, as in bytes."},
+    {"find_all", AS_METHOD(mmap_find_all), METH_FASTCALL | METH_KEYWORDS,
+     "find_all($self, view, start=None, end=None, /, *, overlapping=False)\n--\n\n"
+     "Return an iterator over the indexes in [start, end) at which the bytes-like `view` is "
+     "found.\n\n"
+     "Ascending, and found as they are asked for, some at once. `start` and `end` are as in\n"
+     "slices; by default the whole map. Two that share bytes are both found only if\n"
+     "`overlapping`. The position stays. Going on after the map was closed is ValueError."},
     {"flush", AS_METHOD(mmap_flush), METH_FASTCALL | METH_KEYWORDS,
      "flush($self, offset=0, size=-1, /, *, flags=0)\n--\n\n"
      "Write changes in `size` bytes from `offset` to the disk; -1 is to the end.\n\n"

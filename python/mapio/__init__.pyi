@@ -202,6 +202,18 @@ class mmap:  # noqa: N801
     def rfind(
         self, view: Buffer, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /
     ) -> int: ...
+    def count(
+        self, view: Buffer, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /
+    ) -> int: ...
+    def find_all(
+        self,
+        view: Buffer,
+        start: SupportsIndex | None = None,
+        end: SupportsIndex | None = None,
+        /,
+        *,
+        overlapping: bool = False,
+    ) -> Iterator[int]: ...
     def flush(
         self, offset: SupportsIndex = 0, size: SupportsIndex | None = -1, /, *, flags: int = 0
     ) -> None: ...

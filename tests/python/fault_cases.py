@@ -218,6 +218,9 @@ SEARCHES: dict[str, Search] = {
     "rfind": Search(lambda m: m.rfind(ABSENT, 0), ALL),
     "rfind a page of zeros": Search(lambda m: m.rfind(bytes(PAGE), 0), ALL),
     "rfind near": Search(lambda m: m.rfind(ABSENT, 0, 90), place(0, 90)),
+    "count": Search(lambda m: m.count(ABSENT), ALL, answer=0),
+    "count near": Search(lambda m: m.count(ABSENT, 5, 90), NEAR, answer=0),
+    "find_all": Search(lambda m: list(m.find_all(ABSENT * 3)), ALL, answer=[]),
     "in": Search(lambda m: ABSENT in m, ALL, answer=False),
 }
 STORES: dict[str, Store] = {

@@ -11,6 +11,8 @@ from support import run_python
 USES = """
     made.find(b"needle")
     made.rfind(b"needle", 0)
+    made.count(b"needle")
+    list(made.find_all(bytes(1000)))
     made[0:SIZE]
     made[SIZE // 2]
     made[::4]

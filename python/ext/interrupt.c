@@ -1,0 +1,35 @@
+#include "interrupt.h"
+
+/* Between two looks at the signals: short enough for whoever waits after Ctrl-C, long enough that
+ * waiting for the GIL (5 ms, where others want it as well) does not count. */
+#define INTERVAL_NS INT64_C(50000000)
+
+/* What this thread has given up while the library works for it; NULL where it has the GIL. */
+static _Thread_local PyThreadState *released;
+static _Thread_local int64_t next_look;
+
+PyThreadState *interrupt_let_go(void)
+{
+    next_look = monotonic_ns() + INTERVAL_NS;
+    released = PyEval_SaveThread();
+    return released;
+}
+
+void interrupt_take_back(PyThreadState *thread)
+{
+    released = NULL;
+    PyEval_RestoreThread(thread);
+}
+
+int interrupt_check(void *Py_UNUSED(unused))
+{
+    PyThreadState *thread = released;
+    if (thread == NULL || monotonic_ns() < next_look) {
+        return 0;
+    }
+    /* A handler may well use maps of its own. */
+    interrupt_take_back(thread);
+    int status = PyErr_CheckSignals();
+    (void)interrupt_let_go();
+    return status;
+}
