@@ -25,7 +25,7 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-tsan lint format bench-calls install clean FORCE
+    test-mremap test-fault test-tsan fuzz lint format bench-calls install clean FORCE
 
 help: ## list the commands
 	@echo "make COMMAND, where COMMAND is one of"
@@ -60,6 +60,9 @@ build/mremap/build.ninja: OPTIONS = -Dtests=enabled -Dmremap=false
 build/asan/build.ninja: OPTIONS = -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false
 build/tsan/build.ninja: OPTIONS = -Dtests=enabled -Db_sanitize=thread -Db_lundef=false -Dc_args=-Wno-tsan
 build/lint/build.ninja: OPTIONS = -Dtests=enabled -Dpython=enabled -Ddefault_library=static
+build/fuzz/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dfuzz=enabled \
+    -Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
+build/fuzz/build.ninja: export CC = clang
 build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release -Db_lto=true
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
@@ -90,7 +93,7 @@ test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python pac
 	@$(PYTEST) tests/python tests/compat $(PYTEST_ARGS)
 
 test-all: ## run all of the tests below, too
-	@$(MAKE) test test-mremap test-valgrind test-asan test-fault test-tsan test-interpreters
+	@$(MAKE) test test-mremap test-valgrind test-asan test-fault test-tsan fuzz test-interpreters
 
 test-interpreters: ## run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
@@ -128,6 +131,15 @@ test-fault: $(VENV)/.ready-test build/c/build.ninja ## lose pages for minutes, i
 
 test-tsan: $(VENV)/.ready-test build/tsan/build.ninja ## lose pages in threads under the thread sanitizer
 	@TSAN_OPTIONS="halt_on_error=1 history_size=7 suppressions=$(CURDIR)/tests/fault/tsan.supp" $(LONG) $(C_TEST) build/tsan fault_threads --timeout-multiplier 10
+
+# Seconds to fuzz for; what was found worth keeping stays in build/fuzz/corpus.
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/.ready-build ## fuzz the search kernels
+	@if $(SETUP) system fuzz; then $(MAKE) build/fuzz/build.ninja && \
+	    $(IN_VENV) ninja --quiet -C build/fuzz && mkdir -p build/fuzz/corpus && \
+	    cd build/fuzz && tests/fuzz/fuzz_search -max_total_time=$(FUZZ_SECONDS) -max_len=8000 \
+	        -print_final_stats=1 -verbosity=0 corpus; \
+	    else echo "skipped: the fuzzers"; fi
 
 bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)

@@ -62,6 +62,15 @@ def has_library(name: str) -> bool:
     return subprocess.run(["pkg-config", "--exists", name], check=False).returncode == 0
 
 
+def has_fuzzer() -> bool:
+    """Whether clang is here and its libFuzzer, which Debian has in a package of its own."""
+    if shutil.which("clang") is None:
+        return False
+    asked = ["clang", "-print-resource-dir"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return any(Path(done.stdout.strip(), "lib").rglob("libclang_rt.fuzzer*.a"))
+
+
 def needs(features: list[str]) -> list[Need]:
     debian = debian_python()
 
@@ -94,6 +103,9 @@ def needs(features: list[str]) -> list[Need]:
                 lambda: pkg_config.present() and has_library("fuse3"),
                 ["libfuse3-dev", "fuse3"],
             ),
+        ],
+        "fuzz": [
+            Need("clang with libFuzzer", has_fuzzer, ["clang", "libclang-rt-dev"]),
         ],
         "valgrind": [
             Need("valgrind", lambda: has_command("VALGRIND", "valgrind"), ["valgrind"]),
