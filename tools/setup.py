@@ -95,6 +95,9 @@ def needs(features: list[str]) -> list[Need]:
                 ["libfuse3-dev", "fuse3"],
             ),
         ],
+        "bench": [
+            Need("ripgrep", lambda: shutil.which("rg") is not None, ["ripgrep"]),
+        ],
         "valgrind": [
             Need("valgrind", lambda: has_command("VALGRIND", "valgrind"), ["valgrind"]),
         ],
