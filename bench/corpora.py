@@ -25,7 +25,7 @@ TRIES = 8
 COMMON = (
     b"the of and to in a is that for it as was with be by on not he his but at are this have from "
     b"or had an they which one you were all her she there would their we him been has when who "
-    b"will no more if out so up said what its about than into them can only other time new some could"
+    b"will no more if out so up said what its about than into them can only other time new could"
 ).split()
 LETTERS = b"etaoinshrdlcumwfgypbvkjxqz"
 

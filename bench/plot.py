@@ -28,22 +28,20 @@ COLOURS = {
 TEXT = "#7d8590"
 GRID = "#7d8590"
 LEFT, TOP, ROW, PLOT, RIGHT = 190, 70, 34, 560, 30
-TICKS = (0.5, 1, 2, 4, 8, 16, 32, 64, 128)
+TICKS = tuple(2.0**power for power in range(-10, 16))
 
 
 class Axis:
     """A logarithmic axis from one tick to another."""
 
     def __init__(self, ratios: list[float]) -> None:
-        lowest = max((t for t in TICKS if t <= min(ratios)), default=TICKS[0])
-        highest = min((t for t in TICKS if t >= max(ratios)), default=TICKS[-1])
-        self.ticks = [tick for tick in TICKS if lowest <= tick <= highest]
-        self.lowest, self.highest = lowest, highest
+        self.lowest = max(tick for tick in TICKS if tick <= min(ratios))
+        self.highest = min(tick for tick in TICKS if tick >= max(ratios))
+        self.ticks = [tick for tick in TICKS if self.lowest <= tick <= self.highest]
 
     def x(self, ratio: float) -> float:
-        clipped = min(max(ratio, self.lowest), self.highest)
         span = math.log(self.highest / self.lowest) or 1
-        return LEFT + PLOT * math.log(clipped / self.lowest) / span
+        return LEFT + PLOT * math.log(ratio / self.lowest) / span
 
 
 def ratios(row: Row) -> dict[str, float]:
@@ -61,6 +59,10 @@ def text(x: float, y: float, content: str, anchor: str = "start", weight: str = 
     )
 
 
+def times(tick: float) -> str:
+    return f"{tick:g}\u00d7" if tick >= 1 else f"1/{1 / tick:g}\u00d7"
+
+
 def mark(name: str, x: float, y: float) -> str:
     """A dot, a bigger one for mapio, and an upright line for the limit."""
     if name == LIMIT:
@@ -74,7 +76,7 @@ def legend(names: list[str]) -> list[str]:
     x = 20.0
     for name in names:
         parts += [mark(name, x, 20), text(x + 12, 24.5, name)]
-        x += 34 + 7.2 * len(name)
+        x += 40 + 7.6 * len(name)
     return parts
 
 
@@ -87,7 +89,7 @@ def grid(axis: Axis, bottom: float) -> list[str]:
             f'<path d="M{x:.1f} {TOP - 12}V{bottom:.1f}" stroke="{GRID}" '
             f'stroke-width="{width}" stroke-opacity="0.6"/>'
         )
-        parts.append(text(x, TOP - 18, f"{tick:g}\u00d7", "middle"))
+        parts.append(text(x, TOP - 18, times(tick), "middle"))
     return parts
 
 
