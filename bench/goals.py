@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LIMITS = (READ_LIMIT, f"{READ_LIMIT}, 4 streams")
 # What Python programs have instead; the C library, numpy and ripgrep are shown beside them.
 PYTHON_PEERS = ("mmap", "fmmap", "StringZilla", "bytes", "re", "file")
-PLAIN = "plain"
+PLAIN = "scalar"
 # How far two equal times can lie apart in a run.
 NOISE = 1.05
 
