@@ -25,7 +25,8 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-tsan fuzz lint format bench-calls install clean FORCE
+    test-mremap test-fault test-tsan test-bench fuzz lint format bench bench-record bench-calls \
+    install clean FORCE
 
 help: ## list the commands
 	@echo "make COMMAND, where COMMAND is one of"
@@ -45,6 +46,9 @@ $(VENV)/.ready-test: $(VENV)/.ready-build FORCE
 
 $(VENV)/.ready-lint: $(VENV)/.ready-test FORCE
 	@$(SETUP) venv $(VENV) lint
+
+$(VENV)/.ready-bench: $(VENV)/.ready-test FORCE
+	@$(SETUP) venv $(VENV) bench
 
 $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 	@echo "building the extension into $(VENV)"
@@ -93,7 +97,8 @@ test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python pac
 	@$(PYTEST) tests/python tests/compat $(PYTEST_ARGS)
 
 test-all: ## run all of the tests below, too
-	@$(MAKE) test test-mremap test-valgrind test-asan test-fault test-tsan fuzz test-interpreters
+	@$(MAKE) test test-bench test-mremap test-valgrind test-asan test-fault test-tsan fuzz \
+	    test-interpreters
 
 test-interpreters: ## run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
@@ -141,6 +146,20 @@ fuzz: $(VENV)/.ready-build ## fuzz the search kernels
 	        -print_final_stats=1 -verbosity=0 corpus; \
 	    else echo "skipped: the fuzzers"; fi
 
+# Where ripgrep is not to be had, the benchmark goes without and says so.
+BENCH = $(VPYTHON) bench/run.py --helper build/bench/bench/libbench-helper.so \
+    --kernels build/bench/bench/kernels --folder build/bench
+bench: $(VENV)/.ready-bench $(EXTENSION) build/bench/build.ninja ## measure mapio beside what else there is
+	@$(SETUP) system bench || true
+	@$(IN_VENV) ninja --quiet -C build/bench bench/libbench-helper.so bench/kernels
+	@$(BENCH) --json build/bench/record.json --svg build/bench/record.svg $(BENCH_ARGS)
+
+bench-record: bench ## measure, and put the figures into README and bench/record/
+	@$(VPYTHON) bench/readme.py build/bench/record.json
+
+test-bench: ## run the benchmark in small, whose answers are checked
+	@$(MAKE) bench BENCH_ARGS="--size 4M --rounds 1 --seconds 0.1"
+
 bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
 	@$(IN_VENV) ninja --quiet -C build/bench bench/guard-guarded bench/guard-unguarded
@@ -148,7 +167,7 @@ bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what
 
 # ---- keeping it tidy -------------------------------------------------------------------------
 
-C_FILES = $(shell find include src python/ext tests/c examples -name '*.[ch]')
+C_FILES = $(shell find include src python/ext tests/c examples bench -name '*.[ch]')
 # What is compiled here: not what is for other systems and processors.
 TIDY_FILES = $(shell find src python/ext -name '*.c' -not -path 'src/platform/windows/*' \
     -not -path 'src/search/neon.c' -not -path 'src/search/aarch64.c' -not -path 'src/search/any.c')

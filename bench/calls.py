@@ -17,6 +17,8 @@ import timeit
 from pathlib import Path
 from typing import NamedTuple
 
+from environment import processor
+
 import mapio
 
 LINE = b"the quick brown fox jumps over the lazy dog; again and again\n"
@@ -56,10 +58,15 @@ class Result(NamedTuple):
     ratio: float
 
 
+def unrolled(statement: str, setup: str, names: dict[str, object]) -> timeit.Timer:
+    """Times the statement many times in a row, with these names known to it."""
+    return timeit.Timer("; ".join([statement] * UNROLL), setup or "pass", globals=names)
+
+
 def timer(call: Call, view: mmap.mmap | mapio.mmap) -> timeit.Timer:
     start = 1000 * len(LINE)
-    names = {"m": view, "i": start, "a": start, "b": start + 8}
-    return timeit.Timer("; ".join([call.statement] * UNROLL), call.setup or "pass", globals=names)
+    names: dict[str, object] = {"m": view, "i": start, "a": start, "b": start + 8}
+    return unrolled(call.statement, call.setup, names)
 
 
 def nanoseconds(timing: timeit.Timer) -> float:
@@ -89,13 +96,6 @@ def measure_all(rounds: int) -> list[Result]:
             mapio.mmap(second.fileno(), 0) as ours,
         ):
             return [measure(call, standard, ours, rounds) for call in CALLS]
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 def print_table(results: list[Result]) -> None:

@@ -107,6 +107,9 @@ def needs(features: list[str]) -> list[Need]:
         "fuzz": [
             Need("clang with libFuzzer", has_fuzzer, ["clang", "libclang-rt-dev"]),
         ],
+        "bench": [
+            Need("ripgrep", lambda: shutil.which("rg") is not None, ["ripgrep"]),
+        ],
         "valgrind": [
             Need("valgrind", lambda: has_command("VALGRIND", "valgrind"), ["valgrind"]),
         ],

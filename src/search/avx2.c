@@ -9,8 +9,6 @@ typedef struct mask {
     __m256i high;
 } mask;
 
-enum { CAN_LOAD_PARTS = 0 };
-
 static inline splat splat_of(uint8_t byte)
 {
     return _mm256_set1_epi8((char)byte);
@@ -47,15 +45,6 @@ static inline uint64_t bits(mask m)
     uint32_t low = (uint32_t)_mm256_movemask_epi8(m.low);
     uint32_t high = (uint32_t)_mm256_movemask_epi8(m.high);
     return low | (uint64_t)high << 32;
-}
-
-/* A short rest is not worth a vector of its own. */
-static inline uint64_t equal_part(const uint8_t *p, size_t n, splat s)
-{
-    (void)p;
-    (void)n;
-    (void)s;
-    return 0;
 }
 
 #include "blocks.h"

@@ -6,8 +6,6 @@
 typedef __m512i splat;
 typedef __mmask64 mask;
 
-enum { CAN_LOAD_PARTS = 1 };
-
 static inline splat splat_of(uint8_t byte)
 {
     return _mm512_set1_epi8((char)byte);
@@ -16,13 +14,6 @@ static inline splat splat_of(uint8_t byte)
 static inline mask equal(const uint8_t *p, splat s)
 {
     return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(p), s);
-}
-
-/* What is not asked for is not loaded, and cannot fault. */
-static inline uint64_t equal_part(const uint8_t *p, size_t n, splat s)
-{
-    mask wanted = (UINT64_C(1) << n) - 1;
-    return _mm512_mask_cmpeq_epi8_mask(wanted, _mm512_maskz_loadu_epi8(wanted, p), s);
 }
 
 static inline mask both(mask a, mask b)

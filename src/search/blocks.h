@@ -4,8 +4,6 @@
  *   splat       a vector, or several, of one byte; splat_of(byte) makes it
  *   mask        which bytes of a block of 64 are equal to something
  *   equal(p, s)          the mask of the 64 bytes at p
- *   equal_part(p, n, s)  the bits of the mask of the n (below 64) bytes at p, the others 0; only
- *                        called where CAN_LOAD_PARTS, and reads nothing behind p + n
  *   both(a, b), either(a, b), any(a), bits(a)  of masks; bits gives byte i as bit i
  *
  * Places are taken 64 at a time. For each, one byte of the needle is compared with the haystack's
@@ -43,18 +41,18 @@ typedef struct scan {
     size_t reconsider; /* when so much is spent, look whether it is worth it */
 } scan;
 
-/* What blocks are compared with, in registers: the first two probes, or four where two leave too
- * much. A group is a constant number of them, so that the loops have no other loop inside. */
+/* What blocks are compared with, in registers: two probes, or four where two leave too much. How
+ * many is a constant in each loop, so that it has no other loop inside. */
 typedef struct lead {
     const uint8_t *haystack[4]; /* the byte that meets the probe at place 0 */
     splat byte[4];
 } lead;
 
-static inline lead lead_of(const scan *s)
+static inline lead lead_of(const scan *s, unsigned count)
 {
     const mapio__pattern *p = s->pattern;
     lead l;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < count; i++) {
         size_t offset = p->probes[i < p->probe_count ? i : 0];
         l.haystack[i] = s->haystack + offset;
         l.byte[i] = splat_of(p->bytes[offset]);
@@ -67,10 +65,10 @@ static inline mask meets(const lead *l, size_t place, unsigned i)
     return equal(l->haystack[i] + place, l->byte[i]);
 }
 
-static inline mask candidates(const lead *l, size_t place, bool crowded)
+static inline mask candidates(const lead *l, size_t place, unsigned count)
 {
     mask pair = both(meets(l, place, 0), meets(l, place, 1));
-    return crowded ? both(pair, both(meets(l, place, 2), meets(l, place, 3))) : pair;
+    return count > 2 ? both(pair, both(meets(l, place, 2), meets(l, place, 3))) : pair;
 }
 
 /* The candidates of a block that the other probes leave. */
@@ -131,15 +129,17 @@ static inline void block_forward(scan *s, size_t place, mask found)
     }
 }
 
-static inline void groups_forward(scan *s, const lead *l, bool crowded)
+/* Groups, until fewer places are left, the last match is taken or there is a doubt. */
+static inline void groups_forward(scan *s, unsigned count)
 {
+    const lead l = lead_of(s, count);
     while (s->to - s->from >= GROUP) {
         size_t place = s->from;
-        ask_for(l->haystack[0] + place + AHEAD);
-        mask a = candidates(l, place, crowded);
-        mask b = candidates(l, place + BLOCK, crowded);
-        mask c = candidates(l, nth_block(place, 2), crowded);
-        mask d = candidates(l, nth_block(place, 3), crowded);
+        ask_for(l.haystack[0] + place + AHEAD);
+        mask a = candidates(&l, place, count);
+        mask b = candidates(&l, place + BLOCK, count);
+        mask c = candidates(&l, nth_block(place, 2), count);
+        mask d = candidates(&l, nth_block(place, 3), count);
         s->from += GROUP;
         if (any(either(either(a, b), either(c, d)))) {
             block_forward(s, place, a);
@@ -159,68 +159,53 @@ static inline size_t count_bits(mask m)
 }
 
 /* Groups in which every candidate counts. */
-static inline void groups_tally(scan *s, const lead *l)
+static inline void groups_tally(scan *s)
 {
+    const lead l = lead_of(s, 2);
     size_t found = 0;
     while (s->to - s->from >= GROUP) {
         size_t place = s->from;
-        ask_for(l->haystack[0] + place + AHEAD);
-        found += count_bits(candidates(l, place, false));
-        found += count_bits(candidates(l, place + BLOCK, false));
-        found += count_bits(candidates(l, nth_block(place, 2), false));
-        found += count_bits(candidates(l, nth_block(place, 3), false));
+        ask_for(l.haystack[0] + place + AHEAD);
+        found += count_bits(candidates(&l, place, 2));
+        found += count_bits(candidates(&l, place + BLOCK, 2));
+        found += count_bits(candidates(&l, nth_block(place, 2), 2));
+        found += count_bits(candidates(&l, nth_block(place, 3), 2));
         s->from += GROUP;
     }
     s->matches->found += found;
 }
 
-/* Whole blocks, until the end, the last match or a doubt. */
+/* Whole blocks, until fewer places are left, the last match is taken or there is a doubt. */
 static inline void run_forward(scan *s)
 {
-    const lead l = lead_of(s);
-    if (s->tally && s->pattern->probe_count <= 2) {
-        groups_tally(s, &l);
+    if (s->to - s->from < GROUP) {
+        /* none to begin with */
+    } else if (s->tally && s->pattern->probe_count <= 2) {
+        groups_tally(s);
     } else if (s->pattern->crowded) {
-        groups_forward(s, &l, true);
+        groups_forward(s, 4);
     } else {
-        groups_forward(s, &l, false);
+        groups_forward(s, 2);
     }
+    const lead l = lead_of(s, 2);
     while (s->to - s->from >= BLOCK && !s->done && !in_doubt(s)) {
         s->from += BLOCK;
-        block_forward(s, s->from - BLOCK, candidates(&l, s->from - BLOCK, false));
+        block_forward(s, s->from - BLOCK, candidates(&l, s->from - BLOCK, 2));
     }
 }
 
-/* The candidates among the first `n` places of [place, place + 64), by all probes. */
-static inline uint64_t part(const scan *s, size_t place, size_t n)
-{
-    const mapio__pattern *p = s->pattern;
-    uint64_t left = UINT64_MAX;
-    for (unsigned i = 0; i < p->probe_count && left != 0; i++) {
-        size_t offset = p->probes[i];
-        left &= equal_part(s->haystack + place + offset, n, splat_of(p->bytes[offset]));
-    }
-    return left;
-}
-
-/* Fewer than 64 places that are left, `begin` being where the search began. */
-static inline void rest_forward(scan *s, size_t begin)
+/* Fewer than 64 places that are left of more. */
+static inline void rest_forward(scan *s)
 {
     size_t n = s->to - s->from;
     if (n == 0 || s->done) {
         return;
     }
-    if (CAN_LOAD_PARTS) {
-        take_forward(s, s->from, part(s, s->from, n));
-    } else if (s->to - begin >= BLOCK) {
-        /* Once more the last 64 places, without those that were seen. */
-        const lead l = lead_of(s);
-        size_t place = s->to - BLOCK;
-        uint64_t left = bits(candidates(&l, place, false)) & (UINT64_MAX << (BLOCK - n));
-        take_forward(s, place, probe(s, place, left));
-    } else {
-        mapio__scalar_kernels.forward(s->matches, s->pattern, s->haystack, s->from, s->to);
-    }
+    /* Once more the last 64 places, without those that were seen. */
+    const lead l = lead_of(s, 2);
+    size_t place = s->to - BLOCK;
+    uint64_t left = bits(candidates(&l, place, 2)) & (UINT64_MAX << (BLOCK - n));
+    take_forward(s, place, probe(s, place, left));
 }
 
 /* What was spent says whether another choice of probes, or two-way, may be better; asked again
@@ -260,9 +245,21 @@ static inline scan scan_of(mapio__matches *matches, mapio__pattern *pattern,
     return s;
 }
 
+/* Whether plain C is as quick: for less than a block, and for the first of one byte, which the C
+ * library finds (measured: at 64 bytes 6 ns for 20). */
+static inline bool plain_forward(const mapio__matches *matches, const mapio__pattern *pattern,
+                                 size_t places)
+{
+    return places < BLOCK || (pattern->length == 1 && matches->capacity == 1);
+}
+
 static inline void blocks_forward(mapio__matches *matches, mapio__pattern *pattern,
                                   const uint8_t *haystack, size_t from, size_t to)
 {
+    if (plain_forward(matches, pattern, to - from)) {
+        mapio__scalar_kernels.forward(matches, pattern, haystack, from, to);
+        return;
+    }
     scan s = scan_of(matches, pattern, haystack, from, to);
     s.tally = matches->indexes == NULL && matches->capacity == SIZE_MAX && pattern->borderless &&
               matches->next <= from;
@@ -274,7 +271,7 @@ static inline void blocks_forward(mapio__matches *matches, mapio__pattern *patte
         }
         run_forward(&s);
     }
-    rest_forward(&s, from);
+    rest_forward(&s);
 }
 
 /* ---- from the end ---- */
@@ -309,16 +306,17 @@ static inline size_t group_backward(scan *s, size_t place, const mask found[4])
     return MAPIO__NOWHERE;
 }
 
-static inline size_t groups_backward(scan *s, const lead *l, bool crowded)
+static inline size_t groups_backward(scan *s, unsigned count)
 {
+    const lead l = lead_of(s, count);
     while (s->to - s->from >= GROUP) {
         size_t place = s->to - GROUP;
-        ask_for(l->haystack[0] + place - AHEAD);
+        ask_for(l.haystack[0] + place - AHEAD);
         const mask found[4] = {
-            candidates(l, place, crowded),
-            candidates(l, place + BLOCK, crowded),
-            candidates(l, nth_block(place, 2), crowded),
-            candidates(l, nth_block(place, 3), crowded),
+            candidates(&l, place, count),
+            candidates(&l, place + BLOCK, count),
+            candidates(&l, nth_block(place, 2), count),
+            candidates(&l, nth_block(place, 3), count),
         };
         s->to = place;
         if (any(either(either(found[0], found[1]), either(found[2], found[3])))) {
@@ -333,31 +331,27 @@ static inline size_t groups_backward(scan *s, const lead *l, bool crowded)
 
 static inline size_t run_backward(scan *s)
 {
-    const lead l = lead_of(s);
-    size_t match =
-        s->pattern->crowded ? groups_backward(s, &l, true) : groups_backward(s, &l, false);
+    size_t match = MAPIO__NOWHERE;
+    if (s->to - s->from >= GROUP) {
+        match = s->pattern->crowded ? groups_backward(s, 4) : groups_backward(s, 2);
+    }
+    const lead l = lead_of(s, 2);
     while (match == MAPIO__NOWHERE && s->to - s->from >= BLOCK && !in_doubt(s)) {
         s->to -= BLOCK;
-        match = block_backward(s, s->to, candidates(&l, s->to, false));
+        match = block_backward(s, s->to, candidates(&l, s->to, 2));
     }
     return match;
 }
 
-static inline size_t rest_backward(scan *s, size_t end)
+static inline size_t rest_backward(scan *s)
 {
     size_t n = s->to - s->from;
     if (n == 0) {
         return MAPIO__NOWHERE;
     }
-    if (CAN_LOAD_PARTS) {
-        return take_backward(s, s->from, part(s, s->from, n));
-    }
-    if (end - s->from >= BLOCK) {
-        const lead l = lead_of(s);
-        uint64_t left = bits(candidates(&l, s->from, false)) & (UINT64_MAX >> (BLOCK - n));
-        return take_backward(s, s->from, probe(s, s->from, left));
-    }
-    return mapio__scalar_kernels.backward(s->pattern, s->haystack, s->from, s->to);
+    const lead l = lead_of(s, 2);
+    uint64_t left = bits(candidates(&l, s->from, 2)) & (UINT64_MAX >> (BLOCK - n));
+    return take_backward(s, s->from, probe(s, s->from, left));
 }
 
 /* The part of the haystack that is searched next, to be counted. */
@@ -371,6 +365,9 @@ static inline const uint8_t *sample_before(const scan *s, size_t *n)
 static inline size_t blocks_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
                                      size_t to)
 {
+    if (to - from < BLOCK) {
+        return mapio__scalar_kernels.backward(pattern, haystack, from, to);
+    }
     scan s = scan_of(NULL, pattern, haystack, from, to);
     size_t match = run_backward(&s);
     while (match == MAPIO__NOWHERE && s.to - s.from >= BLOCK) {
@@ -381,7 +378,7 @@ static inline size_t blocks_backward(mapio__pattern *pattern, const uint8_t *hay
         }
         match = run_backward(&s);
     }
-    return match == MAPIO__NOWHERE ? rest_backward(&s, to) : match;
+    return match == MAPIO__NOWHERE ? rest_backward(&s) : match;
 }
 
 #endif /* MAPIO_SEARCH_BLOCKS_H */

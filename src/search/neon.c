@@ -8,8 +8,6 @@ typedef struct mask {
     uint8x16_t a, b, c, d;
 } mask;
 
-enum { CAN_LOAD_PARTS = 0 };
-
 static inline splat splat_of(uint8_t byte)
 {
     return vdupq_n_u8(byte);
@@ -50,15 +48,6 @@ static inline uint64_t bits(mask m)
     uint8x16_t sum = vpaddq_u8(low, high);
     sum = vpaddq_u8(sum, sum);
     return vgetq_lane_u64(vreinterpretq_u64_u8(sum), 0);
-}
-
-/* A short rest is not worth a vector of its own. */
-static inline uint64_t equal_part(const uint8_t *p, size_t n, splat s)
-{
-    (void)p;
-    (void)n;
-    (void)s;
-    return 0;
 }
 
 #include "blocks.h"

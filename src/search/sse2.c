@@ -8,8 +8,6 @@ typedef struct mask {
     __m128i a, b, c, d;
 } mask;
 
-enum { CAN_LOAD_PARTS = 0 };
-
 static inline splat splat_of(uint8_t byte)
 {
     return _mm_set1_epi8((char)byte);
@@ -51,15 +49,6 @@ static inline uint64_t bits_16(__m128i part)
 static inline uint64_t bits(mask m)
 {
     return bits_16(m.a) | bits_16(m.b) << 16 | bits_16(m.c) << 32 | bits_16(m.d) << 48;
-}
-
-/* A short rest is not worth a vector of its own. */
-static inline uint64_t equal_part(const uint8_t *p, size_t n, splat s)
-{
-    (void)p;
-    (void)n;
-    (void)s;
-    return 0;
 }
 
 #include "blocks.h"

@@ -1,0 +1,122 @@
+"""Keeps a record, and README's figures with it.
+
+readme.py RECORD.json    copies the record to bench/record/DATE.json, draws its plot beside it and
+                         puts its table between the markers in README.md
+readme.py --check        exits with 1 where README.md is not what the newest record says
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plot import plot
+from record import READ_LIMIT, Figure, Record, Row, load
+from report import speed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN = "<!-- benchmark: made by bench/readme.py -->\n"
+END = "<!-- end of benchmark -->\n"
+COLUMNS = ("mapio", "mmap", "fmmap", "StringZilla", "bytes", "C library", "ripgrep", READ_LIMIT)
+
+
+def cell(figure: Figure | None, unit: str) -> str:
+    return "" if figure is None else speed(figure, unit)
+
+
+def table_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def label(row: Row) -> str:
+    return row.name if row.unit == "bytes" else f"{row.name} (time for one)"
+
+
+def table(record: Record) -> list[str]:
+    rows = [row for row in record.rows if row.headline]
+    columns = [name for name in COLUMNS if any(name in row.figures for row in rows)]
+    lines = [table_line(["", *columns]), table_line(["---", *("---:" for _ in columns)])]
+    for row in rows:
+        cells = [cell(row.figures.get(name), row.unit) for name in columns]
+        lines.append(table_line([label(row), *cells]))
+    return lines
+
+
+def block(record: Record, name: str) -> str:
+    """What stands between the markers: the plot, the table, and where they come from."""
+    where = record.environment
+    versions = where["versions"]
+    peers = ", ".join(
+        f"{shown} {versions[package]}"
+        for shown, package in (
+            ("CPython", "python"),
+            ("StringZilla", "stringzilla"),
+            ("fmmap", "fmmap"),
+            ("ripgrep", "ripgrep"),
+        )
+        if package in versions
+    )
+    origin = (
+        f"Measured on {where['date']}: {where['processor']} with {where['instructions']}, "
+        f"{where['system']}, {versions['c library']}, {peers}; one core, {record.size >> 20} MiB "
+        f"of text in the page cache, medians of up to {record.rounds} rounds "
+        f"([record](bench/record/{name}.json))."
+    )
+    image = f"![Times the speed of the standard mmap](bench/record/{name}.svg)"
+    return "\n".join([image, "", *table(record), "", origin]) + "\n"
+
+
+def with_block(readme: str, content: str) -> str:
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        sys.exit("README.md has no markers for the benchmark")
+    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+
+
+def keep(source: Path, root: Path) -> None:
+    record = load(source)
+    name = record.environment["date"]
+    folder = root / "bench" / "record"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(source.read_text())
+    (folder / f"{name}.svg").write_text(plot(record))
+    readme = root / "README.md"
+    readme.write_text(with_block(readme.read_text(), block(record, name)))
+
+
+def check(root: Path) -> list[str]:
+    """What does not agree with the newest record, if there is one."""
+    records = sorted((root / "bench" / "record").glob("*.json"))
+    if not records:
+        return []
+    newest = records[-1]
+    record = load(newest)
+    readme = (root / "README.md").read_text()
+    wrong = []
+    if readme != with_block(readme, block(record, newest.stem)):
+        wrong.append("README.md")
+    if newest.with_suffix(".svg").read_text() != plot(record):
+        wrong.append(f"bench/record/{newest.stem}.svg")
+    return wrong
+
+
+def main(arguments: list[str]) -> int:
+    root = Path(arguments[2]) if len(arguments) == 3 else ROOT
+    if arguments[1:2] == ["--check"]:
+        wrong = check(root)
+        for name in wrong:
+            print(f"{name} does not agree with the newest record in bench/record/")
+        return 1 if wrong else 0
+    if len(arguments) < 2:
+        sys.exit(__doc__)
+    keep(Path(arguments[1]), root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

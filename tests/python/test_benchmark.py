@@ -1,0 +1,145 @@
+"""The benchmark in small: it runs, it checks answers, and README says what its record says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import run_python
+
+if TYPE_CHECKING:
+    from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = ROOT / "bench"
+RECORD = BENCH / "record"
+
+
+def bench(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, BENCH / script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def in_bench(code: str, *arguments: str | Path) -> str:
+    """Run code that can import the benchmark's modules; what it printed."""
+    return run_python(f"import sys; sys.path.insert(0, {str(BENCH)!r})\n{code}", *arguments)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The record of a run on files of a MiB, with those peers that happen to be here."""
+    folder = tmp_path_factory.mktemp("bench")
+    record = folder / "record.json"
+    plot = folder / "record.svg"
+    few = ["--size", "1M", "--rounds", "1", "--seconds", "0.01"]
+    done = bench("run.py", *few, "--folder", folder, "--json", record, "--svg", plot)
+    assert done.returncode == 0, done.stderr
+    assert "goals" in done.stdout
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == []
+    return record
+
+
+def content(record: Path) -> Any:
+    return json.loads(record.read_text())
+
+
+def test_small_run_measures_every_part(small: Path) -> None:
+    record = content(small)
+    groups = {row["group"] for row in record["rows"]}
+    assert {"headlines", "worst cases", "absent needles in dna"} <= groups
+    assert {"mapio", "mmap"} <= record["rows"][0]["figures"].keys()
+    assert {stall["who"] for stall in record["stalls"]} == {"", "mapio", "mmap"}
+    assert record["shorts"]
+    assert record["calls"]
+    assert record["goals"]
+
+
+def test_record_names_the_processor_and_the_versions(small: Path) -> None:
+    environment = content(small)["environment"]
+    assert environment["processor"]
+    assert {"mapio", "python", "numpy"} <= environment["versions"].keys()
+
+
+def test_plot_is_an_image_without_a_background(small: Path) -> None:
+    plot = small.with_suffix(".svg").read_text()
+    assert plot.startswith("<svg ")
+    assert "<rect" not in plot
+
+
+def test_record_is_read_as_it_was_written(small: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.json"
+    code = """
+from pathlib import Path
+import record
+first, second = map(Path, sys.argv[1:])
+record.save(record.load(first), second, [])
+"""
+    in_bench(code, small, again)
+    assert {**content(again), "goals": 0} == {**content(small), "goals": 0}
+
+
+def test_wrong_answer_ends_the_run() -> None:
+    code = """
+from measure import Contestant, Effort, WrongAnswerError, measure
+try:
+    measure("a case", [Contestant("a liar", lambda: 1, 2, 1)], Effort(1, 1))
+except WrongAnswerError as error:
+    print(error)
+"""
+    assert in_bench(code) == "a case: a liar answers 1 instead of 2\n"
+
+
+def test_answers_are_those_of_bytes() -> None:
+    code = """
+import corpora
+for corpus in [*corpora.make_others(1 << 18), *corpora.make_repetitive(1 << 18)]:
+    content = corpus.start(corpus.size)
+    for needle in (corpus.block[100:104], corpus.absent(16), corpus.absent(2), corpus.commonest):
+        if (corpus.block[-3:] + corpus.block[:3]).find(needle) >= 0 and len(needle) > 1:
+            continue
+        places = corpora.without_overlaps(corpora.naive_offsets(content, needle), len(needle))
+        assert corpus.first_and_last(needle) == (content.find(needle), content.rfind(needle))
+        assert corpus.hits(needle, corpus.size) == (content.count(needle), places.sum())
+    assert corpus.unused not in content
+"""
+    in_bench(code)
+
+
+def test_a_contestant_that_takes_long_has_fewer_rounds() -> None:
+    code = """
+import time
+from measure import Contestant, Effort, measure
+slow = Contestant("slow", lambda: time.sleep(0.01), None, 1)
+quick = Contestant("quick", lambda: None, None, 1)
+figures = measure("a case", [slow, quick], Effort(5, 0.005))
+print(figures["slow"].rounds, figures["quick"].rounds)
+"""
+    assert in_bench(code) == "1 5\n"
+
+
+def test_readme_says_what_the_newest_record_says() -> None:
+    if not any(RECORD.glob("*.json")):
+        pytest.skip("there is no record in bench/record/ yet")
+    done = bench("readme.py", "--check")
+    assert done.returncode == 0, done.stdout
+
+
+def test_readme_is_filled_in_and_checked(small: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text(
+        "before\n<!-- benchmark: made by bench/readme.py -->\n<!-- end of benchmark -->\nafter\n"
+    )
+    assert bench("readme.py", small, tmp_path).returncode == 0
+    text = copy.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "| find 16 absent bytes | " in text
+    assert bench("readme.py", "--check", tmp_path).returncode == 0
+
+    copy.write_text(text.replace("GB/s", "GB/h", 1))
+    assert bench("readme.py", "--check", tmp_path).returncode == 1
