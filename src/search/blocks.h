@@ -129,13 +129,16 @@ static inline void block_forward(scan *s, size_t place, mask found)
     }
 }
 
-/* Groups, until fewer places are left, the last match is taken or there is a doubt. */
-static inline void groups_forward(scan *s, unsigned count)
+/* Groups while there are enough places, until the last match is taken or there is a doubt. `ask`:
+ * for what comes later; a constant, as `count` is. */
+static inline void groups_forward(scan *s, unsigned count, bool ask)
 {
     const lead l = lead_of(s, count);
     while (s->to - s->from >= GROUP) {
         size_t place = s->from;
-        ask_for(l.haystack[0] + place + AHEAD);
+        if (ask) {
+            ask_for(l.haystack[0] + place + AHEAD);
+        }
         mask a = candidates(&l, place, count);
         mask b = candidates(&l, place + BLOCK, count);
         mask c = candidates(&l, nth_block(place, 2), count);
@@ -178,14 +181,15 @@ static inline void groups_tally(scan *s)
 /* Whole blocks, until fewer places are left, the last match is taken or there is a doubt. */
 static inline void run_forward(scan *s)
 {
-    if (s->to - s->from < GROUP) {
-        /* none to begin with */
-    } else if (s->tally && s->pattern->probe_count <= 2) {
+    size_t places = s->to - s->from;
+    if (s->tally && s->pattern->probe_count <= 2) {
         groups_tally(s);
     } else if (s->pattern->crowded) {
-        groups_forward(s, 4);
+        groups_forward(s, 4, true);
+    } else if (places >= AHEAD) {
+        groups_forward(s, 2, true);
     } else {
-        groups_forward(s, 2);
+        groups_forward(s, 2, false);
     }
     const lead l = lead_of(s, 2);
     while (s->to - s->from >= BLOCK && !s->done && !in_doubt(s)) {
@@ -253,11 +257,25 @@ static inline bool plain_forward(const mapio__matches *matches, const mapio__pat
     return places < BLOCK || (pattern->length == 1 && matches->capacity == 1);
 }
 
+/* Begins as plain C does, with the needle's first byte, which may be nowhere near: false where it
+ * is not at any of the places. */
+static inline bool plain_begin(const mapio__pattern *pattern, const uint8_t *haystack, size_t *from,
+                               size_t to)
+{
+    size_t near = to - *from < AHEAD ? to - *from : AHEAD;
+    const uint8_t *first = memchr(haystack + *from, pattern->bytes[0], near);
+    *from = first == NULL ? *from + near : (size_t)(first - haystack);
+    return *from < to;
+}
+
 static inline void blocks_forward(mapio__matches *matches, mapio__pattern *pattern,
                                   const uint8_t *haystack, size_t from, size_t to)
 {
     if (plain_forward(matches, pattern, to - from)) {
         mapio__scalar_kernels.forward(matches, pattern, haystack, from, to);
+        return;
+    }
+    if (matches->capacity == 1 && !plain_begin(pattern, haystack, &from, to)) {
         return;
     }
     scan s = scan_of(matches, pattern, haystack, from, to);
