@@ -105,6 +105,8 @@ WORK: dict[str, tuple[Callable[[Any], object], object]] = {
     "m[::4096] = bytes": (lambda m: m.__setitem__(slice(None, None, 4096), bytes(256)), None),
     "find": (lambda m: m.find(b"absent"), -1),
     "rfind": (lambda m: m.rfind(b"absent"), -1),
+    "count": (lambda m: m.count(b"absent"), 0),
+    "find_all": (lambda m: list(m.find_all(b"absent")), []),
     "read": (lambda m: m.read(), bytes(LENGTH)),
     "readinto": (read_into, (LENGTH, LENGTH)),
     "readline": (lambda m: m.readline(), bytes(LENGTH)),
@@ -126,6 +128,7 @@ def kinds(uses: dict[str, Callable[[], object]]) -> dict[str, str]:
 def all_uses(made: Any) -> dict[str, Callable[[], object]]:
     """All that a map can do and that fails on a closed one."""
     lines = made.lines()
+    found = made.find_all(b"\0")
     guarded = made.guarded()
     return {
         "len": lambda: len(made),
@@ -141,6 +144,9 @@ def all_uses(made: Any) -> dict[str, Callable[[], object]]:
         "bytes": lambda: bytes(made),
         "find": lambda: made.find(b"\0"),
         "rfind": lambda: made.rfind(b"\0"),
+        "count": lambda: made.count(b"\0"),
+        "find_all": lambda: made.find_all(b"\0"),
+        "next(find_all)": lambda: next(found),
         "read": lambda: made.read(1),
         "readinto": lambda: made.readinto(bytearray(1)),
         "into it": lambda: mapio.mmap(-1, 1).readinto(made),
