@@ -37,6 +37,8 @@ USES: dict[str, Callable[[Any], object]] = {
     "enter": lambda made: made.__enter__(),
     "find": lambda made: made.find(b"a"),
     "rfind": lambda made: made.rfind(b"a", 0, 5),
+    "count": lambda made: made.count(b"a"),
+    "find_all": lambda made: made.find_all(b"a"),
     "flush": lambda made: made.flush(),
     "flush a range": lambda made: made.flush(0, 1),
     "madvise": lambda made: made.madvise(mapio.MADV_NORMAL),
