@@ -72,7 +72,8 @@
  *
  * Fork. A child inherits every map: shared maps go on sharing memory with the parent, private and
  * copy-on-write maps part ways at the first store. Each process closes its own. Pins are inherited
- * as well, those of threads that are not in the child included.
+ * as well, those of threads that are not in the child included. A map that another thread was just
+ * resizing or closing has no certain shape in the child: leave it alone there.
  */
 #ifndef MAPIO_MAPIO_H
 #define MAPIO_MAPIO_H
@@ -322,6 +323,17 @@ MAPIO_API int mapio_get(void *buffer, const mapio_map *map, uint64_t offset, siz
  * MAPIO_E_RANGE, MAPIO_E_OVERFLOW, MAPIO_E_READONLY. */
 MAPIO_API int mapio_put(mapio_map *map, uint64_t offset, const void *buffer, size_t length,
                         mapio_error *error);
+
+/* Gives room for `length` bytes; NULL where there is none. It may not change the map. */
+typedef void *mapio_room(void *context, size_t length);
+
+/* Copies the line that begins at `offset` out of the map, as far as it lies before `end`, which is
+ * cut to the map, into the room that `room(context, n)` gives: with its newline ('\n'), or without
+ * if not `keep_end`. `*length` is how long it is in the map with its newline, 0 where nothing lies
+ * before the end. Where a page is lost, room may be asked for a second time, and what the first
+ * held is worth nothing. MAPIO_E_NOMEM where there is no room, MAPIO_E_NOT_READABLE. */
+MAPIO_API int mapio_take_line(size_t *length, const mapio_map *map, uint64_t offset, uint64_t end,
+                              bool keep_end, mapio_room *room, void *context, mapio_error *error);
 
 /* One byte; errors as above. */
 MAPIO_API int mapio_get_byte(uint8_t *byte, const mapio_map *map, uint64_t offset,

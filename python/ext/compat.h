@@ -50,4 +50,11 @@ static inline int64_t monotonic_ns(void)
 #define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 #define AS_KEYWORDS(names) ((char **)(uintptr_t)(names))
 
+/* For the long way, that it stays out of the short one in front of it. */
+#ifdef __GNUC__
+#define APART __attribute__((cold, noinline))
+#else
+#define APART
+#endif
+
 #endif /* MAPIO_EXT_COMPAT_H */

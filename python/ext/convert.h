@@ -71,6 +71,17 @@ static inline bool is_byte(PyObject *object, uint8_t *value)
     return true;
 }
 
+/* A plain integer that fits into a C long. No exception otherwise. */
+static inline bool is_small(PyObject *object, Py_ssize_t *value)
+{
+    if (!PyLong_CheckExact(object)) {
+        return false;
+    }
+    int overflow = 0;
+    *value = PyLong_AsLongAndOverflow(object, &overflow);
+    return overflow == 0;
+}
+
 /* A byte to store as an item: an integer in range(256), else ValueError, or a bytes-like object of
  * length 1. TypeError for everything else. */
 bool convert_item_slow(PyObject *object, uint8_t *value);

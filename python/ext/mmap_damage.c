@@ -73,7 +73,7 @@ PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
 /* ---- guarded() ---- */
 
 /* What `with m.guarded():` holds. The map may be closed in the block; its losses are then nobody's
- * business any more. */
+ * business any more. One that another thread resizes just then cannot be asked: BufferError. */
 typedef struct {
     PyObject_HEAD PyObject *map;
     size_t depth; /* how often it is entered */
@@ -120,8 +120,13 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
                               Py_ssize_t Py_UNUSED(count))
 {
     Guarded *guarded = guarded_object(self);
-    const mapio_map *map = mmap_object(guarded->map)->map;
+    const MmapObject *object = mmap_object(guarded->map);
+    const mapio_map *map = object->map;
     guarded->depth -= guarded->depth > 0 ? 1 : 0;
+    if (object->resizing) {
+        mmap_raise_absent(object);
+        return NULL;
+    }
     if (map != NULL && mapio_damage_count(map) != guarded->count) {
         raise_damage(map);
         return NULL;

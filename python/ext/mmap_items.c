@@ -140,11 +140,22 @@ typedef struct {
     Py_ssize_t count;
 } Range;
 
+/* The commonest slice, of two plain integers, in a fraction of the time that all slices take. No
+ * exception otherwise. */
+static bool range_quick(Range *range, PyObject *slice)
+{
+    const PySliceObject *parts = (PySliceObject *)slice;
+    return parts->step == Py_None && is_small(parts->start, &range->start) &&
+           is_small(parts->stop, &range->stop);
+}
+
 /* May run Python code. */
 static bool range_unpack(Range *range, PyObject *slice)
 {
     range->count = 0;
-    return PySlice_Unpack(slice, &range->start, &range->stop, &range->step) == 0;
+    range->step = 1;
+    return range_quick(range, slice) ||
+           PySlice_Unpack(slice, &range->start, &range->stop, &range->step) == 0;
 }
 
 static void range_cut(Range *range, const mapio_map *map)
@@ -153,11 +164,21 @@ static void range_cut(Range *range, const mapio_map *map)
                                          range->step);
 }
 
+/* Bytes of memory that the range makes the system fetch, about: bytes that lie far apart are each
+ * in a page of its own, which may have to come from a disk. */
+static size_t range_work(const Range *range)
+{
+    enum { FAR_APART = 4096 };
+    size_t count = (size_t)range->count;
+    size_t step = range->step < 0 ? (size_t)0 - (size_t)range->step : (size_t)range->step;
+    return count < MMAP_LONG_WORK ? count * (step < FAR_APART ? step : FAR_APART) : count;
+}
+
 static int copy_out(char *buffer, mapio_map *map, const Range *range, mapio_error *error)
 {
     uint64_t start = (uint64_t)range->start;
     size_t count = (size_t)range->count;
-    PyThreadState *thread = mmap_let_go_for(map, count);
+    PyThreadState *thread = mmap_let_go_for(map, range_work(range));
     int status = range->step == 1
                      ? mapio_get(buffer, map, start, count, error)
                      : mapio_get_strided(buffer, map, start, range->step, count, error);
@@ -169,7 +190,7 @@ static int copy_in(mapio_map *map, const Range *range, const void *buffer, mapio
 {
     uint64_t start = (uint64_t)range->start;
     size_t count = (size_t)range->count;
-    PyThreadState *thread = mmap_let_go_for(map, count);
+    PyThreadState *thread = mmap_let_go_for(map, range_work(range));
     int status = range->step == 1
                      ? mapio_put(map, start, buffer, count, error)
                      : mapio_put_strided(map, start, range->step, buffer, count, error);

@@ -208,27 +208,42 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
     return true;
 }
 
-/* The GIL is kept: while the shape of the map changes nobody may look at it, and threads that share
- * a map and know the GIL rely on finding it either as it was or as it is to be. To release the GIL
- * would mean to refuse or to stop them, in every method. */
+/* Resizes without the GIL: to cut much off, or to have blocks reserved on a disk, takes a while.
+ * Nobody may look at the map while its shape changes, so it is taken out of the object meanwhile;
+ * all who find it absent ask why, and are refused (mmap_raise_absent). The caller has a reference
+ * to the object. In a child that is forked just then, the map stays absent: the thread that would
+ * put it back is not there, and nobody knows what shape it has. */
+static int resize_absent(MmapObject *object, size_t length, mapio_error *error)
+{
+    mapio_map *map = object->map;
+    object->map = NULL;
+    object->resizing = true;
+    PyThreadState *thread = PyEval_SaveThread();
+    int status = mapio_resize(map, length, error);
+    PyEval_RestoreThread(thread);
+    object->map = map;
+    object->resizing = false;
+    return status;
+}
+
 PyObject *mmap_resize(PyObject *self, PyObject *size)
 {
     Py_ssize_t length = 0;
     if (!mmap_first_look(self) || !convert_size(size, &length)) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
-    if (map == NULL || !resize_check(mmap_object(self), length)) {
+    MmapObject *object = mmap_object(self);
+    if (mmap_use(self) == NULL || !resize_check(object, length)) {
         return NULL;
     }
     mapio_error error;
-    int status = mapio_resize(map, (size_t)length, &error);
+    int status = resize_absent(object, (size_t)length, &error);
     if (status == MAPIO_E_UNSUPPORTED) {
         PyErr_SetString(PyExc_ValueError, "mmap: can't expand a shared anonymous mapping");
         return NULL;
     }
     if (status != MAPIO_OK) {
-        return raise_error(map, &error, "new size out of range");
+        return raise_error(object->map, &error, "new size out of range");
     }
     Py_RETURN_NONE;
 }
@@ -283,7 +298,10 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     char whole[MAPIO_NAME_MAX + 1] = NAME_PREFIX;
     memcpy(whole + sizeof(NAME_PREFIX) - 1, text, (size_t)length + 1);
     mapio_error error;
+    /* The system waits for others that change the process's memory. */
+    PyThreadState *thread = mmap_let_go(map);
     int status = mapio_set_name(map, whole, &error);
+    mmap_take_back(map, thread);
     /* A name is for those who look: where the system has none, that is no reason to stop. */
     if (status != MAPIO_OK && status != MAPIO_E_UNSUPPORTED) {
         return raise_error(map, &error, "");

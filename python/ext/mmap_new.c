@@ -164,7 +164,7 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     PyObject *self = type->tp_alloc(type, 0);
     if (self == NULL) {
-        (void)mapio_close(map, NULL);
+        (void)mmap_close_map(map, NULL);
         return NULL;
     }
     MmapObject *object = mmap_object(self);

@@ -3,24 +3,43 @@
 
 #include <stddef.h>
 
+void mmap_raise_absent(const MmapObject *object)
+{
+    if (object->resizing) {
+        PyErr_SetString(PyExc_BufferError, "mmap is being resized by another thread");
+    } else {
+        raise_closed();
+    }
+}
+
 /* ---- the end of an object ---- */
 
-/* Closes the map. It has left the object first, so that no other thread can find it: unmapping much
- * memory takes a while, and needs no GIL. Nothing pins the map, so it is gone afterwards, whatever
- * is reported. */
-static int detach_and_close(MmapObject *self, mapio_error *error)
+/* Unmapping much memory takes a while, and so does the last descriptor of a file that has no name
+ * any more; neither needs the GIL. */
+int mmap_close_map(mapio_map *map, mapio_error *error)
 {
-    mapio_map *map = self->map;
-    self->map = NULL;
     PyThreadState *thread = PyEval_SaveThread();
     int status = mapio_close(map, error);
     PyEval_RestoreThread(thread);
     return status;
 }
 
+/* The map leaves the object first: for all other threads it is closed from then on. Nothing pins
+ * it, so that it is gone afterwards, whatever is reported. */
+static int detach_and_close(MmapObject *self, mapio_error *error)
+{
+    mapio_map *map = self->map;
+    self->map = NULL;
+    return mmap_close_map(map, error);
+}
+
 PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     MmapObject *object = mmap_object(self);
+    if (object->resizing) {
+        mmap_raise_absent(object);
+        return NULL;
+    }
     if (object->map == NULL) {
         Py_RETURN_NONE;
     }
@@ -49,8 +68,8 @@ static void mmap_dealloc(PyObject *self)
     if (object->weakrefs != NULL) {
         PyObject_ClearWeakRefs(self);
     }
-    /* Whoever pins a map holds a reference to its object: there are no pins any more. An error has
-     * nobody to go to. */
+    /* Whoever pins, holds or resizes a map has a reference to its object: nobody does any more. An
+     * error has nobody to go to. */
     if (object->map != NULL) {
         (void)detach_and_close(object, NULL);
     }
@@ -117,7 +136,8 @@ static PyObject *mmap_repr(PyObject *self)
     const char *name = class_name(Py_TYPE(self));
     const mapio_map *map = mmap_object(self)->map;
     if (map == NULL) {
-        return PyUnicode_FromFormat("<%s closed=True>", name);
+        const char *state = mmap_object(self)->resizing ? "closed=False, resizing" : "closed=True";
+        return PyUnicode_FromFormat("<%s %s>", name, state);
     }
     return PyUnicode_FromFormat("<%s closed=False, access=%s, length=%zu, pos=%llu, offset=%llu>",
                                 name, access_name(mapio_access_of(map)), mapio_length(map),
@@ -127,7 +147,7 @@ static PyObject *mmap_repr(PyObject *self)
 
 static PyObject *mmap_get_closed(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(mmap_object(self)->map == NULL);
+    return PyBool_FromLong(mmap_object(self)->map == NULL && !mmap_object(self)->resizing);
 }
 
 /* ---- the type ---- */

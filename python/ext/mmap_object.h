@@ -18,8 +18,9 @@
 /* ---- the object ---- */
 
 typedef struct {
-    PyObject_HEAD mapio_map *map; /* NULL: closed */
+    PyObject_HEAD mapio_map *map; /* NULL: closed, or in the hands of a thread that resizes it */
     PyObject *weakrefs;
+    bool resizing;  /* a thread resizes the map, without the GIL; it puts the map back */
     bool anonymous; /* made with descriptor -1 */
     bool tracked;   /* made with trackfd=True */
     bool readonly;  /* made for reading only; known after closing, too */
@@ -30,17 +31,20 @@ static inline MmapObject *mmap_object(PyObject *self)
     return (MmapObject *)self;
 }
 
-/* The open map of `self`, or NULL and ValueError. Good until Python code may run again. */
+/* Why there is no map: ValueError where it is closed, BufferError while it is resized. */
+void mmap_raise_absent(const MmapObject *object);
+
+/* The open map of `self`, or NULL and an exception. Good until Python code may run again. */
 static inline mapio_map *mmap_use(PyObject *self)
 {
     mapio_map *map = mmap_object(self)->map;
     if (map == NULL) {
-        raise_closed();
+        mmap_raise_absent(mmap_object(self));
     }
     return map;
 }
 
-/* Whether a method may go on to its arguments; ValueError where not. */
+/* Whether a method may go on to its arguments; an exception where not. */
 static inline bool mmap_first_look(PyObject *self)
 {
     return ARGUMENTS_COME_FIRST || mmap_use(self) != NULL;
@@ -91,6 +95,7 @@ static inline void mmap_take_back(mapio_map *map, PyThreadState *thread)
 /* mmap_object.c */
 extern PyType_Spec mmap_spec;
 PyObject *mmap_close(PyObject *self, PyObject *unused);
+int mmap_close_map(mapio_map *map, mapio_error *error); /* without the GIL */
 
 /* mmap_new.c */
 PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
@@ -104,13 +109,19 @@ int mmap_set_subscript(PyObject *self, PyObject *key, PyObject *value);
 
 /* mmap_stream.c */
 PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *mmap_read_byte(PyObject *self, PyObject *unused);
-PyObject *mmap_readline(PyObject *self, PyObject *unused);
+PyObject *mmap_read_byte(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_readinto(PyObject *self, PyObject *target);
 PyObject *mmap_write(PyObject *self, PyObject *data);
 PyObject *mmap_write_byte(PyObject *self, PyObject *byte);
 PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *mmap_tell(PyObject *self, PyObject *unused);
+PyObject *mmap_tell(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *mmap_seekable(PyObject *self, PyObject *unused);
+
+/* mmap_lines.c */
+extern PyType_Spec lines_spec;
+PyObject *mmap_readline(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *mmap_lines(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 /* mmap_search.c */
 PyObject *mmap_find(PyObject *self, PyObject *const *args, Py_ssize_t count);

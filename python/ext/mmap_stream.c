@@ -29,8 +29,11 @@ static void give_back(mapio_map *map, uint64_t position, size_t length)
     }
 }
 
-PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(unused))
+PyObject *mmap_tell(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
 {
+    if (!check_count("tell", count, 0, 0)) {
+        return NULL;
+    }
     const mapio_map *map = mmap_use(self);
     return map == NULL ? NULL : PyLong_FromSsize_t((Py_ssize_t)mapio_tell(map));
 }
@@ -112,8 +115,11 @@ PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
     return take(map, wanted < 0 || (size_t)wanted > rest ? rest : (size_t)wanted);
 }
 
-PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
+PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
 {
+    if (!check_count("read_byte", count, 0, 0)) {
+        return NULL;
+    }
     mapio_map *map = mmap_use(self);
     uint8_t byte = 0;
     mapio_error error;
@@ -126,56 +132,58 @@ PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
     return PyLong_FromLong(byte);
 }
 
-/* Searches for the end of a line in [start, end): `*after` becomes the offset behind the newline,
- * or `end` where there is none. */
-static int line_end(uint64_t *after, bool *found, const mapio_map *map, uint64_t start,
-                    uint64_t end, mapio_error *error)
+/* Gets a buffer to write into, in the words of file objects: what is not one, or is read-only or in
+ * pieces, is a TypeError; what may be one at another time has its own exception. */
+static bool target_buffer(Py_buffer *view, PyObject *target)
 {
-    uint64_t newline = MAPIO_NOT_FOUND;
-    int status = mapio_find(&newline, map, "\n", 1, start, end, error);
-    *found = newline != MAPIO_NOT_FOUND;
-    *after = *found ? newline + 1 : end;
-    return status;
-}
-
-/* The length of the line at the position. Most lines are short and found at once; for the rest of
- * a long one the GIL is released. Where another thread has then moved the position, it is a new
- * line that is asked for. */
-static int line_length(size_t *length, mapio_map *map, mapio_error *error)
-{
-    for (;;) {
-        uint64_t position = mapio_tell(map);
-        size_t rest = rest_from(map, position);
-        uint64_t end = position + rest;
-        uint64_t near = rest < MMAP_LONG_WORK ? end : position + MMAP_LONG_WORK;
-        uint64_t after = position;
-        bool found = false;
-        int status = line_end(&after, &found, map, position, near, error);
-        if (status == MAPIO_OK && !found && near < end) {
-            PyThreadState *thread = mmap_let_go(map);
-            status = line_end(&after, &found, map, near, end, error);
-            mmap_take_back(map, thread);
-            if (status == MAPIO_OK && mapio_tell(map) != position) {
-                continue;
-            }
-        }
-        *length = (size_t)(after - position);
-        return status;
+    if (PyObject_GetBuffer(target, view, PyBUF_WRITABLE) == 0) {
+        return true;
     }
+    bool busy = PyObject_CheckBuffer(target) && !PyErr_ExceptionMatches(PyExc_TypeError);
+    if (busy && PyErr_ExceptionMatches(PyExc_BufferError)) {
+        PyObject *type = NULL;
+        PyObject *value = NULL;
+        PyObject *traceback = NULL;
+        PyErr_Fetch(&type, &value, &traceback);
+        busy = PyObject_GetBuffer(target, view, PyBUF_FULL_RO) == -1;
+        if (!busy) {
+            PyBuffer_Release(view);
+        }
+        PyErr_Restore(type, value, traceback);
+    }
+    if (!busy) {
+        PyErr_Format(PyExc_TypeError,
+                     "readinto() argument must be read-write bytes-like object, not %.50s",
+                     Py_TYPE(target)->tp_name);
+    }
+    return false;
 }
 
-PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(unused))
+/* Fills `view`, whose making may have run Python code, as far as there is something to read. */
+static PyObject *read_view(PyObject *self, const Py_buffer *view)
 {
     mapio_map *map = mmap_use(self);
-    size_t length = 0;
-    mapio_error error;
     if (map == NULL) {
         return NULL;
     }
-    if (line_length(&length, map, &error) != MAPIO_OK) {
+    size_t rest = rest_from(map, mapio_tell(map));
+    size_t length = (size_t)view->len < rest ? (size_t)view->len : rest;
+    mapio_error error;
+    if (take_into(view->buf, map, length, &error) != MAPIO_OK) {
         return raise_error(map, &error, "read out of range");
     }
-    return take(map, length);
+    return PyLong_FromSize_t(length);
+}
+
+PyObject *mmap_readinto(PyObject *self, PyObject *target)
+{
+    Py_buffer view;
+    if (!mmap_first_look(self) || !target_buffer(&view, target)) {
+        return NULL;
+    }
+    PyObject *result = read_view(self, &view);
+    PyBuffer_Release(&view);
+    return result;
 }
 
 /* ---- writing ---- */

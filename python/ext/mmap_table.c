@@ -22,7 +22,10 @@ const char mmap_doc[] =
     "that needs it; the map stays usable. See `damaged` for buffers of the map.\n\n"
     "Threads may share a map. Work on more than some tens of kilobytes does not stop the\n"
     "others; close() and resize() are a BufferError while another thread is at such work, as\n"
-    "they are while a memoryview or another buffer of the map is alive.";
+    "they are while a memoryview or another buffer of the map is alive. These two do not stop\n"
+    "the others either: while one thread resizes the map, everything but `closed` and repr() is\n"
+    "a BufferError in the others; once one closes it, it is closed for all. In a child of\n"
+    "fork, a map that another thread was just working on or resizing stays busy.";
 
 static PyObject *enter(PyObject *self, PyObject *Py_UNUSED(unused))
 {
@@ -41,6 +44,8 @@ static PyObject *size_of(PyObject *self, PyObject *Py_UNUSED(unused))
     return PyLong_FromSize_t(map == NULL ? size : size + mapio_overhead(map));
 }
 
+/* read_byte, readline and tell take no arguments, and are called in loops: in the manner of those
+ * that take some, they are called without a detour by the interpreters that specialise calls. */
 PyMethodDef mmap_methods[] = {
     {"close", mmap_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
@@ -97,14 +102,33 @@ PyMethodDef mmap_methods[] = {
      "read($self, n=None, /)\n--\n\n"
      "Return up to `n` bytes from the position, which moves on.\n\n"
      "Without `n`, with None or a negative number: all bytes to the end. b'' at the end."},
-    {"read_byte", mmap_read_byte, METH_NOARGS,
+    {"read_byte", AS_METHOD(mmap_read_byte), METH_FASTCALL,
      "read_byte($self, /)\n--\n\n"
      "Return the byte at the position as an integer. The position moves on.\n\n"
      "ValueError at the end."},
-    {"readline", mmap_readline, METH_NOARGS,
+    {"readinto", mmap_readinto, METH_O,
+     "readinto($self, buffer, /)\n--\n\n"
+     "Read bytes from the position, which moves on, into `buffer`; return their number.\n\n"
+     "As many as `buffer` has room for, 0 at the end. It may be memory of this very map."},
+    {"readline", AS_METHOD(mmap_readline), METH_FASTCALL,
      "readline($self, /)\n--\n\n"
      "Return the line at the position, with its newline. The position moves on.\n\n"
      "The last line may lack the newline. b'' at the end."},
+    {"readlines", AS_METHOD(mmap_readlines), METH_FASTCALL,
+     "readlines($self, hint=-1, /)\n--\n\n"
+     "Return a list of the lines from the position, which moves on.\n\n"
+     "With a `hint` above 0, no more lines are read once they have more than that many bytes\n"
+     "altogether; else all, to the end. Where a page is lost, the position stays."},
+    {"lines", AS_METHOD(mmap_lines), METH_FASTCALL | METH_KEYWORDS,
+     "lines($self, start=0, end=None, /, *, keepends=True)\n--\n\n"
+     "Return an iterator of the lines in [start, end), whose bounds are as in slices.\n\n"
+     "By default those of the whole map, as long as it is now. A last line without a newline\n"
+     "counts; without `keepends`, the b'\\n' at the end of a line is left out. The position has\n"
+     "no part in it.\n\n"
+     "Each line is read when it is asked for, as the map is then. The map may be resized\n"
+     "meanwhile: where it ends before the next line, the iteration is over. It may be closed:\n"
+     "ValueError. After a FaultError the iterator stands where it stood, and the next step tries\n"
+     "that line again."},
     {"resize", mmap_resize, METH_O,
      "resize($self, newsize, /)\n--\n\n"
      "Make the map, and its file if it has one, `newsize` bytes long.\n\n"
@@ -129,7 +153,7 @@ PyMethodDef mmap_methods[] = {
      "size($self, /)\n--\n\n"
      "Return the length of the file in bytes, which can differ from that of the map.\n\n"
      "Of an anonymous map, its own length. io.UnsupportedOperation with trackfd=False."},
-    {"tell", mmap_tell, METH_NOARGS,
+    {"tell", AS_METHOD(mmap_tell), METH_FASTCALL,
      "tell($self, /)\n--\n\n"
      "Return the position, in bytes from the start of the map."},
     {"write", mmap_write, METH_O,

@@ -65,6 +65,22 @@ static int run_readline(attempt *a)
     return mapio_readline(a->bytes, &a->got, a->map, a->length, &a->error);
 }
 
+static void *room_in_attempt(void *context, size_t length)
+{
+    attempt *a = context;
+
+    a->got = length;
+    return a->bytes;
+}
+
+static int run_take_line(attempt *a)
+{
+    size_t length = 0;
+
+    return mapio_take_line(&length, a->map, a->offset, a->offset + a->length, true, room_in_attempt,
+                           a, &a->error);
+}
+
 static void read_in_guard(void *context)
 {
     attempt *a = context;
@@ -253,6 +269,7 @@ const operation operations[] = {
     {"read", run_read, READS},
     {"read_byte", run_read_byte, READS | ONE_BYTE},
     {"readline", run_readline, READS | LINE},
+    {"take_line", run_take_line, READS | LINE},
     {"guard, reading", run_guard_read, READS | GUARDS},
     {"guard, get", run_guard_get, READS | GUARDS},
     {"guard in guard", run_guard_nested, READS | GUARDS},

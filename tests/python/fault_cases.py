@@ -192,6 +192,12 @@ NEAR = place(5, 90)  # before every cut but that at 0
 FAR_STEPS = place(7, LENGTH, PAGE // 2 + 1)
 BACKWARDS = range(LENGTH)[::-3]
 
+
+def read_into(made: Any) -> bytes:
+    buffer = bytearray(LENGTH)
+    return bytes(buffer[: made.readinto(buffer)])
+
+
 READS: dict[str, Read] = {
     "m[i]": Read(lambda m: bytes([m[LENGTH - 1]]), LAST),
     "m[-i]": Read(lambda m: bytes([m[-1]]), LAST),
@@ -208,6 +214,10 @@ READS: dict[str, Read] = {
     "read(few)": Read(lambda m: m.read(9), place(AT, AT + 9)),
     "readline": Read(lambda m: m.readline(), place(AT, LENGTH)),
     "read_byte": Read(lambda m: bytes([m.read_byte()]), place(AT, AT + 1)),
+    "readinto": Read(read_into, place(AT, LENGTH)),
+    "readlines": Read(lambda m: b"".join(m.readlines()), place(AT, LENGTH)),
+    "lines": Read(lambda m: b"".join(m.lines()), ALL),
+    "lines(a, b)": Read(lambda m: b"".join(m.lines(5, 90)), NEAR),
     "iteration": Read(lambda m: b"".join(m), ALL),
 }
 SEARCHES: dict[str, Search] = {

@@ -52,6 +52,10 @@ INDEX_CALLS: dict[str, Call] = {
     "find_all(sub, V)": lambda m, a: list(m.find_all(b"x", Index(FAR, a))),
     "find_all(sub, a, V)": lambda m, a: list(m.find_all(b"x", 0, Index(FAR, a))),
     "read(V)": lambda m, a: m.read(Index(LONG, a)),
+    "readlines(V)": lambda m, a: m.readlines(Index(LONG, a)),
+    "lines(V)": lambda m, a: list(m.lines(Index(5, a))),
+    "lines(V far)": lambda m, a: list(m.lines(Index(FAR, a))),
+    "lines(a, V)": lambda m, a: list(m.lines(0, Index(-5, a))),
     "write_byte(V)": lambda m, a: m.write_byte(Index(1, a)),
     "seek(V)": lambda m, a: m.seek(Index(FAR, a)),
     "seek(V, 2)": lambda m, a: m.seek(Index(-SHORT - 1, a), 2),
@@ -76,6 +80,7 @@ BUFFER_CALLS: dict[str, Call] = {
     "m[i] = V": lambda m, a: m.__setitem__(FAR, Buffer(b"a", a)),
     "write_byte(V)": lambda m, a: m.write_byte(Buffer(b"a", a)),
     "write(V)": lambda m, a: m.write(Buffer(b"0123456789", a)),
+    "readinto(V)": lambda m, a: m.readinto(Buffer(bytearray(LONG), a)),  # type: ignore[arg-type]
     "find(V)": lambda m, a: m.find(Buffer(b"x", a)),
     "find(V, s, e)": lambda m, a: m.find(Buffer(b"x", a), 5, LONG),
     "rfind(V)": lambda m, a: m.rfind(Buffer(b"x", a)),

@@ -12,6 +12,8 @@ MAPIO_STEPS sets the number of steps, MAPIO_SEED repeats a run.
 from __future__ import annotations
 
 import copy
+import io
+import itertools
 import mmap as standard
 import os
 import pickle
@@ -139,6 +141,34 @@ class Side:
     def export(self) -> tuple[bool, int]:
         self.views.append(memoryview(self.map))
         return self.views[-1].readonly, self.views[-1].nbytes
+
+    # What the standard module does not have, done with what it has.
+
+    def read_into(self, length: int) -> tuple[int, bytes]:
+        buffer = bytearray(b"#" * length)
+        if self.module is mapio:
+            return self.map.readinto(buffer), bytes(buffer)
+        data = self.map.read(length)
+        buffer[: len(data)] = data
+        return len(data), bytes(buffer)
+
+    def read_lines(self, hint: int | None) -> list[bytes]:
+        if self.module is mapio:
+            return self.map.readlines(hint)
+        position = self.map.tell()
+        lines = io.BytesIO(self.map[position:]).readlines()
+        if hint is not None and hint > 0:
+            ends = list(itertools.accumulate(map(len, lines)))
+            lines = lines[: sum(end <= hint for end in ends) + 1]
+        if lines:
+            self.map.seek(position + sum(map(len, lines)))
+        return lines
+
+    def lines(self, start: int | None, end: int | None, *, keepends: bool) -> list[bytes]:
+        if self.module is mapio:
+            return list(self.map.lines(start, end, keepends=keepends))
+        lines = io.BytesIO(self.map[start:end]).readlines()
+        return lines if keepends else [line.removesuffix(b"\n") for line in lines]
 
     def drop(self) -> None:
         for view in self.views:
@@ -303,6 +333,22 @@ class Maps(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["read_byte", "readline", "tell"]))
     def use_position(self, name: str) -> None:
         self.call(name)
+
+    @rule(length=st.integers(0, 20) | st.integers(0, LARGEST))
+    def readinto(self, length: int) -> None:
+        self.both(lambda side: side.read_into(length))
+
+    @rule(hint=st.none() | st.integers(-1, 20) | st.integers(-1, LARGEST))
+    def readlines(self, hint: int | None) -> None:
+        self.both(lambda side: side.read_lines(hint))
+
+    @rule(
+        start=st.none() | st.integers(-LARGEST, LARGEST),
+        end=st.none() | st.integers(-LARGEST, LARGEST),
+        keepends=st.booleans(),
+    )
+    def lines(self, start: int | None, end: int | None, *, keepends: bool) -> None:
+        self.both(lambda side: side.lines(start, end, keepends=keepends))
 
     @rule(data=bytes_like | wrong | st.none())
     def write(self, data: object) -> None:

@@ -1,0 +1,271 @@
+"""A map whose memory stands still: whoever touches its middle, unmaps or moves it, waits until told
+to go on. Made with userfaultfd(2) of Linux, for tests that must see an operation in the middle.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import gc
+import os
+import platform
+import select
+import signal
+import struct
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import mapio
+from support import outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SYSTEM_CALLS = {"x86_64": 323, "aarch64": 282, "riscv64": 282}
+USER_MODE_ONLY = 1
+API, REGISTER = 0xC018AA3F, 0xC020AA00
+VERSION = 0xAA
+EVENTS = 1 << 2 | 1 << 3 | 1 << 6  # moved, emptied, unmapped
+MISSING = 1
+PAGE_FAULT = 0x12
+MESSAGE = 32  # bytes
+
+LENGTH = 1 << 20
+# What lies at both ends is touched with the lock held, which is allowed for so few bytes.
+MIDDLE, MIDDLE_LENGTH = LENGTH // 2, LENGTH // 4
+
+
+def open_userfaultfd() -> int:
+    """A descriptor, or OSError."""
+    number = SYSTEM_CALLS.get(platform.machine())
+    if sys.platform != "linux" or number is None:
+        raise OSError("userfaultfd is not known here")
+    library = ctypes.CDLL(None, use_errno=True)
+    descriptor = library.syscall(number, os.O_CLOEXEC | os.O_NONBLOCK | USER_MODE_ONLY)
+    if descriptor == -1:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    fcntl.ioctl(descriptor, API, bytearray(struct.pack("QQQ", VERSION, EVENTS, 0)))
+    return descriptor
+
+
+def address_of(made: mapio.mmap) -> int:
+    with memoryview(made) as view:
+        return ctypes.addressof(ctypes.c_char.from_buffer(view))
+
+
+class Stall:
+    """A map of fresh memory, in which nothing of the middle has been touched."""
+
+    def __init__(self) -> None:
+        self.descriptor = open_userfaultfd()
+        self.map: Any = mapio.mmap(-1, LENGTH, flags=mapio.MAP_PRIVATE)
+        self.begin = address_of(self.map) + MIDDLE
+        gc.collect()
+        place = struct.pack("QQQQ", self.begin, MIDDLE_LENGTH, MISSING, 0)
+        fcntl.ioctl(self.descriptor, REGISTER, bytearray(place))
+
+    def start(self, use: Callable[[], Any]) -> None:
+        """Run it in a thread, up to where it waits."""
+        self.results: list[Any] = []
+        self.thread = threading.Thread(target=lambda: self.results.append(use()))
+        self.thread.start()
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        poll.poll()
+        assert self.results == []
+
+    def finish(self) -> Any:
+        """Let it go on, to its end; what came of it."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        while self.thread.is_alive():
+            if poll.poll(10) and os.read(self.descriptor, MESSAGE)[0] == PAGE_FAULT:
+                break
+        # The rest comes by itself.
+        os.close(self.descriptor)
+        self.thread.join()
+        return self.results[0]
+
+
+# ---- operations ------------------------------------------------------------------------------
+
+
+def read_into(made: Any) -> object:
+    buffer = bytearray(LENGTH)
+    return made.readinto(buffer), buffer.count(0)
+
+
+WORK: dict[str, tuple[Callable[[Any], object], object]] = {
+    "m[:]": (lambda m: m[:], bytes(LENGTH)),
+    "m[::2]": (lambda m: m[::2], bytes(LENGTH // 2)),
+    "m[::-8192]": (lambda m: m[::-8192], bytes(LENGTH // 8192)),
+    "m[:] = bytes": (lambda m: m.__setitem__(slice(None), bytes(LENGTH)), None),
+    "m[::4096] = bytes": (lambda m: m.__setitem__(slice(None, None, 4096), bytes(256)), None),
+    "find": (lambda m: m.find(b"absent"), -1),
+    "rfind": (lambda m: m.rfind(b"absent"), -1),
+    "count": (lambda m: m.count(b"absent"), 0),
+    "find_all": (lambda m: list(m.find_all(b"absent")), []),
+    "read": (lambda m: m.read(), bytes(LENGTH)),
+    "readinto": (read_into, (LENGTH, LENGTH)),
+    "readline": (lambda m: m.readline(), bytes(LENGTH)),
+    "readlines": (lambda m: m.readlines(), [bytes(LENGTH)]),
+    "lines": (lambda m: next(m.lines()), bytes(LENGTH)),
+    "lines without ends": (lambda m: next(m.lines(keepends=False)), bytes(LENGTH)),
+    "write": (lambda m: m.write(bytes(LENGTH)), LENGTH),
+    "move": (lambda m: m.move(0, LENGTH // 4, LENGTH // 2), None),
+    "madvise": (lambda m: m.madvise(mapio.MADV_DONTNEED), None),
+}
+
+
+def kinds(uses: dict[str, Callable[[], object]]) -> dict[str, str]:
+    """The name of the exception of each, or "" where there is none."""
+    errors = {name: outcome(use).error for name, use in uses.items()}
+    return {name: error.__name__ if error else "" for name, error in errors.items()}
+
+
+def all_uses(made: Any) -> dict[str, Callable[[], object]]:
+    """All that a map can do and that fails on a closed one."""
+    lines = made.lines()
+    found = made.find_all(b"\0")
+    guarded = made.guarded()
+    return {
+        "len": lambda: len(made),
+        "bool": lambda: bool(made),
+        "m[i]": lambda: made[0],
+        "m[a:b]": lambda: made[0:5],
+        "m[i] = n": lambda: made.__setitem__(0, 0),
+        "m[a:b] = bytes": lambda: made.__setitem__(slice(0, 2), b"\0\0"),
+        "del m[i]": lambda: made.__delitem__(0),
+        "in": lambda: b"a" in made,
+        "iter": lambda: next(iter(made)),
+        "memoryview": lambda: memoryview(made),
+        "bytes": lambda: bytes(made),
+        "find": lambda: made.find(b"\0"),
+        "rfind": lambda: made.rfind(b"\0"),
+        "count": lambda: made.count(b"\0"),
+        "find_all": lambda: made.find_all(b"\0"),
+        "next(find_all)": lambda: next(found),
+        "read": lambda: made.read(1),
+        "readinto": lambda: made.readinto(bytearray(1)),
+        "into it": lambda: mapio.mmap(-1, 1).readinto(made),
+        "read_byte": made.read_byte,
+        "readline": made.readline,
+        "readlines": made.readlines,
+        "lines": made.lines,
+        "next(lines)": lambda: next(lines),
+        "write": lambda: made.write(b"\0"),
+        "write_byte": lambda: made.write_byte(0),
+        "seek": lambda: made.seek(0),
+        "tell": made.tell,
+        "size": made.size,
+        "flush": made.flush,
+        "move": lambda: made.move(0, 1, 1),
+        "madvise": lambda: made.madvise(mapio.MADV_NORMAL),
+        "set_name": lambda: made.set_name("name"),
+        "resize": lambda: made.resize(LENGTH),
+        "damaged": lambda: made.damaged,
+        "clear_damage": made.clear_damage,
+        "guarded": made.guarded,
+        "guarded enter": guarded.__enter__,
+        "with": made.__enter__,
+    }
+
+
+# ---- cases -----------------------------------------------------------------------------------
+
+
+def work(name: str) -> None:
+    """Others run, use the map, and can neither close nor resize it."""
+    use, result = WORK[name]
+    stall = Stall()
+    stall.start(lambda: use(stall.map))
+    refused = kinds({"close": stall.map.close, "resize": lambda: stall.map.resize(LENGTH - 1)})
+    assert refused == {"close": "BufferError", "resize": "BufferError"}
+    assert (stall.map[0], len(stall.map), stall.map.closed) == (0, LENGTH, False)
+    assert stall.finish() == result
+    stall.map.resize(5)
+    stall.map.close()
+
+
+def resize(length: int) -> None:
+    """Others run, and the map is absent for them; afterwards it has its new shape."""
+    stall = Stall()
+    made = stall.map
+    uses = all_uses(made)
+    made.seek(7)
+    stall.start(lambda: made.resize(length))
+    refused = kinds({**uses, "close": made.close, "exit": lambda: made.__exit__(None, None, None)})
+    assert set(refused.values()) == {"BufferError"}, refused
+    assert made.closed is False
+    assert repr(made) == "<mmap.mmap closed=False, resizing>"
+    assert sys.getsizeof(made) > 0
+    assert stall.finish() is None
+    assert (len(made), made.tell()) == (length, 7)
+    assert made.read(1) == b"\0"
+    made.close()
+    assert set(kinds(uses).values()) <= {"ValueError", "TypeError"}
+
+
+def guarded() -> None:
+    """A guarded block that ends meanwhile cannot know, and says so."""
+    stall = Stall()
+    block = stall.map.guarded()
+    block.__enter__()
+    stall.start(lambda: stall.map.resize(5))
+    assert kinds({"exit": lambda: block.__exit__(None, None, None)}) == {"exit": "BufferError"}
+    stall.finish()
+    assert block.__exit__(None, None, None) is False
+
+
+def close() -> None:
+    """It is closed for all others as soon as one has begun."""
+    stall = Stall()
+    uses = all_uses(stall.map)
+    stall.start(stall.map.close)
+    assert stall.map.closed is True
+    assert repr(stall.map) == "<mmap.mmap closed=True>"
+    assert set(kinds(uses).values()) <= {"ValueError", "TypeError"}
+    assert kinds({"close": stall.map.close}) == {"close": ""}
+    assert stall.finish() is None
+
+
+def deallocation() -> None:
+    stall = Stall()
+    holder = [stall.map]
+    stall.map = None
+    stall.start(holder.clear)
+    assert sum(range(1000)) == 499500
+    assert stall.finish() is None
+
+
+def fork() -> None:
+    """The child has no thread that would put the map back, and can do nothing with it."""
+    stall = Stall()
+    stall.start(lambda: stall.map.resize(5))
+    child = os.fork()
+    if child == 0:
+        found = kinds({"item": lambda: stall.map[0], "close": stall.map.close})
+        os._exit(found != {"item": "BufferError", "close": "BufferError"})
+    assert os.waitpid(child, 0)[1] == 0
+    assert stall.finish() is None
+    assert len(stall.map) == 5
+
+
+CASES: dict[str, Callable[[], None]] = {
+    **{name: lambda name=name: work(name) for name in WORK},
+    "resize to less": lambda: resize(MIDDLE),
+    "resize to more": lambda: resize(64 * LENGTH),
+    "guarded": guarded,
+    "close": close,
+    "deallocation": deallocation,
+    "fork": fork,
+}
+
+
+def run(name: str) -> None:
+    """In a process of its own: one that held the interpreter's lock would wait for itself, until
+    the alarm."""
+    signal.alarm(60)
+    CASES[name]()

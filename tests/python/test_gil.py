@@ -1,0 +1,126 @@
+"""Other threads run while an operation waits for memory, and what they find then.
+
+Each case stops an operation in the middle, with the memory of its map, and is a process of its own:
+see stalled.py.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+import stalled
+from support import outcome, run_python
+
+RUN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import stalled
+stalled.run(sys.argv[2])
+"""
+
+
+@pytest.fixture(scope="module")
+def userfaultfd() -> None:
+    result = outcome(stalled.open_userfaultfd)
+    if result.error is not None:
+        pytest.skip("this system has no userfaultfd(2) for us")
+    os.close(result.value)
+
+
+@pytest.mark.usefixtures("userfaultfd")
+@pytest.mark.parametrize("name", stalled.CASES)
+def test_others_run_meanwhile(name: str) -> None:
+    run_python(RUN, Path(stalled.__file__).parent, name)
+
+
+# Four threads do whatever comes to their minds with one map.
+MELEE = """
+import mapio, random, sys, tempfile, threading
+
+SIZE = 1 << 18
+sys.setswitchinterval(1e-5)
+anonymous = sys.argv[2] == "anonymous"
+
+def new_map():
+    if anonymous:
+        return mapio.mmap(-1, SIZE, flags=mapio.MAP_PRIVATE)
+    with tempfile.TemporaryFile() as file:
+        file.write(b"some words in a line\\n" * (SIZE // 21 + 1))
+        file.truncate(SIZE)
+        return mapio.mmap(file.fileno(), 0)
+
+def step_lines(made, iterators=[]):
+    if len(iterators) < 4:
+        iterators.append(made.lines())
+    try:
+        return next(random.choice(iterators), None)
+    except ValueError:
+        iterators.clear()
+        raise
+
+def export(made):
+    with memoryview(made) as view:
+        return bytes(view[:100])
+
+def renew(made):
+    global shared
+    made.close()
+    shared = new_map()
+
+USES = [
+    len, repr, export, renew, renew, step_lines, step_lines,
+    lambda made: made.resize(random.randrange(1, SIZE)),
+    lambda made: made.resize(SIZE),
+    lambda made: made.find(b"needle", 0),
+    lambda made: made.rfind(b"line", 0),
+    lambda made: made[:],
+    lambda made: made[::3],
+    lambda made: made[random.randrange(SIZE)],
+    lambda made: made.__setitem__(slice(0, 70000), bytes(70000)),
+    lambda made: made.__setitem__(slice(0, 280000, 4), bytes(70000)),
+    lambda made: made.move(0, 1, 70000),
+    lambda made: made.write(bytes(70000)),
+    lambda made: made.readinto(bytearray(100000)),
+    lambda made: made.readinto(made),
+    lambda made: made.readline(),
+    lambda made: made.readlines(100000),
+    lambda made: made.seek(random.randrange(SIZE)),
+    lambda made: made.flush(0, 4096, flags=mapio.MS_ASYNC),
+    lambda made: made.madvise(mapio.MADV_WILLNEED),
+    lambda made: made.size(),
+    lambda made: made.guarded().__enter__(),
+    lambda made: made.damaged,
+]
+
+def work():
+    for _ in range(3000):
+        try:
+            random.choice(USES)(shared)
+        except (ValueError, IndexError, BufferError):
+            pass
+        except BaseException as error:
+            unexpected.append(repr(error))
+
+random.seed(int(sys.argv[1]))
+unexpected = []
+shared = new_map()
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not unexpected, unexpected
+shared.resize(5)
+shared.close()
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "anonymous"])
+def test_threads_do_everything_with_one_map(kind: str) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    run_python(MELEE, str(seed), kind)
