@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { BATCHES = 200, CALLS = 20000, BULK = 64 << 20, BULK_BATCHES = 8 };
+enum { BATCHES = 200, CALLS = 20000, BULK = 64 << 20, BULK_BATCHES = 32 };
 
 static mapio_map *map;
 static uint8_t *buffer;
