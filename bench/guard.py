@@ -5,6 +5,7 @@ python guard.py FOLDER    where the build has put the programs that it made of b
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ def compare(folder: Path, kind: str, file: Path) -> None:
     print(f"\n{KINDS[kind]}")
     print(f"{'access':<14}{'without':>16}{'with':>16}{'difference':>16}")
     for name in rounds[0][0]:
-        guarded, unguarded = (min(r[i][name] for r in rounds) for i in (0, 1))
+        guarded, unguarded = (statistics.median(r[i][name] for r in rounds) for i in (0, 1))
         difference = guarded - unguarded
         print(
             f"{name:<14}{unguarded:>13,.2f} ns{guarded:>13,.2f} ns{difference:>+13,.2f} ns"
@@ -38,7 +39,7 @@ def compare(folder: Path, kind: str, file: Path) -> None:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    print(f"the fault guard; the fastest of {ROUNDS} rounds")
+    print(f"the fault guard; medians of {ROUNDS} rounds")
     with tempfile.TemporaryDirectory() as scratch:
         for kind in KINDS:
             compare(folder, kind, Path(scratch, "file"))
