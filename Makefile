@@ -67,7 +67,7 @@ build/lint/build.ninja: OPTIONS = -Dtests=enabled -Dpython=enabled -Ddefault_lib
 build/fuzz/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dfuzz=enabled \
     -Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
 build/fuzz/build.ninja: export CC = clang
-build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release -Db_lto=true
+build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
@@ -162,8 +162,9 @@ test-bench: ## run the benchmark in small, whose answers are checked
 
 bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
-	@$(IN_VENV) ninja --quiet -C build/bench bench/guard-guarded bench/guard-unguarded
-	@$(VPYTHON) bench/guard.py build/bench/bench/guard-guarded build/bench/bench/guard-unguarded
+	@$(IN_VENV) ninja --quiet -C build/bench $(foreach kind,called inlined,\
+	    bench/guard-$(kind)-guarded bench/guard-$(kind)-unguarded)
+	@$(VPYTHON) bench/guard.py build/bench/bench
 
 # ---- keeping it tidy -------------------------------------------------------------------------
 

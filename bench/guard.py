@@ -1,6 +1,6 @@
 """What the fault guard costs: the same accesses with it and without it, in interleaved rounds.
 
-python guard.py GUARDED UNGUARDED    the two programs that the build made of bench/guard.c
+python guard.py FOLDER    where the build has put the programs that it made of bench/guard.c
 """
 
 from __future__ import annotations
@@ -12,24 +12,37 @@ import tempfile
 from pathlib import Path
 
 ROUNDS = 9
+KINDS = {
+    "called": "the library as it is installed: each access is a call",
+    "inlined": "the library built into the program: the compiler may inline the access",
+}
 
 
-def run(program: str, file: Path) -> dict[str, float]:
-    done = subprocess.run([program, str(file)], capture_output=True, text=True, check=True)
+def run(program: Path, file: Path) -> dict[str, float]:
+    done = subprocess.run([program, file], capture_output=True, text=True, check=True)
     return {name: float(time) for name, time in map(str.split, done.stdout.splitlines())}
 
 
-def main() -> None:
-    programs = sys.argv[1:3]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "file")
-        rounds = [[run(program, file) for program in programs] for _ in range(ROUNDS)]
-    print(f"the fault guard; medians of {ROUNDS} rounds\n")
-    print(f"{'access':<14}{'without':>16}{'with':>16}{'difference':>14}")
+def compare(folder: Path, kind: str, file: Path) -> None:
+    programs = [folder / f"guard-{kind}-{half}" for half in ("guarded", "unguarded")]
+    rounds = [[run(program, file) for program in programs] for _ in range(ROUNDS)]
+    print(f"\n{KINDS[kind]}")
+    print(f"{'access':<14}{'without':>16}{'with':>16}{'difference':>16}")
     for name in rounds[0][0]:
         guarded, unguarded = (statistics.median(r[i][name] for r in rounds) for i in (0, 1))
         difference = guarded - unguarded
-        print(f"{name:<14}{unguarded:>13,.2f} ns{guarded:>13,.2f} ns{difference:>+11,.2f} ns")
+        print(
+            f"{name:<14}{unguarded:>13,.2f} ns{guarded:>13,.2f} ns{difference:>+13,.2f} ns"
+            f"{difference / unguarded:>+9.1%}"
+        )
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    print(f"the fault guard; medians of {ROUNDS} rounds")
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind in KINDS:
+            compare(folder, kind, Path(scratch, "file"))
 
 
 if __name__ == "__main__":

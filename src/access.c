@@ -212,7 +212,9 @@ int mapio_put_byte(mapio_map *map, uint64_t offset, uint8_t byte, mapio_error *e
             return MAPIO_OK;
         }
     }
-    return mapio_put(map, offset, &byte, 1, error);
+    /* A copy, so that the short way has no need to put the byte on the stack. */
+    uint8_t bytes[1] = {byte};
+    return mapio_put(map, offset, bytes, 1, error);
 }
 
 /* Whether `count` bytes that lie `step` apart, the first at `offset`, are all inside the map. */

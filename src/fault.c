@@ -346,14 +346,14 @@ static bool restore(mapio_map *map, bool clear)
 
 /* ---- the guard ---- */
 
-/* The file is long enough, so if a store could not be done because the disk is full, that is why.
- */
+/* A full disk may be why, but not where the file is too short: that is why, then. */
 static int fail_fault(const mapio_map *map, size_t offset, bool store, mapio_error *error)
 {
     if (error != NULL) {
         bool inside = mapio__lead(map) + offset < file_end(map);
+        mapio__file disk = inside ? map->file : MAPIO__NO_FILE;
         *error = (mapio_error){.status = MAPIO_E_FAULT,
-                               .system_code = mapio__fault_code(map->file, store && inside),
+                               .system_code = mapio__fault_code(disk, store),
                                .offset = offset};
     }
     return MAPIO_E_FAULT;

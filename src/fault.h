@@ -35,7 +35,7 @@ typedef struct mapio__health {
 typedef struct mapio__touch {
     size_t offset;
     size_t length;
-    bool store; /* a full disk may be what prevents it */
+    bool store; /* it needs a block of the disk, which may be full */
 } mapio__touch;
 
 /* An access that has begun. */

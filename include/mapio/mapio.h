@@ -57,7 +57,8 @@
  * process without asking, and a process that may have no more mappings at all.
  *
  * Full disks. A file may have holes, and a new one is a hole all over: its blocks are found when
- * they are written back, and a store into a hole of a full disk is a lost page. With
+ * they are written back, and a store into a hole of a full disk is a lost page, with ENOSPC in the
+ * error. On a tmpfs a load from a hole takes a block as well, and so may be one. With
  * MAPIO_OPEN_PREALLOCATE the blocks are reserved before anything is mapped, so that a full disk is
  * MAPIO_E_SYSTEM with ENOSPC from open or resize and the file keeps its length and content;
  * MAPIO_E_UNSUPPORTED where the file system cannot.

@@ -138,8 +138,8 @@ bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode);
 int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__file file,
                         uint64_t offset, mapio_error *error);
 
-/* The system's code for a page of `file` that cannot be had: EIO, or ENOSPC where `store` and its
- * disk is full. */
+/* The system's code for a page of `file` that cannot be had: EIO, or ENOSPC where its disk is full
+ * and a block was needed: for a store, or for any access where a load needs one as well. */
 int32_t mapio__fault_code(mapio__file file, bool store);
 
 /* Lets another thread run. */

@@ -118,6 +118,11 @@ static void need_disk(void)
     }
 }
 
+static bool on_tmpfs(void)
+{
+    return strcmp(getenv("TMPDIR"), disk) == 0;
+}
+
 static void filler_path(char *path, size_t capacity, const fixture *f)
 {
     (void)snprintf(path, capacity, "%s/filler", f->directory);
@@ -253,6 +258,61 @@ static void handed_out_holes(void **state)
     assert_map(f->map, lost, "y", 1);
 }
 
+/* Loads from each hole; how many did not work. */
+static size_t load_from_holes(const fixture *f, int32_t code)
+{
+    size_t failures = 0;
+
+    for (size_t i = 1; i <= HOLES; i++) {
+        uint8_t bytes[6] = {1};
+        mapio_error error = {0};
+        int status = mapio_get(bytes, f->map, pages(i) + i, sizeof(bytes), &error);
+
+        if (status != MAPIO_OK) {
+            check_fault(status, &error, pages(i) + i, code, "mapio_get", __FILE__, __LINE__);
+            failures++;
+        } else {
+            assert_u64(bytes[0], 0);
+        }
+    }
+    return failures;
+}
+
+/* A tmpfs needs a block for a hole that is only looked at, and says so; an ext4 needs none. */
+static void loads_from_holes(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    uint8_t byte = 0;
+
+    need_disk();
+    map_holes(f);
+    if (load_from_holes(f, ENOSPC) > 0) {
+        assert_true(on_tmpfs());
+        (void)peek(f->map, pages(HOLES));
+        assert_fault(mapio_get_byte(&byte, f->map, 0, &error), &error, pages(HOLES), ENOSPC);
+        assert_ok(mapio_clear_damage(f->map, &failure));
+    } else {
+        assert_false(on_tmpfs());
+    }
+    disk_empty(f);
+    assert_u64(load_from_holes(f, ENOSPC), 0);
+}
+
+/* A page behind the file's end is no matter of a full disk. */
+static void cut_files_on_full_disks(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 0;
+    mapio_error error = {0};
+
+    need_disk();
+    map_holes(f);
+    file_truncate(f, pages(1));
+    assert_fault(mapio_get_byte(&byte, f->map, pages(2), &error), &error, pages(2), EIO);
+    assert_fault(mapio_put_byte(f->map, pages(2), 'x', &error), &error, pages(2), EIO);
+}
+
 /* ---- said early -------------------------------------------------------------------------------
  */
 
@@ -354,6 +414,8 @@ int main(void)
         on_disk(stores_into_holes),
         on_disk(other_stores_into_holes),
         on_disk(handed_out_holes),
+        on_disk(loads_from_holes),
+        on_disk(cut_files_on_full_disks),
         on_disk(create_is_refused),
         on_disk(extend_is_refused),
         on_disk(resize_is_refused),

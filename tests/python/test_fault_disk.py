@@ -112,6 +112,27 @@ def test_store_into_a_hole_of_a_full_disk(disk: Path, name: str) -> None:
             made[-1] = 1
 
 
+LOADS: dict[str, Callable[[mapio.mmap], object]] = {
+    "m[:]": lambda m: m[:],
+    "m[::n]": lambda m: m[::64],
+    "read": lambda m: m.read(),
+    "items": lambda m: [m[at] for at in range(0, LONG, PAGE)],
+    "find": lambda m: m.find(b"x"),
+}
+
+
+@pytest.mark.parametrize("access", [mapio.ACCESS_READ, mapio.ACCESS_WRITE, mapio.ACCESS_COPY])
+@pytest.mark.parametrize("name", LOADS)
+def test_load_from_a_hole_of_a_full_tmpfs(disk: Path, name: str, access: int) -> None:
+    """Even a load takes a block there."""
+    path = make_file(disk, LONG)
+    with open_map(path, access=access) as made:
+        with pytest.raises(mapio.FaultError, match="cannot be had") as raised:
+            LOADS[name](made)
+        assert_fault(raised.value, PAGE, LONG, errno.ENOSPC)
+        assert made[: len(WORDS)] == WORDS
+
+
 def test_store_works_when_there_is_room_again(disk: Path) -> None:
     other = disk / "other"
     other.write_bytes(bytes(ROOM - 2 * PAGE))

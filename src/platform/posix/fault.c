@@ -280,8 +280,9 @@ int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__
 int32_t mapio__fault_code(mapio__file file, bool store)
 {
     struct statvfs disk;
+    bool takes = file != MAPIO__NO_FILE && (store || mapio__loads_take_blocks((int)file));
     /* A file system that does not tell says that it has no blocks at all. */
-    bool told = store && file != MAPIO__NO_FILE && fstatvfs((int)file, &disk) == 0;
+    bool told = takes && fstatvfs((int)file, &disk) == 0;
     return told && disk.f_blocks > 0 && disk.f_bavail == 0 ? ENOSPC : EIO;
 }
 

@@ -13,6 +13,9 @@ bool mapio__block_device_length(uint64_t *length, int fd);
  * file system that cannot: that would undo other processes' stores. */
 int mapio__reserve_blocks(int fd, off_t offset, off_t length);
 
+/* Whether a load from a hole of a mapped file takes a block of its disk, as a store does. */
+bool mapio__loads_take_blocks(int fd);
+
 /* Waits until the disk itself has what was written to `file`, where the system's msync(2) alone
  * does not say so. `file` may be MAPIO__NO_FILE. */
 int mapio__file_settle(mapio__file file, mapio_error *error);

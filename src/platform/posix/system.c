@@ -13,7 +13,9 @@
 
 #ifdef __linux__
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/prctl.h>
+#include <sys/vfs.h>
 #endif
 
 #include "../../range.h"
@@ -80,6 +82,21 @@ bool mapio__block_device_length(uint64_t *length, int fd)
 bool mapio__block_device_length(uint64_t *length, int fd)
 {
     (void)length;
+    (void)fd;
+    return false;
+}
+#endif
+
+#ifdef __linux__
+/* tmpfs(5): its pages are its blocks, and a mapped hole has a page as soon as it is looked at. */
+bool mapio__loads_take_blocks(int fd)
+{
+    struct statfs disk;
+    return fstatfs(fd, &disk) == 0 && disk.f_type == TMPFS_MAGIC;
+}
+#else
+bool mapio__loads_take_blocks(int fd)
+{
     (void)fd;
     return false;
 }
