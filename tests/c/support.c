@@ -461,6 +461,11 @@ int code_of_refused_map(size_t length)
     return errno;
 }
 
+bool inside_qemu(void)
+{
+    return getenv("MAPIO_TEST_QEMU") != NULL;
+}
+
 bool inside_valgrind(void)
 {
     const char *preload = getenv("LD_PRELOAD");

@@ -161,6 +161,25 @@ size_t mapped_regions(void);
 /* What the system says (errno) of a plain map of `length` bytes of memory that it must refuse. */
 int code_of_refused_map(size_t length);
 
+/* True where the program runs under qemu-user: another processor's program on this system, with
+ * some system calls that do less. The wrapper in tests/processors/ says so. */
+bool inside_qemu(void);
+
+/* Leaves the test, under qemu-user, for a reason that lies there; the second one where qemu-user
+ * only acts as if pages had more bytes than the system's. */
+#define skip_inside_qemu(reason)                                                                   \
+    do {                                                                                           \
+        if (inside_qemu()) {                                                                       \
+            skip_because("qemu-user " reason);                                                     \
+        }                                                                                          \
+    } while (0)
+#define skip_on_acted_pages(reason)                                                                \
+    do {                                                                                           \
+        if (mapio_page_size() != 4096) {                                                           \
+            skip_inside_qemu("with larger pages than the system's " reason);                       \
+        }                                                                                          \
+    } while (0)
+
 /* True where the program runs inside valgrind, whose own books of memory differ in places. */
 bool inside_valgrind(void);
 

@@ -146,6 +146,11 @@ void poke(mapio_map *map, size_t offset, uint8_t byte)
     ((volatile uint8_t *)mapio_data(map))[offset] = byte;
 }
 
+void skip_without_pages_behind_a_file(void)
+{
+    skip_on_acted_pages("maps zeros, and no pages, behind the end of a file");
+}
+
 /* ---- another process that cuts ----------------------------------------------------------------
  */
 

@@ -58,6 +58,10 @@ void assert_damage(const mapio_map *map, uint64_t offset, size_t length);
 uint8_t peek(const mapio_map *map, size_t offset);
 void poke(mapio_map *map, size_t offset, uint8_t byte);
 
+/* Leaves the test where a page that is put back behind the end of its file is none of the file's,
+ * and so is not lost once more. */
+void skip_without_pages_behind_a_file(void);
+
 /* ---- another process that cuts ----------------------------------------------------------------
  */
 
