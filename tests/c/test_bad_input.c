@@ -12,13 +12,6 @@
 
 enum { LENGTH = 10000 };
 
-static const mapio_access accesses[] = {
-    MAPIO_ACCESS_DEFAULT,
-    MAPIO_ACCESS_READ,
-    MAPIO_ACCESS_WRITE,
-    MAPIO_ACCESS_COPY,
-};
-
 /* ---- descriptors ---- */
 
 /* A descriptor that is not open, or cannot be, is the system's EBADF. */
