@@ -296,7 +296,7 @@ void assert_file_untouched(const fixture *f, size_t length)
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
-const mapio_access accesses[4] = {
+const mapio_access all_accesses[4] = {
     MAPIO_ACCESS_DEFAULT,
     MAPIO_ACCESS_READ,
     MAPIO_ACCESS_WRITE,

@@ -107,7 +107,7 @@ void assert_file_untouched(const fixture *f, size_t length);
 /* ---- maps ------------------------------------------------------------------------------------ */
 
 /* Every access there is. */
-extern const mapio_access accesses[4];
+extern const mapio_access all_accesses[4];
 
 /* Options with these fields and the defaults in all others. */
 mapio_options options_of(mapio_access access, uint64_t offset, size_t length);

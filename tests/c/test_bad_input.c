@@ -47,8 +47,8 @@ static void assert_unmappable(int fd)
     mapio_map *map = NULL;
     mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
 
-    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
-        mapio_options options = options_of(accesses[i], 0, 0);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, 0);
 
         assert_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_INVALID);
     }
@@ -113,8 +113,8 @@ static void named_pipes_do_not_wait(void **state)
     skip_where_lengths_are_looked_at();
     assert_int_equal(mkfifo(f->path, 0600), 0);
     (void)alarm(30);
-    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
-        mapio_options options = options_of(accesses[i], 0, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, LENGTH);
 
         assert_status(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_INVALID);
         assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM,

@@ -248,8 +248,8 @@ static void empty_file_maps_to_empty_map(void **state)
     uint64_t size = 1;
 
     file_make(f, 0);
-    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
-        mapio_options options = options_of(accesses[i], 0, 0);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, 0);
 
         assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
         assert_empty(f->map);
@@ -319,12 +319,12 @@ static void anonymous_memory_has_access(void **state)
 {
     fixture *f = *state;
 
-    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
-        map_anonymous(f, accesses[i], LENGTH);
-        assert_int_equal(mapio_access_of(f->map), accesses[i]);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        map_anonymous(f, all_accesses[i], LENGTH);
+        assert_int_equal(mapio_access_of(f->map), all_accesses[i]);
         assert_map_filled(f->map, 0, LENGTH, 0);
         assert_status_or_ok(mapio_put_byte(f->map, 0, 1, &failure),
-                            accesses[i] == MAPIO_ACCESS_READ ? MAPIO_E_READONLY : MAPIO_OK);
+                            all_accesses[i] == MAPIO_ACCESS_READ ? MAPIO_E_READONLY : MAPIO_OK);
         map_close(f);
     }
 }

@@ -85,10 +85,10 @@ static void access_needs_the_descriptors_consent(void **state)
 
     file_make(f, LENGTH);
     fd = open(f->path, O_RDONLY | O_CLOEXEC);
-    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
-        mapio_options options = options_of(accesses[i], 0, 0);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, 0);
 
-        if (accesses[i] == MAPIO_ACCESS_READ || accesses[i] == MAPIO_ACCESS_COPY) {
+        if (all_accesses[i] == MAPIO_ACCESS_READ || all_accesses[i] == MAPIO_ACCESS_COPY) {
             assert_ok(mapio_open_fd(&f->map, fd, &options, &failure));
             assert_map_pattern(f->map, 0, LENGTH);
             map_close(f);
@@ -110,8 +110,8 @@ static void write_only_descriptor_is_refused(void **state)
 
     file_make(f, LENGTH);
     fd = open(f->path, O_WRONLY | O_CLOEXEC);
-    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
-        mapio_options options = options_of(accesses[i], 0, 0);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, 0);
 
         assert_system_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_SYSTEM, EACCES);
     }
