@@ -171,7 +171,7 @@ test-processors: $(VENV)/.ready-test ## run the C tests on other processors, mos
 	    done; if [ -n "$$failed" ]; then echo "failed on$$failed"; exit 1; fi
 
 # Fewer rounds than usual, and more time: each takes several times as long.
-FEWER = MAPIO_FAULT_ROUNDS=500
+FEWER = MAPIO_FAULT_ROUNDS=300
 test-on-%: build/%/build.ninja
 	@echo "== $*"
 	@$(FEWER) $(C_TEST) build/$* --timeout-multiplier 10

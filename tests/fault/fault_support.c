@@ -238,6 +238,11 @@ static void forget_handlers(void)
     (void)signal(SIGSEGV, SIG_DFL);
 }
 
+void end_if_hanging(unsigned seconds)
+{
+    (void)alarm(inside_qemu() ? 20 * seconds : seconds);
+}
+
 int fate_of(int (*work)(void *), void *argument)
 {
     const struct rlimit no_core = {0, 0};
@@ -247,7 +252,7 @@ int fate_of(int (*work)(void *), void *argument)
     assert_true(child >= 0);
     if (child == 0) {
         (void)setrlimit(RLIMIT_CORE, &no_core);
-        (void)alarm(30 + (unsigned)setting("MAPIO_FAULT_ROUNDS", 0) / 10);
+        end_if_hanging(30 + (unsigned)setting("MAPIO_FAULT_ROUNDS", 0) / 10);
         forget_handlers();
         _exit(work(argument));
     }

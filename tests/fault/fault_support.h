@@ -86,6 +86,10 @@ void linger(unsigned turns);
 
 /* ---- children -------------------------------------------------------------------------------- */
 
+/* Has the system end this process if it still runs after `seconds`, or long after under qemu-user:
+ * far more than it takes, so that nothing waits for what hangs. */
+void end_if_hanging(unsigned seconds);
+
 /* Runs `work` in a child process in which nobody handles SIGBUS, and which ends with what it
  * returns. The result is that, or minus the number of the signal that ended the child; it leaves
  * no core. Where the parent has made maps, the library knows of the handlers there. */

@@ -141,12 +141,13 @@ static int timer_jumps(void *unused)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
     const struct itimerspec never = {{0, 0}, {0, 0}};
+    int rounds = (int)setting("MAPIO_FAULT_ROUNDS", 1000);
     timer_t timer;
 
     (void)unused;
     child_check(own_make() == 0 && signal(SIGUSR1, jump_out) != SIG_ERR);
     child_check(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
-    for (volatile int round = 0; round < 1000; round = round + 1) {
+    for (volatile int round = 0; round < rounds; round = round + 1) {
         const struct itimerspec soon = {{0, 60000}, {0, 1000 + round % 100 * 500}};
         volatile const uint8_t *data = mapio_data(own);
 
@@ -187,7 +188,7 @@ static int all_is_usable(void *unused)
 
     (void)unused;
     child_check(bytes != NULL);
-    (void)alarm(20);
+    end_if_hanging(20);
     child_check(solid_write(files->fd, 0, page(PAGES)));
     child_check(mapio_get(bytes, own, 0, page(PAGES), NULL) == MAPIO_OK);
     child_check(is_solid(bytes, 0, page(PAGES)));
