@@ -25,8 +25,8 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-tsan test-bench fuzz lint format bench bench-record bench-calls \
-    install clean FORCE
+    test-mremap test-fault test-tsan test-processors test-bench fuzz lint format bench \
+    bench-record bench-calls install clean FORCE
 
 help: ## list the commands
 	@echo "make COMMAND, where COMMAND is one of"
@@ -58,6 +58,7 @@ $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 	@touch $@
 
 # One build of the C library for each purpose, each with its own options.
+PROCESSORS = i386 aarch64 armhf s390x
 build/demo/build.ninja: OPTIONS = -Dtests=disabled
 build/c/build.ninja: OPTIONS = -Dtests=enabled
 build/mremap/build.ninja: OPTIONS = -Dtests=enabled -Dmremap=false
@@ -69,6 +70,8 @@ build/fuzz/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dfuzz=en
 build/fuzz/build.ninja: export CC = clang
 build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
+$(PROCESSORS:%=build/%/build.ninja): OPTIONS = -Dtests=enabled $(CROSS)
+$(PROCESSORS:%=build/%/build.ninja): build/%/build.ninja: tests/processors/%.ini
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
 	@rm -rf build/$*
@@ -98,7 +101,7 @@ test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python pac
 
 test-all: ## run all of the tests below, too
 	@$(MAKE) test test-bench test-mremap test-valgrind test-asan test-fault test-tsan fuzz \
-	    test-interpreters
+	    test-processors test-interpreters
 
 test-interpreters: ## run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
@@ -160,6 +163,26 @@ bench-record: bench ## measure, and put the figures into README and bench/record
 test-bench: ## run the benchmark in small, whose answers are checked
 	@$(MAKE) bench BENCH_ARGS="--size 4M --rounds 1 --seconds 0.1"
 
+# tools/processors.py gets the compiler, qemu-user and cmocka; CROSS is what it tells Meson.
+test-processors: $(VENV)/.ready-test ## run the C tests on other processors, most of them under qemu-user
+	@failed=; for name in $(PROCESSORS); do \
+	    cross="$$($(PYTHON) tools/processors.py $$name)" || { echo "skipped: the C tests on $$name"; continue; }; \
+	    $(MAKE) test-on-$$name CROSS="$$cross" || failed="$$failed $$name"; \
+	    done; if [ -n "$$failed" ]; then echo "failed on$$failed"; exit 1; fi
+
+# Fewer rounds than usual, and more time: each takes several times as long.
+FEWER = MAPIO_FAULT_ROUNDS=300
+test-on-%: build/%/build.ninja
+	@echo "== $*"
+	@$(FEWER) $(C_TEST) build/$* --timeout-multiplier 10
+
+# The same programs once more, with pages of 64 KiB.
+test-on-aarch64: build/aarch64/build.ninja
+	@echo "== aarch64"
+	@$(FEWER) $(C_TEST) build/aarch64 --timeout-multiplier 10
+	@echo "== aarch64, pages of 64 KiB"
+	@$(FEWER) QEMU_PAGESIZE=65536 $(C_TEST) build/aarch64 --timeout-multiplier 10 --logbase testlog-64k
+
 bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
 	@$(IN_VENV) ninja --quiet -C build/bench $(foreach kind,called inlined,\
@@ -168,7 +191,8 @@ bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what
 
 # ---- keeping it tidy -------------------------------------------------------------------------
 
-C_FILES = $(shell find include src python/ext tests/c examples bench -name '*.[ch]')
+C_FILES = $(shell find include src python/ext tests/c tests/fault tests/processors examples bench \
+    -name '*.[ch]')
 # What is compiled here: not what is for other systems and processors.
 TIDY_FILES = $(shell find src python/ext -name '*.c' -not -path 'src/platform/windows/*' \
     -not -path 'src/search/neon.c' -not -path 'src/search/aarch64.c' -not -path 'src/search/any.c')

@@ -118,7 +118,7 @@ def needs(features: list[str]) -> list[Need]:
 
 
 def apt_install(packages: list[str]) -> None:
-    print("installing with apt-get:", *packages, flush=True)
+    print("installing with apt-get:", *packages, file=sys.stderr, flush=True)
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run([*apt, "update"], check=True, env=quiet)
@@ -134,8 +134,9 @@ def advice(missing: list[Need]) -> str:
     return f"{line}; install with your system's package manager"
 
 
-def system(features: list[str]) -> None:
-    missing = [need for need in needs(features) if not need.present()]
+def get(wanted: list[Need]) -> None:
+    """Installs what is missing, or exits and says what it is."""
+    missing = [need for need in wanted if not need.present()]
     packages = [package for need in missing for package in need.packages]
     if packages and os.geteuid() == 0 and shutil.which("apt-get"):
         apt_install(packages)
@@ -180,7 +181,7 @@ def main(arguments: list[str]) -> None:
     if sys.version_info < OLDEST:
         sys.exit(f"mapio needs Python 3.10 or newer; this is {sys.version.split()[0]}")
     if len(arguments) > 1 and arguments[0] == "system":
-        system(arguments[1:])
+        get(needs(arguments[1:]))
     elif len(arguments) > 2 and arguments[0] == "venv":
         venv(Path(arguments[1]).absolute(), arguments[2:])
     else:

@@ -1,6 +1,7 @@
 /* The kernels with NEON, which every 64-bit ARM processor has: a block is four vectors. */
 #include <arm_neon.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef uint8x16_t splat;

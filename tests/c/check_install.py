@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Installs a build into a folder of its own and builds a program with it, outside the tree.
 
-check_install.py BUILD PROGRAM.c VERSION COMPILER...
+check_install.py BUILD PROGRAM.c VERSION NM COMPILER...
 
-The program must build through pkg-config and run with the shared and with the static library. The
-shared library must have its soname, and export the public names and nothing else.
+The program must build through pkg-config and run with the shared and with the static library; what
+is for another processor, in the wrapper that MAPIO_EXE_WRAPPER names. The shared library must have
+its soname, and export the public names and nothing else.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def public_names(header: Path) -> set[str]:
     return set(declarations)
 
 
-def exported_names(library: Path) -> set[str]:
-    table = run("nm", "--dynamic", "--defined-only", "--format=posix", library)
+def exported_names(nm: str, library: Path) -> set[str]:
+    table = run(nm, "--dynamic", "--defined-only", "--format=posix", library)
     return {line.split()[0] for line in table.splitlines()}
 
 
@@ -60,33 +61,34 @@ def the_only(root: Path, pattern: str) -> Path:
     return path
 
 
-def check_library(root: Path, version: str) -> Path:
+def check_library(root: Path, version: str, nm: str) -> Path:
     shared = the_only(root, f"libmapio.so.{version}")
     soname = run("readelf", "--dynamic", shared)
     assert "soname: [libmapio.so.0]" in soname, soname
-    names, exported = public_names(the_only(root, "mapio.h")), exported_names(shared)
+    names, exported = public_names(the_only(root, "mapio.h")), exported_names(nm, shared)
     assert exported == names, f"exported or declared, and not both: {sorted(exported ^ names)}"
     return shared.parent
 
 
 def main() -> None:
-    build, program, version, *compiler = sys.argv[1:]
+    build, program, version, nm, *compiler = sys.argv[1:]
+    wrapper = shlex.split(os.environ.get("MAPIO_EXE_WRAPPER", ""))
     with tempfile.TemporaryDirectory() as folder:
         root, work = Path(folder, "root"), Path(folder, "work")
         work.mkdir()
         meson = shutil.which("meson") or "meson"
         run(meson, "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", root)
-        libraries = check_library(root, version)
+        libraries = check_library(root, version, nm)
         pc = the_only(root, "mapio.pc")
         assert pkg_config(pc, root, "--modversion") == [version]
 
         flags = pkg_config(pc, root, "--cflags", "--libs")
         run(*compiler, program, *flags, "-o", work / "shared")
-        shared = run(work / "shared", cwd=work, LD_LIBRARY_PATH=str(libraries))
+        shared = run(*wrapper, work / "shared", cwd=work, LD_LIBRARY_PATH=str(libraries))
 
         flags = pkg_config(pc, root, "--cflags")
         run(*compiler, program, *flags, libraries / "libmapio.a", "-o", work / "static")
-        static = run(work / "static", cwd=work)
+        static = run(*wrapper, work / "static", cwd=work)
         assert shared == static, (shared, static)
     print(shared, end="")
 

@@ -296,6 +296,13 @@ void assert_file_untouched(const fixture *f, size_t length)
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
+const mapio_access all_accesses[4] = {
+    MAPIO_ACCESS_DEFAULT,
+    MAPIO_ACCESS_READ,
+    MAPIO_ACCESS_WRITE,
+    MAPIO_ACCESS_COPY,
+};
+
 mapio_options options_of(mapio_access access, uint64_t offset, size_t length)
 {
     mapio_options options = MAPIO_OPTIONS_INIT;
@@ -459,6 +466,11 @@ int code_of_refused_map(size_t length)
 
     assert_ptr_equal(memory, MAP_FAILED);
     return errno;
+}
+
+bool inside_qemu(void)
+{
+    return getenv("MAPIO_TEST_QEMU") != NULL;
 }
 
 bool inside_valgrind(void)

@@ -106,6 +106,9 @@ void assert_file_untouched(const fixture *f, size_t length);
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
+/* Every access there is. */
+extern const mapio_access all_accesses[4];
+
 /* Options with these fields and the defaults in all others. */
 mapio_options options_of(mapio_access access, uint64_t offset, size_t length);
 
@@ -160,6 +163,25 @@ size_t mapped_regions(void);
 
 /* What the system says (errno) of a plain map of `length` bytes of memory that it must refuse. */
 int code_of_refused_map(size_t length);
+
+/* True where the program runs under qemu-user: another processor's program on this system, with
+ * some system calls that do less. The wrapper in tests/processors/ says so. */
+bool inside_qemu(void);
+
+/* Leaves the test, under qemu-user, for a reason that lies there; the second one where qemu-user
+ * only acts as if pages had more bytes than the system's. */
+#define skip_inside_qemu(reason)                                                                   \
+    do {                                                                                           \
+        if (inside_qemu()) {                                                                       \
+            skip_because("qemu-user " reason);                                                     \
+        }                                                                                          \
+    } while (0)
+#define skip_on_acted_pages(reason)                                                                \
+    do {                                                                                           \
+        if (mapio_page_size() != 4096) {                                                           \
+            skip_inside_qemu("with larger pages than the system's " reason);                       \
+        }                                                                                          \
+    } while (0)
 
 /* True where the program runs inside valgrind, whose own books of memory differ in places. */
 bool inside_valgrind(void);

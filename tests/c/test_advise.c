@@ -95,13 +95,14 @@ static void unknown_advice_is_refused(void **state)
 
     file_make(f, LENGTH);
     map_file(f, MAPIO_ACCESS_WRITE);
+    assert_fails(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_DONTNEED + 1, &failure),
+                 MAPIO_E_INVALID);
+    assert_fails(mapio_advise(f->map, 0, MAPIO_TO_END, INT32_MAX, &failure), MAPIO_E_INVALID);
+    skip_inside_qemu("takes every advice and does nothing");
     assert_system_fails(mapio_advise(f->map, 0, MAPIO_TO_END, 9999, &failure), MAPIO_E_SYSTEM,
                         EINVAL);
     assert_system_fails(mapio_advise(f->map, 0, MAPIO_TO_END, -1, &failure), MAPIO_E_SYSTEM,
                         EINVAL);
-    assert_fails(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_DONTNEED + 1, &failure),
-                 MAPIO_E_INVALID);
-    assert_fails(mapio_advise(f->map, 0, MAPIO_TO_END, INT32_MAX, &failure), MAPIO_E_INVALID);
 }
 
 /* Stores into private memory in front of the range survive DONTNEED, wherever in a page it

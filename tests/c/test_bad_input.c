@@ -12,13 +12,6 @@
 
 enum { LENGTH = 10000 };
 
-static const mapio_access accesses[] = {
-    MAPIO_ACCESS_DEFAULT,
-    MAPIO_ACCESS_READ,
-    MAPIO_ACCESS_WRITE,
-    MAPIO_ACCESS_COPY,
-};
-
 /* ---- descriptors ---- */
 
 /* A descriptor that is not open, or cannot be, is the system's EBADF. */
@@ -42,6 +35,11 @@ static void closed_descriptors(void **state)
     assert_null(map);
 }
 
+static void skip_where_lengths_are_looked_at(void)
+{
+    skip_on_acted_pages("refuses itself to map what has no length");
+}
+
 /* Neither a descriptor without a size nor one that has no memory can be mapped: without a length
  * there is nothing to map, with one the system says what is wrong. */
 static void assert_unmappable(int fd)
@@ -49,8 +47,8 @@ static void assert_unmappable(int fd)
     mapio_map *map = NULL;
     mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
 
-    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
-        mapio_options options = options_of(accesses[i], 0, 0);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, 0);
 
         assert_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_INVALID);
     }
@@ -64,6 +62,7 @@ static void pipes(void **state)
 {
     int ends[2];
 
+    skip_where_lengths_are_looked_at();
     (void)state;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_unmappable(ends[0]);
@@ -75,6 +74,7 @@ static void sockets(void **state)
 {
     int ends[2];
 
+    skip_where_lengths_are_looked_at();
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     assert_unmappable(ends[0]);
@@ -110,10 +110,11 @@ static void named_pipes_do_not_wait(void **state)
     fixture *f = *state;
     mapio_map *map = NULL;
 
+    skip_where_lengths_are_looked_at();
     assert_int_equal(mkfifo(f->path, 0600), 0);
     (void)alarm(30);
-    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
-        mapio_options options = options_of(accesses[i], 0, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, LENGTH);
 
         assert_status(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_INVALID);
         assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM,
@@ -131,6 +132,7 @@ static void devices(void **state)
     mapio_map *map = NULL;
     mapio_options some = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
 
+    skip_where_lengths_are_looked_at();
     assert_fails(mapio_open_path(&map, "/dev/null", NULL, &failure), MAPIO_E_INVALID);
     assert_fails(mapio_open_path(&map, "/dev/zero", NULL, &failure), MAPIO_E_INVALID);
     assert_system_fails(mapio_open_path(&map, "/dev/null", &some, &failure), MAPIO_E_SYSTEM,

@@ -208,6 +208,7 @@ static void address_space_limit_is_an_error(void **state)
 {
     fixture *f = *state;
 
+    skip_inside_qemu("does not limit a program's address space");
     if (address_space_in_use() > UINT64_C(1) << 36) {
         skip_because("this process uses too much address space to limit it");
     }

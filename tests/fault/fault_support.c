@@ -146,6 +146,11 @@ void poke(mapio_map *map, size_t offset, uint8_t byte)
     ((volatile uint8_t *)mapio_data(map))[offset] = byte;
 }
 
+void skip_without_pages_behind_a_file(void)
+{
+    skip_on_acted_pages("maps zeros, and no pages, behind the end of a file");
+}
+
 /* ---- another process that cuts ----------------------------------------------------------------
  */
 
@@ -233,6 +238,11 @@ static void forget_handlers(void)
     (void)signal(SIGSEGV, SIG_DFL);
 }
 
+void end_if_hanging(unsigned seconds)
+{
+    (void)alarm(inside_qemu() ? 20 * seconds : seconds);
+}
+
 int fate_of(int (*work)(void *), void *argument)
 {
     const struct rlimit no_core = {0, 0};
@@ -242,7 +252,7 @@ int fate_of(int (*work)(void *), void *argument)
     assert_true(child >= 0);
     if (child == 0) {
         (void)setrlimit(RLIMIT_CORE, &no_core);
-        (void)alarm(30 + (unsigned)setting("MAPIO_FAULT_ROUNDS", 0) / 10);
+        end_if_hanging(30 + (unsigned)setting("MAPIO_FAULT_ROUNDS", 0) / 10);
         forget_handlers();
         _exit(work(argument));
     }

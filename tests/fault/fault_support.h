@@ -58,6 +58,10 @@ void assert_damage(const mapio_map *map, uint64_t offset, size_t length);
 uint8_t peek(const mapio_map *map, size_t offset);
 void poke(mapio_map *map, size_t offset, uint8_t byte);
 
+/* Leaves the test where a page that is put back behind the end of its file is none of the file's,
+ * and so is not lost once more. */
+void skip_without_pages_behind_a_file(void);
+
 /* ---- another process that cuts ----------------------------------------------------------------
  */
 
@@ -81,6 +85,10 @@ void cutter_wait(const cutter *c);
 void linger(unsigned turns);
 
 /* ---- children -------------------------------------------------------------------------------- */
+
+/* Has the system end this process if it still runs after `seconds`, or long after under qemu-user:
+ * far more than it takes, so that nothing waits for what hangs. */
+void end_if_hanging(unsigned seconds);
 
 /* Runs `work` in a child process in which nobody handles SIGBUS, and which ends with what it
  * returns. The result is that, or minus the number of the signal that ended the child; it leaves

@@ -339,6 +339,7 @@ static void eight_maps(void **state)
     work_function *const works[THREADS] = {work_reading, work_reading, work_storing, work_looking,
                                            work_reading, work_looking, work_looking, work_reading};
 
+    skip_without_pages_behind_a_file();
     for (size_t i = 0; i < THREADS; i++) {
         desk_open(&desks[i], *state, i, i % 2 == 1);
     }
@@ -356,6 +357,7 @@ static void one_map(void **state)
     desk desks[THREADS];
     work_function *works[THREADS];
 
+    skip_without_pages_behind_a_file();
     desk_open(&desks[0], *state, 0, true);
     for (size_t i = 0; i < THREADS; i++) {
         desks[i] = desks[0];
@@ -374,6 +376,7 @@ static void one_map_handed_out(void **state)
     desk desks[4];
     work_function *const works[4] = {work_looking, work_reading, work_reading, work_reading};
 
+    skip_without_pages_behind_a_file();
     desk_open(&desks[0], *state, 0, true);
     for (size_t i = 1; i < COUNT_OF(desks); i++) {
         desks[i] = desks[0];
@@ -392,6 +395,7 @@ static void maps_come_and_go(void **state)
     work_function *const works[THREADS] = {work_opening, work_reading, work_opening, work_looking,
                                            work_opening, work_reading, work_opening, work_opening};
 
+    skip_without_pages_behind_a_file();
     for (size_t i = 0; i < THREADS; i++) {
         desk_open(&desks[i], *state, i, i % 2 == 1);
     }

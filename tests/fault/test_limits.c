@@ -147,6 +147,9 @@ static void nearly_out_of_mappings(void **state)
     if (inside_valgrind()) {
         skip_because("valgrind has fewer mappings than the system");
     }
+    if (sizeof(size_t) < sizeof(uint64_t)) {
+        skip_inside_qemu("keeps all addresses of 32 bits mapped: what is unmapped makes no room");
+    }
     file_solid(*state, PAGES * mapio_page_size());
     assert_survives(*state, PAGES * mapio_page_size(), few_mappings);
 }
@@ -164,6 +167,7 @@ static void file_longer_than_memory(void **state)
     uint64_t terabyte = UINT64_C(1) << 40;
 
     skip_on_32_bit();
+    skip_inside_qemu("keeps a note of each page, and has no room for a terabyte of them");
     file_solid(f, PAGES * mapio_page_size());
     if (ftruncate(f->fd, (off_t)terabyte) != 0) {
         skip_because("the file system has no files of a terabyte");

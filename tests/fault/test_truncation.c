@@ -416,6 +416,7 @@ static void every_operation(void **state)
     attempt a = {0};
     size_t rounds = setting("MAPIO_FAULT_ROUNDS", ROUNDS);
 
+    skip_without_pages_behind_a_file();
     start(&w, f);
     a.bytes = malloc(w.file);
     assert_non_null(a.bytes);
@@ -482,6 +483,7 @@ static void resizing(void **state)
 {
     world w;
 
+    skip_without_pages_behind_a_file();
     start(&w, *state);
     resize_rounds(&w, MAP_SHARED);
     resize_rounds(&w, MAP_PRIVATE);

@@ -1,0 +1,135 @@
+#include "signal_support.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- what a child has ---- */
+
+fixture *files;
+volatile uint8_t *foreign;
+mapio_map *own;
+volatile sig_atomic_t calls;
+volatile sig_atomic_t flaw;
+struct sigaction previous;
+
+size_t page(size_t count)
+{
+    return count * mapio_page_size();
+}
+
+int foreign_make(void)
+{
+    char path[400];
+    void *base = NULL;
+    int fd = -1;
+
+    (void)snprintf(path, sizeof(path), "%s/foreign", files->directory);
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    child_check(fd >= 0 && ftruncate(fd, (off_t)page(1)) == 0);
+    base = mmap(NULL, page(1), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    child_check(base != MAP_FAILED && ftruncate(fd, 0) == 0 && close(fd) == 0);
+    foreign = base;
+    return 0;
+}
+
+int own_make(void)
+{
+    child_check(solid_write(files->fd, 0, page(PAGES)));
+    child_check(mapio_open_path(&own, files->path, NULL, NULL) == MAPIO_OK);
+    return 0;
+}
+
+int own_fault(void)
+{
+    uint8_t byte = 0;
+
+    child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
+    child_check(mapio_get_byte(&byte, own, page(2), NULL) == MAPIO_E_FAULT);
+    child_check(solid_write(files->fd, 0, page(PAGES)));
+    child_check(mapio_get_byte(&byte, own, page(2), NULL) == MAPIO_OK);
+    child_check(byte == solid_byte(page(2)));
+    return 0;
+}
+
+int touch_foreign(void)
+{
+    return foreign[5];
+}
+
+/* ---- the application's handlers ---- */
+
+void note(bool good)
+{
+    calls = calls + 1;
+    if (!good) {
+        flaw = flaw + 1;
+    }
+}
+
+void note_and_stop_loops(void)
+{
+    note(true);
+    if (calls > 10) {
+        _exit(77);
+    }
+}
+
+int install(void (*plain)(int), void (*full)(int, siginfo_t *, void *), int flags, int mask)
+{
+    struct sigaction action = {.sa_flags = flags};
+
+    (void)sigemptyset(&action.sa_mask);
+    if (mask != 0) {
+        (void)sigaddset(&action.sa_mask, mask);
+    }
+    if (full != NULL) {
+        action.sa_flags |= SA_SIGINFO;
+        action.sa_sigaction = full;
+    } else {
+        action.sa_handler = plain;
+    }
+    child_check(sigaction(SIGBUS, &action, &previous) == 0);
+    return 0;
+}
+
+/* ---- each in its child ---- */
+
+static const signal_case *current_case;
+
+static void has_its_fate(void **state)
+{
+    int fate = 0;
+
+    files = *state;
+    file_solid(files, page(PAGES));
+    fate = fate_of(current_case->work, NULL);
+    if (fate != (current_case->dies ? -SIGBUS : 0)) {
+        fail_msg("%s: ended with %d", current_case->name, fate);
+    }
+}
+
+static bool is_wanted(const char *name, int count, char **words)
+{
+    bool wanted = count == 0;
+
+    for (int i = 0; i < count; i++) {
+        wanted = wanted || strstr(name, words[i]) != NULL;
+    }
+    return wanted;
+}
+
+int run_signal_cases(const signal_case *cases, size_t count, int words, char **arguments)
+{
+    const struct CMUnitTest test[] = {with_fixture(has_its_fate)};
+    int failed = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        current_case = &cases[i];
+        if (is_wanted(cases[i].name, words - 1, arguments + 1)) {
+            failed += cmocka_run_group_tests_name(cases[i].name, test, NULL, NULL) != 0;
+        }
+    }
+    return failed;
+}

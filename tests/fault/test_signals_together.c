@@ -1,0 +1,266 @@
+/* Good manners in company: handlers that hand on to each other, handlers that jump out of the
+ * library's, and fork. Each test is a child process. */
+#include "signal_support.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- handlers that hand on ------------------------------------------------------------------- */
+
+/* Hands on what it gets to whom it found, by a call. */
+static void chain_by_call(int number, siginfo_t *info, void *context)
+{
+    note_and_stop_loops();
+    if ((previous.sa_flags & SA_SIGINFO) != 0) {
+        previous.sa_sigaction(number, info, context);
+    } else {
+        (void)signal(number, SIG_DFL);
+    }
+}
+
+/* The same as Python's faulthandler: puts back whom it found and raises the signal once more. */
+static void chain_by_raise(int number)
+{
+    note_and_stop_loops();
+    (void)sigaction(number, &previous, NULL);
+    (void)raise(number);
+}
+
+/* As crash reporters do: puts back whom it found, and has the access done again. */
+static void chain_by_return(int number)
+{
+    note_and_stop_loops();
+    (void)sigaction(number, &previous, NULL);
+}
+
+/* Without another map, it is the application's own handler that is called, and it hands on. */
+static int after_ours_chains(void *unused)
+{
+    (void)unused;
+    child_check(own_make() == 0);
+    child_check(install(NULL, chain_by_call, 0, 0) == 0);
+    child_check(own_fault() == 0);
+    child_check(calls > 0 && flaw == 0);
+    return 0;
+}
+
+/* Installed before and after ours, any number of times, it is called and the process then dies. */
+static int chained(void (*plain)(int), void (*full)(int, siginfo_t *, void *), int flags)
+{
+    mapio_map *another = NULL;
+
+    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(install(plain, full, flags, 0) == 0);
+    child_check(mapio_open_path(&another, files->path, NULL, NULL) == MAPIO_OK);
+    child_check(own_fault() == 0 && calls == 0);
+    (void)touch_foreign();
+    return 79;
+}
+
+static int chained_by_call(void *unused)
+{
+    (void)unused;
+    return chained(NULL, chain_by_call, 0);
+}
+
+static int chained_by_call_nodefer(void *unused)
+{
+    (void)unused;
+    return chained(NULL, chain_by_call, SA_NODEFER);
+}
+
+static int chained_by_raise(void *unused)
+{
+    (void)unused;
+    return chained(chain_by_raise, NULL, SA_NODEFER);
+}
+
+static int chained_by_return(void *unused)
+{
+    (void)unused;
+    return chained(chain_by_return, NULL, 0);
+}
+
+static int chained_before_ours(void *unused)
+{
+    (void)unused;
+    child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
+    child_check(foreign_make() == 0 && own_make() == 0);
+    (void)touch_foreign();
+    return 79;
+}
+
+/* Installed after ours with no map made since: it has the signal, and raises it for us. */
+static int chained_without_a_claim(void *unused)
+{
+    (void)unused;
+    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
+    (void)touch_foreign();
+    return 79;
+}
+
+/* An application that takes the signal again and again, and a library that takes it back. */
+static int taken_often(void *unused)
+{
+    (void)unused;
+    child_check(foreign_make() == 0 && own_make() == 0);
+    for (int i = 0; i < 2000; i++) {
+        mapio_map *another = NULL;
+        struct sigaction first = previous;
+
+        child_check(install(NULL, chain_by_call, 0, 0) == 0);
+        previous = i == 0 ? previous : first;
+        child_check(mapio_open_path(&another, files->path, NULL, NULL) == MAPIO_OK);
+        child_check(mapio_close(another, NULL) == MAPIO_OK);
+    }
+    child_check(own_fault() == 0 && calls == 0);
+    (void)touch_foreign();
+    return 79;
+}
+
+/* ---- other signals, and fork ----------------------------------------------------------------- */
+
+static atomic_bool enough;
+static sigjmp_buf way_out;
+
+static void jump_out(int number)
+{
+    (void)number;
+    siglongjmp(way_out, 1);
+}
+
+/* Another signal's handler that jumps out of whatever it interrupts, again and again, while pages
+ * of handed-out memory are lost: the map works afterwards. */
+static int timer_jumps(void *unused)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    const struct itimerspec never = {{0, 0}, {0, 0}};
+    int rounds = (int)setting("MAPIO_FAULT_ROUNDS", 1000);
+    timer_t timer;
+
+    (void)unused;
+    child_check(own_make() == 0 && signal(SIGUSR1, jump_out) != SIG_ERR);
+    child_check(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+    for (volatile int round = 0; round < rounds; round = round + 1) {
+        const struct itimerspec soon = {{0, 60000}, {0, 1000 + round % 100 * 500}};
+        volatile const uint8_t *data = mapio_data(own);
+
+        child_check(solid_write(files->fd, 0, page(PAGES)));
+        child_check(mapio_clear_damage(own, NULL) == MAPIO_OK);
+        child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
+        if (sigsetjmp(way_out, 1) == 0) {
+            child_check(timer_settime(timer, 0, &soon, NULL) == 0);
+            for (size_t i = page(PAGES) - 1; data[i] == 0; i -= 256) {
+            }
+            for (;;) {
+                linger(1000);
+            }
+        }
+        child_check(timer_settime(timer, 0, &never, NULL) == 0);
+    }
+    child_check(timer_delete(timer) == 0);
+    child_check(solid_write(files->fd, 0, page(PAGES)));
+    child_check(mapio_clear_damage(own, NULL) == MAPIO_OK);
+    return own_fault();
+}
+
+static void *lose_and_restore(void *unused)
+{
+    uint8_t byte = 0;
+
+    while (!atomic_load(&enough)) {
+        (void)mapio_get_byte(&byte, own, page(PAGES - 1), NULL);
+    }
+    return unused;
+}
+
+/* In the child of the child: only this thread, and the map in whatever state the other one left it.
+ */
+static int all_is_usable(void *unused)
+{
+    uint8_t *bytes = malloc(page(PAGES));
+
+    (void)unused;
+    child_check(bytes != NULL);
+    end_if_hanging(20);
+    child_check(solid_write(files->fd, 0, page(PAGES)));
+    child_check(mapio_get(bytes, own, 0, page(PAGES), NULL) == MAPIO_OK);
+    child_check(is_solid(bytes, 0, page(PAGES)));
+    free(bytes);
+    return own_fault();
+}
+
+/* Forks while another thread loses pages and puts them back. */
+static int forks_during_faults(void *unused)
+{
+    size_t rounds = setting("MAPIO_FAULT_ROUNDS", 1000);
+
+    (void)unused;
+    child_check(own_make() == 0);
+    for (size_t i = 0; i < rounds; i++) {
+        pthread_t thread;
+        int go[2];
+        int status = 0;
+        pid_t child = 0;
+
+        child_check(ftruncate(files->fd, (off_t)page(1)) == 0 && pipe(go) == 0);
+        atomic_store(&enough, false);
+        child_check(pthread_create(&thread, NULL, lose_and_restore, NULL) == 0);
+        linger((unsigned)(i % 50) * 100);
+        child = fork();
+        if (child == 0) {
+            char told = 0;
+
+            _exit(read(go[0], &told, 1) == 1 ? all_is_usable(NULL) : 1);
+        }
+        atomic_store(&enough, true);
+        child_check(pthread_join(thread, NULL) == 0);
+        child_check(write(go[1], "x", 1) == 1 && close(go[0]) == 0 && close(go[1]) == 0);
+        child_check(waitpid(child, &status, 0) == child);
+        child_check(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    return 0;
+}
+
+/* A child handles its own losses with the parent's handler. */
+static int child_of_fork(void *unused)
+{
+    int status = 0;
+    pid_t child = 0;
+
+    (void)unused;
+    child_check(own_make() == 0 && own_fault() == 0);
+    child = fork();
+    if (child == 0) {
+        _exit(own_fault());
+    }
+    child_check(waitpid(child, &status, 0) == child && status == 0);
+    return own_fault();
+}
+
+/* ---- each in its child ---- */
+
+static const signal_case cases[] = {
+    {"handler after ours hands on", after_ours_chains, false},
+    {"hands on by a call", chained_by_call, true},
+    {"hands on by a call, SA_NODEFER", chained_by_call_nodefer, true},
+    {"hands on by raise", chained_by_raise, true},
+    {"hands on by return", chained_by_return, true},
+    {"hands on by raise, before ours", chained_before_ours, true},
+    {"hands on by raise, no map since", chained_without_a_claim, true},
+    {"taken again and again", taken_often, true},
+    {"a timer's handler jumps", timer_jumps, false},
+    {"fork during faults", forks_during_faults, false},
+    {"child of fork", child_of_fork, false},
+};
+
+int main(int count, char **arguments)
+{
+    return run_signal_cases(cases, COUNT_OF(cases), count, arguments);
+}

@@ -1,0 +1,145 @@
+"""Gets what it takes to build and test for another processor.
+
+    processors.py NAME    prints Meson's arguments for a build for NAME, after having got all of it
+
+The compiler and qemu-user come as packages of the system; cmocka is Debian's for the processor,
+unpacked into build/sysroot/ by an apt of its own: the system learns of no other architecture.
+Where something cannot be had, says so in one line and exits with 1.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import setup
+
+ROOT = Path(__file__).resolve().parent.parent
+SYSROOTS = ROOT / "build" / "sysroot"
+MACHINES = ROOT / "tests" / "processors"
+PACKAGES = ["libcmocka0", "libcmocka-dev"]
+
+
+class Processor(NamedTuple):
+    """A processor: Debian's name of it, and how its compiler and its emulator are called."""
+
+    debian: str
+    compiler: list[str]
+    packages: list[str]
+    qemu: str
+
+
+def cross(debian: str, triplet: str, qemu: str) -> Processor:
+    packages = [f"gcc-{triplet}", f"libc6-dev-{debian}-cross"]
+    return Processor(debian, [f"{triplet}-gcc"], packages, qemu)
+
+
+PROCESSORS = {
+    # gcc-12-multilib: gcc-multilib does not go beside the cross compilers.
+    "i386": Processor("i386", ["gcc", "-m32"], ["gcc-12-multilib", "libc6-dev-i386"], "qemu-i386"),
+    "aarch64": cross("arm64", "aarch64-linux-gnu", "qemu-aarch64"),
+    "armhf": cross("armhf", "arm-linux-gnueabihf", "qemu-arm"),
+    "s390x": cross("s390x", "s390x-linux-gnu", "qemu-s390x"),
+}
+
+
+def links(processor: Processor, output: str = os.devnull) -> bool:
+    """Whether a program can be built; it is left in `output`."""
+    command = [*processor.compiler, "-x", "c", "-", "-o", output]
+    if not shutil.which(command[0]):
+        return False
+    source = "#include <errno.h>\nint main(void) { return errno; }"
+    if "-m32" in command:
+        command[1:1] = ["-idirafter", "/usr/include/x86_64-linux-gnu"]
+    result = subprocess.run(
+        command, input=source, text=True, stderr=subprocess.DEVNULL, check=False
+    )
+    return result.returncode == 0
+
+
+def runs_here(processor: Processor) -> bool:
+    """Whether this machine runs the processor's programs by itself, and has a compiler for them."""
+    if processor.compiler[0] != "gcc":
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        program = str(Path(folder, "program"))
+        return links(processor, program) and subprocess.run([program], check=False).returncode == 0
+
+
+# ---- Debian's packages for another processor --------------------------------------------------
+
+
+def apt_configuration(folder: Path, architecture: str) -> str:
+    """An apt that knows the system's sources and keys, and nothing else of the system."""
+    return f"""
+        Dir::State "{folder}";
+        Dir::State::lists "{folder}/lists";
+        Dir::State::status "{folder}/status";
+        Dir::Cache "{folder}/cache";
+        APT::Architecture "{architecture}";
+        #clear APT::Architectures;
+        APT::Architectures {{ "{architecture}"; }};
+        APT::Sandbox::User "root";
+        Acquire::Languages "none";
+        """
+
+
+def download(folder: Path, architecture: str) -> list[Path]:
+    for name in ("lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True)
+    (folder / "status").touch()
+    configuration = folder / "apt.conf"
+    configuration.write_text(apt_configuration(folder, architecture))
+    environment = {**os.environ, "APT_CONFIG": str(configuration)}
+    apt = ["apt-get", "-qq"]
+    # A source that fails need not be the one that has the packages.
+    subprocess.run([*apt, "update"], env=environment, stderr=subprocess.DEVNULL, check=False)
+    subprocess.run([*apt, "download", *PACKAGES], env=environment, cwd=folder, check=True)
+    return sorted(folder.glob("*.deb"))
+
+
+def sysroot(architecture: str) -> None:
+    """Unpacks the packages into build/sysroot/ARCHITECTURE, whole or not at all."""
+    target = SYSROOTS / architecture
+    if target.exists():
+        return
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        sys.exit("missing: cmocka for another processor, which is taken from Debian's packages")
+    print(f"unpacking cmocka for {architecture}", file=sys.stderr)
+    SYSROOTS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=SYSROOTS, prefix=".new-") as folder:
+        root = Path(folder, "root")
+        for package in download(Path(folder, "apt").absolute(), architecture):
+            subprocess.run(["dpkg-deb", "-x", str(package), str(root)], check=True)
+        root.rename(target)
+
+
+# ---- all of it ---------------------------------------------------------------------------------
+
+
+def prepare(name: str) -> list[str]:
+    processor = PROCESSORS[name]
+    compiler = setup.Need(f"a C compiler for {name}", lambda: links(processor), processor.packages)
+    emulator = setup.Need("qemu-user", lambda: bool(shutil.which(processor.qemu)), ["qemu-user"])
+    setup.get([compiler])
+    files = [MACHINES / f"{name}.ini"]
+    if not runs_here(processor):
+        setup.get([emulator])
+        files += [path for path in [MACHINES / f"{name}-qemu.ini"] if path.exists()]
+    sysroot(processor.debian)
+    return [f"--cross-file={file}" for file in files]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in PROCESSORS:
+        sys.exit(__doc__)
+    try:
+        print(*prepare(sys.argv[1]))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"failed: {shlex.join(error.cmd)}")
