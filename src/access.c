@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "internal.h"
+#include "scan.h"
 
-enum { PIECE = 1 << 20, BOUNCE = 8192 };
+enum { PIECE = MAPIO__PIECE, BOUNCE = 8192 };
 
 static size_t piece(size_t length, size_t done)
 {
@@ -42,11 +43,14 @@ static int copy_out(void *buffer, const mapio_map *map, size_t offset, size_t le
                     mapio_error *error)
 {
     mapio__guard guard;
+    mapio__scan scan;
     const mapio__touch touch = {offset, length, false};
     int status = mapio__guard_begin(&guard, map, touch, error);
+    mapio__scan_begin(&scan, map, offset, offset + length, true);
     for (size_t done = 0; done < length && status == MAPIO_OK; done += PIECE) {
+        mapio__scan_next(&scan, done);
         memcpy((uint8_t *)buffer + done, map->data + offset + done, piece(length, done));
-        status = mapio__guard_check(&guard, touch, error);
+        status = mapio__scan_check(&guard, touch, length - done <= PIECE, error);
     }
     return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
@@ -55,11 +59,14 @@ static int copy_in(mapio_map *map, size_t offset, const void *buffer, size_t len
                    mapio_error *error)
 {
     mapio__guard guard;
+    mapio__scan scan;
     const mapio__touch touch = {offset, length, true};
     int status = mapio__guard_begin(&guard, map, touch, error);
+    mapio__scan_begin(&scan, map, offset, offset + length, true);
     for (size_t done = 0; done < length && status == MAPIO_OK; done += PIECE) {
+        mapio__scan_next(&scan, done);
         memcpy(map->data + offset + done, (const uint8_t *)buffer + done, piece(length, done));
-        status = mapio__guard_check(&guard, touch, error);
+        status = mapio__scan_check(&guard, touch, length - done <= PIECE, error);
     }
     return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
@@ -67,13 +74,22 @@ static int copy_in(mapio_map *map, size_t offset, const void *buffer, size_t len
 static int set(mapio_map *map, size_t offset, size_t length, uint8_t byte, mapio_error *error)
 {
     mapio__guard guard;
+    mapio__scan scan;
     const mapio__touch touch = {offset, length, true};
     int status = mapio__guard_begin(&guard, map, touch, error);
+    mapio__scan_begin(&scan, map, offset, offset + length, true);
     for (size_t done = 0; done < length && status == MAPIO_OK; done += PIECE) {
+        mapio__scan_next(&scan, done);
         memset(map->data + offset + done, byte, piece(length, done));
-        status = mapio__guard_check(&guard, touch, error);
+        status = mapio__scan_check(&guard, touch, length - done <= PIECE, error);
     }
     return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
+}
+
+/* Bytes from one to the next, in whichever direction. */
+static size_t stride_of(int64_t step)
+{
+    return step > 0 ? (size_t)step : (size_t)0 - (size_t)step;
 }
 
 /* What `count` bytes that lie `step` apart touch; they are inside the map. */
@@ -82,40 +98,60 @@ static mapio__touch strided_touch(bool store, size_t offset, int64_t step, size_
     if (count == 0) {
         return (mapio__touch){offset, 0, store};
     }
-    size_t span = (count - 1) * (step > 0 ? (size_t)step : (size_t)0 - (size_t)step);
+    size_t span = (count - 1) * stride_of(step);
     return (mapio__touch){step > 0 ? offset : offset - span, span + 1, store};
+}
+
+/* Only where every page is touched is it one scan of the whole. */
+static void strided_scan(mapio__scan *scan, const mapio_map *map, mapio__touch touch, int64_t step)
+{
+    size_t length = stride_of(step) <= mapio__page_size() ? touch.length : 0;
+    mapio__scan_begin(scan, map, touch.offset, touch.offset + length, step > 0);
+}
+
+/* Where the piece that begins with the byte of this number ends: as many as a piece has room for,
+ * spread out as they are. */
+static size_t strided_piece_end(size_t first, int64_t step, size_t count)
+{
+    return first + (size_t)mapio__min(PIECE / stride_of(step) + 1, count - first);
 }
 
 static int gather(uint8_t *buffer, const mapio_map *map, size_t offset, int64_t step, size_t count,
                   mapio_error *error)
 {
     mapio__guard guard;
+    mapio__scan scan;
     const uint8_t *mapped = map->data + offset;
     const mapio__touch touch = strided_touch(false, offset, step, count);
     int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status != MAPIO_OK) {
-        return status;
+    strided_scan(&scan, map, touch, step);
+    for (size_t i = 0; i < count && status == MAPIO_OK;) {
+        mapio__scan_next(&scan, i * stride_of(step));
+        for (size_t end = strided_piece_end(i, step, count); i < end; i++) {
+            buffer[i] = mapped[(ptrdiff_t)i * (ptrdiff_t)step];
+        }
+        status = mapio__scan_check(&guard, touch, i == count, error);
     }
-    for (size_t i = 0; i < count; i++) {
-        buffer[i] = mapped[(ptrdiff_t)i * (ptrdiff_t)step];
-    }
-    return mapio__guard_end(guard, touch, error);
+    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
 
 static int scatter(mapio_map *map, size_t offset, int64_t step, const uint8_t *buffer, size_t count,
                    mapio_error *error)
 {
     mapio__guard guard;
+    mapio__scan scan;
     uint8_t *mapped = map->data + offset;
     const mapio__touch touch = strided_touch(true, offset, step, count);
     int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status != MAPIO_OK) {
-        return status;
+    strided_scan(&scan, map, touch, step);
+    for (size_t i = 0; i < count && status == MAPIO_OK;) {
+        mapio__scan_next(&scan, i * stride_of(step));
+        for (size_t end = strided_piece_end(i, step, count); i < end; i++) {
+            mapped[(ptrdiff_t)i * (ptrdiff_t)step] = buffer[i];
+        }
+        status = mapio__scan_check(&guard, touch, i == count, error);
     }
-    for (size_t i = 0; i < count; i++) {
-        mapped[(ptrdiff_t)i * (ptrdiff_t)step] = buffer[i];
-    }
-    return mapio__guard_end(guard, touch, error);
+    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
 
 /* Both maps under guard: `length` bytes from the start of one to the start of the other. */

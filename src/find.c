@@ -1,5 +1,6 @@
 /* Searching a map: the range, then the kernels, piece after piece. */
 #include "internal.h"
+#include "scan.h"
 #include "search/search.h"
 
 /* The places [from, to) at which a needle may begin. */
@@ -19,7 +20,7 @@ typedef struct hunt {
     size_t last;            /* backward: the match, or MAPIO__NOWHERE */
 } hunt;
 
-enum { PIECE = 1 << 20 };
+enum { PIECE = MAPIO__PIECE };
 
 /* How many places a piece has: many more than the bytes that two pieces share. */
 static size_t piece_size(size_t m)
@@ -69,32 +70,6 @@ static bool is_over(const hunt *h)
            h->matches.found == h->matches.capacity;
 }
 
-/* Asks whoever opened the map whether to go on; that is no access. */
-static int ask_to_go_on(const mapio_map *map, mapio_error *error)
-{
-    if (map->check == NULL) {
-        return MAPIO_OK;
-    }
-    mapio__guard_leave();
-    bool stop = map->check(map->check_context) != 0;
-    mapio__guard_enter(map);
-    return stop ? mapio__fail(error, MAPIO_E_INTERRUPTED) : MAPIO_OK;
-}
-
-/* After a piece. */
-static int check_piece(mapio__guard *guard, mapio__touch touch, bool over, mapio_error *error)
-{
-    int status = mapio__guard_check(guard, touch, error);
-    if (status != MAPIO_OK || over) {
-        return status;
-    }
-    status = ask_to_go_on(guard->map, error);
-    if (status != MAPIO_OK) {
-        mapio__guard_leave();
-    }
-    return status;
-}
-
 /* Piece after piece, until the search is over or a page was lost. */
 static int hunt_guarded(hunt *h, mapio_error *error)
 {
@@ -106,16 +81,20 @@ static int hunt_guarded(hunt *h, mapio_error *error)
         mapio__overlaps(map, h->pattern.bytes, h->pattern.length)
             ? mapio__hull(map, h->pattern.bytes, h->pattern.length, map->data + h->left.from, n)
             : (mapio__touch){h->left.from, n, false};
+    const places all = h->left;
+    mapio__scan scan;
     mapio__guard guard;
+    mapio__scan_begin(&scan, map, all.from, all.from + n, h->forward);
     int status = mapio__guard_begin(&guard, map, touch, error);
     if (status == MAPIO_OK) {
         mapio__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
     }
     bool over = false;
     while (status == MAPIO_OK && !over) {
+        mapio__scan_next(&scan, h->forward ? h->left.from - all.from : all.to - h->left.to);
         search_piece(h, take_piece(h, size));
         over = is_over(h);
-        status = check_piece(&guard, touch, over, error);
+        status = mapio__scan_check(&guard, touch, over, error);
     }
     return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }

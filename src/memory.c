@@ -1,7 +1,14 @@
-/* What the system is told about a map's memory: flush, advise, name. */
+/* What the system is told about a map's memory, flush, advise, name, and about other memory:
+ * prepare.
+ */
 #include <string.h>
 
 #include "internal.h"
+
+/* Memory so long has a whole huge page of 2 MiB inside, wherever it begins. A copy into fresh
+ * memory, with its release, goes at 2.7 GB/s without and 4.8 with one, at 64 MiB 2.4 and 10.4
+ * (docs/architecture has the table). */
+enum { LEAST_TO_PREPARE = 4 << 20 };
 
 /* The part of a map that a range means: MAPIO_TO_END resolved. */
 static int range_resolve(size_t *length, const mapio_map *map, uint64_t offset, size_t wanted,
@@ -88,6 +95,13 @@ int mapio_set_name(mapio_map *map, const char *name, mapio_error *error)
         return mapio__fail(error, MAPIO_E_INVALID);
     }
     return map->view.base == NULL ? MAPIO_OK : mapio__view_set_name(&map->view, name, error);
+}
+
+void mapio_prepare(void *memory, size_t length)
+{
+    if (length >= LEAST_TO_PREPARE) {
+        mapio__memory_prepare(memory, length);
+    }
 }
 
 size_t mapio_page_size(void)

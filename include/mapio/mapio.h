@@ -211,9 +211,9 @@ typedef struct mapio_options {
     unsigned permission; /* permission bits of a file that is created (before the umask) */
     uint64_t offset;     /* first byte of the file to map, any byte */
     size_t length;       /* bytes to map; 0: from offset to the file's end as it is now */
-    mapio_check *check;  /* NULL, or asked in every search of much, after each MiB or so: on the
-                          * thread that searches, with nothing locked. It may use this map, but not
-                          * resize or close it. */
+    mapio_check *check;  /* NULL, or asked in every search and copy of much, after each MiB or so:
+                          * on the thread that does it, with nothing locked. It may use this map,
+                          * but not resize or close it. What a copy has stored so far, stays. */
     void *check_context; /* what it is given */
 } mapio_options;
 
@@ -532,6 +532,12 @@ MAPIO_API int mapio_set_name(mapio_map *map, const char *name, mapio_error *erro
  * Unix). */
 MAPIO_API size_t mapio_page_size(void);
 MAPIO_API size_t mapio_granularity(void);
+
+/* A hint about `length` bytes that were just allocated, from malloc or the system, and are about to
+ * be filled as a whole, such as the buffer of a mapio_get of much: asks the system for the cheapest
+ * pages that it has. It never fails, changes no byte, and does nothing for memory that is short or
+ * was used before. */
+MAPIO_API void mapio_prepare(void *memory, size_t length);
 
 /* One constant of the system: a MAP_*, PROT_*, MADV_* or MS_* name and its value. */
 typedef struct mapio_constant {

@@ -174,11 +174,13 @@ static size_t range_work(const Range *range)
     return count < MMAP_LONG_WORK ? count * (step < FAR_APART ? step : FAR_APART) : count;
 }
 
+/* Into the memory of a new object. */
 static int copy_out(char *buffer, mapio_map *map, const Range *range, mapio_error *error)
 {
     uint64_t start = (uint64_t)range->start;
     size_t count = (size_t)range->count;
     PyThreadState *thread = mmap_let_go_for(map, range_work(range));
+    mapio_prepare(buffer, count);
     int status = range->step == 1
                      ? mapio_get(buffer, map, start, count, error)
                      : mapio_get_strided(buffer, map, start, range->step, count, error);

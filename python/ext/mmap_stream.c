@@ -68,7 +68,7 @@ PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
 
 /* ---- reading ---- */
 
-/* The next `length` bytes into `buffer`; they are there. */
+/* The next `length` bytes, which are there, into `buffer`, the memory of a new object. */
 static int take_into(char *buffer, mapio_map *map, size_t length, mapio_error *error)
 {
     if (length < MMAP_LONG_WORK) {
@@ -76,6 +76,7 @@ static int take_into(char *buffer, mapio_map *map, size_t length, mapio_error *e
     }
     uint64_t position = claim(map, length);
     PyThreadState *thread = mmap_let_go(map);
+    mapio_prepare(buffer, length);
     int status = mapio_get(buffer, map, position, length, error);
     mmap_take_back(map, thread);
     if (status != MAPIO_OK) {

@@ -118,6 +118,33 @@ int mapio__view_advise(void *start, size_t length, int native, mapio_error *erro
  * with the system's code, where it knows no names. */
 int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error);
 
+/* ---- hints ----
+ *
+ * They make things faster or do nothing; none can fail, none changes a byte. Ranges of views are
+ * whole pages. */
+
+/* Whether the page at `start`, which lies in it, is in memory: true where nobody knows. Takes less
+ * than 1 us and touches nothing. Linux: mincore. Windows: QueryWorkingSetEx knows of pages in the
+ * working set alone, so true. */
+bool mapio__page_in_memory(void *start);
+
+/* The range is about to be read: begins to bring it in and does not wait for it, more than the
+ * disk's queue makes it. Windows: PrefetchVirtualMemory. */
+void mapio__view_expect(void *start, size_t length);
+
+/* The range, of a shared view, will not be touched soon: what is in memory may stay there, and is
+ * among the first to go when room is needed. Windows: VirtualUnlock, which takes pages out of the
+ * working set. */
+void mapio__view_leave(void *start, size_t length);
+
+/* How many bytes the system reads ahead by itself when the pages of this file are touched one after
+ * the other; 0 where nobody knows. Windows: 0. */
+size_t mapio__file_read_ahead(mapio__file file);
+
+/* `length` bytes of memory that were just allocated, in whole pages or not, are about to be filled:
+ * asks for large pages where they are still to be had. Windows: nothing, it has no such hint. */
+void mapio__memory_prepare(void *memory, size_t length);
+
 /* ---- pages that cannot be had ---- */
 
 /* What is called, in a signal handler, when an access to `address` failed because its page cannot

@@ -460,6 +460,28 @@ size_t mapped_regions(void)
     return count;
 }
 
+bool proc_line(char *line, size_t capacity, const char *file, const void *address,
+               const char *prefix)
+{
+    char path[64];
+    char head[32];
+    bool inside = false;
+    bool found = false;
+    FILE *proc;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/%s", file);
+    (void)snprintf(head, sizeof(head), "%08" PRIxPTR "-", (uintptr_t)address);
+    proc = fopen(path, "re");
+    while (proc != NULL && !found && fgets(line, (int)capacity, proc) != NULL) {
+        inside = inside || strncmp(line, head, strlen(head)) == 0;
+        found = inside && strncmp(line, prefix, strlen(prefix)) == 0;
+    }
+    if (proc != NULL) {
+        (void)fclose(proc);
+    }
+    return found;
+}
+
 int code_of_refused_map(size_t length)
 {
     void *memory = mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -161,6 +161,11 @@ size_t open_descriptors(void);
 /* How many regions of memory are mapped; 0 where the system does not tell. */
 size_t mapped_regions(void);
 
+/* The line of /proc/self/`file` about the mapping at `address` that begins with `prefix`, or the
+ * mapping's first line where `prefix` is ""; false where there is none. */
+bool proc_line(char *line, size_t capacity, const char *file, const void *address,
+               const char *prefix);
+
 /* What the system says (errno) of a plain map of `length` bytes of memory that it must refuse. */
 int code_of_refused_map(size_t length);
 

@@ -8,30 +8,6 @@
 
 enum { PAGES = 8 };
 
-/* The line of /proc/self/`file` about the mapping at `address` that begins with `prefix`, or the
- * mapping's first line where `prefix` is ""; false where there is none. */
-static bool proc_line(char *line, size_t capacity, const char *file, const void *address,
-                      const char *prefix)
-{
-    char path[64];
-    char head[32];
-    bool inside = false;
-    bool found = false;
-    FILE *proc;
-
-    (void)snprintf(path, sizeof(path), "/proc/self/%s", file);
-    (void)snprintf(head, sizeof(head), "%08" PRIxPTR "-", (uintptr_t)address);
-    proc = fopen(path, "re");
-    while (proc != NULL && !found && fgets(line, (int)capacity, proc) != NULL) {
-        inside = inside || strncmp(line, head, strlen(head)) == 0;
-        found = inside && strncmp(line, prefix, strlen(prefix)) == 0;
-    }
-    if (proc != NULL) {
-        (void)fclose(proc);
-    }
-    return found;
-}
-
 static uint64_t smaps_kib(const void *address, const char *field)
 {
     char line[512];

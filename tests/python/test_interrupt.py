@@ -1,4 +1,4 @@
-"""A signal in the middle of a long search: its handler runs, and may end it."""
+"""A signal in the middle of a long search or copy: its handler runs, and may end it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ SEARCHES: dict[str, Callable[[mapio.mmap], object]] = {
     "count": lambda m: m.count(b"needle"),
     "find_all": lambda m: list(m.find_all(b"needle")),
     "readline": lambda m: m.readline(),
+    "extended slice": lambda m: m[:: 1 << 16],
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BOUNDS = (None, 0, 1, 3, 19, 300, sys.maxsize, 2**70, -1, -2, -31, -300, -(2**70))
 STEPS = (None, 1, 2, 3, 300, sys.maxsize, 2**70, -1, -2, -31, -(2**70))
 CONTENT = bytes(reversed(range(256)))
+MIB = 1 << 20
 
 
 def test_item_is_an_integer(digits: mapio.mmap) -> None:
@@ -150,6 +151,21 @@ def test_extended_slice_is_set_by_the_map_itself(digits: mapio.mmap) -> None:
         assert digits[:] == b"9876543210"
         digits[::2] = view[:5]
     assert digits[1::2] == b"86420"
+
+
+@pytest.mark.parametrize("length", [4 * MIB - 1, 4 * MIB, 9 * MIB + 3])
+def test_long_slices_and_reads(map_bytes: MapMaker, length: int) -> None:
+    """Lengths around the one from which the memory of the result is prepared."""
+    content = bytes(itertools.islice(itertools.cycle(range(251)), length + 5))
+    made = map_bytes(content)
+    assert made[3 : length + 3] == content[3 : length + 3]
+    assert made[length::-1] == content[length::-1]
+    assert made[::4097] == content[::4097]
+    made.seek(5)
+    assert made.read() == content[5:]
+    made[5:] = content[:-5]
+    made[:5:-1] = content[:5:-1]
+    assert made[6:] == content[6:]
 
 
 def test_empty_slices(digits: mapio.mmap) -> None:

@@ -1,0 +1,355 @@
+/* Long accesses: they go by pieces and tell the system what they will need, and nothing of that can
+ * be seen in the bytes. Lengths lie around those from which something else is done: a piece, the
+ * shortest scan, one window and two of them (src/scan.c). */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MIB ((size_t)1 << 20)
+
+/* LONGEST: more windows than a scan leaves in the page table behind it. */
+enum { LONGEST = 96 << 20 };
+
+static const size_t lengths[] = {MIB - 1,     MIB,         MIB + 1,      2 * MIB - 1,
+                                 2 * MIB,     2 * MIB + 1, 8 * MIB - 1,  8 * MIB,
+                                 8 * MIB + 1, 16 * MIB,    16 * MIB + 1, 24 * MIB + 3};
+static const size_t starts[] = {0, 1, 4095, MIB + 7};
+
+enum { ROOM = (24 << 20) + 3 + (1 << 20) + 7 };
+
+static uint8_t *memory_of(size_t length)
+{
+    uint8_t *memory = malloc(length);
+
+    assert_non_null(memory);
+    return memory;
+}
+
+/* Takes the file out of memory, as far as the system lets it go. */
+static void file_drop(const fixture *f)
+{
+    assert_return_code(fsync(f->fd), errno);
+#ifdef POSIX_FADV_DONTNEED
+    assert_int_equal(posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+#endif
+}
+
+/* Makes the file anew, `length` bytes of hole. */
+static void file_hole(fixture *f, size_t length)
+{
+    file_make(f, 0);
+    file_truncate(f, length);
+}
+
+/* A copy out of a file has the file's bytes, whether these were in memory or not. */
+static void long_copies_out_are_exact(void **state)
+{
+    fixture *f = *state;
+    uint8_t *expected = memory_of(ROOM);
+    uint8_t *bytes = memory_of(ROOM);
+
+    pattern_fill(expected, 0, ROOM);
+    file_make(f, ROOM);
+    for (size_t i = 0; i < 2 * COUNT_OF(lengths); i++) {
+        size_t length = lengths[i / 2];
+        size_t start = starts[i / 2 % COUNT_OF(starts)];
+
+        if (i % 2 == 0) {
+            file_drop(f);
+        }
+        map_file(f, i % 3 == 0 ? MAPIO_ACCESS_COPY : MAPIO_ACCESS_READ);
+        memset(bytes, 0, length);
+        assert_ok(mapio_get(bytes, f->map, start, length, &failure));
+        assert_memory_equal(bytes, expected + start, length);
+        map_close(f);
+    }
+    free(bytes);
+    free(expected);
+}
+
+/* A copy into a file, and a fill, change the bytes of their range and none beside it. */
+static void long_copies_in_are_exact(void **state)
+{
+    fixture *f = *state;
+    uint8_t *expected = memory_of(ROOM);
+    uint8_t *bytes = memory_of(ROOM);
+
+    pattern_fill(bytes, 5, ROOM);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        size_t start = starts[i % COUNT_OF(starts)];
+        size_t end = start + lengths[i];
+        size_t half = start + lengths[i] / 2;
+
+        memset(expected, 0, ROOM);
+        memcpy(expected + start, bytes, lengths[i]);
+        memset(expected + half, 0xee, end - half);
+        file_hole(f, ROOM);
+        map_file(f, MAPIO_ACCESS_WRITE);
+        assert_ok(mapio_put(f->map, start, bytes, lengths[i], &failure));
+        assert_ok(mapio_fill(f->map, half, end - half, 0xee, &failure));
+        map_close(f);
+        assert_file(f, 0, expected, ROOM);
+    }
+    free(bytes);
+    free(expected);
+}
+
+static const int64_t steps[] = {1, -1, 2, -3, 4095, 4096, -4096, 4097, -5000, 1 << 20, -(3 << 20)};
+
+/* Bytes that lie apart are the right ones in all pieces and both directions. */
+static void long_strided_copies_are_exact(void **state)
+{
+    fixture *f = *state;
+    uint8_t *expected = memory_of(ROOM);
+    uint8_t *bytes = memory_of(ROOM);
+
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        size_t stride = (size_t)(steps[i] > 0 ? steps[i] : -steps[i]);
+        size_t count = (ROOM - 1) / stride + 1;
+        uint64_t first = steps[i] > 0 ? 0 : ROOM - 1;
+
+        file_hole(f, ROOM);
+        map_file(f, MAPIO_ACCESS_WRITE);
+        pattern_fill(expected, i, count);
+        assert_ok(mapio_put_strided(f->map, first, steps[i], expected, count, &failure));
+        memset(bytes, 0, count);
+        assert_ok(mapio_get_strided(bytes, f->map, first, steps[i], count, &failure));
+        assert_memory_equal(bytes, expected, count);
+        for (size_t k = 0; k < count; k += 1 + k / 50) {
+            uint8_t byte = 0;
+            uint64_t at = steps[i] > 0 ? k * stride : ROOM - 1 - k * stride;
+
+            assert_ok(mapio_get_byte(&byte, f->map, at, &failure));
+            assert_int_equal(byte, expected[k]);
+        }
+        map_close(f);
+    }
+    free(bytes);
+    free(expected);
+}
+
+/* A search through a file that is not in memory finds what lies on both sides of a border between
+ * pieces or windows, in both directions. */
+static void long_searches_find_across_borders(void **state)
+{
+    static const size_t places[] = {
+        0,          MIB - 3, 2 * MIB - 8, 8 * MIB - 1, 16 * MIB - 4, 31 * MIB + 5, 64 * MIB - 2,
+        LONGEST - 8};
+    fixture *f = *state;
+    uint64_t index = 0;
+
+    file_hole(f, LONGEST);
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        assert_int_equal(pwrite(f->fd, "a needle", 8, (off_t)places[i]), 8);
+    }
+    map_file(f, MAPIO_ACCESS_READ);
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        uint64_t start = i == 0 ? 0 : places[i - 1] + 1;
+        uint64_t end = i + 1 == COUNT_OF(places) ? LONGEST : places[i + 1] + 7;
+
+        assert_ok(mapio_find(&index, f->map, "a needle", 8, start, MAPIO_TO_END, &failure));
+        assert_u64(index, places[i]);
+        assert_ok(mapio_rfind(&index, f->map, "a needle", 8, 0, end, &failure));
+        assert_u64(index, places[i]);
+    }
+    assert_ok(mapio_find(&index, f->map, "no needle", 9, 0, MAPIO_TO_END, &failure));
+    assert_u64(index, MAPIO_NOT_FOUND);
+}
+
+/* What was stored stays while a scan goes over it, in every kind of map. The stores lie so far
+ * APART that most of the file is not in memory when the scan begins. */
+static void scans_lose_no_store(void **state)
+{
+    static const mapio_access kinds[] = {MAPIO_ACCESS_WRITE, MAPIO_ACCESS_COPY,
+                                         MAPIO_ACCESS_DEFAULT};
+    fixture *f = *state;
+    uint64_t index = 0;
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        file_hole(f, LONGEST);
+        map_file(f, kinds[i]);
+        for (size_t at = 0; at < LONGEST; at += MIB) {
+            assert_ok(mapio_put_byte(f->map, at + 77, 0xab, &failure));
+        }
+        file_drop(f);
+        assert_ok(mapio_find(&index, f->map, "no needle", 9, 0, MAPIO_TO_END, &failure));
+        assert_ok(mapio_rfind(&index, f->map, "no needle", 9, 0, MAPIO_TO_END, &failure));
+        for (size_t at = 0; at < LONGEST; at += MIB) {
+            uint8_t byte = 0;
+
+            assert_ok(mapio_get_byte(&byte, f->map, at + 77, &failure));
+            assert_int_equal(byte, 0xab);
+        }
+        map_close(f);
+    }
+}
+
+/* A store as long as the scan goes leaves in the file what it stored. */
+static void the_longest_store_reaches_the_file(void **state)
+{
+    fixture *f = *state;
+    uint8_t *bytes = memory_of(LONGEST);
+
+    pattern_fill(bytes, 0, LONGEST);
+    file_hole(f, LONGEST);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_put(f->map, 0, bytes, LONGEST, &failure));
+    map_close(f);
+    assert_file(f, 0, bytes, LONGEST);
+    free(bytes);
+}
+
+/* Memory that is prepared keeps its bytes, and so does what lies beside it, wherever it comes from
+ * and however little of it there is. */
+static void preparing_changes_no_byte(void **state)
+{
+    fixture *f = *state;
+    size_t room = 12 * MIB;
+    uint8_t *expected = memory_of(room);
+    uint8_t *memory = memory_of(room);
+    uint8_t little[64] = {0x11};
+
+    mapio_prepare(NULL, 0);
+    mapio_prepare(little, sizeof(little));
+    assert_int_equal(little[0], 0x11);
+    pattern_fill(expected, 0, room);
+    memcpy(memory, expected, room);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        for (size_t k = 0; k < COUNT_OF(starts) && starts[k] + lengths[i] <= room; k++) {
+            mapio_prepare(memory + starts[k], lengths[i]);
+        }
+    }
+    assert_memory_equal(memory, expected, room);
+    free(memory);
+
+    map_anonymous(f, MAPIO_ACCESS_COPY, room);
+    mapio_prepare(mapio_data(f->map), room);
+    assert_map_filled(f->map, 0, room, 0);
+    assert_ok(mapio_put(f->map, 0, expected, room, &failure));
+    mapio_prepare(mapio_data(f->map), room);
+    assert_map_pattern(f->map, 0, room);
+    free(expected);
+}
+
+/* ---- asking whether to go on ---- */
+
+enum { ASKED = (10 << 20) + 5, STOP = 3 };
+
+/* What the map's owner is asked by. */
+typedef struct owner {
+    mapio_map *map;
+    size_t asked;
+    size_t stop; /* at which question to say so; 0: never */
+} owner;
+
+static int ask(void *context)
+{
+    owner *o = context;
+    uint8_t byte = 0;
+
+    o->asked++;
+    /* The map can be used meanwhile. */
+    return mapio_get_byte(&byte, o->map, 1, NULL) != MAPIO_OK || o->asked == o->stop;
+}
+
+typedef int work(owner *o, uint8_t *bytes);
+
+static int work_get(owner *o, uint8_t *bytes)
+{
+    return mapio_get(bytes, o->map, 0, ASKED, &failure);
+}
+
+static int work_put(owner *o, uint8_t *bytes)
+{
+    return mapio_put(o->map, 0, bytes, ASKED, &failure);
+}
+
+static int work_fill(owner *o, uint8_t *bytes)
+{
+    return mapio_fill(o->map, 0, ASKED, bytes[0], &failure);
+}
+
+static int work_get_strided(owner *o, uint8_t *bytes)
+{
+    return mapio_get_strided(bytes, o->map, ASKED - 1, -1, ASKED, &failure);
+}
+
+static int work_put_strided(owner *o, uint8_t *bytes)
+{
+    return mapio_put_strided(o->map, 0, 2, bytes, ASKED / 2, &failure);
+}
+
+static work *const works[] = {work_get, work_put, work_fill, work_get_strided, work_put_strided};
+
+/* Opens f->map, which asks `o`. */
+static void map_asking(fixture *f, owner *o)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 0);
+
+    options.check = ask;
+    options.check_context = o;
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    o->map = f->map;
+}
+
+/* Long copies ask between their pieces, in front of the last one for the last time. */
+static void long_copies_ask_whether_to_go_on(void **state)
+{
+    fixture *f = *state;
+    uint8_t *bytes = memory_of(ASKED);
+
+    pattern_fill(bytes, 3, ASKED);
+    file_hole(f, ASKED);
+    for (size_t i = 0; i < COUNT_OF(works); i++) {
+        owner o = {.stop = 0};
+
+        map_asking(f, &o);
+        assert_ok(works[i](&o, bytes));
+        assert_in_range(o.asked, ASKED / MIB - 1, ASKED / MIB);
+        map_close(f);
+    }
+    free(bytes);
+}
+
+/* Where the answer is no, they end; what was stored until then stays, and the map can be used. */
+static void long_copies_can_be_ended(void **state)
+{
+    fixture *f = *state;
+    uint8_t *bytes = memory_of(ASKED);
+
+    memset(bytes, 0x5a, ASKED);
+    for (size_t i = 0; i < COUNT_OF(works); i++) {
+        owner o = {.stop = STOP};
+
+        file_hole(f, ASKED);
+        map_asking(f, &o);
+        assert_fails(works[i](&o, bytes), MAPIO_E_INTERRUPTED);
+        assert_u64(o.asked, STOP);
+        /* Strided pieces are a little longer. */
+        assert_map_filled(f->map, STOP * MIB + 8, ASKED - STOP * MIB - 8, 0);
+        assert_ok(works[i](&o, bytes));
+        map_close(f);
+        memset(bytes, 0x5a, ASKED);
+    }
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(long_copies_out_are_exact),
+        with_fixture(long_copies_in_are_exact),
+        with_fixture(long_strided_copies_are_exact),
+        with_fixture(long_searches_find_across_borders),
+        with_fixture(scans_lose_no_store),
+        with_fixture(the_longest_store_reaches_the_file),
+        with_fixture(preparing_changes_no_byte),
+        with_fixture(long_copies_ask_whether_to_go_on),
+        with_fixture(long_copies_can_be_ended),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+/* Pages that are lost in the middle of long accesses, which go by pieces and advise the system
+ * about what lies ahead of them, lost or not. */
+#include "fault_support.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define MIB ((size_t)1 << 20)
+
+enum { LENGTH = (20 << 20) + 777 };
+
+static const size_t cuts[] = {1,           MIB - 100,      MIB,      2 * MIB + 1,
+                              8 * MIB - 1, 8 * MIB + 5000, 16 * MIB, 19 * MIB + 4097};
+
+/* Where in the file the maps begin: on a page, and inside one. */
+static const size_t begins[] = {0, 4096 + 123};
+
+typedef struct world {
+    fixture *f;
+    uint8_t *bytes;
+    size_t begin;
+    size_t lost; /* the first byte of the map that is lost */
+} world;
+
+/* Opens the map over the whole of a new file and cuts that. */
+static void cut(world *w, mapio_access access, size_t begin, size_t length)
+{
+    mapio_options options = options_of(access, begin, 0);
+    uint64_t lost = page_up(length);
+
+    file_solid(w->f, LENGTH);
+    assert_ok(mapio_open_path(&w->f->map, w->f->path, &options, &failure));
+    file_truncate(w->f, length);
+    w->begin = begin;
+    w->lost = lost > begin ? (size_t)(lost - begin) : 0;
+}
+
+/* What is left of the file is read as ever, in one go. */
+static void check_rest(const world *w, size_t length)
+{
+    size_t rest = length > w->begin ? length - w->begin : 0;
+
+    assert_ok(mapio_get(w->bytes, w->f->map, 0, rest, &failure));
+    assert_true(is_solid(w->bytes, w->begin, rest));
+}
+
+/* Downward, it is the first piece with lost bytes that stops the access. */
+static void check_downward(const world *w, int status, const mapio_error *error)
+{
+    assert_int_equal(status, MAPIO_E_FAULT);
+    assert_int_equal(error->system_code, EIO);
+    assert_in_range(error->offset, w->lost, mapio_length(w->f->map) - 1);
+}
+
+static void check_reads(const world *w)
+{
+    const mapio_map *map = w->f->map;
+    size_t all = mapio_length(map);
+    uint64_t index = 0;
+    mapio_error error;
+
+    assert_fault(mapio_get(w->bytes, map, 0, all, &error), &error, w->lost, EIO);
+    assert_fault(mapio_get_strided(w->bytes, map, 0, 1, all, &error), &error, w->lost, EIO);
+    assert_fault(mapio_find(&index, map, "\x80", 1, 0, MAPIO_TO_END, &error), &error, w->lost, EIO);
+    check_downward(w, mapio_get_strided(w->bytes, map, all - 1, -1, all, &error), &error);
+    check_downward(w, mapio_rfind(&index, map, "\x80", 1, 0, MAPIO_TO_END, &error), &error);
+}
+
+static void check_stores(const world *w)
+{
+    mapio_map *map = w->f->map;
+    size_t all = mapio_length(map);
+    mapio_error error;
+
+    solid_fill(w->bytes, w->begin, all);
+    assert_fault(mapio_put(map, 0, w->bytes, all, &error), &error, w->lost, EIO);
+    assert_fault(mapio_put_strided(map, 0, 1, w->bytes, all, &error), &error, w->lost, EIO);
+}
+
+static void check_round(world *w, mapio_access access, size_t begin, size_t length)
+{
+    cut(w, access, begin, length);
+    check_reads(w);
+    check_rest(w, length);
+    if (access != MAPIO_ACCESS_READ) {
+        check_stores(w);
+    }
+    map_close(w->f);
+}
+
+/* The failure names the first byte that is lost, in whichever piece it lies, and the map goes on to
+ * serve the rest. */
+static void failures_name_the_first_lost_byte(void **state)
+{
+    static const mapio_access kinds[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_WRITE, MAPIO_ACCESS_COPY};
+    world w = {.f = *state, .bytes = malloc(LENGTH)};
+
+    assert_non_null(w.bytes);
+    for (size_t i = 0; i < COUNT_OF(cuts); i++) {
+        check_round(&w, kinds[i % COUNT_OF(kinds)], begins[i % COUNT_OF(begins)], cuts[i]);
+    }
+    free(w.bytes);
+}
+
+/* Bytes that lie far apart touch pages that were lost, and pages that were not: only the first are
+ * failures. */
+static void strides_fail_where_they_touch(void **state)
+{
+    world w = {.f = *state, .bytes = malloc(LENGTH)};
+    mapio_error error;
+    const size_t step = 3 * MIB;
+
+    assert_non_null(w.bytes);
+    cut(&w, MAPIO_ACCESS_READ, 0, 10 * MIB);
+    assert_ok(mapio_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 4, &failure));
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(w.bytes[i], solid_byte(i * step));
+    }
+    assert_fault(mapio_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 5, &error), &error,
+                 4 * step, EIO);
+    free(w.bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(failures_name_the_first_lost_byte),
+        with_fixture(strides_fail_where_they_touch),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
