@@ -68,15 +68,18 @@ PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
 
 /* ---- reading ---- */
 
-/* The next `length` bytes, which are there, into `buffer`, the memory of a new object. */
-static int take_into(char *buffer, mapio_map *map, size_t length, mapio_error *error)
+/* The next `length` bytes into `buffer`; they are there. Of a new object the memory is `fresh`;
+ * what others have allocated, and may keep for other things, is not advised about. */
+static int take_into(char *buffer, bool fresh, mapio_map *map, size_t length, mapio_error *error)
 {
     if (length < MMAP_LONG_WORK) {
         return mapio_read(buffer, &length, map, length, error);
     }
     uint64_t position = claim(map, length);
     PyThreadState *thread = mmap_let_go(map);
-    mapio_prepare(buffer, length);
+    if (fresh) {
+        mapio_prepare(buffer, length);
+    }
     int status = mapio_get(buffer, map, position, length, error);
     mmap_take_back(map, thread);
     if (status != MAPIO_OK) {
@@ -92,7 +95,7 @@ static PyObject *take(mapio_map *map, size_t length)
         return bytes;
     }
     mapio_error error;
-    if (take_into(PyBytes_AS_STRING(bytes), map, length, &error) != MAPIO_OK) {
+    if (take_into(PyBytes_AS_STRING(bytes), true, map, length, &error) != MAPIO_OK) {
         Py_DECREF(bytes);
         return raise_error(map, &error, "read out of range");
     }
@@ -170,7 +173,7 @@ static PyObject *read_view(PyObject *self, const Py_buffer *view)
     size_t rest = rest_from(map, mapio_tell(map));
     size_t length = (size_t)view->len < rest ? (size_t)view->len : rest;
     mapio_error error;
-    if (take_into(view->buf, map, length, &error) != MAPIO_OK) {
+    if (take_into(view->buf, false, map, length, &error) != MAPIO_OK) {
         return raise_error(map, &error, "read out of range");
     }
     return PyLong_FromSize_t(length);
