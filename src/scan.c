@@ -6,10 +6,10 @@
  * generation, 2 cores, Linux 6.18, ext4, November 2026; 1 GiB, minimum of interleaved rounds.)
  *
  * BRINGING IN. On a disk for which the system reads 8 MiB ahead, page faults alone stream a cold
- * file as fast as read(2) with 1 MiB buffers (334 and 332 ms), and asking for pages early makes it
+ * file as fast as read(2) with 1 MiB buffers (329 and 328 ms), and asking for pages early makes it
  * slower (500 to 600 ms: the system then takes small pages, one by one). With 128 KiB, the usual
- * setting, faults alone are slower than read (842 and 569 ms) and asking ahead is faster
- * (508 ms). So whether to ask depends on what the system does by itself. Downward it never reads
+ * setting, faults alone are slower than read (675 and 462 ms) and asking ahead is faster
+ * (429 ms). So whether to ask depends on what the system does by itself. Downward it never reads
  * ahead: 1006 ms by faults alone, 442 ms by asking. What did not help: asking for sequential
  * read-ahead (the same as nothing), and having the pages of each piece entered into the page table
  * at once (MADV_POPULATE_READ: the same on a cold file, 10 % slower on a hot one that is touched
@@ -17,9 +17,9 @@
  *
  * PUSHING OUT. A page that is mapped and was touched is one that the system keeps, where one that
  * came by read(2) is the next to go: in a group of processes with 256 MiB, a scan of 1 GiB through
- * a map took 9 to 122 of the 128 MiB that another process was using at the time; the same scan
- * with read(2), 0 to 16. So what was cold is taken out of the page table some way behind the scan:
- * then it is 0 to 12. It stays in memory as long as there is room. That costs 6 us for each MiB,
+ * a map took 8 to 126 of the 128 MiB that another process was using at the time; the same scan
+ * with read(2), 0 to 14. So what was cold is taken out of the page table some way behind the scan:
+ * then it is 0 to 14. It stays in memory as long as there is room. That costs 6 us for each MiB,
  * and 60 us more when it is touched again; windows that were in memory before the scan are left as
  * they are. What did not help: MADV_COLD, four times slower; MADV_SEQUENTIAL does as well, but it
  * stays, and undoes what the owner of the map has advised himself. Private maps keep their pages,
