@@ -33,3 +33,10 @@ int interrupt_check(void *Py_UNUSED(unused))
     (void)interrupt_let_go();
     return status;
 }
+
+bool interrupt_give_turn(void)
+{
+    PyThreadState *thread = PyEval_SaveThread();
+    PyEval_RestoreThread(thread);
+    return PyErr_CheckSignals() == 0;
+}

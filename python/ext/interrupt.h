@@ -12,4 +12,23 @@ void interrupt_take_back(PyThreadState *thread);
  * Not 0, and an exception is set, where one has raised. */
 int interrupt_check(void *unused);
 
+/* Lets whoever waits for the GIL run, and the handlers of signals. False, with an exception, where
+ * one has raised. */
+bool interrupt_give_turn(void);
+
+/* The same after much work in small pieces, as iterators do it, for code in C that asks for one
+ * after the other and never lets go of the GIL itself. `*work` adds up the bytes; a turn comes
+ * after about a millisecond. A piece counts for some bytes more than it has. */
+enum { INTERRUPT_TURN = 1 << 21, INTERRUPT_PIECE = 64 };
+
+static inline bool interrupt_turn(size_t *work, size_t bytes)
+{
+    *work += bytes + INTERRUPT_PIECE;
+    if (*work < INTERRUPT_TURN) {
+        return true;
+    }
+    *work = 0;
+    return interrupt_give_turn();
+}
+
 #endif /* MAPIO_EXT_INTERRUPT_H */

@@ -12,6 +12,7 @@ typedef struct {
     mapio_matches matches;
     uint64_t end;
     size_t taken; /* of the batch */
+    size_t work;
     size_t offsets[BATCH];
 } FindAll;
 
@@ -137,12 +138,16 @@ static int find_batch(FindAll *all, mapio_map *map, mapio_error *error)
 static PyObject *find_all_next(PyObject *self)
 {
     FindAll *all = find_all_object(self);
+    bool empty = all->taken == all->matches.found;
+    if (empty && !interrupt_turn(&all->work, (size_t)BATCH * INTERRUPT_PIECE)) {
+        return NULL;
+    }
     mapio_map *map = mmap_use(all->map);
     mapio_error error;
     if (map == NULL) {
         return NULL;
     }
-    if (all->taken == all->matches.found && find_batch(all, map, &error) != MAPIO_OK) {
+    if (empty && find_batch(all, map, &error) != MAPIO_OK) {
         return raise_error(map, &error, "");
     }
     return all->taken < all->matches.found ? PyLong_FromSize_t(all->offsets[all->taken++]) : NULL;

@@ -132,18 +132,6 @@ PyObject *mmap_readline(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssi
     return map == NULL ? NULL : next_line(map);
 }
 
-/* After work of so many bytes, other threads and signals have their turn: it is done in about a
- * millisecond. Each line counts for some bytes more than it has. */
-enum { TURN = 1 << 21, LINE_WORK = 64 };
-
-/* Lets whoever waits for the GIL run. False, with an exception, where a signal's handler raised. */
-static bool give_turn(void)
-{
-    PyThreadState *thread = PyEval_SaveThread();
-    PyEval_RestoreThread(thread);
-    return PyErr_CheckSignals() == 0;
-}
-
 /* Appends lines to `list` until there are no more, or more than `hint` bytes of them. `*reached` is
  * the position after the last. */
 static bool append_lines(PyObject *list, uint64_t *reached, mapio_map *map, size_t hint)
@@ -160,12 +148,8 @@ static bool append_lines(PyObject *list, uint64_t *reached, mapio_map *map, size
         Py_DECREF(line);
         *reached = mapio_tell(map);
         total += length;
-        work += length + LINE_WORK;
-        if (work >= TURN) {
-            work = 0;
-            if (!give_turn()) {
-                return false;
-            }
+        if (!interrupt_turn(&work, length)) {
+            return false;
         }
     }
     return true;
@@ -203,7 +187,9 @@ PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count
 typedef struct {
     PyObject_HEAD PyObject *map;
     uint64_t position;
-    uint64_t end; /* 0 once it is exhausted */
+    uint64_t end;  /* 0 once it is exhausted */
+    size_t length; /* of the line before */
+    size_t work;
     bool keep_ends;
 } Lines;
 
@@ -270,6 +256,9 @@ PyObject *mmap_lines(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
 static PyObject *lines_next(PyObject *self)
 {
     Lines *lines = lines_object(self);
+    if (!interrupt_turn(&lines->work, lines->length)) {
+        return NULL;
+    }
     while (lines->position < lines->end) {
         mapio_map *map = mmap_use(lines->map);
         if (map == NULL) {
@@ -287,6 +276,7 @@ static PyObject *lines_next(PyObject *self)
         }
         if (lines->position == start) {
             lines->position = start + length;
+            lines->length = length;
             return line;
         }
         Py_DECREF(line);

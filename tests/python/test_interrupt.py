@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,3 +93,17 @@ def test_a_handler_may_use_maps(
     with pytest.raises(StoppedError):
         endless.find(b"needle")
     assert seen == [-1, 5]
+
+
+@pytest.mark.parametrize("iterate", [lambda m: m.lines(), lambda m: m.find_all(b"\n")])
+def test_an_iterator_in_c_lets_others_run(
+    iterate: Callable[[mapio.mmap], Iterator[object]],
+) -> None:
+    """What consumes it is C code that never lets go of the GIL, so only the iterator can."""
+    made = mapio.mmap(-1, 1 << 26)
+    made[:] = b"\n" * len(made)
+    waiting = threading.Timer(0.01, made.close)
+    waiting.start()
+    with pytest.raises(ValueError, match="closed"):
+        collections.deque(iterate(made), maxlen=0)
+    waiting.join()
