@@ -87,9 +87,9 @@ static int set(mapio_map *map, size_t offset, size_t length, uint8_t byte, mapio
 }
 
 /* Bytes from one to the next, in whichever direction. */
-static size_t stride_of(int64_t step)
+static uint64_t stride_of(int64_t step)
 {
-    return step > 0 ? (size_t)step : (size_t)0 - (size_t)step;
+    return step > 0 ? (uint64_t)step : (uint64_t)0 - (uint64_t)step;
 }
 
 /* What `count` bytes that lie `step` apart touch; they are inside the map. */
@@ -98,7 +98,7 @@ static mapio__touch strided_touch(bool store, size_t offset, int64_t step, size_
     if (count == 0) {
         return (mapio__touch){offset, 0, store};
     }
-    size_t span = (count - 1) * stride_of(step);
+    size_t span = (size_t)((count - 1) * stride_of(step));
     return (mapio__touch){step > 0 ? offset : offset - span, span + 1, store};
 }
 
@@ -126,7 +126,7 @@ static int gather(uint8_t *buffer, const mapio_map *map, size_t offset, int64_t 
     int status = mapio__guard_begin(&guard, map, touch, error);
     strided_scan(&scan, map, touch, step);
     for (size_t i = 0; i < count && status == MAPIO_OK;) {
-        mapio__scan_next(&scan, i * stride_of(step));
+        mapio__scan_next(&scan, (size_t)(i * stride_of(step)));
         for (size_t end = strided_piece_end(i, step, count); i < end; i++) {
             buffer[i] = mapped[(ptrdiff_t)i * (ptrdiff_t)step];
         }
@@ -145,7 +145,7 @@ static int scatter(mapio_map *map, size_t offset, int64_t step, const uint8_t *b
     int status = mapio__guard_begin(&guard, map, touch, error);
     strided_scan(&scan, map, touch, step);
     for (size_t i = 0; i < count && status == MAPIO_OK;) {
-        mapio__scan_next(&scan, i * stride_of(step));
+        mapio__scan_next(&scan, (size_t)(i * stride_of(step)));
         for (size_t end = strided_piece_end(i, step, count); i < end; i++) {
             mapped[(ptrdiff_t)i * (ptrdiff_t)step] = buffer[i];
         }

@@ -140,6 +140,7 @@ static void long_fresh_memory_gets_huge_pages(void **state)
 {
     fixture *f = *state;
 
+    skip_inside_qemu("takes every advice and does nothing");
     assert_true(prepared(f, 16 * MIB, false));
     assert_true(prepared(f, 4 * MIB, false));
     assert_false(prepared(f, 4 * MIB - 1, false));
