@@ -32,27 +32,27 @@ PyObject *raise_index(void)
     return NULL;
 }
 
-/* The class of that name in a module, which is imported if it is not there yet: exceptions are not
- * worth a place in every object, and belong to the interpreter that runs. */
-static PyObject *class_of(const char *module, const char *name)
+/* The object of that name in a module, which is imported if it is not there yet: exceptions are not
+ * worth a place in every map, and belong to the interpreter that runs. */
+static PyObject *object_of(const char *module, const char *name)
 {
     /* Interned: the cache of attributes keeps every name object that it was ever asked for. */
     PyObject *attribute = PyUnicode_InternFromString(name);
-    PyObject *object = attribute == NULL ? NULL : PyImport_ImportModule(module);
-    PyObject *class = object == NULL ? NULL : PyObject_GetAttr(object, attribute);
-    Py_XDECREF(object);
+    PyObject *from = attribute == NULL ? NULL : PyImport_ImportModule(module);
+    PyObject *object = from == NULL ? NULL : PyObject_GetAttr(from, attribute);
+    Py_XDECREF(from);
     Py_XDECREF(attribute);
-    return class;
+    return object;
 }
 
-PyObject *own_class(const char *name)
+PyObject *own_object(const char *name)
 {
-    return class_of("mapio._mapio", name);
+    return object_of("mapio._mapio", name);
 }
 
 PyObject *raise_no_file(void)
 {
-    PyObject *class = class_of("io", "UnsupportedOperation");
+    PyObject *class = object_of("io", "UnsupportedOperation");
     if (class == NULL) {
         return NULL;
     }
@@ -100,7 +100,7 @@ static PyObject *make_fault(PyObject *class, const mapio_map *map, int code, uin
 
 PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset)
 {
-    PyObject *class = own_class("FaultError");
+    PyObject *class = own_object("FaultError");
     if (class == NULL) {
         return NULL;
     }

@@ -31,7 +31,7 @@ PyObject *raise_index(void);
  * a ValueError, with errno EBADF. */
 PyObject *raise_no_file(void);
 
-/* A class of this extension by its name, in the interpreter that runs; NULL with an exception. */
-PyObject *own_class(const char *name);
+/* An object of the module by its name, in the interpreter that runs; NULL with an exception. */
+PyObject *own_object(const char *name);
 
 #endif /* MAPIO_EXT_ERRORS_H */

@@ -1,5 +1,7 @@
 #include "interrupt.h"
 
+#include "errors.h"
+
 /* Between two looks at the signals: short enough for whoever waits after Ctrl-C, long enough that
  * waiting for the GIL (5 ms, where others want it as well) does not count. */
 #define INTERVAL_NS INT64_C(50000000)
@@ -34,9 +36,24 @@ int interrupt_check(void *Py_UNUSED(unused))
     return status;
 }
 
+PyObject *interrupt_turn_new(void)
+{
+    PyObject *globals = PyDict_New();
+    PyObject *turn =
+        globals == NULL ? NULL : PyRun_String("lambda: None", Py_eval_input, globals, globals);
+    Py_XDECREF(globals);
+    return turn;
+}
+
+/* By a function in Python that does nothing: as it begins, the interpreter looks whether someone
+ * waits for the GIL and hands it over, and runs handlers. To release the GIL and take it back, as
+ * around long work, would keep others from it: each release wakes who waits, he comes too late, and
+ * the 5 ms after which he may demand the GIL begin anew. */
 bool interrupt_give_turn(void)
 {
-    PyThreadState *thread = PyEval_SaveThread();
-    PyEval_RestoreThread(thread);
-    return PyErr_CheckSignals() == 0;
+    PyObject *turn = own_object(INTERRUPT_TURN_NAME);
+    PyObject *nothing = turn == NULL ? NULL : PyObject_CallNoArgs(turn);
+    Py_XDECREF(turn);
+    Py_XDECREF(nothing);
+    return nothing != NULL;
 }

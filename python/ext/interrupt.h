@@ -16,6 +16,10 @@ int interrupt_check(void *unused);
  * one has raised. */
 bool interrupt_give_turn(void);
 
+/* What that needs of the module: an object of this name, which interrupt_turn_new makes. */
+#define INTERRUPT_TURN_NAME "_turn"
+PyObject *interrupt_turn_new(void);
+
 /* The same after much work in small pieces, as iterators do it, for code in C that asks for one
  * after the other and never lets go of the GIL itself. `*work` adds up the bytes; a turn comes
  * after about a millisecond. A piece counts for some bytes more than it has. */

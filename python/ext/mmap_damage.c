@@ -90,7 +90,7 @@ PyObject *mmap_guarded(PyObject *self, PyObject *Py_UNUSED(unused))
     if (mmap_use(self) == NULL) {
         return NULL;
     }
-    PyObject *type = own_class("Guarded");
+    PyObject *type = own_object("Guarded");
     if (type == NULL) {
         return NULL;
     }

@@ -26,7 +26,7 @@ static FindAll *find_all_object(PyObject *self)
 static PyObject *find_all_new(PyObject *map, PyObject *needle, uint64_t start, uint64_t end,
                               bool overlapping)
 {
-    PyObject *type = own_class("FindAll");
+    PyObject *type = own_object("FindAll");
     if (type == NULL) {
         return NULL;
     }

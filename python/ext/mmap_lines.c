@@ -218,7 +218,7 @@ static bool lines_keywords(bool *keep_ends, PyObject *const *values, PyObject *n
 
 static PyObject *lines_new(PyObject *map, uint64_t start, uint64_t end, bool keep_ends)
 {
-    PyObject *type = own_class("Lines");
+    PyObject *type = own_object("Lines");
     if (type == NULL) {
         return NULL;
     }

@@ -60,13 +60,25 @@ static int add_fault_error(PyObject *module)
     return status;
 }
 
+static int add_turn(PyObject *module)
+{
+    PyObject *turn = interrupt_turn_new();
+    if (turn == NULL) {
+        return -1;
+    }
+    int status = PyModule_AddObjectRef(module, INTERRUPT_TURN_NAME, turn);
+    Py_DECREF(turn);
+    return status;
+}
+
 static int module_exec(PyObject *module)
 {
     size_t count = sizeof(own_constants) / sizeof(own_constants[0]);
     if (add_class(module, &mmap_spec) == -1 || add_class(module, &guarded_spec) == -1 ||
         add_class(module, &find_all_spec) == -1 || add_class(module, &lines_spec) == -1 ||
-        add_fault_error(module) == -1 || add_constants(module, own_constants, count) == -1 ||
-        add_system(module) == -1 || PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
+        add_fault_error(module) == -1 || add_turn(module) == -1 ||
+        add_constants(module, own_constants, count) == -1 || add_system(module) == -1 ||
+        PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", mapio_version_string());
