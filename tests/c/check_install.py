@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Installs a build into a folder of its own and builds a program with it, outside the tree.
 
-check_install.py BUILD PROGRAM.c VERSION NM COMPILER...
+check_install.py BUILD PROGRAM.c VERSION NM OBJDUMP COMPILER...
 
 The program must build through pkg-config and run with the shared and with the static library; what
-is for another processor, in the wrapper that MAPIO_EXE_WRAPPER names. The shared library must have
-its soname, and export the public names and nothing else.
+is for another processor or for Windows, in the wrapper that MAPIO_EXE_WRAPPER names. The shared
+library must have its soname, and export the public names and nothing else.
 """
 
 from __future__ import annotations
@@ -40,11 +40,6 @@ def public_names(header: Path) -> set[str]:
     return set(declarations)
 
 
-def exported_names(nm: str, library: Path) -> set[str]:
-    table = run(nm, "--dynamic", "--defined-only", "--format=posix", library)
-    return {line.split()[0] for line in table.splitlines()}
-
-
 def pkg_config(pc: Path, root: Path, *options: str) -> list[str]:
     output = run(
         os.environ.get("PKG_CONFIG", "pkg-config"),
@@ -61,34 +56,57 @@ def the_only(root: Path, pattern: str) -> Path:
     return path
 
 
-def check_library(root: Path, version: str, nm: str) -> Path:
+def check_exported(root: Path, exported: set[str]) -> None:
+    names = public_names(the_only(root, "mapio.h"))
+    assert exported == names, f"exported or declared, and not both: {sorted(exported ^ names)}"
+
+
+def check_shared_object(root: Path, version: str, nm: str) -> Path:
     shared = the_only(root, f"libmapio.so.{version}")
     soname = run("readelf", "--dynamic", shared)
     assert "soname: [libmapio.so.0]" in soname, soname
-    names, exported = public_names(the_only(root, "mapio.h")), exported_names(nm, shared)
-    assert exported == names, f"exported or declared, and not both: {sorted(exported ^ names)}"
-    return shared.parent
+    table = run(nm, "--dynamic", "--defined-only", "--format=posix", shared)
+    check_exported(root, {line.split()[0] for line in table.splitlines()})
+    return shared
+
+
+def check_dll(root: Path, objdump: str) -> Path:
+    """Its name has the version that an ABI has; a link names the import library."""
+    shared = the_only(root, "libmapio-0.dll")
+    assert the_only(root, "libmapio.dll.a").is_file()
+    table = run(objdump, "--private-headers", shared)
+    _, _, exports = table.partition("[Ordinal/Name Pointer] Table")
+    exports, _, _ = exports.partition("\n\n")
+    check_exported(root, set(re.findall(r"\[\s*\d+\] (\w+)", exports)))
+    return shared
 
 
 def main() -> None:
-    build, program, version, nm, *compiler = sys.argv[1:]
+    build, program, version, nm, objdump, *compiler = sys.argv[1:]
     wrapper = shlex.split(os.environ.get("MAPIO_EXE_WRAPPER", ""))
     with tempfile.TemporaryDirectory() as folder:
         root, work = Path(folder, "root"), Path(folder, "work")
         work.mkdir()
         meson = shutil.which("meson") or "meson"
         run(meson, "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", root)
-        libraries = check_library(root, version, nm)
+        is_dll = any(root.rglob("*.dll"))
+        library = check_dll(root, objdump) if is_dll else check_shared_object(root, version, nm)
         pc = the_only(root, "mapio.pc")
         assert pkg_config(pc, root, "--modversion") == [version]
 
+        # Windows looks for a DLL beside the program.
+        if is_dll:
+            shutil.copy(library, work)
         flags = pkg_config(pc, root, "--cflags", "--libs")
-        run(*compiler, program, *flags, "-o", work / "shared")
-        shared = run(*wrapper, work / "shared", cwd=work, LD_LIBRARY_PATH=str(libraries))
+        run(*compiler, program, *flags, "-o", work / "shared.exe")
+        shared = run(*wrapper, work / "shared.exe", cwd=work, LD_LIBRARY_PATH=str(library.parent))
 
-        flags = pkg_config(pc, root, "--cflags")
-        run(*compiler, program, *flags, libraries / "libmapio.a", "-o", work / "static")
-        static = run(*wrapper, work / "static", cwd=work)
+        archive = the_only(root, "libmapio.a")
+        flags = [*pkg_config(pc, root, "--cflags"), "-DMAPIO_STATIC"]
+        needed = pkg_config(pc, root, "--static", "--libs-only-l")
+        libraries = [flag for flag in needed if flag != "-lmapio"]
+        run(*compiler, program, *flags, archive, *libraries, "-o", work / "static.exe")
+        static = run(*wrapper, work / "static.exe", cwd=work)
         assert shared == static, (shared, static)
     print(shared, end="")
 

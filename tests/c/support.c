@@ -403,18 +403,6 @@ uint64_t random_below(random_source *random, uint64_t bound)
 
 /* ---- the process ----------------------------------------------------------------------------- */
 
-bool inside_qemu(void)
-{
-    return getenv("MAPIO_TEST_QEMU") != NULL;
-}
-
-bool inside_valgrind(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-
-    return preload != NULL && strstr(preload, "vgpreload") != NULL;
-}
-
 bool system_constant(int *value, const char *name)
 {
     size_t count = 0;

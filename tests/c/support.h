@@ -67,7 +67,6 @@ void skip_on_32_bit(void);
 typedef struct system_codes {
     int32_t not_found;       /* nothing has that name */
     int32_t empty_path;      /* the name is "" */
-    int32_t path_too_long;   /* a name of thousands of bytes */
     int32_t not_a_directory; /* the name goes through a file */
     int32_t exists;          /* something has that name already */
     int32_t denied;          /* the file is not open for that, or must not be */
@@ -78,6 +77,14 @@ typedef struct system_codes {
 } system_codes;
 
 extern const system_codes codes;
+
+/* Where systems differ in what the library can do, as mapio.h says. */
+typedef struct system_traits {
+    bool shared_memory_grows;  /* mapio_resize of anonymous memory that is shared */
+    bool flush_needs_the_file; /* mapio_flush with MAPIO_OPEN_NO_TRACK is not durable */
+} system_traits;
+
+extern const system_traits traits;
 
 /* Writes the system's own words for `code` into `text`. */
 void system_words(char *text, size_t capacity, int32_t code);
@@ -275,15 +282,15 @@ int in_process(const char *name, const char *path);
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-typedef struct thread {
+typedef struct test_thread {
     void (*work)(void *);
     void *argument;
     uintptr_t handle; /* the system's */
-} thread;
+} test_thread;
 
 /* Runs `work(argument)` in a thread. `t` is the thread until it was joined. */
-void thread_start(thread *t, void (*work)(void *), void *argument);
-void thread_join(thread *t);
+void thread_start(test_thread *t, void (*work)(void *), void *argument);
+void thread_join(test_thread *t);
 
 /* In a function that returns 0 for success: returns 1, having said why, where `condition` fails. */
 #define child_check(condition)                                                                     \

@@ -18,7 +18,6 @@
 const system_codes codes = {
     .not_found = ENOENT,
     .empty_path = ENOENT,
-    .path_too_long = ENAMETOOLONG,
     .not_a_directory = ENOTDIR,
     .exists = EEXIST,
     .denied = EACCES,
@@ -26,6 +25,11 @@ const system_codes codes = {
     .not_mappable = ENODEV,
     .invalid = EINVAL,
     .no_memory = ENOMEM,
+};
+
+const system_traits traits = {
+    .shared_memory_grows = false,
+    .flush_needs_the_file = false,
 };
 
 void system_words(char *text, size_t capacity, int32_t code)
@@ -289,6 +293,18 @@ uint64_t process_number(void)
     return (uint64_t)getpid();
 }
 
+bool inside_qemu(void)
+{
+    return getenv("MAPIO_TEST_QEMU") != NULL;
+}
+
+bool inside_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    return preload != NULL && strstr(preload, "vgpreload") != NULL;
+}
+
 int in_child(int (*work)(void *), void *argument)
 {
     int status = 0;
@@ -344,13 +360,13 @@ int in_process(const char *name, const char *path)
 
 static void *run_thread(void *argument)
 {
-    const thread *t = argument;
+    const test_thread *t = argument;
 
     t->work(t->argument);
     return NULL;
 }
 
-void thread_start(thread *t, void (*work)(void *), void *argument)
+void thread_start(test_thread *t, void (*work)(void *), void *argument)
 {
     pthread_t handle;
 
@@ -360,7 +376,7 @@ void thread_start(thread *t, void (*work)(void *), void *argument)
     t->handle = (uintptr_t)handle;
 }
 
-void thread_join(thread *t)
+void thread_join(test_thread *t)
 {
     assert_int_equal(pthread_join((pthread_t)t->handle, NULL), 0);
 }

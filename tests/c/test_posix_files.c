@@ -258,6 +258,19 @@ static void path_is_bytes(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
+/* A name of thousands of bytes is the system's error. */
+static void path_is_too_long(void **state)
+{
+    mapio_map *map = NULL;
+    char name[5000];
+
+    (void)state;
+    memset(name, 'x', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    assert_system_fails(mapio_open_path(&map, name, NULL, &failure), MAPIO_E_SYSTEM, ENAMETOOLONG);
+    assert_null(map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +284,7 @@ int main(void)
         with_fixture(create_follows_a_link_to_nowhere),
         with_fixture(no_descriptor_left_is_an_error),
         with_fixture(path_is_bytes),
+        with_fixture(path_is_too_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,11 +149,11 @@ static void text_of_no_capacity_tells_length(void **state)
 /* System codes and statuses that nobody knows still make a text. */
 static void text_of_unknown_values(void **state)
 {
-    static const int32_t codes[] = {123456, -1, INT32_MIN, INT32_MAX};
+    static const int32_t unknown[] = {123456, -1, INT32_MIN, INT32_MAX};
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(codes); i++) {
-        mapio_error error = {(mapio_status)-1000, codes[i], "call", 0};
+    for (size_t i = 0; i < COUNT_OF(unknown); i++) {
+        mapio_error error = {(mapio_status)-1000, unknown[i], "call", 0};
         char text[256];
         size_t length = mapio_error_text(text, sizeof(text), &error);
 

@@ -6,7 +6,7 @@ enum { THREADS = 8, ROUNDS = 300, SLICE = 4001 };
 
 /* What a thread works with; `errors` counts what went wrong, for the main thread to check. */
 typedef struct worker {
-    thread thread;
+    test_thread thread;
     fixture *f;
     size_t index;
     size_t errors;
