@@ -25,7 +25,7 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-tsan test-processors test-bench fuzz lint format bench \
+    test-mremap test-fault test-tsan test-processors test-windows test-bench fuzz lint format bench \
     bench-record bench-calls install clean FORCE
 
 help: ## list the commands
@@ -72,6 +72,8 @@ build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildt
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 $(PROCESSORS:%=build/%/build.ninja): OPTIONS = -Dtests=enabled $(CROSS)
 $(PROCESSORS:%=build/%/build.ninja): build/%/build.ninja: tests/processors/%.ini
+build/windows/build.ninja: OPTIONS = -Dtests=enabled $(CROSS)
+build/windows/build.ninja: tests/windows/windows.ini tests/windows/ucrt.specs
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
 	@rm -rf build/$*
@@ -101,7 +103,7 @@ test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python pac
 
 test-all: ## run all of the tests below, too
 	@$(MAKE) test test-bench test-mremap test-valgrind test-asan test-fault test-tsan fuzz \
-	    test-processors test-interpreters
+	    test-processors test-windows test-interpreters
 
 test-interpreters: ## run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
@@ -182,6 +184,16 @@ test-on-aarch64: build/aarch64/build.ninja
 	@$(FEWER) $(C_TEST) build/aarch64 --timeout-multiplier 10
 	@echo "== aarch64, pages of 64 KiB"
 	@$(FEWER) QEMU_PAGESIZE=65536 $(C_TEST) build/aarch64 --timeout-multiplier 10 --logbase testlog-64k
+
+# tools/windows.py gets mingw-w64, Wine, cmocka and CPython's headers. What Wine keeps running is
+# ended, whatever becomes of the tests.
+test-windows: $(VENV)/.ready-test ## run the C tests as Windows programs, under Wine
+	@if cross="$$($(PYTHON) tools/windows.py)"; then $(MAKE) test-under-wine CROSS="$$cross"; \
+	    else echo "skipped: the C tests on Windows"; fi
+
+test-under-wine: build/windows/build.ninja
+	@trap 'tests/windows/in-wine.sh wineserver -k || true' EXIT; \
+	    $(C_TEST) build/windows --timeout-multiplier 3
 
 bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)

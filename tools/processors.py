@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import debian
 import setup
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,36 +73,7 @@ def runs_here(processor: Processor) -> bool:
         return links(processor, program) and subprocess.run([program], check=False).returncode == 0
 
 
-# ---- Debian's packages for another processor --------------------------------------------------
-
-
-def apt_configuration(folder: Path, architecture: str) -> str:
-    """An apt that knows the system's sources and keys, and nothing else of the system."""
-    return f"""
-        Dir::State "{folder}";
-        Dir::State::lists "{folder}/lists";
-        Dir::State::status "{folder}/status";
-        Dir::Cache "{folder}/cache";
-        APT::Architecture "{architecture}";
-        #clear APT::Architectures;
-        APT::Architectures {{ "{architecture}"; }};
-        APT::Sandbox::User "root";
-        Acquire::Languages "none";
-        """
-
-
-def download(folder: Path, architecture: str) -> list[Path]:
-    for name in ("lists/partial", "cache/archives/partial"):
-        (folder / name).mkdir(parents=True)
-    (folder / "status").touch()
-    configuration = folder / "apt.conf"
-    configuration.write_text(apt_configuration(folder, architecture))
-    environment = {**os.environ, "APT_CONFIG": str(configuration)}
-    apt = ["apt-get", "-qq"]
-    # A source that fails need not be the one that has the packages.
-    subprocess.run([*apt, "update"], env=environment, stderr=subprocess.DEVNULL, check=False)
-    subprocess.run([*apt, "download", *PACKAGES], env=environment, cwd=folder, check=True)
-    return sorted(folder.glob("*.deb"))
+# ---- cmocka for another processor --------------------------------------------------------------
 
 
 def sysroot(architecture: str) -> None:
@@ -109,13 +81,13 @@ def sysroot(architecture: str) -> None:
     target = SYSROOTS / architecture
     if target.exists():
         return
-    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+    if not debian.present():
         sys.exit("missing: cmocka for another processor, which is taken from Debian's packages")
     print(f"unpacking cmocka for {architecture}", file=sys.stderr)
     SYSROOTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=SYSROOTS, prefix=".new-") as folder:
         root = Path(folder, "root")
-        for package in download(Path(folder, "apt").absolute(), architecture):
+        for package in debian.packages(Path(folder, "apt").absolute(), architecture, PACKAGES):
             subprocess.run(["dpkg-deb", "-x", str(package), str(root)], check=True)
         root.rename(target)
 

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Runs a command with the Wine of this checkout, build/wine, and never the user's: without windows,
+# without what Wine would offer to install, and without its own debugger where a program dies.
+#
+#     in-wine.sh wine PROGRAM ARGUMENT...
+#     in-wine.sh wineserver -k
+root=$(cd "$(dirname "$0")/../.." && pwd)
+export WINEPREFIX="$root/build/wine" WINEDEBUG=-all
+export WINEDLLOVERRIDES='winedbg.exe=d;mscoree=d;mshtml=d'
+unset DISPLAY WAYLAND_DISPLAY
+exec "$@"

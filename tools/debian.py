@@ -1,0 +1,81 @@
+"""Debian's packages and sources, got by an apt of its own: nothing is installed.
+
+That apt knows the system's sources and keys and nothing else of the system, which learns of no
+other architecture and of no sources of source code.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+SYSTEM = Path("/etc/apt")
+TOOLS = ["apt-get", "dpkg-deb"]
+
+
+def present() -> bool:
+    return all(shutil.which(tool) for tool in TOOLS)
+
+
+def configuration(folder: Path, architecture: str | None) -> str:
+    """An apt whose state is in `folder`; for another architecture, or for the system's own."""
+    other = f"""
+        APT::Architecture "{architecture}";
+        #clear APT::Architectures;
+        APT::Architectures {{ "{architecture}"; }};
+        """
+    return f"""
+        Dir::State "{folder}";
+        Dir::State::lists "{folder}/lists";
+        Dir::State::status "{folder}/status";
+        Dir::Cache "{folder}/cache";
+        APT::Sandbox::User "root";
+        Acquire::Languages "none";
+        {other if architecture else ""}"""
+
+
+def sources_of_sources(folder: Path) -> str:
+    """A configuration where each of the system's sources gives source code, and no packages."""
+    parts = folder / "parts"
+    parts.mkdir()
+    files = [SYSTEM / "sources.list", *sorted((SYSTEM / "sources.list.d").glob("*.*"))]
+    for file in files:
+        if file.is_file():
+            text = re.sub(r"(?m)^deb\s", "deb-src ", file.read_text())
+            text = re.sub(r"(?mi)^Types:.*$", "Types: deb-src", text)
+            (parts / file.name).write_text(text)
+    return f"""
+        Dir::Etc::sourcelist "{os.devnull}";
+        Dir::Etc::sourceparts "{parts}";
+        """
+
+
+def fetch(folder: Path, text: str, command: list[str]) -> None:
+    """Runs apt-get's `command` in the new `folder`, with this configuration."""
+    for name in ("lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True)
+    (folder / "status").touch()
+    file = folder / "apt.conf"
+    file.write_text(text)
+    environment = {**os.environ, "APT_CONFIG": str(file)}
+    apt = ["apt-get", "-qq"]
+    # A source that fails need not be the one that has what is asked for.
+    subprocess.run([*apt, "update"], env=environment, stderr=subprocess.DEVNULL, check=False)
+    subprocess.run([*apt, *command], env=environment, cwd=folder, check=True)
+
+
+def packages(folder: Path, architecture: str, names: list[str]) -> list[Path]:
+    """The binary packages of these names, downloaded into the new `folder`."""
+    fetch(folder, configuration(folder, architecture), ["download", *names])
+    return sorted(folder.glob("*.deb"))
+
+
+def originals(folder: Path, names: list[str]) -> list[Path]:
+    """The original source code, as Debian has it, of the source packages of these names."""
+    folder.mkdir()
+    text = configuration(folder, None) + sources_of_sources(folder)
+    fetch(folder, text, ["source", "--download-only", "--tar-only", *names])
+    return sorted(folder.glob("*.orig.tar.?z"))

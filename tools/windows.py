@@ -1,0 +1,145 @@
+"""Gets what it takes to build for Windows and to run what was built under Wine.
+
+    windows.py    prints Meson's arguments for a build for Windows, after having got all of it
+
+The compiler (mingw-w64) and Wine come as packages of the system. cmocka is built from Debian's
+source of it, and CPython's headers are taken from Debian's source of that: both stand in
+build/sysroot/windows. Wine has its drive C: and its registry in build/wine. Where something cannot
+be had, says so in one line and exits with 1.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import debian
+import setup
+
+ROOT = Path(__file__).resolve().parent.parent
+SYSROOT = ROOT / "build" / "sysroot" / "windows"
+WINE = ROOT / "build" / "wine"
+HERE = ROOT / "tests" / "windows"
+IN_WINE = str(HERE / "in-wine.sh")
+
+TRIPLET = "x86_64-w64-mingw32"
+COMPILER = [f"{TRIPLET}-gcc", f"-specs={HERE / 'ucrt.specs'}"]
+NEEDS = [
+    setup.Need(
+        "mingw-w64", lambda: bool(shutil.which(COMPILER[0])), ["gcc-mingw-w64-x86-64-win32"]
+    ),
+    setup.Need("Wine", lambda: bool(shutil.which("wine")), ["wine", "wine64"]),
+]
+
+# ---- cmocka and CPython's headers ----------------------------------------------------------------
+
+SOURCES = ["cmocka", "python3.11"]
+# What of cmocka's questions about the system its one file asks, with the answers of mingw-w64.
+CMOCKA_HAS = [
+    "-DHAVE_GCC_THREAD_LOCAL_STORAGE",
+    "-DHAVE_INTTYPES_H",
+    "-DHAVE_MALLOC_H",
+    "-DHAVE_SIGNAL_H",
+    "-DHAVE_STRINGS_H",
+]
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpacks an archive that has one folder in it, and returns where that is."""
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", str(archive), "-C", str(folder)], check=True)
+    (inside,) = folder.iterdir()
+    return inside
+
+
+def build_cmocka(source: Path, root: Path) -> None:
+    (root / "include").mkdir()
+    for header in ("cmocka.h", "cmocka_pbc.h"):
+        shutil.copy(source / "include" / header, root / "include" / header)
+    pkgconfig = root / "lib" / "pkgconfig"
+    pkgconfig.mkdir(parents=True)
+    compiled = str(root / "cmocka.o")
+    options = ["-O2", "-g", "-w", f"-I{source / 'include'}", *CMOCKA_HAS]
+    code = str(source / "src" / "cmocka.c")
+    subprocess.run([*COMPILER, *options, "-c", code, "-o", compiled], check=True)
+    archive = str(root / "lib" / "libcmocka.a")
+    subprocess.run([f"{TRIPLET}-ar", "rcs", archive, compiled], check=True)
+    _, version = source.name.split("-")
+    (pkgconfig / "cmocka.pc").write_text(
+        "Name: cmocka\nDescription: C unit testing\n"
+        f"Version: {version}\nLibs: -L/lib -lcmocka\nCflags: -I/include\n"
+    )
+
+
+def take_headers(source: Path, root: Path) -> None:
+    """CPython's headers as they are installed on Windows, in one folder."""
+    headers = root / "python"
+    shutil.copytree(source / "Include", headers)
+    shutil.copy(source / "PC" / "pyconfig.h", headers)
+
+
+def sysroot() -> None:
+    """Makes build/sysroot/windows, whole or not at all."""
+    if SYSROOT.exists():
+        return
+    if not debian.present():
+        sys.exit("missing: cmocka for Windows, which is built from Debian's source of it")
+    print("building cmocka for Windows", file=sys.stderr)
+    SYSROOT.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=SYSROOT.parent, prefix=".new-") as name:
+        folder = Path(name)
+        root = folder / "root"
+        root.mkdir()
+        cmocka, python = debian.originals(folder / "apt", SOURCES)
+        build_cmocka(unpack(cmocka, folder / "cmocka"), root)
+        take_headers(unpack(python, folder / "python"), root)
+        root.rename(SYSROOT)
+
+
+# ---- Wine ----------------------------------------------------------------------------------------
+
+
+def wine() -> None:
+    """Sets up Wine in build/wine, once, as Windows 10."""
+    ready = WINE / ".ready"
+    if ready.exists():
+        return
+    print("setting up Wine in build/wine", file=sys.stderr)
+    shutil.rmtree(WINE, ignore_errors=True)
+    WINE.mkdir(parents=True)
+    try:
+        for command in (["wineboot", "-i"], ["wine", "winecfg", "-v", "win10"]):
+            subprocess.run(
+                [IN_WINE, *command],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=300,
+            )
+    finally:
+        subprocess.run([IN_WINE, "wineserver", "-k"], check=False)
+    ready.touch()
+
+
+# ---- all of it -----------------------------------------------------------------------------------
+
+
+def prepare() -> list[str]:
+    setup.get(NEEDS)
+    sysroot()
+    wine()
+    return [f"--cross-file={HERE / 'windows.ini'}"]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 1:
+        sys.exit(__doc__)
+    try:
+        print(*prepare())
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        sys.exit(f"failed: {shlex.join(error.cmd)}")
