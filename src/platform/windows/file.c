@@ -58,6 +58,12 @@ int mapio__file_open(mapio__file *file, bool *created, const char *path, bool wr
 }
 
 #if defined(_UCRT) || defined(_MSC_VER)
+#ifdef __MINGW32__
+/* Not in the headers of mingw-w64 10. */
+_CRTIMP _invalid_parameter_handler __cdecl
+_set_thread_local_invalid_parameter_handler(_invalid_parameter_handler handler);
+#endif
+
 static void ignore_parameter(const wchar_t *expression, const wchar_t *function,
                              const wchar_t *file, unsigned line, uintptr_t reserved)
 {

@@ -41,7 +41,6 @@ static mapio_status status_of(DWORD code)
     case ERROR_INVALID_FUNCTION:
     case ERROR_NOT_SUPPORTED:
         return MAPIO_E_UNSUPPORTED;
-    case ERROR_INVALID_NAME:
     case ERROR_NO_UNICODE_TRANSLATION:
         return MAPIO_E_INVALID;
     default:
