@@ -204,34 +204,20 @@ int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error
                : mapio__fail_win32(error, GetLastError(), "SetFileInformationByHandle");
 }
 
-static int allocated(uint64_t *length, mapio__file file, mapio_error *error)
+/* NTFS and FAT give a file its clusters when it gets longer, unless it is sparse or compressed:
+ * then it has fewer than its length takes. Nothing is asked for in that case: FileAllocationInfo
+ * would cut a file that another process is making longer. */
+int mapio__file_reserve(mapio__file file, uint64_t offset, uint64_t length, mapio_error *error)
 {
     FILE_STANDARD_INFO info;
+    (void)offset;
+    (void)length;
     if (!GetFileInformationByHandleEx(mapio__handle(file), FileStandardInfo, &info, sizeof(info))) {
         return mapio__fail_win32(error, GetLastError(), "GetFileInformationByHandleEx");
     }
-    *length = (uint64_t)info.AllocationSize.QuadPart;
-    return MAPIO_OK;
-}
-
-/* NTFS gives a file its clusters when it gets longer, unless it is sparse or compressed; then it
- * has fewer than its length takes, and there is no call to ask for the rest. */
-int mapio__file_reserve(mapio__file file, uint64_t offset, uint64_t length, mapio_error *error)
-{
-    uint64_t blocks = 0;
-    int status = allocated(&blocks, file, error);
-    if (status == MAPIO_OK && blocks < offset + length) {
-        FILE_ALLOCATION_INFO wanted = {.AllocationSize.QuadPart = (LONGLONG)(offset + length)};
-        if (!SetFileInformationByHandle(mapio__handle(file), FileAllocationInfo, &wanted,
-                                        sizeof(wanted))) {
-            return mapio__fail_win32(error, GetLastError(), "SetFileInformationByHandle");
-        }
-        status = allocated(&blocks, file, error);
-    }
-    if (status != MAPIO_OK || blocks >= offset + length) {
-        return status;
-    }
-    return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+    return info.AllocationSize.QuadPart >= info.EndOfFile.QuadPart
+               ? MAPIO_OK
+               : mapio__fail(error, MAPIO_E_UNSUPPORTED);
 }
 
 /* ---- removing ---- */

@@ -1,10 +1,11 @@
 /* What a copy-on-write view holds that its file does not, when the view must leave its addresses.
  *
  * Which pages these are, is told by their protection: the system changes it from PAGE_WRITECOPY to
- * PAGE_READWRITE with the first store. Wine does not; there, and for what is in memory on Windows
- * as well, pages that are shared with nobody are known by the working set. The copies are kept
- * where the view has them, in memory that is reserved in its whole length and committed by the
- * page. Reading and writing go through the system, which says so where a page cannot be had.
+ * PAGE_READWRITE with the first store ("Memory Protection Constants" in the documentation of
+ * Win32). Wine does not; there, and for what is in memory on Windows as well, pages that are shared
+ * with nobody are known by the working set. The copies are kept where the view has them, in memory
+ * that is reserved in its whole length and committed by the page. Reading and writing go through
+ * the system, which says so where a page cannot be had.
  */
 #define PSAPI_VERSION 2
 
