@@ -197,17 +197,19 @@ static bool replace(mapio_map *map, atomic_size_t *bits, size_t from, size_t to)
     return done;
 }
 
-static void log_loss(mapio_map *map, size_t number, size_t from, size_t to)
+static void log_loss(mapio_map *map, size_t number, size_t at, size_t from, size_t to)
 {
     mapio__loss *loss = &map->health.log[number % MAPIO__LOSS_LOG];
     size_t page = mapio__page_size();
+    atomic_store(&loss->page, at / page * page);
     atomic_store(&loss->from, from * page);
     atomic_store(&loss->to, to * page);
 }
 
 /* The page at byte `at` of the view cannot be had. Where the file ends before it, all pages behind
  * it are gone as well, and are replaced at once if the system has so much to give. Where it has no
- * room for one more piece of memory (each replaced page splits the mapping), the whole view goes.
+ * room for one more piece of memory (each replaced page splits the mapping), or replaces whole
+ * views alone, the whole view goes.
  */
 static bool lose(mapio_map *map, size_t at, int kind)
 {
@@ -225,7 +227,7 @@ static bool lose(mapio_map *map, size_t at, int kind)
         to = page_count(map);
         done = replace(map, bits, from, to);
     }
-    log_loss(map, number, from, to);
+    log_loss(map, number, at, from, to);
     return done;
 }
 
@@ -434,24 +436,32 @@ int mapio__guard_settle(mapio__guard *guard, mapio__touch touch, mapio_error *er
     return MAPIO_OK;
 }
 
+/* The first of the touched bytes [begin, end) of the view that the loss took, or `end`: of its page
+ * that could not be had, if that was touched, else of all that were replaced with it. */
+static size_t first_taken(const mapio__loss *loss, size_t begin, size_t end)
+{
+    size_t page = atomic_load(&loss->page);
+    bool touched = page < end && page + mapio__page_size() > begin;
+    size_t from = touched ? page : atomic_load(&loss->from);
+    size_t taken = (size_t)mapio__max(from, begin);
+    return taken < atomic_load(&loss->to) ? (size_t)mapio__min(taken, end) : end;
+}
+
 /* The first of the touched bytes that one of the losses [first, last) took, or their end. Losses
  * that the log no longer has may have been anywhere: the marks tell, unless another thread has
  * restored the pages already. */
 static size_t first_lost(const mapio_map *map, size_t first, size_t last, mapio__touch touch)
 {
     size_t end = touch.offset + touch.length;
-    size_t lost = first_lost_page(map, touch.offset, end);
     if (last - first > MAPIO__LOSS_LOG) {
-        return lost < end ? lost : touch.offset;
+        size_t marked = first_lost_page(map, touch.offset, end);
+        return marked < end ? marked : touch.offset;
     }
+    size_t lead = mapio__lead(map);
+    size_t lost = end;
     for (size_t number = first; number != last; number++) {
         const mapio__loss *loss = &map->health.log[number % MAPIO__LOSS_LOG];
-        size_t from = atomic_load(&loss->from);
-        size_t to = atomic_load(&loss->to);
-        size_t begin = mapio__lead(map) + touch.offset;
-        if (to > begin && from < mapio__lead(map) + lost) {
-            lost = from > begin ? from - mapio__lead(map) : touch.offset;
-        }
+        lost = (size_t)mapio__min(lost, first_taken(loss, lead + touch.offset, lead + end) - lead);
     }
     return lost;
 }

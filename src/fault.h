@@ -11,8 +11,10 @@
 /* How many losses of a map are remembered one by one. */
 enum { MAPIO__LOSS_LOG = 16 };
 
-/* A run of pages that were lost at once, in bytes of the view. */
+/* A run of pages that were lost at once, in bytes of the view; and the one of them that could not
+ * be had, since where a system replaces no single pages the others may be whole. */
 typedef struct mapio__loss {
+    atomic_size_t page;
     atomic_size_t from;
     atomic_size_t to;
 } mapio__loss;

@@ -349,6 +349,26 @@ static int file_reach(const mapio_map *map, size_t length, uint64_t file_length,
     return status;
 }
 
+/* Cuts the map's file. Where the map's view had to go meanwhile and did not come back, the map is
+ * empty. */
+static int file_cut(mapio_map *map, size_t length, uint64_t end, mapio_error *error)
+{
+    if (map->view.base == NULL) {
+        return mapio__file_set_length(map->file, end, error);
+    }
+    size_t lead = mapio__lead(map);
+    mapio__hide(map);
+    int status =
+        mapio__view_cut(&map->view, map->file, length == 0 ? 0 : lead + length, end, error);
+    mapio__show(map);
+    if (map->view.base == NULL) {
+        (void)mapio__map_unshape(map, NULL);
+    } else {
+        map->data = map->view.base + lead;
+    }
+    return status;
+}
+
 /* Steps that can be taken back come first, and a file is cut last: what is cut off cannot be put
  * back. A file that gets longer, and a view, can have their old length again; a view never fails to
  * get shorter. */
@@ -364,8 +384,8 @@ static int resize_both(mapio_map *map, size_t length, uint64_t file_length, mapi
         }
     }
     if (status == MAPIO_OK && end < file_length) {
-        status = mapio__file_set_length(map->file, end, error);
-        if (status != MAPIO_OK && length > old_length) {
+        status = file_cut(map, length, end, error);
+        if (status != MAPIO_OK && length > old_length && map->length == length) {
             (void)view_fit(map, old_length, NULL);
         }
     }

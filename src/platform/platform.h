@@ -100,6 +100,15 @@ int mapio__view_unmap(mapio__view *view, mapio_error *error);
  * MAPIO_E_UNSUPPORTED where this view cannot become longer but by mapping again. */
 int mapio__view_resize(mapio__view *view, size_t length, mapio_error *error);
 
+/* Cuts `file` to `end` bytes under `view`, of which the first `keep` bytes are needed from here on:
+ * mapio__view_resize to them follows, or with keep 0 mapio__view_unmap. On failure file and view
+ * are as they were. Windows cuts no file of which there is a view anywhere: there the view, always
+ * a shared one, is taken away meanwhile and may come back at another base. Should the system have
+ * no room for that, then the view has no base, and if it is `status` alone that failed, the file is
+ * cut. */
+int mapio__view_cut(mapio__view *view, mapio__file file, size_t keep, uint64_t end,
+                    mapio_error *error);
+
 /* True where a view of this mode, once it is there, can become longer. */
 bool mapio__view_can_grow(const mapio__mode *mode);
 

@@ -122,6 +122,15 @@ int mapio__view_resize(mapio__view *view, size_t length, mapio_error *error)
     return mapio__view_grow(view, length, error);
 }
 
+/* What the view shows behind the file's new end goes with mapio__view_resize. */
+int mapio__view_cut(mapio__view *view, mapio__file file, size_t keep, uint64_t end,
+                    mapio_error *error)
+{
+    (void)view;
+    (void)keep;
+    return mapio__file_set_length(file, end, error);
+}
+
 /* The portable bits in the system's words; its own bits as they are. */
 static int flush_flags(int flags)
 {
