@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <winioctl.h>
 
+#include "support_below.h"
 #include "support_system.h"
 
-enum { PATH_CAPACITY = 1024, PATIENCE = 30000 /* milliseconds */ };
+enum { PATH_CAPACITY = 1024 };
 
 /* ---- codes ----------------------------------------------------------------------------------- */
 
@@ -206,7 +207,9 @@ void file_truncate(const fixture *f, uint64_t length)
 {
     if (!set_length(f, length)) {
         require(GetLastError() == ERROR_USER_MAPPED_FILE, "SetFileInformationByHandle");
-        file_cut_from_below(f->path, length);
+        below_cut(f->path, length, 0);
+        while (!below_is_done()) {
+        }
     }
 }
 
@@ -281,62 +284,6 @@ uint64_t file_length(const fixture *f)
     require(GetFileSizeEx(handle, &length), "GetFileSizeEx");
     (void)CloseHandle(handle);
     return (uint64_t)length.QuadPart;
-}
-
-/* ---- the system below Wine ------------------------------------------------------------------- */
-
-/* Wine's own function that tells the other system's name of a file, to be freed; NULL elsewhere. */
-typedef char *unix_name(const wchar_t *path);
-typedef void function(void);
-
-static unix_name *unix_name_function(void)
-{
-    HMODULE kernel = GetModuleHandleW(L"kernel32.dll");
-
-    return (unix_name *)(function *)GetProcAddress(kernel, "wine_get_unix_file_name");
-}
-
-bool inside_wine(void)
-{
-    return unix_name_function() != NULL;
-}
-
-/* Starts a program of Unix; Wine gives no handle to wait for its end. */
-static void start_truncate(const char *path, uint64_t length)
-{
-    STARTUPINFOW startup = {.cb = sizeof(startup)};
-    PROCESS_INFORMATION process = {0};
-    wchar_t wide[PATH_CAPACITY];
-    wchar_t command[PATH_CAPACITY];
-    char *name;
-
-    widen(wide, path);
-    name = unix_name_function()(wide);
-    assert_non_null(name);
-    widen(wide, name);
-    (void)HeapFree(GetProcessHeap(), 0, name);
-    (void)_snwprintf(command, COUNT_OF(command), L"Z:\\usr\\bin\\truncate -s %llu \"%ls\"", length,
-                     wide);
-    require(CreateProcessW(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process),
-            "truncate");
-    (void)CloseHandle(process.hThread);
-    (void)CloseHandle(process.hProcess);
-}
-
-void file_cut_from_below(const char *path, uint64_t length)
-{
-    fixture f = {.fd = -1};
-    ULONGLONG end = GetTickCount64() + PATIENCE;
-
-    if (!inside_wine()) {
-        skip_because("Windows lets nobody cut a file that is mapped");
-    }
-    (void)snprintf(f.path, sizeof(f.path), "%s", path);
-    start_truncate(path, length);
-    while (file_length(&f) != length) {
-        require(GetTickCount64() < end, "waiting for truncate");
-        Sleep(1);
-    }
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -439,8 +386,9 @@ bool handle_is_inherited(uintptr_t handle)
     return (flags & HANDLE_FLAG_INHERIT) != 0;
 }
 
-/* GCC's variables of a thread, as Windows has them, keep a semaphore from their first use on. */
-static void use_thread_variables(void)
+/* GCC's variables of a thread, as Windows has them, keep a semaphore from their first use on, and
+ * Wine something of each program of the other system. */
+static void use_what_stays_open(void)
 {
     mapio_options options = options_of(MAPIO_ACCESS_READ, 0, 1);
     mapio_map *map = NULL;
@@ -449,6 +397,7 @@ static void use_thread_variables(void)
     (void)mapio_open_anonymous(&map, &options, NULL);
     (void)mapio_get_byte(&byte, map, 0, NULL);
     (void)mapio_close(map, NULL);
+    (void)below_start();
 }
 
 size_t open_descriptors(void)
@@ -457,7 +406,7 @@ size_t open_descriptors(void)
 
     if (!used) {
         used = true;
-        use_thread_variables();
+        use_what_stays_open();
     }
     return open_handles(NULL, 0);
 }

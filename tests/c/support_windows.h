@@ -4,14 +4,6 @@
 
 #include "support.h"
 
-/* True where Wine runs the program. */
-bool inside_wine(void);
-
-/* Sets the length of a file in a way that Windows does not know of, as a disk or another machine
- * may lose bytes of a file that is mapped. Leaves the test where that cannot be done: only inside
- * Wine is there another system below. */
-void file_cut_from_below(const char *path, uint64_t length);
-
 /* Returns how many handles are open, and stores at most `capacity` of them. */
 size_t open_handles(uintptr_t *handles, size_t capacity);
 
