@@ -333,24 +333,8 @@ static void refresh_cut_page(mapio_map *map, size_t old_length)
     (void)refresh(map, old_length, (size_t)mapio__min(page_end, map->length), NULL);
 }
 
-/* Makes the file reach to the end of a map of `length` bytes, with blocks on the disk if that was
- * asked for. On failure it has its old length. */
-static int file_reach(const mapio_map *map, size_t length, uint64_t file_length, mapio_error *error)
-{
-    uint64_t end = map->offset + length;
-    int status = end > file_length ? mapio__file_set_length(map->file, end, error) : MAPIO_OK;
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    status = mapio__map_reserve(map, map->file, length, error);
-    if (status != MAPIO_OK && end > file_length) {
-        (void)mapio__file_set_length(map->file, file_length, NULL);
-    }
-    return status;
-}
-
-/* Cuts the map's file. Where the map's view had to go meanwhile and did not come back, the map is
- * empty. */
+/* Cuts the file of a map that is or is about to be `length` bytes long. Where the view had to go
+ * meanwhile and did not come back, the map is empty. */
 static int file_cut(mapio_map *map, size_t length, uint64_t end, mapio_error *error)
 {
     if (map->view.base == NULL) {
@@ -369,6 +353,22 @@ static int file_cut(mapio_map *map, size_t length, uint64_t end, mapio_error *er
     return status;
 }
 
+/* Makes the file reach to the end of a map of `length` bytes, with blocks on the disk if that was
+ * asked for. On failure it has its old length. */
+static int file_reach(mapio_map *map, size_t length, uint64_t file_length, mapio_error *error)
+{
+    uint64_t end = map->offset + length;
+    int status = end > file_length ? mapio__file_set_length(map->file, end, error) : MAPIO_OK;
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = mapio__map_reserve(map, map->file, length, error);
+    if (status != MAPIO_OK && end > file_length) {
+        (void)file_cut(map, map->length, file_length, NULL);
+    }
+    return status;
+}
+
 /* Steps that can be taken back come first, and a file is cut last: what is cut off cannot be put
  * back. A file that gets longer, and a view, can have their old length again; a view never fails to
  * get shorter. */
@@ -380,7 +380,7 @@ static int resize_both(mapio_map *map, size_t length, uint64_t file_length, mapi
     if (status == MAPIO_OK && length > old_length) {
         status = view_fit(map, length, error);
         if (status != MAPIO_OK && end > file_length) {
-            (void)mapio__file_set_length(map->file, file_length, NULL);
+            (void)file_cut(map, map->length, file_length, NULL);
         }
     }
     if (status == MAPIO_OK && end < file_length) {

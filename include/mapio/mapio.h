@@ -43,25 +43,32 @@
  * the system writes changed pages back in its own time; it does not make them durable.
  *
  * Lost pages. A page of a file's map can be impossible to have: the file was cut short by whoever,
- * the disk fails, it is full under a hole, the remote machine is gone. On Unix touching such a page
- * raises SIGBUS, which ends the process. Here, no function dies of it: it returns MAPIO_E_FAULT,
- * with the offset, and the map goes on to serve its other pages, and this one as soon as it can be
- * had again. What a function that stores had stored before it came to the page, stays. Through the
- * address that mapio_data gives, a lost page reads as zeros and stores into it go nowhere; the map
- * is damaged then, and every function that touches its bytes returns MAPIO_E_FAULT until
- * mapio_clear_damage. What a private map had stored in a page is lost with the page. The first map
- * of a file installs a handler for SIGBUS; faults at other addresses go to whoever had the signal
- * before. A handler that is installed later has the signal until the next map is opened or resized,
- * which takes it back. A file that ends inside a page has zeros in the rest of that page, and
- * nothing is lost there. Not protected are threads that block SIGBUS, for which the system ends the
- * process without asking, and a process that may have no more mappings at all.
+ * the disk fails, it is full under a hole, the remote machine is gone. Touching such a page raises
+ * SIGBUS, or EXCEPTION_IN_PAGE_ERROR on Windows, which ends the process. Here, no function dies of
+ * it: it returns MAPIO_E_FAULT, with the offset, and the map goes on to serve its other pages, and
+ * this one as soon as it can be had again. What a function that stores had stored before it came to
+ * the page, stays. Through the address that mapio_data gives, a lost page reads as zeros and stores
+ * into it go nowhere; the map is damaged then, and every function that touches its bytes returns
+ * MAPIO_E_FAULT until mapio_clear_damage. What a private map had stored in a page is lost with the
+ * page. The first map of a file installs a handler for SIGBUS (Windows: a vectored exception
+ * handler); faults at other addresses go to whoever had the signal before. A handler that is
+ * installed later has the signal until the next map is opened or resized, which takes it back. A
+ * file that ends inside a page has zeros in the rest of that page, and nothing is lost there. Not
+ * protected are threads that block SIGBUS, for which the system ends the process without asking,
+ * and a process that may have no more mappings at all.
+ *
+ * On Windows a page is lost with its whole view for the moment. Other threads that use other pages
+ * of the map just then get MAPIO_E_FAULT as well, and when a page is lost through an address from
+ * mapio_data, all of the map reads as zeros and is damaged until mapio_clear_damage. What a
+ * copy-on-write map had stored in its other pages is kept meanwhile.
  *
  * Full disks. A file may have holes, and a new one is a hole all over: its blocks are found when
  * they are written back, and a store into a hole of a full disk is a lost page, with ENOSPC in the
  * error. On a tmpfs a load from a hole takes a block as well, and so may be one. With
  * MAPIO_OPEN_PREALLOCATE the blocks are reserved before anything is mapped, so that a full disk is
  * MAPIO_E_SYSTEM with ENOSPC from open or resize and the file keeps its length and content;
- * MAPIO_E_UNSUPPORTED where the file system cannot.
+ * MAPIO_E_UNSUPPORTED where the file system cannot. Windows reserves the blocks of every file that
+ * is made longer (ERROR_DISK_FULL), but for sparse and compressed ones, for which it cannot.
  *
  * Threads. All functions may run on one map from any number of threads at once, but for those that
  * use the position (mapio_tell, mapio_seek, mapio_read, mapio_read_byte, mapio_readline,
@@ -186,7 +193,8 @@ typedef enum mapio_open_bits {
     MAPIO_OPEN_CREATE = 1,    /* by path: make the file where it does not exist */
     MAPIO_OPEN_EXCLUSIVE = 2, /* by path, with CREATE: fail where it does exist */
     MAPIO_OPEN_EXTEND = 4,    /* make the file as long as offset + length where it is shorter */
-    MAPIO_OPEN_NO_TRACK = 8,  /* keep no descriptor: size and resize are then MAPIO_E_NO_FILE */
+    MAPIO_OPEN_NO_TRACK = 8,  /* keep no descriptor: size and resize are then MAPIO_E_NO_FILE, and
+                               * on Windows durable flushing, too */
     MAPIO_OPEN_NONEMPTY = 16, /* nothing to map is MAPIO_E_EMPTY or MAPIO_E_BEYOND_FILE */
     MAPIO_OPEN_PREALLOCATE =
         32 /* reserve the disk's blocks for the whole range, at every resize too */
@@ -205,10 +213,12 @@ typedef int mapio_check(void *context);
 typedef struct mapio_options {
     size_t size;         /* sizeof(mapio_options), set by MAPIO_OPTIONS_INIT */
     mapio_access access; /* default: MAPIO_ACCESS_DEFAULT */
-    int flags;           /* Unix: the system's MAP_* bits; needs MAPIO_ACCESS_DEFAULT */
-    int prot;            /* Unix: the system's PROT_* bits; needs MAPIO_ACCESS_DEFAULT */
+    int flags;           /* Unix: the system's MAP_* bits; needs MAPIO_ACCESS_DEFAULT. Windows has
+                          * none: MAPIO_E_UNSUPPORTED */
+    int prot;            /* Unix: the system's PROT_* bits; as flags */
     unsigned open;       /* MAPIO_OPEN_* bits */
-    unsigned permission; /* permission bits of a file that is created (before the umask) */
+    unsigned permission; /* permission bits of a file that is created (before the umask). Windows
+                          * makes one without 0200 read-only, and has no other */
     uint64_t offset;     /* first byte of the file to map, any byte */
     size_t length;       /* bytes to map; 0: from offset to the file's end as it is now */
     mapio_check *check;  /* NULL, or asked in every search and copy of much, after each MiB or so:
@@ -229,7 +239,8 @@ typedef struct mapio_options {
      NULL,                                                                                         \
      NULL}
 
-/* Maps the file of name `path` (UTF-8 on Windows, the system's bytes elsewhere). The file is opened
+/* Maps the file of name `path` (the system's bytes; on Windows UTF-8, of any length that Windows
+ * allows, and what is none is MAPIO_E_INVALID). The file is opened
  * for reading and writing if the map writes to it (shared, with write permission), else for
  * reading, and is never inherited by programs that are started. `options` may be NULL.
  *
@@ -474,7 +485,8 @@ MAPIO_API int mapio_clear_damage(mapio_map *map, mapio_error *error);
 /* ---- the file and its memory ----------------------------------------------------------------- */
 
 /* Flags of mapio_flush. Bits below MAPIO_FLUSH_ASYNC are the system's own MS_* bits, for those who
- * have them (see mapio_constants); without any of both kinds a flush is durable. */
+ * have them (see mapio_constants), and MAPIO_E_UNSUPPORTED elsewhere; without any of both kinds a
+ * flush is durable. */
 typedef enum mapio_flush_bits {
     MAPIO_FLUSH_ASYNC = 0x10000,     /* start writing and do not wait: nothing is promised */
     MAPIO_FLUSH_INVALIDATE = 0x20000 /* let other maps of the file see what is on the disk */
@@ -485,7 +497,8 @@ typedef enum mapio_flush_bits {
  * survive a power cut as far as the disk keeps its word. Maps that never write to their file
  * (READ, COPY) have nothing to flush: the range is checked and that is all. MAPIO_E_RANGE,
  * MAPIO_E_OVERFLOW; MAPIO_E_SYSTEM where the disk failed or is full: what was written is then
- * unknown. */
+ * unknown. Windows: MAPIO_E_NO_FILE with MAPIO_OPEN_NO_TRACK but for MAPIO_FLUSH_ASYNC; the bytes
+ * are the system's to write then, and may not be on the disk. */
 MAPIO_API int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int flags,
                           mapio_error *error);
 
@@ -494,13 +507,19 @@ MAPIO_API int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int fl
  * position stays. Either all of it happens or nothing: a file that must not have the new length and
  * an address space that cannot hold it leave map and file as they were.
  *
+ * Windows cuts no file of which anyone else has a map, this process or another: MAPIO_E_SYSTEM with
+ * ERROR_USER_MAPPED_FILE. The map itself is taken away while its file is cut; where the system then
+ * has no memory to map what is left, that is an error, the file is cut and the map empty.
+ *
  * MAPIO_E_BUSY while pinned, MAPIO_E_NO_FILE with MAPIO_OPEN_NO_TRACK, MAPIO_E_NOT_RESIZABLE for
  * READ and COPY maps, MAPIO_E_OVERFLOW, MAPIO_E_UNSUPPORTED where a shared anonymous map would have
  * to grow (Linux and the BSDs cannot), MAPIO_E_SYSTEM; checked in this order. */
 MAPIO_API int mapio_resize(mapio_map *map, size_t length, mapio_error *error);
 
 /* What the program will do with a range. Values below MAPIO_ADVICE_NORMAL are the system's own
- * MADV_* (see mapio_constants). */
+ * MADV_* (see mapio_constants), and MAPIO_E_UNSUPPORTED where it has none. Windows reads ahead as
+ * it likes: NORMAL, SEQUENTIAL and RANDOM do nothing there, and DONTNEED keeps what a private map
+ * of a file has stored. */
 typedef enum mapio_advice {
     MAPIO_ADVICE_NORMAL = 0x10000, /* nothing special */
     MAPIO_ADVICE_SEQUENTIAL,       /* from front to back: read ahead much */
@@ -528,8 +547,8 @@ MAPIO_API int mapio_set_name(mapio_map *map, const char *name, mapio_error *erro
 
 /* ---- the system ------------------------------------------------------------------------------ */
 
-/* Bytes in a page of memory, and the unit that the system aligns a map's offset to (the same on
- * Unix). */
+/* Bytes in a page of memory, and the unit that the system aligns a map's offset to: the same on
+ * Unix, 64 KiB on Windows. */
 MAPIO_API size_t mapio_page_size(void);
 MAPIO_API size_t mapio_granularity(void);
 

@@ -133,20 +133,39 @@ void *mapio__record_map(const mapio__record *record, void *base)
                            mapio__low(record->offset), record->length, base);
 }
 
+/* Maps the view of a file at the top of the address space, where Windows puts nothing that does not
+ * ask for it, and so nobody else's memory in a gap (see fault.c); or where there is room. */
+static void *map_high(const mapio__record *record)
+{
+    void *high = VirtualAlloc(NULL, record->length, MEM_RESERVE | MEM_TOP_DOWN, PAGE_NOACCESS);
+    void *base = NULL;
+    if (high != NULL) {
+        (void)VirtualFree(high, 0, MEM_RELEASE);
+        base = mapio__record_map(record, high);
+    }
+    return base != NULL ? base : mapio__record_map(record, NULL);
+}
+
+static void *get_memory(const mapio__record *record)
+{
+    if (record->access == 0) {
+        return VirtualAlloc(NULL, record->length, MEM_RESERVE | MEM_COMMIT, record->protection);
+    }
+    return record->anonymous ? mapio__record_map(record, NULL) : map_high(record);
+}
+
 /* The memory of a new record comes to its addresses. The lock keeps it off those that a view has
  * just left and is about to come back to. */
 static int record_place(mapio__record *record, mapio_error *error)
 {
-    const char *call = record->access == 0 ? "VirtualAlloc" : "MapViewOfFileEx";
     AcquireSRWLockExclusive(&mapio__views);
-    void *base = record->access == 0 ? VirtualAlloc(NULL, record->length, MEM_RESERVE | MEM_COMMIT,
-                                                    record->protection)
-                                     : mapio__record_map(record, NULL);
+    void *base = get_memory(record);
     DWORD code = GetLastError();
     if (base != NULL) {
         record_add(record, base);
     }
     ReleaseSRWLockExclusive(&mapio__views);
+    const char *call = record->access == 0 ? "VirtualAlloc" : "MapViewOfFileEx";
     return base != NULL ? MAPIO_OK : mapio__fail_win32(error, code, call);
 }
 
