@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
-#include <ucontext.h>
 
 #include "../../status.h"
 
@@ -50,10 +49,12 @@ static _Thread_local volatile forwarding current;
 
 /* ---- forwarding ---- */
 
-/* Sent by a program, rather than raised by an access. */
+/* Sent by a program, rather than raised by an access. POSIX leaves the values of SI_USER and its
+ * kin to the system: Linux, NetBSD and OpenBSD count down from 0, FreeBSD and macOS up from 0x10001
+ * (sigaction(2), siginfo(3), their <signal.h>). */
 static bool was_sent(const siginfo_t *info)
 {
-    return info->si_code <= 0;
+    return info->si_code <= 0 || (SI_USER > 0 && info->si_code >= SI_USER);
 }
 
 /* Ends the process as if nobody had ever handled the signal: an access is done again with the
@@ -97,8 +98,9 @@ static claim *next_claim(uintptr_t frame, const siginfo_t *info)
  * code had blocked. */
 static void call(const struct sigaction *action, int number, siginfo_t *info, void *context)
 {
-    sigset_t mask = ((const ucontext_t *)context)->uc_sigmask;
+    sigset_t mask;
     sigset_t before;
+    mapio__interrupted_mask(&mask, context);
     if ((action->sa_flags & SA_NODEFER) == 0) {
         (void)sigaddset(&mask, number);
     }
@@ -247,10 +249,17 @@ int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), 
 
 /* ---- pages ---- */
 
+/* FreeBSD never reserves, and has no word for it. */
+static const int no_reserve = 0
+#ifdef MAP_NORESERVE
+                              | MAP_NORESERVE
+#endif
+    ;
+
 bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode)
 {
     int saved = errno;
-    int flags = MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
+    int flags = MAP_FIXED | MAP_ANONYMOUS | no_reserve;
     void *base = mmap(start, length, mode->prot, flags | MAP_PRIVATE, -1, 0);
     if (base == MAP_FAILED) {
         /* Shared memory is no data of the process's own (RLIMIT_DATA). */
