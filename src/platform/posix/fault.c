@@ -7,6 +7,12 @@
  * the access fails once more. Each of them is known by the forwarding that the thread has going on
  * or had last, and goes to the action that was found one claim earlier, in the end to the default.
  *
+ * An action that was installed after the last claim has the signal first, that of our own pages
+ * too. If it then puts us back and raises the signal again, as faulthandler does, what we get has
+ * no address. But the thread is in the middle of an access of the library, in which nothing else
+ * would raise it: so it is ignored, the access is done again, and fails again if its page is lost;
+ * that failure is ours to cure.
+ *
  * A handler may leave with longjmp. What was being forwarded then stays noted; all that comes of it
  * is that a signal which is sent (not an access that fails) while the stack is deeper than it was
  * counts as raised again.
@@ -21,6 +27,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "../../status.h"
 
@@ -136,12 +143,21 @@ static void forward(int number, siginfo_t *info, void *context)
     current.returned = true;
 }
 
+/* What is sent by another process, and an access that is not aligned, have nothing to do with lost
+ * pages. */
+static bool handler_takes(mapio__fault_handler *handler, const siginfo_t *info)
+{
+    if (was_sent(info)) {
+        return info->si_pid == getpid() && handler(NULL);
+    }
+    return info->si_code != BUS_ADRALN && handler(info->si_addr);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
     mapio__fault_handler *handler = atomic_load(&own_handler);
-    bool access = !was_sent(info) && info->si_code != BUS_ADRALN;
-    if (!access || !handler(info->si_addr)) {
+    if (!handler_takes(handler, info)) {
         forward(number, info, context);
     }
     errno = saved;
