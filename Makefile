@@ -25,8 +25,8 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-tsan test-processors test-windows test-bench fuzz lint format bench \
-    bench-record bench-calls install clean FORCE
+    test-mremap test-fault test-tsan test-processors test-windows test-systems test-bench fuzz lint \
+    format bench bench-record bench-calls install clean FORCE
 
 help: ## list the commands
 	@echo "make COMMAND, where COMMAND is one of"
@@ -50,6 +50,9 @@ $(VENV)/.ready-lint: $(VENV)/.ready-test FORCE
 $(VENV)/.ready-bench: $(VENV)/.ready-test FORCE
 	@$(SETUP) venv $(VENV) bench
 
+$(VENV)/.ready-systems: $(VENV)/.ready-build FORCE
+	@$(SETUP) venv $(VENV) systems
+
 $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 	@echo "building the extension into $(VENV)"
 	@$(IN_VENV) $(VPYTHON) -m pip --disable-pip-version-check install --quiet --no-build-isolation \
@@ -59,6 +62,7 @@ $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 
 # One build of the C library for each purpose, each with its own options.
 PROCESSORS = i386 aarch64 armhf s390x
+SYSTEMS = macos freebsd netbsd openbsd musl
 build/demo/build.ninja: OPTIONS = -Dtests=disabled
 build/c/build.ninja: OPTIONS = -Dtests=enabled
 build/mremap/build.ninja: OPTIONS = -Dtests=enabled -Dmremap=false
@@ -74,6 +78,8 @@ $(PROCESSORS:%=build/%/build.ninja): OPTIONS = -Dtests=enabled $(CROSS)
 $(PROCESSORS:%=build/%/build.ninja): build/%/build.ninja: tests/processors/%.ini
 build/windows/build.ninja: OPTIONS = -Dtests=enabled $(CROSS)
 build/windows/build.ninja: tests/windows/windows.ini tests/windows/ucrt.specs
+$(SYSTEMS:%=build/%/build.ninja): OPTIONS = -Dtests=disabled --cross-file=tests/systems/$*.ini
+$(SYSTEMS:%=build/%/build.ninja): build/%/build.ninja: tests/systems/%.ini
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
 	@rm -rf build/$*
@@ -103,7 +109,7 @@ test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python pac
 
 test-all: ## run all of the tests below, too
 	@$(MAKE) test test-bench test-mremap test-valgrind test-asan test-fault test-tsan fuzz \
-	    test-processors test-windows test-interpreters
+	    test-processors test-windows test-systems test-interpreters
 
 test-interpreters: ## run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
@@ -194,6 +200,13 @@ test-windows: $(VENV)/.ready-test ## run the C tests as Windows programs, under 
 test-under-wine: build/windows/build.ninja
 	@trap 'tests/windows/in-wine.sh wineserver -k || true' EXIT; \
 	    $(C_TEST) build/windows --timeout-multiplier 3
+
+# What cannot be run here is compiled and linked, warnings as errors.
+test-systems: export ZIG_GLOBAL_CACHE_DIR = $(abspath build/zig)
+test-systems: $(VENV)/.ready-systems ## compile the C library for systems that cannot be run here
+	@for name in $(SYSTEMS); do \
+	    $(MAKE) build/$$name/build.ninja WERROR=true && \
+	    echo "compiling for $$name" && $(IN_VENV) ninja --quiet -C build/$$name || exit 1; done
 
 bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
