@@ -1,15 +1,10 @@
 #include "support.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "support_system.h"
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
@@ -95,7 +90,10 @@ void check_system_fails(int result, int status, int code, const char *call, cons
 
     if (error.system_code != code || error.call == NULL || error.call[0] == '\0') {
         describe(call, result, &error);
-        print_error("expected the system code %d (%s) and a call\n", code, strerror(code));
+        char words[256];
+
+        system_words(words, sizeof(words), code);
+        print_error("expected the system code %d (%s) and a call\n", code, words);
         _fail(file, line);
     }
 }
@@ -146,34 +144,16 @@ void pattern_fill(void *buffer, uint64_t offset, size_t length)
 int fixture_setup(void **state)
 {
     static fixture only;
-    const char *base = getenv("TMPDIR");
 
     only = (fixture){.fd = -1, .descriptors = open_descriptors()};
-    (void)snprintf(only.directory, sizeof(only.directory), "%s/mapio-test-XXXXXX",
-                   base != NULL ? base : "/tmp");
-    if (mkdtemp(only.directory) == NULL) {
-        print_error("%s: %s\n", only.directory, strerror(errno));
+    if (!directory_make(only.directory, sizeof(only.directory))) {
+        print_error("%s cannot be made\n", only.directory);
         return -1;
     }
     file_name(&only, "file");
     (void)take_failure();
     *state = &only;
     return 0;
-}
-
-static void remove_directory(const fixture *f)
-{
-    DIR *directory = opendir(f->directory);
-
-    if (directory != NULL) {
-        for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-                (void)unlinkat(dirfd(directory), entry->d_name, 0);
-            }
-        }
-        (void)closedir(directory);
-    }
-    (void)rmdir(f->directory);
 }
 
 int fixture_teardown(void **state)
@@ -187,9 +167,9 @@ int fixture_teardown(void **state)
     (void)mapio_close(f->map, NULL);
     f->map = NULL;
     if (f->fd >= 0) {
-        (void)close(f->fd);
+        descriptor_close(f->fd);
     }
-    remove_directory(f);
+    directory_remove(f->directory);
     left = open_descriptors();
     if (left != f->descriptors) {
         print_error("%zu descriptors are open, %zu before the test\n", left, f->descriptors);
@@ -203,34 +183,18 @@ void file_name(fixture *f, const char *name)
     (void)snprintf(f->path, sizeof(f->path), "%s/%s", f->directory, name);
 }
 
-static void write_all(int fd, const uint8_t *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t done = write(fd, bytes, length);
-
-        if (done <= 0) {
-            fail_msg("write: %s", strerror(errno));
-        }
-        bytes += done;
-        length -= (size_t)done;
-    }
-}
-
 static void create_file(fixture *f)
 {
     if (f->fd >= 0) {
-        (void)close(f->fd);
+        descriptor_close(f->fd);
     }
-    f->fd = open(f->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (f->fd < 0) {
-        fail_msg("%s: %s", f->path, strerror(errno));
-    }
+    f->fd = descriptor_create(f->path);
 }
 
 void file_bytes(fixture *f, const void *bytes, size_t length)
 {
     create_file(f);
-    write_all(f->fd, bytes, length);
+    descriptor_write(f->fd, bytes, length);
 }
 
 void file_make(fixture *f, size_t length)
@@ -242,31 +206,9 @@ void file_make(fixture *f, size_t length)
         size_t part = length - done < sizeof(block) ? length - done : sizeof(block);
 
         pattern_fill(block, done, part);
-        write_all(f->fd, block, part);
+        descriptor_write(f->fd, block, part);
         done += part;
     }
-}
-
-void file_truncate(const fixture *f, uint64_t length)
-{
-    if (ftruncate(f->fd, (off_t)length) != 0) {
-        fail_msg("ftruncate: %s", strerror(errno));
-    }
-}
-
-bool file_exists(const fixture *f)
-{
-    return access(f->path, F_OK) == 0;
-}
-
-uint64_t file_length(const fixture *f)
-{
-    struct stat status;
-
-    if (stat(f->path, &status) != 0) {
-        fail_msg("%s: %s", f->path, strerror(errno));
-    }
-    return (uint64_t)status.st_size;
 }
 
 void assert_file(const fixture *f, uint64_t offset, const void *expected, size_t length)
@@ -277,7 +219,7 @@ void assert_file(const fixture *f, uint64_t offset, const void *expected, size_t
     for (size_t done = 0; done < length;) {
         size_t part = length - done < sizeof(block) ? length - done : sizeof(block);
 
-        assert_u64((uint64_t)pread(f->fd, block, part, (off_t)(offset + done)), part);
+        assert_u64(file_load(block, f, offset + done, part), part);
         assert_memory_equal(block, bytes + done, part);
         done += part;
     }
@@ -333,15 +275,6 @@ void map_text(fixture *f, const char *text)
     assert_ok(mapio_put(f->map, 0, text, strlen(text), &failure));
 }
 
-void map_memory(fixture *f, int flags, int prot, size_t length)
-{
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
-
-    options.flags = flags;
-    options.prot = prot;
-    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
-}
-
 void map_close(fixture *f)
 {
     mapio_map *map = f->map;
@@ -371,6 +304,17 @@ void assert_map_pattern(const mapio_map *map, uint64_t offset, size_t length)
     free(expected);
 }
 
+void assert_map_kept(const mapio_map *map, uint64_t offset, size_t kept, size_t length)
+{
+    uint8_t *expected = calloc(length + 1, 1);
+
+    assert_non_null(expected);
+    pattern_fill(expected, offset, kept);
+    assert_u64(mapio_length(map), length);
+    assert_map(map, 0, expected, length);
+    free(expected);
+}
+
 void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uint8_t byte)
 {
     uint8_t *expected = malloc(length + 1);
@@ -381,25 +325,53 @@ void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uin
     free(expected);
 }
 
-/* ---- memory that may not be left ---- */
+typedef struct flush_case {
+    uint64_t offset;
+    size_t length;
+    int status;
+} flush_case;
 
-uint8_t *edged_memory(size_t *size)
+void assert_flush_ranges(mapio_map *map)
 {
-    size_t page = mapio_page_size();
-    size_t inside = (*size + page - 1) / page * page;
-    uint8_t *whole = mmap(NULL, inside + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const size_t n = mapio_length(map);
+    const flush_case cases[] = {
+        {0, MAPIO_TO_END, MAPIO_OK},
+        {0, n, MAPIO_OK},
+        {0, 0, MAPIO_OK},
+        {0, 1, MAPIO_OK},
+        {1, 1, MAPIO_OK},
+        {4095, 2, MAPIO_OK},
+        {4096, 4096, MAPIO_OK},
+        {5000, MAPIO_TO_END, MAPIO_OK},
+        {n - 1, 1, MAPIO_OK},
+        {n - 1, MAPIO_TO_END, MAPIO_OK},
+        {n, 0, MAPIO_OK},
+        {n, MAPIO_TO_END, MAPIO_OK},
+        {0, n + 1, MAPIO_E_RANGE},
+        {1, n, MAPIO_E_RANGE},
+        {n, 1, MAPIO_E_RANGE},
+        {n + 1, 0, MAPIO_E_RANGE},
+        {INT64_MAX, 1, MAPIO_E_RANGE},
+        {UINT64_MAX, 0, MAPIO_E_RANGE},
+        {UINT64_MAX, 1, MAPIO_E_OVERFLOW},
+    };
 
-    assert_true(whole != MAP_FAILED);
-    assert_int_equal(mprotect(whole + page, inside, PROT_READ | PROT_WRITE), 0);
-    *size = inside;
-    return whole + page;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_status_or_ok(mapio_flush(map, cases[i].offset, cases[i].length, 0, &failure),
+                            cases[i].status);
+    }
 }
 
-void edged_free(uint8_t *memory, size_t size)
+void assert_stores_refused(mapio_map *map)
 {
-    size_t page = mapio_page_size();
-
-    assert_int_equal(munmap(memory - page, size + 2 * page), 0);
+    assert_fails(mapio_put(map, 0, "x", 1, &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_put_byte(map, 0, 'x', &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_put_strided(map, 0, 2, "xy", 2, &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_fill(map, 0, 1, 'x', &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_move(map, 0, 1, 1, &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_write(map, "x", 1, &failure), MAPIO_E_READONLY);
+    assert_fails(mapio_write_byte(map, 'x', &failure), MAPIO_E_READONLY);
+    assert_u64(mapio_tell(map), 0);
 }
 
 /* ---- random numbers -------------------------------------------------------------------------- */
@@ -408,7 +380,7 @@ random_source random_start(void)
 {
     const char *given = getenv("MAPIO_TEST_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 10)
-                                  : (uint64_t)time(NULL) * 1000003U + (uint64_t)getpid();
+                                  : (uint64_t)time(NULL) * 1000003U + process_number();
 
     print_message("seed %" PRIu64 " (MAPIO_TEST_SEED=%" PRIu64 " repeats it)\n", seed, seed);
     return (random_source){seed};
@@ -430,65 +402,6 @@ uint64_t random_below(random_source *random, uint64_t bound)
 }
 
 /* ---- the process ----------------------------------------------------------------------------- */
-
-size_t open_descriptors(void)
-{
-    size_t count = 0;
-
-    for (int fd = 0; fd < 1024; fd++) {
-        count += fcntl(fd, F_GETFD) != -1;
-    }
-    return count;
-}
-
-size_t mapped_regions(void)
-{
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    size_t count = 0;
-    char block[4096];
-    ssize_t length;
-
-    if (fd < 0) {
-        return 0;
-    }
-    while ((length = read(fd, block, sizeof(block))) > 0) {
-        for (ssize_t i = 0; i < length; i++) {
-            count += block[i] == '\n';
-        }
-    }
-    (void)close(fd);
-    return count;
-}
-
-bool proc_line(char *line, size_t capacity, const char *file, const void *address,
-               const char *prefix)
-{
-    char path[64];
-    char head[32];
-    bool inside = false;
-    bool found = false;
-    FILE *proc;
-
-    (void)snprintf(path, sizeof(path), "/proc/self/%s", file);
-    (void)snprintf(head, sizeof(head), "%08" PRIxPTR "-", (uintptr_t)address);
-    proc = fopen(path, "re");
-    while (proc != NULL && !found && fgets(line, (int)capacity, proc) != NULL) {
-        inside = inside || strncmp(line, head, strlen(head)) == 0;
-        found = inside && strncmp(line, prefix, strlen(prefix)) == 0;
-    }
-    if (proc != NULL) {
-        (void)fclose(proc);
-    }
-    return found;
-}
-
-int code_of_refused_map(size_t length)
-{
-    void *memory = mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    assert_ptr_equal(memory, MAP_FAILED);
-    return errno;
-}
 
 bool inside_qemu(void)
 {
@@ -514,23 +427,4 @@ bool system_constant(int *value, const char *name)
         }
     }
     return false;
-}
-
-int in_child(int (*work)(void *), void *argument)
-{
-    int status = 0;
-    pid_t child;
-
-    (void)fflush(NULL);
-    child = fork();
-    if (child == 0) {
-        _exit(work(argument));
-    }
-    if (child < 0 || waitpid(child, &status, 0) != child) {
-        fail_msg("fork: %s", strerror(errno));
-    }
-    if (!WIFEXITED(status)) {
-        fail_msg("the child died of signal %d", WTERMSIG(status));
-    }
-    return WEXITSTATUS(status);
 }

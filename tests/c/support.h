@@ -1,5 +1,7 @@
 /* What the C tests share: checks that print status names, files and maps with known bytes, random
- * numbers that can be repeated, and facts about the process. */
+ * numbers that can be repeated, and facts about the process. What of it is the system's is in
+ * support_posix.c or support_windows.c, of which the build takes one; what only Unix has is
+ * declared in support_posix.h. */
 #ifndef MAPIO_TESTS_SUPPORT_H
 #define MAPIO_TESTS_SUPPORT_H
 
@@ -61,6 +63,25 @@ void check_u64(uint64_t actual, uint64_t expected, const char *what, const char 
 /* Leaves the test where no length that the library takes is too long for the address space. */
 void skip_on_32_bit(void);
 
+/* What the system says, in its own numbers: errno, or GetLastError() on Windows. */
+typedef struct system_codes {
+    int32_t not_found;       /* nothing has that name */
+    int32_t empty_path;      /* the name is "" */
+    int32_t path_too_long;   /* a name of thousands of bytes */
+    int32_t not_a_directory; /* the name goes through a file */
+    int32_t exists;          /* something has that name already */
+    int32_t denied;          /* the file is not open for that, or must not be */
+    int32_t bad_descriptor;  /* nothing is open there */
+    int32_t not_mappable;    /* a pipe or a device has no memory to show */
+    int32_t invalid;
+    int32_t no_memory;
+} system_codes;
+
+extern const system_codes codes;
+
+/* Writes the system's own words for `code` into `text`. */
+void system_words(char *text, size_t capacity, int32_t code);
+
 /* ---- known bytes ----------------------------------------------------------------------------- */
 
 /* The byte that test files have at `offset`. Pages differ from one another. */
@@ -92,8 +113,18 @@ void file_name(fixture *f, const char *name);
 void file_make(fixture *f, size_t length);
 void file_bytes(fixture *f, const void *bytes, size_t length);
 
-/* Sets the length of the file behind the library's back. */
+/* Sets the length of the file behind the library's back. Windows lets nobody cut a file that is
+ * mapped; under Wine the other system does, and elsewhere the test is left. */
 void file_truncate(const fixture *f, uint64_t length);
+
+/* The same; false where the file system has no file of that length. */
+bool file_stretch(const fixture *f, uint64_t length);
+
+/* Stores into the file with the system's write call; its position stays. */
+void file_store(const fixture *f, uint64_t offset, const void *bytes, size_t length);
+
+/* Takes the file out of memory, as far as the system lets it go. */
+void file_drop(const fixture *f);
 
 bool file_exists(const fixture *f);
 uint64_t file_length(const fixture *f);
@@ -103,6 +134,25 @@ void assert_file(const fixture *f, uint64_t offset, const void *expected, size_t
 
 /* The whole file is still what file_make made it. */
 void assert_file_untouched(const fixture *f, size_t length);
+
+/* ---- descriptors of the C runtime ------------------------------------------------------------ */
+
+typedef enum descriptor_use { TO_READ, TO_WRITE, TO_READ_AND_WRITE } descriptor_use;
+
+/* Opens the fixture's file once more. */
+int descriptor_open(const fixture *f, descriptor_use use);
+int descriptor_duplicate(int fd);
+void descriptor_close(int fd);
+
+/* The two ends of a new pipe, the one to read first. */
+void descriptor_pipe(int ends[2]);
+
+/* Where the descriptor reads next. */
+uint64_t descriptor_tell(int fd);
+void descriptor_seek(int fd, uint64_t position);
+
+/* Writes at the descriptor's position. */
+void descriptor_write(int fd, const void *bytes, size_t length);
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
@@ -119,9 +169,6 @@ void map_anonymous(fixture *f, mapio_access access, size_t length);
 /* The same with `text` inside. */
 void map_text(fixture *f, const char *text);
 
-/* Opens f->map: anonymous memory with the system's own flags and protection. */
-void map_memory(fixture *f, int flags, int prot, size_t length);
-
 void map_close(fixture *f);
 
 /* The map's bytes from `offset` on are these. */
@@ -130,8 +177,19 @@ void assert_map(const mapio_map *map, uint64_t offset, const void *expected, siz
 /* The map is `length` bytes long, and all of them are the pattern from `offset` on. */
 void assert_map_pattern(const mapio_map *map, uint64_t offset, size_t length);
 
+/* The map is `length` long; its first `kept` bytes are the pattern from `offset` on, the others
+ * zero. */
+void assert_map_kept(const mapio_map *map, uint64_t offset, size_t kept, size_t length);
+
 /* `length` bytes of the map from `offset` on are `byte`. */
 void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uint8_t byte);
+
+/* Any range inside the map, of more than 5000 bytes, can be flushed, page boundaries or not;
+ * another is refused. */
+void assert_flush_ranges(mapio_map *map);
+
+/* Every store into the map is refused as of a map that cannot be written. */
+void assert_stores_refused(mapio_map *map);
 
 /* ---- memory that may not be left --------------------------------------------------------------
  */
@@ -140,6 +198,9 @@ void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uin
  * the program. */
 uint8_t *edged_memory(size_t *size);
 void edged_free(uint8_t *memory, size_t size);
+
+/* Touching these whole pages of a map ends the program from now on. */
+void memory_forbid(void *pages, size_t length);
 
 /* ---- random numbers -------------------------------------------------------------------------- */
 
@@ -155,19 +216,21 @@ uint64_t random_below(random_source *random, uint64_t bound);
 
 /* ---- the process ----------------------------------------------------------------------------- */
 
-/* How many descriptors are open. */
+/* How many descriptors are open, or handles on Windows. */
 size_t open_descriptors(void);
 
 /* How many regions of memory are mapped; 0 where the system does not tell. */
 size_t mapped_regions(void);
 
-/* The line of /proc/self/`file` about the mapping at `address` that begins with `prefix`, or the
- * mapping's first line where `prefix` is ""; false where there is none. */
-bool proc_line(char *line, size_t capacity, const char *file, const void *address,
-               const char *prefix);
-
-/* What the system says (errno) of a plain map of `length` bytes of memory that it must refuse. */
+/* What the system says of a plain map of `length` bytes of memory that it must refuse. */
 int code_of_refused_map(size_t length);
+
+/* What the system says of its memory, in bytes. */
+size_t system_page_size(void);
+size_t system_granularity(void);
+
+/* A number that no other process has now. */
+uint64_t process_number(void);
 
 /* True where the program runs under qemu-user: another processor's program on this system, with
  * some system calls that do less. The wrapper in tests/processors/ says so. */
@@ -194,9 +257,33 @@ bool inside_valgrind(void);
 /* The value of one of the system's constants by its name; false where there is none. */
 bool system_constant(int *value, const char *name);
 
-/* Runs `work` in a child process and returns what it returned, 0 to 100; fails where the child
- * dies otherwise. The child must not use the checks above, but child_check. */
-int in_child(int (*work)(void *), void *argument);
+/* ---- another process ------------------------------------------------------------------------- */
+
+/* What another process does with the file of that path: 0 for success. It must not use the checks
+ * above, but child_check. */
+typedef struct process_work {
+    const char *name;
+    int (*run)(const char *path);
+} process_work;
+
+/* To be called first in the main of a program that has such work: does not return in the processes
+ * that are started for it. The last one has no name. */
+void process_begin(const process_work *works);
+
+/* Does the work of that name in another process, and returns what it returned, 0 to 100. */
+int in_process(const char *name, const char *path);
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+typedef struct thread {
+    void (*work)(void *);
+    void *argument;
+    uintptr_t handle; /* the system's */
+} thread;
+
+/* Runs `work(argument)` in a thread. `t` is the thread until it was joined. */
+void thread_start(thread *t, void (*work)(void *), void *argument);
+void thread_join(thread *t);
 
 /* In a function that returns 0 for success: returns 1, having said why, where `condition` fails. */
 #define child_check(condition)                                                                     \

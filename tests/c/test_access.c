@@ -1,8 +1,6 @@
 /* Bytes in and out: get, put, single bytes, strided, move and fill, and what they refuse. */
 #include "support.h"
 
-#include <sys/mman.h>
-
 enum { LENGTH = 10000 };
 
 /* ---- ranges ---- */
@@ -340,41 +338,6 @@ static void fill_sets_the_range(void **state)
 
 /* ---- permission ---- */
 
-/* Every store into the map is refused as of a map that cannot be written. */
-static void assert_stores_refused(mapio_map *map)
-{
-    assert_fails(mapio_put(map, 0, "x", 1, &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_put_byte(map, 0, 'x', &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_put_strided(map, 0, 2, "xy", 2, &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_fill(map, 0, 1, 'x', &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_move(map, 0, 1, 1, &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_write(map, "x", 1, &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_write_byte(map, 'x', &failure), MAPIO_E_READONLY);
-    assert_u64(mapio_tell(map), 0);
-}
-
-/* Every look into the map is refused as of a map that cannot be read, and results stay. */
-static void assert_loads_refused(mapio_map *map)
-{
-    uint8_t bytes[2] = {'#', '#'};
-    size_t length = 42;
-    uint64_t index = 42;
-
-    assert_fails(mapio_get(bytes, map, 0, 1, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_get_byte(bytes, map, 0, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_get_strided(bytes, map, 0, 2, 2, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_read(bytes, &length, map, 1, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_read_byte(bytes, map, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_readline(bytes, &length, map, 1, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_line_length(&length, map, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_find(&index, map, "x", 1, 0, MAPIO_TO_END, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_rfind(&index, map, "x", 1, 0, MAPIO_TO_END, &failure), MAPIO_E_NOT_READABLE);
-    assert_int_equal(bytes[0], '#');
-    assert_u64(length, 42);
-    assert_u64(index, 42);
-    assert_u64(mapio_tell(map), 0);
-}
-
 /* A READ map refuses every store and keeps its bytes. */
 static void read_map_refuses_stores(void **state)
 {
@@ -385,40 +348,6 @@ static void read_map_refuses_stores(void **state)
     assert_stores_refused(f->map);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_file_untouched(f, LENGTH);
-}
-
-/* Memory that may only be read by its protection refuses every store. */
-static void protection_read_refuses_stores(void **state)
-{
-    fixture *f = *state;
-
-    map_memory(f, MAP_SHARED, PROT_READ, LENGTH);
-    assert_stores_refused(f->map);
-    assert_map_filled(f->map, 0, LENGTH, 0);
-}
-
-/* Memory that is there to be written can be read as well. */
-static void protection_write_allows_both(void **state)
-{
-    fixture *f = *state;
-
-    map_memory(f, MAP_SHARED, PROT_WRITE, LENGTH);
-    assert_true(mapio_readable(f->map));
-    assert_ok(mapio_put(f->map, 0, "xyz", 3, &failure));
-    assert_ok(mapio_move(f->map, 3, 0, 3, &failure));
-    assert_map(f->map, 0, "xyzxyz", 6);
-}
-
-/* Memory without any permission refuses everything instead of faulting. */
-static void protection_none_refuses_everything(void **state)
-{
-    fixture *f = *state;
-
-    map_memory(f, MAP_SHARED, PROT_NONE, LENGTH);
-    assert_false(mapio_readable(f->map));
-    assert_false(mapio_writable(f->map));
-    assert_loads_refused(f->map);
-    assert_stores_refused(f->map);
 }
 
 int main(void)
@@ -437,9 +366,6 @@ int main(void)
         with_fixture(move_outside_is_refused),
         with_fixture(fill_sets_the_range),
         with_fixture(read_map_refuses_stores),
-        with_fixture(protection_read_refuses_stores),
-        with_fixture(protection_write_allows_both),
-        with_fixture(protection_none_refuses_everything),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* Maps and fork: a child inherits them; shared ones go on sharing, private ones part ways. */
-#include "support.h"
+#include "support_posix.h"
 
 #include <sys/mman.h>
 

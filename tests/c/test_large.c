@@ -1,9 +1,6 @@
 /* Beyond 4 GiB: offsets into files, maps, searches and sizes. The files are nearly all hole. */
 #include "support.h"
 
-#include <sys/types.h>
-#include <unistd.h>
-
 #define GIB (UINT64_C(1) << 30)
 #define FAR (4 * GIB + 12345) /* a place that does not fit into 32 bits */
 #define FILE_SIZE (5 * GIB + 77)
@@ -14,11 +11,11 @@ static void file_make_sparse(fixture *f)
     uint8_t bytes[1000];
 
     file_make(f, 0);
-    if (ftruncate(f->fd, (off_t)FILE_SIZE) != 0) {
+    if (!file_stretch(f, FILE_SIZE)) {
         skip_because("no file of 5 GiB, not even a sparse one, can be made here");
     }
     pattern_fill(bytes, FAR, sizeof(bytes));
-    assert_int_equal(pwrite(f->fd, bytes, sizeof(bytes), (off_t)FAR), sizeof(bytes));
+    file_store(f, FAR, bytes, sizeof(bytes));
 }
 
 /* f->map: all of a sparse file. */

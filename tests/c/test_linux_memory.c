@@ -1,6 +1,6 @@
 /* What Linux shows of a map's memory in /proc: what flush cleaned, what advice dropped, what name
  * it has. */
-#include "support.h"
+#include "support_posix.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Resizes that Linux lets fail half-way: sealed files, an exhausted address space, a full file
  * system. Each leaves map and file as they were. */
-#include "support.h"
+#include "support_posix.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* What Linux shows of the hints of long accesses: which pages a scan leaves in the page table, and
  * for which memory huge pages are asked for. */
-#include "support.h"
+#include "support_posix.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

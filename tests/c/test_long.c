@@ -3,10 +3,7 @@
  * shortest scan, one window and two of them (src/scan.c). */
 #include "support.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -26,15 +23,6 @@ static uint8_t *memory_of(size_t length)
 
     assert_non_null(memory);
     return memory;
-}
-
-/* Takes the file out of memory, as far as the system lets it go. */
-static void file_drop(const fixture *f)
-{
-    assert_return_code(fsync(f->fd), errno);
-#ifdef POSIX_FADV_DONTNEED
-    assert_int_equal(posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED), 0);
-#endif
 }
 
 /* Makes the file anew, `length` bytes of hole. */
@@ -143,7 +131,7 @@ static void long_searches_find_across_borders(void **state)
 
     file_hole(f, LONGEST);
     for (size_t i = 0; i < COUNT_OF(places); i++) {
-        assert_int_equal(pwrite(f->fd, "a needle", 8, (off_t)places[i]), 8);
+        file_store(f, places[i], "a needle", 8);
     }
     map_file(f, MAPIO_ACCESS_READ);
     for (size_t i = 0; i < COUNT_OF(places); i++) {

@@ -1,10 +1,7 @@
 /* Opening: which bytes of a file are mapped, empty maps, anonymous memory, and the options. */
 #include "support.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { LENGTH = 10000 };
 
@@ -37,12 +34,12 @@ static void descriptor_maps_the_whole_file(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    assert_int_equal(lseek(f->fd, 1234, SEEK_SET), 1234);
+    descriptor_seek(f->fd, 1234);
     assert_ok(mapio_open_fd(&f->map, f->fd, NULL, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_int_equal(lseek(f->fd, 0, SEEK_CUR), 1234);
+    assert_u64(descriptor_tell(f->fd), 1234);
     map_close(f);
-    assert_int_equal(lseek(f->fd, 0, SEEK_CUR), 1234);
+    assert_u64(descriptor_tell(f->fd), 1234);
 }
 
 /* MAPIO_OPTIONS_INIT is what NULL means. */
@@ -83,7 +80,7 @@ static void maps_of_one_file_share_it(void **state)
     assert_ok(mapio_put(f->map, 5000, "one", 3, &failure));
     assert_map(other, 5000, "one", 3);
     assert_file(f, 5000, "one", 3);
-    assert_int_equal(pwrite(f->fd, "two", 3, 9000), 3);
+    file_store(f, 9000, "two", 3);
     assert_map(f->map, 9000, "two", 3);
     assert_map(other, 9000, "two", 3);
     assert_ok(mapio_close(other, &failure));
@@ -157,7 +154,7 @@ static void assert_store_lands(fixture *f, uint64_t file_offset, size_t length, 
     memset(expected + file_offset, 0xee, length);
     assert_file(f, 0, expected, file_size);
     pattern_fill(expected, 0, file_size);
-    assert_int_equal(pwrite(f->fd, expected + file_offset, length, (off_t)file_offset), length);
+    file_store(f, file_offset, expected + file_offset, length);
     free(expected);
 }
 
@@ -182,6 +179,26 @@ static void any_range_maps_what_pread_reads(void **state)
         assert_map_pattern(f->map, offset, length);
         map_close(f);
         assert_store_lands(f, offset, length, FILE_SIZE);
+    }
+}
+
+/* A map may begin at any byte, also around the places where the system's own maps may begin. */
+static void offset_may_lie_anywhere_between_granules(void **state)
+{
+    fixture *f = *state;
+    const size_t step = mapio_granularity();
+    const size_t offsets[] = {step - 1, step,         step + 1,     step + step / 2,
+                              2 * step, 2 * step - 1, 2 * step + 1, 3 * step - 1};
+
+    file_make(f, 3 * step);
+    for (size_t i = 0; i < COUNT_OF(offsets); i++) {
+        mapio_options options = options_of(MAPIO_ACCESS_WRITE, offsets[i], 0);
+
+        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_u64(mapio_offset(f->map), offsets[i]);
+        assert_map_pattern(f->map, offsets[i], 3 * step - offsets[i]);
+        map_close(f);
+        assert_store_lands(f, offsets[i], 3 * step - offsets[i], 3 * step);
     }
 }
 
@@ -416,21 +433,28 @@ static void options_without_size_are_refused(void **state)
     assert_null(map);
 }
 
-/* A path is the system's bytes, whatever they are. */
-static void path_is_bytes(void **state)
+/* A path may have any letters: on Windows, where names are not made of bytes, it is UTF-8. */
+static void path_is_utf_8(void **state)
 {
+    static const char *const names[] = {"na\xc3\xafve caf\xc3\xa9", "\xe5\x9c\xb0\xe5\x9b\xb3",
+                                        "\xf0\x9f\x97\xba.map"};
     fixture *f = *state;
-    int fd;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
 
-    file_name(f, "\xff\xfe \n");
-    fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        skip_because("the file system takes UTF-8 only");
+    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        file_name(f, names[i]);
+        file_make(f, LENGTH);
+        map_file(f, MAPIO_ACCESS_READ);
+        assert_map_pattern(f->map, 0, LENGTH);
+        map_close(f);
+
+        (void)strncat(f->path, "2", sizeof(f->path) - strlen(f->path) - 1);
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_true(file_exists(f));
+        assert_u64(file_length(f), LENGTH);
+        map_close(f);
     }
-    assert_int_equal(close(fd), 0);
-    file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_READ);
-    assert_map_pattern(f->map, 0, LENGTH);
 }
 
 int main(void)
@@ -445,6 +469,7 @@ int main(void)
         with_fixture(size_is_the_files),
         with_fixture(data_is_aligned_where_the_offset_is),
         with_fixture(any_range_maps_what_pread_reads),
+        with_fixture(offset_may_lie_anywhere_between_granules),
         with_fixture(range_beyond_the_file_is_refused),
         with_fixture(empty_file_maps_to_empty_map),
         with_fixture(end_of_file_maps_to_empty_map),
@@ -457,7 +482,7 @@ int main(void)
         with_fixture(longer_options_are_understood),
         with_fixture(shorter_options_are_understood),
         with_fixture(options_without_size_are_refused),
-        with_fixture(path_is_bytes),
+        with_fixture(path_is_utf_8),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

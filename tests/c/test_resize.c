@@ -1,26 +1,7 @@
 /* resize: map and file together, what becomes of the bytes and the position, and who refuses. */
 #include "support.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 enum { LENGTH = 10000 };
-
-/* The map is `length` long; its first `kept` bytes are the pattern from `offset` on, the others
- * zero. */
-static void assert_kept(const fixture *f, uint64_t offset, size_t kept, size_t length)
-{
-    uint8_t *expected = calloc(length + 1, 1);
-
-    assert_non_null(expected);
-    pattern_fill(expected, offset, kept);
-    assert_u64(mapio_length(f->map), length);
-    assert_map(f->map, 0, expected, length);
-    free(expected);
-}
 
 /* ---- files ---- */
 
@@ -35,7 +16,7 @@ static void file_grows(void **state)
         map_file(f, MAPIO_ACCESS_WRITE);
         assert_ok(mapio_resize(f->map, lengths[i], &failure));
         assert_u64(file_length(f), lengths[i]);
-        assert_kept(f, 0, LENGTH, lengths[i]);
+        assert_map_kept(f->map, 0, LENGTH, lengths[i]);
         assert_ok(mapio_put_byte(f->map, lengths[i] - 1, 'z', &failure));
         assert_file(f, lengths[i] - 1, "z", 1);
         map_close(f);
@@ -67,7 +48,7 @@ static void cut_bytes_are_zero_when_grown_again(void **state)
     map_file(f, MAPIO_ACCESS_WRITE);
     assert_ok(mapio_resize(f->map, 5000, &failure));
     assert_ok(mapio_resize(f->map, LENGTH, &failure));
-    assert_kept(f, 0, 5000, LENGTH);
+    assert_map_kept(f->map, 0, 5000, LENGTH);
 }
 
 /* A map of part of a file makes the file end where the map ends, whether it was longer or not. */
@@ -84,7 +65,7 @@ static void file_ends_where_the_map_ends(void **state)
     assert_ok(mapio_resize(f->map, 2000, &failure));
     assert_ok(mapio_resize(f->map, 3000, &failure));
     assert_u64(file_length(f), 8001);
-    assert_kept(f, 5001, 2000, 3000);
+    assert_map_kept(f->map, 5001, 2000, 3000);
 }
 
 /* An offset inside a page stays the map's offset; bytes before it are left alone. */
@@ -104,7 +85,7 @@ static void unaligned_offset_stays(void **state)
         assert_ok(mapio_resize(f->map, lengths[i], &failure));
         assert_u64(mapio_offset(f->map), 5001);
         assert_u64(file_length(f), 5001 + lengths[i]);
-        assert_kept(f, 5001, kept, lengths[i]);
+        assert_map_kept(f->map, 5001, kept, lengths[i]);
         assert_file(f, 0, head, sizeof(head));
         map_close(f);
     }
@@ -128,7 +109,7 @@ static void maps_are_emptied_and_grow_again(void **state)
         assert_ok(mapio_resize(f->map, 0, &failure));
         assert_ok(mapio_resize(f->map, 6000, &failure));
         assert_u64(file_length(f), offsets[i] + 6000);
-        assert_kept(f, 0, 0, 6000);
+        assert_map_kept(f->map, 0, 0, 6000);
         assert_ok(mapio_put(f->map, 5997, "end", 3, &failure));
         assert_file(f, offsets[i] + 5997, "end", 3);
         map_close(f);
@@ -144,7 +125,7 @@ static void empty_file_grows(void **state)
     map_file(f, MAPIO_ACCESS_DEFAULT);
     assert_ok(mapio_resize(f->map, LENGTH, &failure));
     assert_u64(file_length(f), LENGTH);
-    assert_kept(f, 0, 0, LENGTH);
+    assert_map_kept(f->map, 0, 0, LENGTH);
     assert_ok(mapio_write(f->map, "hello", 5, &failure));
     assert_file(f, 0, "hello", 5);
 }
@@ -159,13 +140,13 @@ static void resize_mends_a_changed_file(void **state)
     file_truncate(f, 100);
     assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
     assert_u64(file_length(f), 2 * LENGTH);
-    assert_kept(f, 0, 100, 2 * LENGTH);
+    assert_map_kept(f->map, 0, 100, 2 * LENGTH);
     file_truncate(f, 3 * LENGTH);
     assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
     assert_u64(file_length(f), 2 * LENGTH);
     file_truncate(f, 100);
     assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
-    assert_kept(f, 0, 100, 2 * LENGTH);
+    assert_map_kept(f->map, 0, 100, 2 * LENGTH);
 }
 
 /* Advice about a part of the map, which may split it in the system's books, does not stop it from
@@ -178,80 +159,17 @@ static void advised_map_grows(void **state)
     if (inside_valgrind()) {
         skip_because("valgrind refuses to grow a mapping that is split");
     }
-    for (int shared = 0; shared < 2; shared++) {
-        if (shared) {
-            file_make(f, 4 * page);
-            map_file(f, MAPIO_ACCESS_WRITE);
-        } else {
-            map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 4 * page);
-        }
-        pattern_fill(mapio_data(f->map), 0, 4 * page);
-        assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_RANDOM, &failure));
-        assert_ok(mapio_resize(f->map, 400 * page, &failure));
-        assert_kept(f, 0, 4 * page, 400 * page);
-        assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_SEQUENTIAL, &failure));
-        assert_ok(mapio_resize(f->map, 2 * page, &failure));
-        assert_map_pattern(f->map, 0, 2 * page);
-        map_close(f);
-    }
-}
-
-/* A private map of a file keeps the stores that it alone has. */
-static void private_map_of_a_file_keeps_its_stores(void **state)
-{
-    fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
-
-    options.flags = MAP_PRIVATE;
-    file_make(f, LENGTH);
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-    assert_ok(mapio_put(f->map, 5000, "mine", 4, &failure));
-    assert_ok(mapio_resize(f->map, 50000, &failure));
-    assert_map(f->map, 5000, "mine", 4);
-    assert_map_filled(f->map, LENGTH, 40000, 0);
-    assert_ok(mapio_fill(f->map, 4990, 40, 'm', &failure));
-    assert_ok(mapio_resize(f->map, 5000, &failure));
-    assert_ok(mapio_resize(f->map, 6000, &failure));
-    assert_map_filled(f->map, 4990, 10, 'm');
-    assert_map_filled(f->map, 5000, 1000, 0);
-    assert_u64(file_length(f), 6000);
+    file_make(f, 4 * page);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_RANDOM, &failure));
+    assert_ok(mapio_resize(f->map, 400 * page, &failure));
+    assert_map_kept(f->map, 0, 4 * page, 400 * page);
+    assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_SEQUENTIAL, &failure));
+    assert_ok(mapio_resize(f->map, 2 * page, &failure));
+    assert_map_pattern(f->map, 0, 2 * page);
 }
 
 /* ---- memory without a file ---- */
-
-/* A private anonymous map grows and shrinks; old bytes stay, new ones are zero. */
-static void private_memory_grows_and_shrinks(void **state)
-{
-    static const size_t lengths[] = {LENGTH + 1, 1 << 20, 100, 4096, 4097, 0, LENGTH};
-    fixture *f = *state;
-    size_t kept = LENGTH;
-    uint64_t size = 0;
-
-    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
-    pattern_fill(mapio_data(f->map), 0, LENGTH);
-    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
-        kept = lengths[i] < kept ? lengths[i] : kept;
-        assert_ok(mapio_resize(f->map, lengths[i], &failure));
-        assert_kept(f, 0, kept, lengths[i]);
-        assert_ok(mapio_size(&size, f->map, &failure));
-        assert_u64(size, lengths[i]);
-    }
-}
-
-/* What was cut off within one page does not come back either. */
-static void cut_memory_is_zero_when_grown_again(void **state)
-{
-    fixture *f = *state;
-
-    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 1000);
-    assert_ok(mapio_fill(f->map, 0, 1000, 0xff, &failure));
-    assert_ok(mapio_resize(f->map, 500, &failure));
-    assert_ok(mapio_resize(f->map, 700, &failure));
-    assert_map_filled(f->map, 0, 500, 0xff);
-    assert_map_filled(f->map, 500, 200, 0);
-    assert_ok(mapio_resize(f->map, 10000, &failure));
-    assert_map_filled(f->map, 500, 9500, 0);
-}
 
 /* A shared anonymous map shrinks; where the system cannot grow it, the map stays as it was. */
 static void shared_memory_shrinks_only(void **state)
@@ -267,25 +185,6 @@ static void shared_memory_shrinks_only(void **state)
     assert_map_pattern(f->map, 0, 5000);
     assert_ok(mapio_resize(f->map, 0, &failure));
     assert_u64(mapio_length(f->map), 0);
-}
-
-/* A private map that was cut and grows again shows the file, not what was stored behind the cut. */
-static void regrown_private_map_shows_the_file(void **state)
-{
-    fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 0);
-
-    file_make(f, 4096);
-    options.flags = MAP_PRIVATE;
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-    assert_ok(mapio_fill(f->map, 0, 4096, 'X', &failure));
-    assert_ok(mapio_resize(f->map, 1000, &failure));
-    assert_int_equal(pwrite(f->fd, "Y", 1, 2000), 1);
-    assert_ok(mapio_resize(f->map, 4096, &failure));
-    assert_map_filled(f->map, 0, 1000, 'X');
-    assert_map_filled(f->map, 1000, 1000, 0);
-    assert_map_filled(f->map, 2000, 1, 'Y');
-    assert_map_filled(f->map, 2001, 2095, 0);
 }
 
 /* Nothing stands in the way of an empty shared map that grows, wherever its offset. */
@@ -337,12 +236,11 @@ static void position_stays(void **state)
 
 /* ---- who refuses ---- */
 
-/* READ and COPY maps, by access or by protection, cannot be resized; nothing changes. */
+/* READ and COPY maps cannot be resized; nothing changes. */
 static void unwritable_maps_are_not_resizable(void **state)
 {
     static const mapio_access accesses[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_COPY};
     fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(accesses); i++) {
@@ -352,10 +250,6 @@ static void unwritable_maps_are_not_resizable(void **state)
         assert_map_pattern(f->map, 0, LENGTH);
         map_close(f);
     }
-    options.prot = PROT_READ;
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
-    map_close(f);
     map_anonymous(f, MAPIO_ACCESS_COPY, LENGTH);
     assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
     assert_file_untouched(f, LENGTH);
@@ -403,37 +297,6 @@ static void lengths_that_cannot_be_are_refused(void **state)
     assert_file_untouched(f, LENGTH);
 }
 
-/* Resizes with files limited to `limit` bytes. */
-static int resize_limited(mapio_map *map, size_t length, rlim_t limit)
-{
-    struct rlimit before;
-    struct rlimit now;
-    int result;
-
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    now = before;
-    now.rlim_cur = limit;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
-    result = mapio_resize(map, length, &failure);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    return result;
-}
-
-/* Beyond the process's limit of file lengths resize fails, raises no signal and changes nothing. */
-static void file_length_limit_is_an_error(void **state)
-{
-    fixture *f = *state;
-
-    file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_system_fails(resize_limited(f->map, 20000, 16384), MAPIO_E_SYSTEM, EFBIG);
-    assert_map_pattern(f->map, 0, LENGTH);
-    assert_file_untouched(f, LENGTH);
-    assert_ok(resize_limited(f->map, 16384, 16384));
-    assert_ok(resize_limited(f->map, 8192, 100));
-    assert_map_pattern(f->map, 0, 8192);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,17 +309,12 @@ int main(void)
         with_fixture(empty_file_grows),
         with_fixture(resize_mends_a_changed_file),
         with_fixture(advised_map_grows),
-        with_fixture(private_map_of_a_file_keeps_its_stores),
-        with_fixture(private_memory_grows_and_shrinks),
-        with_fixture(cut_memory_is_zero_when_grown_again),
         with_fixture(shared_memory_shrinks_only),
-        with_fixture(regrown_private_map_shows_the_file),
         with_fixture(empty_shared_memory_grows),
         with_fixture(position_stays),
         with_fixture(unwritable_maps_are_not_resizable),
         with_fixture(pinned_map_is_busy),
         with_fixture(lengths_that_cannot_be_are_refused),
-        with_fixture(file_length_limit_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

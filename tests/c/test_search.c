@@ -1,9 +1,6 @@
 /* find and rfind: what they find, where they look, and that no needle makes them slow. */
 #include "support.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 static uint64_t find(const mapio_map *map, const void *needle, size_t length, uint64_t start,
                      uint64_t end)
 {
@@ -262,8 +259,8 @@ static uint8_t *map_between_guards(fixture *f)
     map_anonymous(f, MAPIO_ACCESS_DEFAULT, 3 * page);
     data = mapio_data(f->map);
     memset(data + page, 'a', page);
-    assert_int_equal(mprotect(data, page, PROT_NONE), 0);
-    assert_int_equal(mprotect(data + 2 * page, page, PROT_NONE), 0);
+    memory_forbid(data, page);
+    memory_forbid(data + 2 * page, page);
     return data + page;
 }
 
@@ -348,7 +345,7 @@ static void file_is_searched_to_its_last_byte(void **state)
     static const char last[] = "and these are its very last bytes";
 
     file_make(f, page);
-    assert_int_equal(pwrite(f->fd, last, sizeof(last), (off_t)(page - sizeof(last))), sizeof(last));
+    file_store(f, page - sizeof(last), last, sizeof(last));
     map_file(f, MAPIO_ACCESS_READ);
     assert_u64(find(f->map, last, sizeof(last), 0, END), page - sizeof(last));
     assert_u64(rfind(f->map, last, sizeof(last), 0, END), page - sizeof(last));

@@ -1,7 +1,6 @@
 /* The status table and the text of errors. */
 #include "support.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -102,12 +101,14 @@ static void text_is_message_without_call(void **state)
 /* The text is "message: call: the system's own words" where a system call failed. */
 static void text_has_call_and_words(void **state)
 {
-    mapio_error error = {MAPIO_E_SYSTEM, ENOENT, "open", 0};
+    mapio_error error = {MAPIO_E_SYSTEM, codes.not_found, "open", 0};
+    char words[200];
     char expected[256];
     char text[256];
 
     (void)state;
-    (void)snprintf(expected, sizeof(expected), "a system call failed: open: %s", strerror(ENOENT));
+    system_words(words, sizeof(words), codes.not_found);
+    (void)snprintf(expected, sizeof(expected), "a system call failed: open: %s", words);
     assert_u64(mapio_error_text(text, sizeof(text), &error), strlen(expected));
     assert_string_equal(text, expected);
 }
@@ -116,7 +117,7 @@ static void text_has_call_and_words(void **state)
  * the capacity is written. */
 static void text_is_cut_and_terminated(void **state)
 {
-    mapio_error error = {MAPIO_E_SYSTEM, EACCES, "mmap", 0};
+    mapio_error error = {MAPIO_E_SYSTEM, codes.denied, "mmap", 0};
     char whole[256];
     size_t length;
 

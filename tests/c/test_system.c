@@ -2,47 +2,13 @@
 #include "support.h"
 
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-/* The page size is the system's, and the granularity is the page size on Unix. */
+/* The page size and the granularity are the system's. */
 static void page_size_is_the_systems(void **state)
 {
     (void)state;
-    assert_u64(mapio_page_size(), (uint64_t)sysconf(_SC_PAGESIZE));
-    assert_u64(mapio_granularity(), mapio_page_size());
-}
-
-static void assert_constant(const char *name, int expected)
-{
-    int value = 0;
-
-    if (!system_constant(&value, name)) {
-        fail_msg("%s is missing", name);
-    }
-    assert_int_equal(value, expected);
-}
-
-/* The constants that every Unix has are there with the values of the system's header. */
-static void constants_have_the_systems_values(void **state)
-{
-    (void)state;
-    assert_constant("PROT_NONE", PROT_NONE);
-    assert_constant("PROT_READ", PROT_READ);
-    assert_constant("PROT_WRITE", PROT_WRITE);
-    assert_constant("PROT_EXEC", PROT_EXEC);
-    assert_constant("MAP_SHARED", MAP_SHARED);
-    assert_constant("MAP_PRIVATE", MAP_PRIVATE);
-    assert_constant("MAP_ANON", MAP_ANON);
-    assert_constant("MAP_ANONYMOUS", MAP_ANONYMOUS);
-    assert_constant("MS_SYNC", MS_SYNC);
-    assert_constant("MS_ASYNC", MS_ASYNC);
-    assert_constant("MS_INVALIDATE", MS_INVALIDATE);
-    assert_constant("MADV_NORMAL", MADV_NORMAL);
-    assert_constant("MADV_SEQUENTIAL", MADV_SEQUENTIAL);
-    assert_constant("MADV_RANDOM", MADV_RANDOM);
-    assert_constant("MADV_WILLNEED", MADV_WILLNEED);
-    assert_constant("MADV_DONTNEED", MADV_DONTNEED);
+    assert_u64(mapio_page_size(), system_page_size());
+    assert_u64(mapio_granularity(), system_granularity());
 }
 
 static bool begins_with(const char *text, const char *prefix)
@@ -101,7 +67,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(page_size_is_the_systems),
-        cmocka_unit_test(constants_have_the_systems_values),
         cmocka_unit_test(constants_are_one_clean_table),
         cmocka_unit_test(own_values_lie_above_the_systems),
         cmocka_unit_test(whence_is_the_c_librarys),

@@ -2,14 +2,11 @@
  * here; that nothing races is for the thread sanitizer to see. */
 #include "support.h"
 
-#include <errno.h>
-#include <pthread.h>
-
 enum { THREADS = 8, ROUNDS = 300, SLICE = 4001 };
 
 /* What a thread works with; `errors` counts what went wrong, for the main thread to check. */
 typedef struct worker {
-    pthread_t thread;
+    thread thread;
     fixture *f;
     size_t index;
     size_t errors;
@@ -18,17 +15,17 @@ typedef struct worker {
 #define worker_check(w, condition) ((w)->errors += !(condition))
 
 /* Runs `work` in all threads at once and checks that none saw anything wrong. */
-static void run_workers(fixture *f, void *(*work)(void *))
+static void run_workers(fixture *f, void (*work)(void *))
 {
     worker workers[THREADS] = {0};
 
     for (size_t i = 0; i < THREADS; i++) {
         workers[i].f = f;
         workers[i].index = i;
-        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+        thread_start(&workers[i].thread, work, &workers[i]);
     }
     for (size_t i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+        thread_join(&workers[i].thread);
     }
     for (size_t i = 0; i < THREADS; i++) {
         assert_u64(workers[i].errors, 0);
@@ -36,7 +33,7 @@ static void run_workers(fixture *f, void *(*work)(void *))
 }
 
 /* One thread's share of the work on one map: every store and load inside its own slice. */
-static void *work_on_a_slice(void *argument)
+static void work_on_a_slice(void *argument)
 {
     worker *w = argument;
     mapio_map *map = w->f->map;
@@ -67,7 +64,6 @@ static void *work_on_a_slice(void *argument)
             worker_check(w, mapio_flush(map, start, SLICE, MAPIO_FLUSH_ASYNC, NULL) == MAPIO_OK);
         }
     }
-    return NULL;
 }
 
 /* Threads that store into and search their own part of one map do not disturb each other. */
@@ -81,7 +77,7 @@ static void many_threads_use_one_map(void **state)
 }
 
 /* Asks what a map is, over and over. */
-static void *ask(void *argument)
+static void ask(void *argument)
 {
     worker *w = argument;
     const mapio_map *map = w->f->map;
@@ -98,7 +94,6 @@ static void *ask(void *argument)
         worker_check(w, index == MAPIO_NOT_FOUND);
         worker_check(w, mapio_tell(map) == 0);
     }
-    return NULL;
 }
 
 /* What only reads may run on one map from any number of threads. */
@@ -112,7 +107,7 @@ static void many_threads_read_one_map(void **state)
 }
 
 /* Opens, resizes, uses and closes maps of its own, and fails to open others. */
-static void *open_and_close(void *argument)
+static void open_and_close(void *argument)
 {
     worker *w = argument;
     mapio_options options = options_of(MAPIO_ACCESS_COPY, w->index, 0);
@@ -132,7 +127,6 @@ static void *open_and_close(void *argument)
         worker_check(w, mapio_close(map, NULL) == MAPIO_OK);
         worker_check(w, mapio_open_fd(&map, -1, NULL, NULL) == MAPIO_E_SYSTEM);
     }
-    return NULL;
 }
 
 /* Maps are independent of each other: threads open and close theirs at the same time. */
@@ -145,7 +139,7 @@ static void threads_have_maps_of_their_own(void **state)
 }
 
 /* Pins the map, uses its address, unpins it. */
-static void *pin_and_use(void *argument)
+static void pin_and_use(void *argument)
 {
     worker *w = argument;
     mapio_map *map = w->f->map;
@@ -162,7 +156,6 @@ static void *pin_and_use(void *argument)
         worker_check(w, data[w->index * SLICE] == (uint8_t)round);
         mapio_unpin(map);
     }
-    return NULL;
 }
 
 /* While anybody has it pinned, no thread can resize or close a map; no pin is lost. */
@@ -178,12 +171,13 @@ static void pins_hold_against_other_threads(void **state)
 }
 
 /* Makes texts of errors that others make other texts of. */
-static void *make_texts(void *argument)
+static void make_texts(void *argument)
 {
     worker *w = argument;
-    static const int32_t codes[THREADS] = {ENOENT, EACCES, EINVAL, ENOMEM,
-                                           EEXIST, ENODEV, 777777, 888888};
-    mapio_error error = {MAPIO_E_SYSTEM, codes[w->index], "call", 0};
+    const int32_t known[THREADS] = {codes.not_found, codes.denied, codes.invalid,
+                                    codes.no_memory, codes.exists, codes.not_mappable,
+                                    777777,          888888};
+    mapio_error error = {MAPIO_E_SYSTEM, known[w->index], "call", 0};
     char first[256];
     char text[256];
 
@@ -193,7 +187,6 @@ static void *make_texts(void *argument)
         worker_check(w, strcmp(text, first) == 0);
         worker_check(w, strcmp(mapio_status_name(MAPIO_E_RANGE), "MAPIO_E_RANGE") == 0);
     }
-    return NULL;
 }
 
 /* Texts of errors are made in any number of threads at once. */

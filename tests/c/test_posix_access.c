@@ -1,0 +1,268 @@
+/* The system's own flags and protection, which Unix has: what they mean, and which are refused. */
+#include "support_posix.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+enum { LENGTH = 10000 };
+
+/* ---- protection ---- */
+
+typedef struct protection_case {
+    int prot;
+    mapio_access access; /* what it is boiled down to */
+    bool readable;
+    bool writable;
+} protection_case;
+
+static const protection_case protection_cases[] = {
+    {PROT_READ, MAPIO_ACCESS_READ, true, false},
+    {PROT_WRITE, MAPIO_ACCESS_WRITE, true, true},
+    {PROT_READ | PROT_WRITE, MAPIO_ACCESS_DEFAULT, true, true},
+    {PROT_READ | PROT_EXEC, MAPIO_ACCESS_READ, true, false},
+    {PROT_NONE, MAPIO_ACCESS_READ, false, false},
+};
+
+/* prot decides what may be done, and is boiled down to an access; what can be written can be read.
+ */
+static void prot_is_boiled_down(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(protection_cases); i++) {
+        const protection_case *row = &protection_cases[i];
+        mapio_options options = MAPIO_OPTIONS_INIT;
+        uint8_t byte = 0;
+
+        options.prot = row->prot;
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_int_equal(mapio_access_of(f->map), row->access);
+        assert_true(mapio_readable(f->map) == row->readable);
+        assert_true(mapio_writable(f->map) == row->writable);
+        assert_status_or_ok(mapio_get_byte(&byte, f->map, 9, &failure),
+                            row->readable ? MAPIO_OK : MAPIO_E_NOT_READABLE);
+        assert_status_or_ok(mapio_put_byte(f->map, 9, pattern_byte(9), &failure),
+                            row->writable ? MAPIO_OK : MAPIO_E_READONLY);
+        map_close(f);
+    }
+    assert_file_untouched(f, LENGTH);
+}
+
+/* Every look into the map is refused as of a map that cannot be read, and results stay. */
+static void assert_loads_refused(mapio_map *map)
+{
+    uint8_t bytes[2] = {'#', '#'};
+    size_t length = 42;
+    uint64_t index = 42;
+
+    assert_fails(mapio_get(bytes, map, 0, 1, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_get_byte(bytes, map, 0, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_get_strided(bytes, map, 0, 2, 2, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_read(bytes, &length, map, 1, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_read_byte(bytes, map, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_readline(bytes, &length, map, 1, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_line_length(&length, map, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_find(&index, map, "x", 1, 0, MAPIO_TO_END, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(mapio_rfind(&index, map, "x", 1, 0, MAPIO_TO_END, &failure), MAPIO_E_NOT_READABLE);
+    assert_int_equal(bytes[0], '#');
+    assert_u64(length, 42);
+    assert_u64(index, 42);
+    assert_u64(mapio_tell(map), 0);
+}
+
+/* Memory that may only be read by its protection refuses every store. */
+static void protection_read_refuses_stores(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_SHARED, PROT_READ, LENGTH);
+    assert_stores_refused(f->map);
+    assert_map_filled(f->map, 0, LENGTH, 0);
+}
+
+/* Memory that is there to be written can be read as well. */
+static void protection_write_allows_both(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_SHARED, PROT_WRITE, LENGTH);
+    assert_true(mapio_readable(f->map));
+    assert_ok(mapio_put(f->map, 0, "xyz", 3, &failure));
+    assert_ok(mapio_move(f->map, 3, 0, 3, &failure));
+    assert_map(f->map, 0, "xyzxyz", 6);
+}
+
+/* Memory without any permission refuses everything instead of faulting. */
+static void protection_none_refuses_everything(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_SHARED, PROT_NONE, LENGTH);
+    assert_false(mapio_readable(f->map));
+    assert_false(mapio_writable(f->map));
+    assert_loads_refused(f->map);
+    assert_stores_refused(f->map);
+}
+
+/* A map that its protection keeps from being written is not resized. */
+static void protection_read_refuses_resize(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    options.prot = PROT_READ;
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
+    map_close(f);
+    assert_file_untouched(f, LENGTH);
+}
+
+/* ---- flags ---- */
+
+/* MAP_SHARED reaches the file, MAP_PRIVATE stays in the map. */
+static void flags_decide_who_sees_stores(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    file_make(f, LENGTH);
+    options.flags = MAP_PRIVATE;
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_true(mapio_writable(f->map));
+    assert_ok(mapio_put(f->map, 0, "private", 7, &failure));
+    assert_map(f->map, 0, "private", 7);
+    map_close(f);
+    assert_file_untouched(f, LENGTH);
+
+    options.flags = MAP_SHARED;
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(mapio_put(f->map, 0, "shared", 6, &failure));
+    assert_file(f, 0, "shared", 6);
+}
+
+/* A private map needs no more than a descriptor that reads. */
+static void private_flags_need_reading_only(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+    int fd;
+
+    file_make(f, LENGTH);
+    fd = descriptor_open(f, TO_READ);
+    options.flags = MAP_PRIVATE;
+    assert_ok(mapio_open_fd(&f->map, fd, &options, &failure));
+    descriptor_close(fd);
+    assert_ok(mapio_put(f->map, 0, "private", 7, &failure));
+    assert_map(f->map, 0, "private", 7);
+}
+
+/* A file cannot be asked to be anonymous memory. */
+static void file_is_not_anonymous(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+
+    file_make(f, LENGTH);
+    options.flags = MAP_SHARED | MAP_ANONYMOUS;
+    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
+    assert_null(map);
+}
+
+/* Flags that place the map at an address are not for the caller to set. */
+static void fixed_addresses(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+
+    file_make(f, LENGTH);
+    options.flags = MAP_SHARED | MAP_FIXED;
+    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
+    assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_INVALID);
+    assert_null(map);
+}
+
+/* Flags that the system does not take are its error. */
+static void flags_that_the_system_refuses(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+
+    file_make(f, LENGTH);
+    options.flags = 0;
+    assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_system_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_system_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_null(map);
+}
+
+/* ---- what is put back ---- */
+
+/* flags that the system refuses, after the file was reached */
+static mapio_options refused_by_the_system(unsigned open, size_t length)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
+
+    options.flags = 0;
+    options.open = open;
+    return options;
+}
+
+/* A file that was extended by an open that then fails has its old length and content again. */
+static void extended_file_is_put_back(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = refused_by_the_system(MAPIO_OPEN_EXTEND, LENGTH * 2);
+
+    file_make(f, LENGTH);
+    assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_file_untouched(f, LENGTH);
+    assert_system_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_file_untouched(f, LENGTH);
+    assert_null(map);
+}
+
+/* A file that was created by an open that then fails is gone again; one that was there stays. */
+static void created_file_is_put_back(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options =
+        refused_by_the_system(MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND, LENGTH * 2);
+    mapio_options beyond = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+
+    assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_false(file_exists(f));
+    beyond.open = MAPIO_OPEN_CREATE;
+    assert_fails(mapio_open_path(&map, f->path, &beyond, &failure), MAPIO_E_BEYOND_FILE);
+    assert_false(file_exists(f));
+    file_make(f, LENGTH);
+    assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_file_untouched(f, LENGTH);
+    assert_null(map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(prot_is_boiled_down),
+        with_fixture(protection_read_refuses_stores),
+        with_fixture(protection_write_allows_both),
+        with_fixture(protection_none_refuses_everything),
+        with_fixture(protection_read_refuses_resize),
+        with_fixture(flags_decide_who_sees_stores),
+        with_fixture(private_flags_need_reading_only),
+        with_fixture(file_is_not_anonymous),
+        with_fixture(fixed_addresses),
+        with_fixture(flags_that_the_system_refuses),
+        with_fixture(extended_file_is_put_back),
+        with_fixture(created_file_is_put_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

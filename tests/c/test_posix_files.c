@@ -1,0 +1,277 @@
+/* Files as Unix has them: what cannot be mapped, permission, links, limits, names of bytes. */
+#include "support_posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LENGTH = 10000 };
+
+/* ---- what cannot be mapped ---- */
+
+static void skip_where_lengths_are_looked_at(void)
+{
+    skip_on_acted_pages("refuses itself to map what has no length");
+}
+
+/* Neither a descriptor without a size nor one that has no memory can be mapped: without a length
+ * there is nothing to map, with one the system says what is wrong. */
+static void assert_unmappable(int fd)
+{
+    mapio_map *map = NULL;
+    mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
+
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, 0);
+
+        assert_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_INVALID);
+    }
+    assert_system_fails(mapio_open_fd(&map, fd, &some, &failure), MAPIO_E_SYSTEM, ENODEV);
+    assert_null(map);
+    assert_int_equal(close(fd), 0);
+}
+
+/* A socket cannot be mapped. */
+static void sockets(void **state)
+{
+    int ends[2];
+
+    skip_where_lengths_are_looked_at();
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_unmappable(ends[0]);
+    assert_unmappable(ends[1]);
+}
+
+/* A directory cannot be mapped: by path the system refuses to open it to write, and by descriptor
+ * or to read it has no size. */
+static void directories(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
+    mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
+    int fd = open(f->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_system_fails(mapio_open_path(&map, f->directory, NULL, &failure), MAPIO_E_SYSTEM,
+                        EISDIR);
+    assert_fails(mapio_open_path(&map, f->directory, &read, &failure), MAPIO_E_INVALID);
+    assert_system_fails(mapio_open_path(&map, f->directory, &some, &failure), MAPIO_E_SYSTEM,
+                        ENODEV);
+    assert_fails(mapio_open_fd(&map, fd, &read, &failure), MAPIO_E_INVALID);
+    assert_system_fails(mapio_open_fd(&map, fd, &some, &failure), MAPIO_E_SYSTEM, ENODEV);
+    assert_null(map);
+    assert_int_equal(close(fd), 0);
+}
+
+/* A named pipe is refused at once, also by path: nothing waits for somebody to open its other
+ * end. (A wait would be ended by the alarm, and the test with it.) */
+static void named_pipes_do_not_wait(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+
+    skip_where_lengths_are_looked_at();
+    assert_int_equal(mkfifo(f->path, 0600), 0);
+    (void)alarm(30);
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        mapio_options options = options_of(all_accesses[i], 0, LENGTH);
+
+        assert_status(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_INVALID);
+        assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM,
+                            ENODEV);
+    }
+    (void)alarm(0);
+    assert_null(map);
+}
+
+/* A device without a size is invalid without a length; one that cannot be mapped is an error of
+ * the system. */
+static void devices(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options some = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+
+    skip_where_lengths_are_looked_at();
+    assert_fails(mapio_open_path(&map, "/dev/null", NULL, &failure), MAPIO_E_INVALID);
+    assert_fails(mapio_open_path(&map, "/dev/zero", NULL, &failure), MAPIO_E_INVALID);
+    assert_system_fails(mapio_open_path(&map, "/dev/null", &some, &failure), MAPIO_E_SYSTEM,
+                        ENODEV);
+    assert_null(map);
+    assert_ok(mapio_open_path(&f->map, "/dev/zero", &some, &failure));
+    assert_map_filled(f->map, 0, LENGTH, 0);
+}
+
+/* ---- permission, descriptors and limits ---- */
+
+/* By path READ and COPY open the file for reading only: a file that nobody may write will do. */
+static void path_is_opened_for_what_access_asks(void **state)
+{
+    fixture *f = *state;
+    uid_t user = geteuid();
+    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
+    mapio_options write = options_of(MAPIO_ACCESS_WRITE, 0, 0);
+    mapio_map *map = NULL;
+    int result[2];
+
+    file_make(f, LENGTH);
+    assert_int_equal(chmod(f->directory, 0755), 0);
+    assert_int_equal(chmod(f->path, 0444), 0);
+    if (user == 0 && seteuid(65534) != 0) {
+        skip_because("root may write everything and cannot become another user");
+    }
+    result[0] = mapio_open_path(&map, f->path, &write, &failure);
+    result[1] = mapio_open_path(&f->map, f->path, &read, NULL);
+    assert_int_equal(seteuid(user), 0);
+    assert_system_fails(result[0], MAPIO_E_SYSTEM, EACCES);
+    assert_ok(result[1]);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_null(map);
+}
+
+/* Every open descriptor that was not before is closed on exec; returns how many there are. */
+static size_t assert_not_inherited(const bool *before)
+{
+    size_t count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+
+        if (flags != -1 && !before[fd]) {
+            assert_int_equal(flags & FD_CLOEXEC, FD_CLOEXEC);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* A map holds one descriptor, which programs that are started do not inherit; no descriptor at all
+ * with NO_TRACK. */
+static void maps_descriptor_is_not_inherited(void **state)
+{
+    static bool before[1024];
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    file_make(f, LENGTH);
+    for (int fd = 0; fd < 1024; fd++) {
+        before[fd] = fcntl(fd, F_GETFD) != -1;
+    }
+    for (unsigned tracked = 0; tracked < 2; tracked++) {
+        options.open = tracked ? 0 : MAPIO_OPEN_NO_TRACK;
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_u64(assert_not_inherited(before), tracked);
+        map_close(f);
+        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_u64(assert_not_inherited(before), tracked);
+        map_close(f);
+        assert_u64(assert_not_inherited(before), 0);
+    }
+}
+
+/* CREATE makes a file with the permission asked. */
+static void created_file_has_the_permission(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    mode_t mask = umask(027);
+    struct stat status;
+
+    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    options.permission = 0666;
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    (void)umask(mask);
+    assert_int_equal(stat(f->path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0640);
+}
+
+/* CREATE through a symbolic link to nowhere makes the file at its end. */
+static void create_follows_a_link_to_nowhere(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    char link[sizeof(f->path) + 8];
+
+    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    (void)snprintf(link, sizeof(link), "%s.link", f->path);
+    assert_int_equal(symlink(f->path, link), 0);
+    assert_ok(mapio_open_path(&f->map, link, &options, &failure));
+    assert_u64(file_length(f), LENGTH);
+    assert_int_equal(unlink(link), 0);
+}
+
+/* Opens with no descriptor left for the map's own. */
+static int open_without_descriptors(fixture *f, mapio_map **map, const mapio_options *options)
+{
+    struct rlimit before;
+    struct rlimit none;
+    int result;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    result = mapio_open_fd(map, f->fd, options, &failure);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    return result;
+}
+
+/* Where the process has no descriptor left the open fails, and an extended file is put back. */
+static void no_descriptor_left_is_an_error(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 2 * LENGTH);
+
+    file_make(f, LENGTH);
+    options.open = MAPIO_OPEN_EXTEND;
+    assert_status(open_without_descriptors(f, &map, &options), MAPIO_E_SYSTEM);
+    assert_null(map);
+    assert_file_untouched(f, LENGTH);
+    options.open |= MAPIO_OPEN_NO_TRACK;
+    assert_ok(open_without_descriptors(f, &f->map, &options));
+    assert_u64(mapio_length(f->map), 2 * LENGTH);
+}
+
+/* ---- names ---- */
+
+/* A path is the system's bytes, whatever they are. */
+static void path_is_bytes(void **state)
+{
+    fixture *f = *state;
+    int fd;
+
+    file_name(f, "\xff\xfe \n");
+    fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        skip_because("the file system takes UTF-8 only");
+    }
+    assert_int_equal(close(fd), 0);
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_READ);
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(sockets),
+        with_fixture(directories),
+        with_fixture(named_pipes_do_not_wait),
+        with_fixture(devices),
+        with_fixture(path_is_opened_for_what_access_asks),
+        with_fixture(maps_descriptor_is_not_inherited),
+        with_fixture(created_file_has_the_permission),
+        with_fixture(create_follows_a_link_to_nowhere),
+        with_fixture(no_descriptor_left_is_an_error),
+        with_fixture(path_is_bytes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,167 @@
+/* The system's own constants, advice and flags of flush, which Unix has. */
+#include "support_posix.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+enum { LENGTH = 10000 };
+
+/* ---- constants ---- */
+
+static void assert_constant(const char *name, int expected)
+{
+    int value = 0;
+
+    if (!system_constant(&value, name)) {
+        fail_msg("%s is missing", name);
+    }
+    assert_int_equal(value, expected);
+}
+
+/* The constants that every Unix has are there with the values of the system's header. */
+static void constants_have_the_systems_values(void **state)
+{
+    (void)state;
+    assert_constant("PROT_NONE", PROT_NONE);
+    assert_constant("PROT_READ", PROT_READ);
+    assert_constant("PROT_WRITE", PROT_WRITE);
+    assert_constant("PROT_EXEC", PROT_EXEC);
+    assert_constant("MAP_SHARED", MAP_SHARED);
+    assert_constant("MAP_PRIVATE", MAP_PRIVATE);
+    assert_constant("MAP_ANON", MAP_ANON);
+    assert_constant("MAP_ANONYMOUS", MAP_ANONYMOUS);
+    assert_constant("MS_SYNC", MS_SYNC);
+    assert_constant("MS_ASYNC", MS_ASYNC);
+    assert_constant("MS_INVALIDATE", MS_INVALIDATE);
+    assert_constant("MADV_NORMAL", MADV_NORMAL);
+    assert_constant("MADV_SEQUENTIAL", MADV_SEQUENTIAL);
+    assert_constant("MADV_RANDOM", MADV_RANDOM);
+    assert_constant("MADV_WILLNEED", MADV_WILLNEED);
+    assert_constant("MADV_DONTNEED", MADV_DONTNEED);
+}
+
+/* ---- advice ---- */
+
+/* Every MADV_* that is known to be a mere hint everywhere is taken by its own value. */
+static void systems_advice_is_taken(void **state)
+{
+    static const int advice[] = {MADV_NORMAL, MADV_SEQUENTIAL, MADV_RANDOM, MADV_WILLNEED};
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    for (size_t i = 0; i < COUNT_OF(advice); i++) {
+        assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, advice[i], &failure));
+        assert_ok(mapio_advise(f->map, 4097, 1, advice[i], &failure));
+    }
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* Advice that the system does not know is its error. */
+static void unknown_advice_is_the_systems_error(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    skip_inside_qemu("takes every advice and does nothing");
+    assert_system_fails(mapio_advise(f->map, 0, MAPIO_TO_END, 9999, &failure), MAPIO_E_SYSTEM,
+                        EINVAL);
+    assert_system_fails(mapio_advise(f->map, 0, MAPIO_TO_END, -1, &failure), MAPIO_E_SYSTEM,
+                        EINVAL);
+}
+
+/* Stores into private memory in front of the range survive DONTNEED, by the portable value and by
+ * the system's own, wherever in a page it begins. */
+static void dontneed_keeps_what_lies_in_front(void **state)
+{
+    static const int advice[] = {MAPIO_ADVICE_DONTNEED, MADV_DONTNEED};
+    fixture *f = *state;
+    size_t page = mapio_page_size();
+    const size_t offsets[] = {1, 100, page - 1, page, page + 1, 2 * page + 7, 3 * page - 1};
+
+    for (size_t i = 0; i < COUNT_OF(offsets); i++) {
+        for (size_t k = 0; k < COUNT_OF(advice); k++) {
+            map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 3 * page);
+            assert_ok(mapio_fill(f->map, 0, 3 * page, 0xaa, &failure));
+            assert_ok(mapio_advise(f->map, offsets[i], MAPIO_TO_END, advice[k], &failure));
+            assert_map_filled(f->map, 0, offsets[i], 0xaa);
+            map_close(f);
+        }
+    }
+}
+
+/* ---- flush ---- */
+
+/* The system's own flags are understood, alone and with the library's. */
+static void systems_flags_are_understood(void **state)
+{
+    static const int flags[] = {
+        MS_SYNC,
+        MS_ASYNC,
+        MS_INVALIDATE | MS_SYNC,
+        MS_INVALIDATE | MS_ASYNC,
+        MS_SYNC | MAPIO_FLUSH_INVALIDATE,
+    };
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    for (size_t i = 0; i < COUNT_OF(flags); i++) {
+        assert_ok(mapio_put(f->map, 10 * i, "flushed", 7, &failure));
+        assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, flags[i], &failure));
+        assert_file(f, 10 * i, "flushed", 7);
+    }
+}
+
+/* Private memory that is no copy by its access flushes without an error as well. */
+static void private_memory_flushes(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
+    assert_flush_ranges(f->map);
+}
+
+/* Flags that the system refuses are its error. */
+static void refused_flags_are_told(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_system_fails(mapio_flush(f->map, 0, MAPIO_TO_END, MS_SYNC | MS_ASYNC, &failure),
+                        MAPIO_E_SYSTEM, EINVAL);
+}
+
+/* Memory that is locked cannot be invalidated: the system's error, and the bytes stay. */
+static void locked_memory_is_told(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    if (mlock(mapio_data(f->map), 1) != 0 ||
+        msync(mapio_data(f->map), 1, MS_SYNC | MS_INVALIDATE) == 0) {
+        skip_because("no memory can be locked");
+    }
+    assert_system_fails(mapio_flush(f->map, 0, MAPIO_TO_END, MAPIO_FLUSH_INVALIDATE, &failure),
+                        MAPIO_E_SYSTEM, EBUSY);
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(constants_have_the_systems_values),
+        with_fixture(systems_advice_is_taken),
+        with_fixture(unknown_advice_is_the_systems_error),
+        with_fixture(dontneed_keeps_what_lies_in_front),
+        with_fixture(systems_flags_are_understood),
+        with_fixture(private_memory_flushes),
+        with_fixture(refused_flags_are_told),
+        with_fixture(locked_memory_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,147 @@
+/* resize of what only Unix has: private maps that grow, and limits of file lengths. */
+#include "support_posix.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+enum { LENGTH = 10000 };
+
+/* A private map of a file keeps the stores that it alone has. */
+static void private_map_of_a_file_keeps_its_stores(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = MAPIO_OPTIONS_INIT;
+
+    options.flags = MAP_PRIVATE;
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(mapio_put(f->map, 5000, "mine", 4, &failure));
+    assert_ok(mapio_resize(f->map, 50000, &failure));
+    assert_map(f->map, 5000, "mine", 4);
+    assert_map_filled(f->map, LENGTH, 40000, 0);
+    assert_ok(mapio_fill(f->map, 4990, 40, 'm', &failure));
+    assert_ok(mapio_resize(f->map, 5000, &failure));
+    assert_ok(mapio_resize(f->map, 6000, &failure));
+    assert_map_filled(f->map, 4990, 10, 'm');
+    assert_map_filled(f->map, 5000, 1000, 0);
+    assert_u64(file_length(f), 6000);
+}
+
+/* A private anonymous map grows and shrinks; old bytes stay, new ones are zero. */
+static void private_memory_grows_and_shrinks(void **state)
+{
+    static const size_t lengths[] = {LENGTH + 1, 1 << 20, 100, 4096, 4097, 0, LENGTH};
+    fixture *f = *state;
+    size_t kept = LENGTH;
+    uint64_t size = 0;
+
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
+    pattern_fill(mapio_data(f->map), 0, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        kept = lengths[i] < kept ? lengths[i] : kept;
+        assert_ok(mapio_resize(f->map, lengths[i], &failure));
+        assert_map_kept(f->map, 0, kept, lengths[i]);
+        assert_ok(mapio_size(&size, f->map, &failure));
+        assert_u64(size, lengths[i]);
+    }
+}
+
+/* What was cut off within one page does not come back either. */
+static void cut_memory_is_zero_when_grown_again(void **state)
+{
+    fixture *f = *state;
+
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 1000);
+    assert_ok(mapio_fill(f->map, 0, 1000, 0xff, &failure));
+    assert_ok(mapio_resize(f->map, 500, &failure));
+    assert_ok(mapio_resize(f->map, 700, &failure));
+    assert_map_filled(f->map, 0, 500, 0xff);
+    assert_map_filled(f->map, 500, 200, 0);
+    assert_ok(mapio_resize(f->map, 10000, &failure));
+    assert_map_filled(f->map, 500, 9500, 0);
+}
+
+/* A private map that was cut and grows again shows the file, not what was stored behind the cut. */
+static void regrown_private_map_shows_the_file(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 0);
+
+    file_make(f, 4096);
+    options.flags = MAP_PRIVATE;
+    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(mapio_fill(f->map, 0, 4096, 'X', &failure));
+    assert_ok(mapio_resize(f->map, 1000, &failure));
+    file_store(f, 2000, "Y", 1);
+    assert_ok(mapio_resize(f->map, 4096, &failure));
+    assert_map_filled(f->map, 0, 1000, 'X');
+    assert_map_filled(f->map, 1000, 1000, 0);
+    assert_map_filled(f->map, 2000, 1, 'Y');
+    assert_map_filled(f->map, 2001, 2095, 0);
+}
+
+/* Advice about a part of private memory, which may split it in the system's books, does not stop it
+ * from growing. */
+static void advised_memory_grows(void **state)
+{
+    fixture *f = *state;
+    size_t page = mapio_page_size();
+
+    if (inside_valgrind()) {
+        skip_because("valgrind refuses to grow a mapping that is split");
+    }
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 4 * page);
+    pattern_fill(mapio_data(f->map), 0, 4 * page);
+    assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_RANDOM, &failure));
+    assert_ok(mapio_resize(f->map, 400 * page, &failure));
+    assert_map_kept(f->map, 0, 4 * page, 400 * page);
+    assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_SEQUENTIAL, &failure));
+    assert_ok(mapio_resize(f->map, 2 * page, &failure));
+    assert_map_pattern(f->map, 0, 2 * page);
+}
+
+/* Resizes with files limited to `limit` bytes. */
+static int resize_limited(mapio_map *map, size_t length, rlim_t limit)
+{
+    struct rlimit before;
+    struct rlimit now;
+    int result;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    now = before;
+    now.rlim_cur = limit;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+    result = mapio_resize(map, length, &failure);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    return result;
+}
+
+/* Beyond the process's limit of file lengths resize fails, raises no signal and changes nothing. */
+static void file_length_limit_is_an_error(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_system_fails(resize_limited(f->map, 20000, 16384), MAPIO_E_SYSTEM, EFBIG);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_file_untouched(f, LENGTH);
+    assert_ok(resize_limited(f->map, 16384, 16384));
+    assert_ok(resize_limited(f->map, 8192, 100));
+    assert_map_pattern(f->map, 0, 8192);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(private_map_of_a_file_keeps_its_stores),
+        with_fixture(private_memory_grows_and_shrinks),
+        with_fixture(cut_memory_is_zero_when_grown_again),
+        with_fixture(regrown_private_map_shows_the_file),
+        with_fixture(advised_memory_grows),
+        with_fixture(file_length_limit_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
