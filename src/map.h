@@ -8,9 +8,6 @@
 int mapio__map_new(mapio_map **out, const mapio_options *options, bool anonymous,
                    mapio_error *error);
 
-/* Whether a tag may have this name. */
-bool mapio__tag_is_good(const char *name);
-
 /* Opens the tag of the options, if there is one, for a map that is still empty: of the caller's
  * `file`, or of memory if that is MAPIO__NO_FILE. `*length` is what the map would have without a
  * tag and becomes what it has with it. The map lets go of the tag, in case of failure too. */

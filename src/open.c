@@ -45,7 +45,7 @@ static int options_read(mapio_options *known, const mapio_options *given, mapio_
                           MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY | MAPIO_OPEN_PREALLOCATE;
     bool exclusive_alone =
         (known->open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE)) == MAPIO_OPEN_EXCLUSIVE;
-    bool bad_tag = known->tag != NULL && !mapio__tag_is_good(known->tag);
+    bool bad_tag = known->tag != NULL && !mapio_is_tag(known->tag);
     if ((known->open & ~bits) != 0 || exclusive_alone || bad_tag) {
         return mapio__fail(error, MAPIO_E_INVALID);
     }

@@ -8,7 +8,7 @@ static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "abcdefghijklmnopqrstuvwxyz"
                               "0123456789._-";
 
-bool mapio__tag_is_good(const char *name)
+bool mapio_is_tag(const char *name)
 {
     size_t length = strspn(name, allowed);
     return length >= 1 && length <= MAPIO_TAG_MAX && name[length] == '\0' && name[0] != '.';

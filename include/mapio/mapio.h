@@ -305,6 +305,9 @@ MAPIO_API uint64_t mapio_offset(const mapio_map *map);
 /* The longest tag, in bytes without the zero at its end. */
 #define MAPIO_TAG_MAX 120
 
+/* Whether `name` may be a tag. */
+MAPIO_API bool mapio_is_tag(const char *name);
+
 /* The tag of the map; NULL where it has none. Good until mapio_close. */
 MAPIO_API const char *mapio_tag(const mapio_map *map);
 
