@@ -91,7 +91,7 @@ build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 demo: $(EXTENSION) build/demo/build.ninja ## build everything and run the examples
 	@$(IN_VENV) ninja --quiet -C build/demo
 	@rm -rf build/demo/scratch && mkdir -p build/demo/scratch
-	@cd build/demo/scratch && for example in hello anonymous; do \
+	@cd build/demo/scratch && for example in hello anonymous tag; do \
 	    echo; echo "== examples/$$example.c"; ../examples/$$example || exit 1; \
 	    echo; echo "== examples/$$example.py"; \
 	    $(abspath $(VPYTHON)) $(CURDIR)/examples/$$example.py || exit 1; done

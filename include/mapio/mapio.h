@@ -71,6 +71,33 @@
  * MAPIO_E_UNSUPPORTED where the file system cannot. Windows reserves the blocks of every file that
  * is made longer (ERROR_DISK_FULL), but for sparse and compressed ones, for which it cannot.
  *
+ * Tags. mapio_options.tag names memory that processes share. mapio_open_anonymous with a tag maps
+ * the memory of that name: the first to come makes it, offset + length bytes of zeros, and who
+ * comes later sees the same bytes. It is there as long as any map of the tag is open, in whatever
+ * process, and gone with the last, whether that one was closed or its process killed: who comes
+ * then begins with zeros. A tag is 1 to MAPIO_TAG_MAX of the characters A-Z a-z 0-9 . _ - and does
+ * not begin with a full stop, everything else is MAPIO_E_INVALID; case matters. It belongs to the
+ * user (Unix: mode 0600, by the effective user id; Windows: to the session), and never changes its
+ * length: mapping more than there is is MAPIO_E_BEYOND_FILE, mapping less is fine, length 0 is all
+ * there is from the offset on and makes nothing (MAPIO_E_NO_TAG). Windows knows the length in whole
+ * pages only. The memory is for reading and writing, whatever the first map may do with it; a map
+ * with MAPIO_ACCESS_COPY, or of the flags MAP_PRIVATE, keeps its stores to itself, and all else
+ * holds.
+ *
+ * mapio_open_path and mapio_open_fd with a tag map the file, and hold the tag, whose length is the
+ * end of the first map. With the same file many maps share one tag. With another file, or none, it
+ * is MAPIO_E_TAG_TAKEN; Windows does not ask and maps the first one's memory. There, too, later
+ * maps may do with a file's tag only what the first may.
+ *
+ * On Unix a tag is a file in the folder mapio-UID of /dev/shm, where there is that, else of TMPDIR
+ * or /tmp, which must then be the same for all. Every map holds a lock on it by a descriptor of its
+ * own, with MAPIO_OPEN_NO_TRACK too; a child of fork has its own lock. Opening waits while another
+ * process is making the tag. Its blocks are reserved where the file system can, so that full memory
+ * is an error from opening and no lost page. What killed processes leave there, nobody takes for
+ * live; it is removed when the next tag is made. What is in the place of the folder or the file and
+ * is not the user's own is MAPIO_E_SYSTEM with EPERM. Windows: a section of this name, as of
+ * CreateFileMapping.
+ *
  * Threads. All functions may run on one map from any number of threads at once, but for those that
  * use the position (mapio_tell, mapio_seek, mapio_read, mapio_read_byte, mapio_readline,
  * mapio_line_length, mapio_write, mapio_write_byte), which need one thread at a time, and
@@ -145,11 +172,13 @@ MAPIO_API const char *mapio_version_string(void);
     X(E_EMPTY, -9, "file is empty")                                                                \
     X(E_END, -10, "position is at the end of the map")                                             \
     X(E_BUSY, -11, "map is in use")                                                                \
-    X(E_NOT_RESIZABLE, -12, "a read-only or copy-on-write map cannot be resized")                  \
+    X(E_NOT_RESIZABLE, -12, "a read-only, copy-on-write or tagged map cannot be resized")          \
     X(E_NO_FILE, -13, "map does not hold its file")                                                \
     X(E_UNSUPPORTED, -14, "not supported by this system")                                          \
     X(E_FAULT, -15, "a page of the map cannot be had")                                             \
-    X(E_INTERRUPTED, -16, "interrupted")
+    X(E_INTERRUPTED, -16, "interrupted")                                                           \
+    X(E_NO_TAG, -17, "no map has this tag")                                                        \
+    X(E_TAG_TAKEN, -18, "tag belongs to another file, or to none")
 
 typedef enum mapio_status {
 #define MAPIO_STATUS_ENUM(name, value, message) MAPIO_##name = (value),
@@ -226,6 +255,7 @@ typedef struct mapio_options {
                           * on the thread that does it, with nothing locked. It may use this map,
                           * but not resize or close it. What a copy has stored so far, stays. */
     void *check_context; /* what it is given */
+    const char *tag;     /* NULL, or the name of shared memory: see "Tags" above. Copied. */
 } mapio_options;
 
 #define MAPIO_OPTIONS_INIT                                                                         \
@@ -237,6 +267,7 @@ typedef struct mapio_options {
      0666U,                                                                                        \
      0U,                                                                                           \
      0U,                                                                                           \
+     NULL,                                                                                         \
      NULL,                                                                                         \
      NULL}
 
@@ -265,7 +296,8 @@ MAPIO_API int mapio_open_fd(mapio_map **map, int fd, const mapio_options *option
 
 /* Maps `options->length` bytes of fresh memory, all zero. Shared by default: a child of fork sees
  * the same bytes. `options->offset` is kept for mapio_offset and has no other meaning. Length 0
- * gives an empty map. */
+ * gives an empty map. With a tag the memory is shared by all maps of it, and `offset` counts from
+ * its start: see "Tags" above. */
 MAPIO_API int mapio_open_anonymous(mapio_map **map, const mapio_options *options,
                                    mapio_error *error);
 
@@ -282,6 +314,15 @@ MAPIO_API size_t mapio_length(const mapio_map *map);
 /* The offset in the file of the map's first byte. */
 MAPIO_API uint64_t mapio_offset(const mapio_map *map);
 
+/* The longest tag, in bytes without the zero at its end. */
+#define MAPIO_TAG_MAX 120
+
+/* Whether `name` may be a tag. */
+MAPIO_API bool mapio_is_tag(const char *name);
+
+/* The tag of the map; NULL where it has none. Good until mapio_close. */
+MAPIO_API const char *mapio_tag(const mapio_map *map);
+
 /* What may be done with the map: flags and prot of a map opened with MAPIO_ACCESS_DEFAULT are
  * boiled down to READ (no write permission), WRITE (no read permission asked for, which processors
  * grant with it) or DEFAULT (both). */
@@ -295,13 +336,14 @@ MAPIO_API bool mapio_writable(const mapio_map *map);
 MAPIO_API size_t mapio_overhead(const mapio_map *map);
 
 /* The length of the file now, which may differ from offset + length of the map; for an anonymous
- * map its own length. MAPIO_E_NO_FILE for a map opened with MAPIO_OPEN_NO_TRACK. */
+ * map its own length, for one of a tag without a file the tag's. MAPIO_E_NO_FILE for a map opened
+ * with MAPIO_OPEN_NO_TRACK. */
 MAPIO_API int mapio_size(uint64_t *size, const mapio_map *map, mapio_error *error);
 
 /* Writes the name that the system has for the map's file now (it may have been renamed or removed
  * since) into `buffer` of `capacity` bytes, terminated. MAPIO_E_RANGE where it does not fit,
- * MAPIO_E_NO_FILE for anonymous maps and with MAPIO_OPEN_NO_TRACK, MAPIO_E_UNSUPPORTED where the
- * system does not tell. */
+ * MAPIO_E_NO_FILE for anonymous maps, those of a tag included, and with MAPIO_OPEN_NO_TRACK,
+ * MAPIO_E_UNSUPPORTED where the system does not tell. */
 MAPIO_API int mapio_path(char *buffer, size_t capacity, const mapio_map *map, mapio_error *error);
 
 /* The address of the first byte, NULL for an empty map. It is good until the next mapio_resize or
@@ -513,8 +555,9 @@ MAPIO_API int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int fl
  * has no memory to map what is left, that is an error, the file is cut and the map empty.
  *
  * MAPIO_E_BUSY while pinned, MAPIO_E_NO_FILE with MAPIO_OPEN_NO_TRACK, MAPIO_E_NOT_RESIZABLE for
- * READ and COPY maps, MAPIO_E_OVERFLOW, MAPIO_E_UNSUPPORTED where a shared anonymous map would have
- * to grow (Linux and the BSDs cannot), MAPIO_E_SYSTEM; checked in this order. */
+ * READ and COPY maps and those of a tag, MAPIO_E_OVERFLOW, MAPIO_E_UNSUPPORTED where a shared
+ * anonymous map would have to grow (Linux and the BSDs cannot), MAPIO_E_SYSTEM; checked in this
+ * order. */
 MAPIO_API int mapio_resize(mapio_map *map, size_t length, mapio_error *error);
 
 /* What the program will do with a range. Values below MAPIO_ADVICE_NORMAL are the system's own

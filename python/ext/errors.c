@@ -8,6 +8,12 @@ PyObject *raise_errno(int code)
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
+PyObject *raise_errno_of(int code, const char *name)
+{
+    errno = code;
+    return PyErr_SetFromErrnoWithFilename(PyExc_OSError, name);
+}
+
 PyObject *raise_closed(void)
 {
     PyErr_SetString(PyExc_ValueError, "mmap closed or invalid");

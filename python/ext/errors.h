@@ -17,6 +17,9 @@ PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset);
 /* OSError with `code` (an errno) and the system's words for it. */
 PyObject *raise_errno(int code);
 
+/* The same with `name` as its filename. */
+PyObject *raise_errno_of(int code, const char *name);
+
 /* The map is closed: ValueError. */
 PyObject *raise_closed(void);
 

@@ -76,7 +76,9 @@ typedef struct mapio__mode {
     int flags;
 } mapio__mode;
 
-/* Resolves `options`; MAPIO_E_INVALID where they contradict each other. */
+/* Resolves `options`; MAPIO_E_INVALID where they contradict each other. `anonymous` says that there
+ * is no file; with options->tag the memory is not anonymous all the same, but a file's as far as
+ * views are concerned: mode->anonymous is false. */
 int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool anonymous,
                         mapio_error *error);
 
@@ -126,6 +128,43 @@ int mapio__view_advise(void *start, size_t length, int native, mapio_error *erro
 /* Names the pages of an anonymous view; `name` is as mapio_set_name wants it. MAPIO_E_UNSUPPORTED,
  * with the system's code, where it knows no names. */
 int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error);
+
+/* ---- tags ---- */
+
+/* A hold on a tag. The tag is there while any process has one; the system, or what is done at the
+ * next mapio__tag_open, ends the holds of a process that dies. A child of fork has a hold of its
+ * own.
+ */
+typedef struct mapio__tag {
+    char name[MAPIO_TAG_MAX + 1];
+    intptr_t hold;      /* Unix: a descriptor with a lock; Windows: the handle of the section */
+    uint64_t length;    /* of the tag, from its start on: bytes on Unix, whole pages on Windows */
+    mapio__file memory; /* the file that has the memory, the tag's to close; MAPIO__NO_FILE for a
+                         * tag of a file, and where the system has no such file (Windows) */
+    uint64_t start;     /* where in `memory` the tag's first byte is, a multiple of the granularity;
+                         * 0 for a tag of a file */
+} mapio__tag;
+
+/* Opens the tag `name`, which is a good one, or makes it with `length` bytes: of zeros to read and
+ * write, or, if `file` is not MAPIO__NO_FILE, the first `length` bytes of that file, which is long
+ * enough and open for what `mode` says. Length 0 makes nothing: MAPIO_E_NO_TAG where there is none.
+ * A tag that is there keeps its length, which the caller compares. MAPIO_E_TAG_TAKEN where it is
+ * that of another file or of none, or not ours; Windows does not look. Full memory is an error
+ * here.
+ *
+ * Windows: CreateFileMappingW with the name as it is, as the standard module's tagname=, with
+ * PAGE_READWRITE where there is no file and else by the mode; OpenFileMappingW for length 0; the
+ * length of what was there by VirtualQuery of a view of the whole. */
+int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
+                    uint64_t length, mapio_error *error);
+
+/* As mapio__view_map, of the tag: `file` is tag->memory, from whose first byte `offset` counts, or
+ * the caller's file. Windows: MapViewOfFile of the section. */
+int mapio__tag_map(mapio__view *view, const mapio__mode *mode, const mapio__tag *tag,
+                   mapio__file file, uint64_t offset, size_t length, mapio_error *error);
+
+/* Lets go of the tag, after the view is gone, and frees it. */
+int mapio__tag_close(mapio__tag *tag, mapio_error *error);
 
 /* ---- hints ----
  *

@@ -93,7 +93,7 @@ int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool an
                           .readable = true,
                           .writable = options->access != MAPIO_ACCESS_READ,
                           .shared = options->access != MAPIO_ACCESS_COPY,
-                          .anonymous = anonymous,
+                          .anonymous = anonymous && options->tag == NULL,
                           .prot = PAGE_READWRITE,
                           .flags = FILE_MAP_WRITE};
     switch (options->access) {
@@ -117,12 +117,11 @@ int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool an
 
 /* ---- mapping ---- */
 
-/* A section of the file as long as it is, or of the page file, of `length` bytes. */
-static int section_make(HANDLE *section, mapio__file file, DWORD protection, uint64_t length,
-                        mapio_error *error)
+int mapio__section_make(HANDLE *section, mapio__file file, DWORD protection, uint64_t length,
+                        const wchar_t *name, mapio_error *error)
 {
     *section = CreateFileMappingW(mapio__handle(file), NULL, protection, mapio__high(length),
-                                  mapio__low(length), NULL);
+                                  mapio__low(length), name);
     return *section != NULL ? MAPIO_OK
                             : mapio__fail_win32(error, GetLastError(), "CreateFileMappingW");
 }
@@ -169,45 +168,43 @@ static int record_place(mapio__record *record, mapio_error *error)
     return base != NULL ? MAPIO_OK : mapio__fail_win32(error, code, call);
 }
 
-/* A section of the page file lives as long as its view; that of a file is kept. */
-static int record_fill(mapio__record *record, const mapio__mode *mode, mapio__file file,
-                       mapio_error *error)
-{
-    int status = MAPIO_OK;
-    if (record->access != 0) {
-        DWORD protection = record->anonymous ? PAGE_READWRITE : (DWORD)mode->prot;
-        status = section_make(&record->section, record->anonymous ? MAPIO__NO_FILE : file,
-                              protection, record->anonymous ? record->length : 0, error);
-    }
-    if (status == MAPIO_OK) {
-        status = record_place(record, error);
-    }
-    if (status == MAPIO_OK && record->anonymous && record->section != NULL) {
-        (void)CloseHandle(record->section);
-        record->section = NULL;
-    }
-    return status;
-}
-
-int mapio__view_map(mapio__view *view, const mapio__mode *mode, mapio__file file, uint64_t offset,
-                    size_t length, mapio_error *error)
+int mapio__section_view(mapio__view *view, const mapio__mode *mode, HANDLE section, uint64_t offset,
+                        size_t length, mapio_error *error)
 {
     mapio__record *record = calloc(1, sizeof(*record));
     if (record == NULL) {
+        (void)(section == NULL || CloseHandle(section));
         return mapio__fail(error, MAPIO_E_NOMEM);
     }
-    record->length = length;
-    record->offset = mode->anonymous ? 0 : offset;
-    record->anonymous = mode->anonymous;
-    record->access = mode->anonymous && !mode->shared ? 0 : (DWORD)mode->flags;
-    record->protection = mode->writable ? PAGE_READWRITE : PAGE_READONLY;
-    int status = record_fill(record, mode, file, error);
+    *record = (mapio__record){.length = length,
+                              .section = section,
+                              .offset = offset,
+                              .access = section == NULL ? 0 : (DWORD)mode->flags,
+                              .protection = mode->writable ? PAGE_READWRITE : PAGE_READONLY,
+                              .anonymous = mode->anonymous};
+    int status = record_place(record, error);
     if (status != MAPIO_OK) {
         record_free(record);
         return status;
     }
     *view = (mapio__view){.base = record->base, .length = length};
     return MAPIO_OK;
+}
+
+int mapio__view_map(mapio__view *view, const mapio__mode *mode, mapio__file file, uint64_t offset,
+                    size_t length, mapio_error *error)
+{
+    HANDLE section = NULL;
+    int status = MAPIO_OK;
+    if (!mode->anonymous) {
+        status = mapio__section_make(&section, file, (DWORD)mode->prot, 0, NULL, error);
+    } else if (mode->shared) {
+        status = mapio__section_make(&section, MAPIO__NO_FILE, PAGE_READWRITE, length, NULL, error);
+    }
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    return mapio__section_view(view, mode, section, mode->anonymous ? 0 : offset, length, error);
 }
 
 /* Gives the addresses of a record back, whatever is there. */
@@ -327,7 +324,7 @@ static int record_remap(mapio__record *record, mapio__file file, mapio_error *er
 {
     uint8_t *base = record->base;
     /* A view that stores for all to see: the section has the protection of its pages. */
-    int status = section_make(&record->section, file, record->protection, 0, error);
+    int status = mapio__section_make(&record->section, file, record->protection, 0, NULL, error);
     (void)record_remove(base);
     (void)VirtualFree(base, 0, MEM_RELEASE);
     record->base = NULL;

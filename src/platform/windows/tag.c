@@ -1,0 +1,128 @@
+/* Tags on Windows: named sections, which live as long as anyone has a handle of theirs.
+ *
+ * The name is the tag as it is, in the namespace of the session, and so the same memory as of the
+ * standard module's tagname=.
+ */
+#include "win32.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../status.h"
+
+/* ERROR_INVALID_HANDLE: the name is that of a mutex or another thing that is no section. */
+static int fail_tag(mapio_error *error, DWORD code, const char *call)
+{
+    int status = mapio__fail_win32(error, code, call);
+    if (code == ERROR_FILE_NOT_FOUND || code == ERROR_INVALID_HANDLE) {
+        status = code == ERROR_FILE_NOT_FOUND ? MAPIO_E_NO_TAG : MAPIO_E_TAG_TAKEN;
+        if (error != NULL) {
+            error->status = status;
+        }
+    }
+    return status;
+}
+
+/* Tags are ASCII. */
+static void widen(wchar_t *wide, const char *name)
+{
+    size_t length = strlen(name) + 1;
+    for (size_t i = 0; i < length; i++) {
+        wide[i] = (wchar_t)name[i];
+    }
+}
+
+/* Makes the section of this name, or opens it if it is there. */
+static int section_make(HANDLE *section, const wchar_t *name, const mapio__mode *mode,
+                        mapio__file file, uint64_t length, mapio_error *error)
+{
+    mapio_error refusal = {.status = MAPIO_OK};
+    DWORD protection = file == MAPIO__NO_FILE ? PAGE_READWRITE : (DWORD)mode->prot;
+    int status = mapio__section_make(section, file, protection, length, name, &refusal);
+    return status == MAPIO_OK ? MAPIO_OK
+                              : fail_tag(error, (DWORD)refusal.system_code, refusal.call);
+}
+
+/* Opens the section of this name if it is there. */
+static int section_open(HANDLE *section, const wchar_t *name, const mapio__mode *mode,
+                        mapio_error *error)
+{
+    bool stores = mode->writable && mode->shared;
+    *section = OpenFileMappingW(FILE_MAP_READ | (stores ? FILE_MAP_WRITE : 0), FALSE, name);
+    return *section != NULL ? MAPIO_OK : fail_tag(error, GetLastError(), "OpenFileMappingW");
+}
+
+/* Of a whole view, from its base: its pages may differ in what has become of them. */
+static uint64_t length_of_view(const uint8_t *base)
+{
+    MEMORY_BASIC_INFORMATION memory;
+    uint64_t length = 0;
+    while (VirtualQuery(base + length, &memory, sizeof(memory)) != 0 &&
+           memory.AllocationBase == base) {
+        length += memory.RegionSize;
+    }
+    return length;
+}
+
+/* Windows tells how long a section is by a view of the whole, in pages. Under the lock, as whatever
+ * takes addresses. */
+static int section_length(uint64_t *length, HANDLE section, mapio_error *error)
+{
+    AcquireSRWLockExclusive(&mapio__views);
+    const uint8_t *base = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0);
+    DWORD code = GetLastError();
+    if (base != NULL) {
+        *length = length_of_view(base);
+        (void)UnmapViewOfFile(base);
+    }
+    ReleaseSRWLockExclusive(&mapio__views);
+    return base != NULL ? MAPIO_OK : mapio__fail_win32(error, code, "MapViewOfFile");
+}
+
+int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
+                    uint64_t length, mapio_error *error)
+{
+    HANDLE section = NULL;
+    wchar_t wide[MAPIO_TAG_MAX + 1];
+    mapio__tag *made = calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return mapio__fail(error, MAPIO_E_NOMEM);
+    }
+    memcpy(made->name, name, strlen(name) + 1);
+    made->memory = MAPIO__NO_FILE;
+    widen(wide, name);
+    int status = length != 0 ? section_make(&section, wide, mode, file, length, error)
+                             : section_open(&section, wide, mode, error);
+    if (status == MAPIO_OK) {
+        made->hold = (intptr_t)section;
+        status = section_length(&made->length, section, error);
+    }
+    if (status != MAPIO_OK) {
+        (void)(section == NULL || CloseHandle(section));
+        free(made);
+        return status;
+    }
+    *tag = made;
+    return MAPIO_OK;
+}
+
+/* The view gets a handle of its own, since it may be mapped again from it. */
+int mapio__tag_map(mapio__view *view, const mapio__mode *mode, const mapio__tag *tag,
+                   mapio__file file, uint64_t offset, size_t length, mapio_error *error)
+{
+    mapio__file section = MAPIO__NO_FILE;
+    mapio__mode as_mapped = *mode;
+    as_mapped.anonymous = file == MAPIO__NO_FILE;
+    int status = mapio__file_duplicate(&section, tag->hold, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    return mapio__section_view(view, &as_mapped, mapio__handle(section), offset, length, error);
+}
+
+int mapio__tag_close(mapio__tag *tag, mapio_error *error)
+{
+    int status = mapio__file_close(tag->hold, error);
+    free(tag);
+    return status;
+}
