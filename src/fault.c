@@ -300,8 +300,7 @@ static bool restore_run(mapio_map *map, int kind, size_t from, size_t to)
     note_undoing(map, kind, from, to);
     mapio__view run = {map->view.base + from * page, (to - from) * page};
     unmark(bits, from, to);
-    bool done = map->file != MAPIO__NO_FILE &&
-                mapio__page_restore(&run, &map->mode, map->file,
+    bool done = mapio__page_restore(&run, &map->mode, map->file,
                                     map->offset - mapio__lead(map) + (uint64_t)from * page,
                                     NULL) == MAPIO_OK;
     if (!done) {
@@ -536,9 +535,7 @@ int mapio_damage(uint64_t *offset, size_t *length, const mapio_map *map, uint64_
 
 int mapio_clear_damage(mapio_map *map, mapio_error *error)
 {
-    if (mapio_damaged(map) && map->file == MAPIO__NO_FILE) {
-        return mapio__fail(error, MAPIO_E_NO_FILE);
-    }
     (void)restore(map, true);
-    return MAPIO_OK;
+    bool stuck = map->file == MAPIO__NO_FILE && mapio_damaged(map);
+    return stuck ? mapio__fail(error, MAPIO_E_NO_FILE) : MAPIO_OK;
 }

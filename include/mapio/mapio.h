@@ -283,7 +283,7 @@ typedef struct mapio_options {
  * of something that has no size; MAPIO_E_BEYOND_FILE where offset, or offset + length without
  * EXTEND, lies beyond the end; MAPIO_E_OVERFLOW where the range cannot be addressed; MAPIO_E_NOMEM
  * for the map's own record. A file that was created or extended by a call that then fails is put
- * back as it was.
+ * back as it was; Windows cannot cut a file again of which there is another map.
  */
 MAPIO_API int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
                               mapio_error *error);
@@ -522,7 +522,8 @@ MAPIO_API size_t mapio_damage_count(const mapio_map *map);
 
 /* Forgets the damage and puts the file's pages back in the place of the zeros, so that operations
  * go on; a page that still cannot be had is lost again by the next access. MAPIO_E_NO_FILE where
- * the map holds no descriptor to do that with (MAPIO_OPEN_NO_TRACK): it stays damaged. */
+ * the map holds no descriptor to do that with (MAPIO_OPEN_NO_TRACK; Windows needs none): it stays
+ * damaged. */
 MAPIO_API int mapio_clear_damage(mapio_map *map, mapio_error *error);
 
 /* ---- the file and its memory ----------------------------------------------------------------- */

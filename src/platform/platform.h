@@ -211,7 +211,8 @@ int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), 
  * Async-signal-safe; errno stays. */
 bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode);
 
-/* Puts the file's pages from `offset` back in the place of the run of pages. */
+/* Puts the file's pages from `offset` back in the place of the run of pages. `file` may be
+ * MAPIO__NO_FILE, which is MAPIO_E_NO_FILE where the system needs it. */
 int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__file file,
                         uint64_t offset, mapio_error *error);
 

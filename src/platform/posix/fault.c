@@ -295,6 +295,9 @@ static const int once_flags = 0
 int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__file file,
                         uint64_t offset, mapio_error *error)
 {
+    if (file == MAPIO__NO_FILE) {
+        return mapio__fail(error, MAPIO_E_NO_FILE);
+    }
     int flags = (mode->flags & ~once_flags) | MAP_FIXED;
     if (mmap(run->base, run->length, mode->prot, flags, (int)file, (off_t)offset) == MAP_FAILED) {
         return mapio__fail_system(error, errno, "mmap");

@@ -106,7 +106,7 @@ int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode,
     return MAPIO_OK;
 }
 
-/* The view gets a handle of its own, since it may be mapped again from it. */
+/* The view gets a handle of its own, from which it may be mapped again. */
 int mapio__tag_map(mapio__view *view, const mapio__mode *mode, const mapio__tag *tag,
                    mapio__file file, uint64_t offset, size_t length, mapio_error *error)
 {

@@ -191,6 +191,25 @@ int mapio__section_view(mapio__view *view, const mapio__mode *mode, HANDLE secti
     return MAPIO_OK;
 }
 
+/* What a record is, without the lock: its own thread alone changes that. */
+static mapio__record *record_of(const mapio__view *view)
+{
+    AcquireSRWLockShared(&mapio__views);
+    mapio__record *record = *record_link(view->base);
+    ReleaseSRWLockShared(&mapio__views);
+    return record;
+}
+
+/* A section without a name lives as long as its view. */
+static void section_forget(const mapio__view *view)
+{
+    mapio__record *record = record_of(view);
+    if (record->section != NULL) {
+        (void)CloseHandle(record->section);
+        record->section = NULL;
+    }
+}
+
 int mapio__view_map(mapio__view *view, const mapio__mode *mode, mapio__file file, uint64_t offset,
                     size_t length, mapio_error *error)
 {
@@ -204,7 +223,11 @@ int mapio__view_map(mapio__view *view, const mapio__mode *mode, mapio__file file
     if (status != MAPIO_OK) {
         return status;
     }
-    return mapio__section_view(view, mode, section, mode->anonymous ? 0 : offset, length, error);
+    status = mapio__section_view(view, mode, section, mode->anonymous ? 0 : offset, length, error);
+    if (status == MAPIO_OK && mode->anonymous) {
+        section_forget(view);
+    }
+    return status;
 }
 
 /* Gives the addresses of a record back, whatever is there. */
@@ -245,15 +268,6 @@ bool mapio__view_can_grow(const mapio__mode *mode)
 {
     (void)mode;
     return true;
-}
-
-/* What a record is, without the lock: its own thread alone changes that. */
-static mapio__record *record_of(const mapio__view *view)
-{
-    AcquireSRWLockShared(&mapio__views);
-    mapio__record *record = *record_link(view->base);
-    ReleaseSRWLockShared(&mapio__views);
-    return record;
 }
 
 /* New memory for an anonymous view, with its content. */
