@@ -25,8 +25,8 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-tsan test-processors test-windows test-bench fuzz lint format bench \
-    bench-record bench-calls install clean FORCE
+    test-mremap test-fault test-tsan test-processors test-windows test-systems test-bench fuzz lint \
+    format bench bench-record bench-calls install clean FORCE
 
 help: ## list the commands
 	@echo "make COMMAND, where COMMAND is one of"
@@ -50,6 +50,9 @@ $(VENV)/.ready-lint: $(VENV)/.ready-test FORCE
 $(VENV)/.ready-bench: $(VENV)/.ready-test FORCE
 	@$(SETUP) venv $(VENV) bench
 
+$(VENV)/.ready-systems: $(VENV)/.ready-build FORCE
+	@$(SETUP) venv $(VENV) systems
+
 $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 	@echo "building the extension into $(VENV)"
 	@$(IN_VENV) $(VPYTHON) -m pip --disable-pip-version-check install --quiet --no-build-isolation \
@@ -59,6 +62,7 @@ $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 
 # One build of the C library for each purpose, each with its own options.
 PROCESSORS = i386 aarch64 armhf s390x
+SYSTEMS = macos freebsd netbsd openbsd musl
 build/demo/build.ninja: OPTIONS = -Dtests=disabled
 build/c/build.ninja: OPTIONS = -Dtests=enabled
 build/mremap/build.ninja: OPTIONS = -Dtests=enabled -Dmremap=false
@@ -72,8 +76,10 @@ build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildt
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 $(PROCESSORS:%=build/%/build.ninja): OPTIONS = -Dtests=enabled $(CROSS)
 $(PROCESSORS:%=build/%/build.ninja): build/%/build.ninja: tests/processors/%.ini
-build/windows/build.ninja: OPTIONS = -Dtests=enabled $(CROSS)
+build/windows/build.ninja: OPTIONS = -Dtests=enabled -Dpython=enabled $(CROSS)
 build/windows/build.ninja: tests/windows/windows.ini tests/windows/ucrt.specs
+$(SYSTEMS:%=build/%/build.ninja): OPTIONS = -Dtests=disabled --cross-file=tests/systems/$*.ini
+$(SYSTEMS:%=build/%/build.ninja): build/%/build.ninja: tests/systems/%.ini
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
 	@rm -rf build/$*
@@ -85,7 +91,7 @@ build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 demo: $(EXTENSION) build/demo/build.ninja ## build everything and run the examples
 	@$(IN_VENV) ninja --quiet -C build/demo
 	@rm -rf build/demo/scratch && mkdir -p build/demo/scratch
-	@cd build/demo/scratch && for example in hello anonymous; do \
+	@cd build/demo/scratch && for example in hello anonymous tag; do \
 	    echo; echo "== examples/$$example.c"; ../examples/$$example || exit 1; \
 	    echo; echo "== examples/$$example.py"; \
 	    $(abspath $(VPYTHON)) $(CURDIR)/examples/$$example.py || exit 1; done
@@ -103,7 +109,7 @@ test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python pac
 
 test-all: ## run all of the tests below, too
 	@$(MAKE) test test-bench test-mremap test-valgrind test-asan test-fault test-tsan fuzz \
-	    test-processors test-windows test-interpreters
+	    test-processors test-windows test-systems test-interpreters
 
 test-interpreters: ## run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
@@ -195,6 +201,13 @@ test-under-wine: build/windows/build.ninja
 	@trap 'tests/windows/in-wine.sh wineserver -k || true' EXIT; \
 	    $(C_TEST) build/windows --timeout-multiplier 3
 
+# What cannot be run here is compiled and linked, warnings as errors.
+test-systems: export ZIG_GLOBAL_CACHE_DIR = $(abspath build/zig)
+test-systems: $(VENV)/.ready-systems ## compile the C library for systems that cannot be run here
+	@for name in $(SYSTEMS); do \
+	    $(MAKE) build/$$name/build.ninja WERROR=true && \
+	    echo "compiling for $$name" && $(IN_VENV) ninja --quiet -C build/$$name || exit 1; done
+
 bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
 	@$(IN_VENV) ninja --quiet -C build/bench $(foreach kind,called inlined,\
@@ -203,11 +216,15 @@ bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what
 
 # ---- keeping it tidy -------------------------------------------------------------------------
 
-C_FILES = $(shell find include src python/ext tests/c tests/fault tests/processors examples bench \
+C_FILES = $(shell find include src python/ext tests/c tests/fault tests/processors tests/windows examples bench \
     -name '*.[ch]')
 # What is compiled here: not what is for other systems and processors.
 TIDY_FILES = $(shell find src python/ext -name '*.c' -not -path 'src/platform/windows/*' \
     -not -path 'src/search/neon.c' -not -path 'src/search/aarch64.c' -not -path 'src/search/any.c')
+# The Windows room is looked at with the headers of mingw-w64, where they are.
+WINDOWS_HEADERS = /usr/share/mingw-w64/include
+WINDOWS_FLAGS = --target=x86_64-w64-windows-gnu -std=c17 -Iinclude -Isrc -D_UCRT -D_WIN32_WINNT=0x0602 \
+    -DWIN32_LEAN_AND_MEAN -DMAPIO_STATIC -isystem $(WINDOWS_HEADERS)
 PYTHON_ROOMS = bench examples python tests tools
 
 lint: $(VENV)/.ready-lint build/lint/build.ninja $(EXTENSION) ## check style, types and the architecture
@@ -218,6 +235,9 @@ lint: $(VENV)/.ready-lint build/lint/build.ninja $(EXTENSION) ## check style, ty
 	@$(IN_VENV) mypy
 	@printf '%s\n' $(TIDY_FILES) | $(IN_VENV) xargs -n 1 -P 2 clang-tidy -p build/lint --quiet \
 	    --extra-arg=-Wno-unknown-warning-option
+	@if [ -d $(WINDOWS_HEADERS) ]; then find src/platform/windows -name '*.c' | $(IN_VENV) xargs -I FILE -P 2 \
+	    clang-tidy FILE --quiet -- $(WINDOWS_FLAGS); \
+	    else echo "skipped: clang-tidy for Windows, which needs the headers of mingw-w64"; fi
 	@echo "lint: all clean"
 
 format: $(VENV)/.ready-lint ## format the C and the Python code

@@ -232,9 +232,12 @@ static bool lose(mapio_map *map, size_t at, int kind)
 }
 
 /* Called by the platform in a signal handler: true where `address` was a page of ours and can be
- * accessed now. */
+ * accessed now; for no address, where an access of this thread may have been the cause. */
 static bool fault(void *address)
 {
+    if (address == NULL) {
+        return mapio__accessed != NULL;
+    }
     mapio_map *map = mapio__register_find((uintptr_t)address);
     if (map == NULL) {
         return false;
@@ -297,8 +300,7 @@ static bool restore_run(mapio_map *map, int kind, size_t from, size_t to)
     note_undoing(map, kind, from, to);
     mapio__view run = {map->view.base + from * page, (to - from) * page};
     unmark(bits, from, to);
-    bool done = map->file != MAPIO__NO_FILE &&
-                mapio__page_restore(&run, &map->mode, map->file,
+    bool done = mapio__page_restore(&run, &map->mode, map->file,
                                     map->offset - mapio__lead(map) + (uint64_t)from * page,
                                     NULL) == MAPIO_OK;
     if (!done) {
@@ -533,9 +535,7 @@ int mapio_damage(uint64_t *offset, size_t *length, const mapio_map *map, uint64_
 
 int mapio_clear_damage(mapio_map *map, mapio_error *error)
 {
-    if (mapio_damaged(map) && map->file == MAPIO__NO_FILE) {
-        return mapio__fail(error, MAPIO_E_NO_FILE);
-    }
     (void)restore(map, true);
-    return MAPIO_OK;
+    bool stuck = map->file == MAPIO__NO_FILE && mapio_damaged(map);
+    return stuck ? mapio__fail(error, MAPIO_E_NO_FILE) : MAPIO_OK;
 }

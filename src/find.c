@@ -146,7 +146,7 @@ static int request_check(request *r, bool *possible, mapio_error *error)
 static void hunt_init(hunt *h, const request *r, bool forward, mapio__matches matches)
 {
     h->map = r->map;
-    h->kernels = mapio__best_kernels();
+    h->kernels = mapio__best_kernels(mapio__keeps_wide_registers());
     h->pattern.bytes = r->needle;
     h->pattern.length = r->length;
     h->left = (places){(size_t)r->start, (size_t)r->end - r->length + 1};

@@ -29,6 +29,8 @@ struct mapio_map {
     mapio__mode mode;
     mapio__file file; /* MAPIO__NO_FILE: anonymous or not tracked */
     uint64_t offset;  /* in the file */
+    mapio__tag *tag;  /* NULL: none */
+    bool tag_memory;  /* mapped is the tag's own memory: file and offset are those of the tag */
     bool tracked;     /* false: opened with MAPIO_OPEN_NO_TRACK */
     bool preallocate; /* opened with MAPIO_OPEN_PREALLOCATE */
 

@@ -44,6 +44,15 @@ int mapio__map_unshape(mapio_map *map, mapio_error *error)
     return mapio__view_unmap(&map->view, error);
 }
 
+static int view_open(mapio_map *map, mapio__file file, uint64_t offset, size_t length,
+                     mapio_error *error)
+{
+    if (map->tag == NULL) {
+        return mapio__view_map(&map->view, &map->mode, file, offset, length, error);
+    }
+    return mapio__tag_map(&map->view, &map->mode, map->tag, file, offset, length, error);
+}
+
 int mapio__map_shape(mapio_map *map, mapio__file file, size_t length, mapio_error *error)
 {
     if (length == 0) {
@@ -56,7 +65,7 @@ int mapio__map_shape(mapio_map *map, mapio__file file, size_t length, mapio_erro
     if (!mapio__add_size(&view_length, lead, length)) {
         return mapio__fail(error, MAPIO_E_OVERFLOW);
     }
-    int status = mapio__view_map(&map->view, &map->mode, file, aligned, view_length, error);
+    int status = view_open(map, file, aligned, view_length, error);
     if (status != MAPIO_OK) {
         return status;
     }
@@ -76,12 +85,6 @@ int mapio__map_shape(mapio_map *map, mapio__file file, size_t length, mapio_erro
     return status;
 }
 
-void mapio__map_free(mapio_map *map)
-{
-    (void)mapio__map_unshape(map, NULL);
-    free(map);
-}
-
 int mapio__map_reserve(const mapio_map *map, mapio__file file, size_t length, mapio_error *error)
 {
     if (!map->preallocate || length == 0) {
@@ -92,6 +95,33 @@ int mapio__map_reserve(const mapio_map *map, mapio__file file, size_t length, ma
 
 /* ---- closing ---- */
 
+static int let_go_of_file(const mapio_map *map, mapio_error *error)
+{
+    bool own = map->file != MAPIO__NO_FILE && !map->tag_memory;
+    return own ? mapio__file_close(map->file, error) : MAPIO_OK;
+}
+
+static int let_go_of_tag(const mapio_map *map, mapio_error *error)
+{
+    return map->tag == NULL ? MAPIO_OK : mapio__tag_close(map->tag, error);
+}
+
+/* The tag comes last: when it is gone, nobody can store into its memory any more. The first failure
+ * is the one that is reported. */
+int mapio__map_end(mapio_map *map, mapio_error *error)
+{
+    int unshaped = mapio__map_unshape(map, error);
+    error = unshaped == MAPIO_OK ? error : NULL;
+    int closed = let_go_of_file(map, error);
+    error = closed == MAPIO_OK ? error : NULL;
+    int left = let_go_of_tag(map, error);
+    free(map);
+    if (unshaped != MAPIO_OK) {
+        return unshaped;
+    }
+    return closed != MAPIO_OK ? closed : left;
+}
+
 int mapio_close(mapio_map *map, mapio_error *error)
 {
     if (map == NULL) {
@@ -100,13 +130,7 @@ int mapio_close(mapio_map *map, mapio_error *error)
     if (mapio_busy(map)) {
         return mapio__fail(error, MAPIO_E_BUSY);
     }
-    int status = mapio__map_unshape(map, error);
-    if (map->file != MAPIO__NO_FILE) {
-        int closed = mapio__file_close(map->file, status == MAPIO_OK ? error : NULL);
-        status = status == MAPIO_OK ? closed : status;
-    }
-    free(map);
-    return status;
+    return mapio__map_end(map, error);
 }
 
 /* ---- about a map ---- */
@@ -118,7 +142,7 @@ size_t mapio_length(const mapio_map *map)
 
 uint64_t mapio_offset(const mapio_map *map)
 {
-    return map->offset;
+    return map->tag_memory ? map->offset - map->tag->start : map->offset;
 }
 
 mapio_access mapio_access_of(const mapio_map *map)
@@ -146,8 +170,8 @@ int mapio_size(uint64_t *size, const mapio_map *map, mapio_error *error)
     if (!map->tracked) {
         return mapio__fail(error, MAPIO_E_NO_FILE);
     }
-    if (map->mode.anonymous) {
-        *size = map->length;
+    if (map->mode.anonymous || map->tag_memory) {
+        *size = map->tag_memory ? map->tag->length : map->length;
         return MAPIO_OK;
     }
     bool sized = false;
@@ -156,7 +180,7 @@ int mapio_size(uint64_t *size, const mapio_map *map, mapio_error *error)
 
 int mapio_path(char *buffer, size_t capacity, const mapio_map *map, mapio_error *error)
 {
-    if (map->file == MAPIO__NO_FILE) {
+    if (map->file == MAPIO__NO_FILE || map->tag_memory) {
         return mapio__fail(error, MAPIO_E_NO_FILE);
     }
     return mapio__file_path(buffer, capacity, map->file, error);
@@ -168,10 +192,14 @@ void *mapio_data(const mapio_map *map)
 }
 
 /* Counted before looking: a handler that still found no pin is at work or has been, and is seen.
- * From here on every loss is damage. */
+ * From here on every loss is damage, of which others than the library learn; so the signal is taken
+ * back from whoever took it since. If that fails, it is as it was. */
 void mapio_pin(mapio_map *map)
 {
     atomic_fetch_add(&map->pins, 1);
+    if (map->slot != NULL) {
+        (void)mapio__fault_guard_process(NULL);
+    }
     mapio__health_settle(map);
 }
 
@@ -218,7 +246,8 @@ static int resize_check(const mapio_map *map, size_t length, mapio_error *error)
         status = MAPIO_E_BUSY;
     } else if (!map->tracked) {
         status = MAPIO_E_NO_FILE;
-    } else if (map->mode.access == MAPIO_ACCESS_READ || map->mode.access == MAPIO_ACCESS_COPY) {
+    } else if (map->tag != NULL || map->mode.access == MAPIO_ACCESS_READ ||
+               map->mode.access == MAPIO_ACCESS_COPY) {
         status = MAPIO_E_NOT_RESIZABLE;
     } else if (length > MAPIO__MEMORY_MAX || !end_fits(map, length)) {
         status = MAPIO_E_OVERFLOW;
@@ -333,24 +362,8 @@ static void refresh_cut_page(mapio_map *map, size_t old_length)
     (void)refresh(map, old_length, (size_t)mapio__min(page_end, map->length), NULL);
 }
 
-/* Makes the file reach to the end of a map of `length` bytes, with blocks on the disk if that was
- * asked for. On failure it has its old length. */
-static int file_reach(const mapio_map *map, size_t length, uint64_t file_length, mapio_error *error)
-{
-    uint64_t end = map->offset + length;
-    int status = end > file_length ? mapio__file_set_length(map->file, end, error) : MAPIO_OK;
-    if (status != MAPIO_OK) {
-        return status;
-    }
-    status = mapio__map_reserve(map, map->file, length, error);
-    if (status != MAPIO_OK && end > file_length) {
-        (void)mapio__file_set_length(map->file, file_length, NULL);
-    }
-    return status;
-}
-
-/* Cuts the map's file. Where the map's view had to go meanwhile and did not come back, the map is
- * empty. */
+/* Cuts the file of a map that is or is about to be `length` bytes long. Where the view had to go
+ * meanwhile and did not come back, the map is empty. */
 static int file_cut(mapio_map *map, size_t length, uint64_t end, mapio_error *error)
 {
     if (map->view.base == NULL) {
@@ -369,6 +382,22 @@ static int file_cut(mapio_map *map, size_t length, uint64_t end, mapio_error *er
     return status;
 }
 
+/* Makes the file reach to the end of a map of `length` bytes, with blocks on the disk if that was
+ * asked for. On failure it has its old length. */
+static int file_reach(mapio_map *map, size_t length, uint64_t file_length, mapio_error *error)
+{
+    uint64_t end = map->offset + length;
+    int status = end > file_length ? mapio__file_set_length(map->file, end, error) : MAPIO_OK;
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = mapio__map_reserve(map, map->file, length, error);
+    if (status != MAPIO_OK && end > file_length) {
+        (void)file_cut(map, map->length, file_length, NULL);
+    }
+    return status;
+}
+
 /* Steps that can be taken back come first, and a file is cut last: what is cut off cannot be put
  * back. A file that gets longer, and a view, can have their old length again; a view never fails to
  * get shorter. */
@@ -380,7 +409,7 @@ static int resize_both(mapio_map *map, size_t length, uint64_t file_length, mapi
     if (status == MAPIO_OK && length > old_length) {
         status = view_fit(map, length, error);
         if (status != MAPIO_OK && end > file_length) {
-            (void)mapio__file_set_length(map->file, file_length, NULL);
+            (void)file_cut(map, map->length, file_length, NULL);
         }
     }
     if (status == MAPIO_OK && end < file_length) {

@@ -45,7 +45,8 @@ static int options_read(mapio_options *known, const mapio_options *given, mapio_
                           MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY | MAPIO_OPEN_PREALLOCATE;
     bool exclusive_alone =
         (known->open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE)) == MAPIO_OPEN_EXCLUSIVE;
-    if ((known->open & ~bits) != 0 || exclusive_alone) {
+    bool bad_tag = known->tag != NULL && !mapio_is_tag(known->tag);
+    if ((known->open & ~bits) != 0 || exclusive_alone || bad_tag) {
         return mapio__fail(error, MAPIO_E_INVALID);
     }
     return MAPIO_OK;
@@ -150,6 +151,9 @@ static int map_fill(mapio_map *map, map_source *source, const mapio_options *opt
     size_t length = 0;
     int status = length_resolve(&length, source, options, error);
     if (status == MAPIO_OK) {
+        status = mapio__tag_join(&length, map, source->file, options, error);
+    }
+    if (status == MAPIO_OK) {
         status = mapio__map_reserve(map, source->file, length, error);
     }
     if (status == MAPIO_OK) {
@@ -185,7 +189,7 @@ static int map_for_file(mapio_map **map, mapio_options *known, const mapio_optio
     }
     status = check_writes(*map, known->open, error);
     if (status != MAPIO_OK) {
-        mapio__map_free(*map);
+        (void)mapio__map_end(*map, NULL);
     }
     return status;
 }
@@ -196,8 +200,8 @@ static int map_finish(mapio_map **map, mapio_map *made, map_source *source,
 {
     int status = map_fill(made, source, options, error);
     if (status != MAPIO_OK) {
+        (void)mapio__map_end(made, NULL);
         source_undo(source);
-        mapio__map_free(made);
         return status;
     }
     *map = made;
@@ -221,7 +225,7 @@ int mapio_open_path(mapio_map **map, const char *path, const mapio_options *opti
     status = mapio__file_open(&source.file, &source.created, path, write, known.open,
                               known.permission, error);
     if (status != MAPIO_OK) {
-        mapio__map_free(made);
+        (void)mapio__map_end(made, NULL);
         return status;
     }
     source.owned = true;
@@ -240,7 +244,7 @@ int mapio_open_fd(mapio_map **map, int fd, const mapio_options *options, mapio_e
     status = (known.open & MAPIO_OPEN_CREATE) != 0 ? mapio__fail(error, MAPIO_E_INVALID)
                                                    : mapio__file_from_fd(&source.file, fd, error);
     if (status != MAPIO_OK) {
-        mapio__map_free(made);
+        (void)mapio__map_end(made, NULL);
         return status;
     }
     return map_finish(map, made, &source, &known, error);
@@ -258,16 +262,20 @@ int mapio_open_anonymous(mapio_map **map, const mapio_options *options, mapio_er
     if ((known.open & for_files) != 0) {
         return mapio__fail(error, MAPIO_E_INVALID);
     }
-    if (known.length == 0 && (known.open & MAPIO_OPEN_NONEMPTY) != 0) {
+    if (known.length == 0 && known.tag == NULL && (known.open & MAPIO_OPEN_NONEMPTY) != 0) {
         return mapio__fail(error, MAPIO_E_EMPTY);
     }
     status = mapio__map_new(&made, &known, true, error);
     if (status != MAPIO_OK) {
         return status;
     }
-    status = mapio__map_shape(made, MAPIO__NO_FILE, known.length, error);
+    size_t length = known.length;
+    status = mapio__tag_join(&length, made, MAPIO__NO_FILE, &known, error);
+    if (status == MAPIO_OK) {
+        status = mapio__map_shape(made, made->file, length, error);
+    }
     if (status != MAPIO_OK) {
-        mapio__map_free(made);
+        (void)mapio__map_end(made, NULL);
         return status;
     }
     *map = made;

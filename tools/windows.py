@@ -10,6 +10,7 @@ be had, says so in one line and exits with 1.
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -82,6 +83,22 @@ def take_headers(source: Path, root: Path) -> None:
     shutil.copy(source / "PC" / "pyconfig.h", headers)
 
 
+def make_import_library(headers: Path, library: Path) -> None:
+    """What an extension links in the place of python3XX.dll: every name that the headers declare to
+    be the DLL's. An extension imports them all as addresses, functions too."""
+    text = "\n".join(file.read_text() for file in headers.rglob("*.h"))
+    version = re.search(r"define PY_MAJOR_VERSION\s+(\d+)\n#define PY_MINOR_VERSION\s+(\d+)", text)
+    assert version
+    names = set(re.findall(r"\bPyAPI_(?:FUNC|DATA)\([^)]*\)\s*(\w+)", text))
+    # What PY_SSIZE_T_CLEAN makes of some of them.
+    names |= set(re.findall(r"#define \w+\s+(_Py\w+_SizeT)\b", text))
+    definition = library.with_suffix(".def")
+    lines = [f"LIBRARY python{version[1]}{version[2]}.dll", "EXPORTS"]
+    definition.write_text("\n".join([*lines, *(f"    {name} DATA" for name in sorted(names)), ""]))
+    tool = [f"{TRIPLET}-dlltool", "--input-def", str(definition), "--output-lib", str(library)]
+    subprocess.run(tool, check=True)
+
+
 def sysroot() -> None:
     """Makes build/sysroot/windows, whole or not at all."""
     if SYSROOT.exists():
@@ -97,6 +114,7 @@ def sysroot() -> None:
         cmocka, python = debian.originals(folder / "apt", SOURCES)
         build_cmocka(unpack(cmocka, folder / "cmocka"), root)
         take_headers(unpack(python, folder / "python"), root)
+        make_import_library(root / "python", root / "lib" / "libpython.a")
         root.rename(SYSROOT)
 
 

@@ -43,25 +43,60 @@
  * the system writes changed pages back in its own time; it does not make them durable.
  *
  * Lost pages. A page of a file's map can be impossible to have: the file was cut short by whoever,
- * the disk fails, it is full under a hole, the remote machine is gone. On Unix touching such a page
- * raises SIGBUS, which ends the process. Here, no function dies of it: it returns MAPIO_E_FAULT,
- * with the offset, and the map goes on to serve its other pages, and this one as soon as it can be
- * had again. What a function that stores had stored before it came to the page, stays. Through the
- * address that mapio_data gives, a lost page reads as zeros and stores into it go nowhere; the map
- * is damaged then, and every function that touches its bytes returns MAPIO_E_FAULT until
- * mapio_clear_damage. What a private map had stored in a page is lost with the page. The first map
- * of a file installs a handler for SIGBUS; faults at other addresses go to whoever had the signal
- * before. A handler that is installed later has the signal until the next map is opened or resized,
- * which takes it back. A file that ends inside a page has zeros in the rest of that page, and
- * nothing is lost there. Not protected are threads that block SIGBUS, for which the system ends the
- * process without asking, and a process that may have no more mappings at all.
+ * the disk fails, it is full under a hole, the remote machine is gone. Touching such a page raises
+ * SIGBUS, or EXCEPTION_IN_PAGE_ERROR on Windows, which ends the process. Here, no function dies of
+ * it: it returns MAPIO_E_FAULT, with the offset, and the map goes on to serve its other pages, and
+ * this one as soon as it can be had again. What a function that stores had stored before it came to
+ * the page, stays. Through the address that mapio_data gives, a lost page reads as zeros and stores
+ * into it go nowhere; the map is damaged then, and every function that touches its bytes returns
+ * MAPIO_E_FAULT until mapio_clear_damage. What a private map had stored in a page is lost with the
+ * page. The first map of a file installs a handler for SIGBUS (Windows: a vectored exception
+ * handler); faults at other addresses go to whoever had the signal before. A handler that is
+ * installed later has the signal until the next map is opened, resized or pinned, which takes it
+ * back; if it puts the one before it back and raises the signal again, no function dies of it
+ * either. A file that ends inside a page has zeros in the rest of that page, and nothing is lost
+ * there. Not protected are threads that block SIGBUS, for which the system ends the process without
+ * asking, and a process that may have no more mappings at all.
+ *
+ * On Windows a page is lost with its whole view for the moment. Other threads that use other pages
+ * of the map just then get MAPIO_E_FAULT as well, and when a page is lost through an address from
+ * mapio_data, all of the map reads as zeros and is damaged until mapio_clear_damage. What a
+ * copy-on-write map had stored in its other pages is kept meanwhile.
  *
  * Full disks. A file may have holes, and a new one is a hole all over: its blocks are found when
  * they are written back, and a store into a hole of a full disk is a lost page, with ENOSPC in the
  * error. On a tmpfs a load from a hole takes a block as well, and so may be one. With
  * MAPIO_OPEN_PREALLOCATE the blocks are reserved before anything is mapped, so that a full disk is
  * MAPIO_E_SYSTEM with ENOSPC from open or resize and the file keeps its length and content;
- * MAPIO_E_UNSUPPORTED where the file system cannot.
+ * MAPIO_E_UNSUPPORTED where the file system cannot. Windows reserves the blocks of every file that
+ * is made longer (ERROR_DISK_FULL), but for sparse and compressed ones, for which it cannot.
+ *
+ * Tags. mapio_options.tag names memory that processes share. mapio_open_anonymous with a tag maps
+ * the memory of that name: the first to come makes it, offset + length bytes of zeros, and who
+ * comes later sees the same bytes. It is there as long as any map of the tag is open, in whatever
+ * process, and gone with the last, whether that one was closed or its process killed: who comes
+ * then begins with zeros. A tag is 1 to MAPIO_TAG_MAX of the characters A-Z a-z 0-9 . _ - and does
+ * not begin with a full stop, everything else is MAPIO_E_INVALID; case matters. It belongs to the
+ * user (Unix: mode 0600, by the effective user id; Windows: to the session), and never changes its
+ * length: mapping more than there is is MAPIO_E_BEYOND_FILE, mapping less is fine, length 0 is all
+ * there is from the offset on and makes nothing (MAPIO_E_NO_TAG). Windows knows the length of
+ * memory in whole pages only. The memory is for reading and writing, whatever the first map may do
+ * with it; a map with MAPIO_ACCESS_COPY, or of the flags MAP_PRIVATE, keeps its stores to itself,
+ * and all else holds.
+ *
+ * mapio_open_path and mapio_open_fd with a tag map the file, and hold the tag, whose length is the
+ * end of the first map. With the same file many maps share one tag. With another file, or none, it
+ * is MAPIO_E_TAG_TAKEN; Windows does not ask and maps the first one's memory. There, too, later
+ * maps may do with a file's tag only what the first may.
+ *
+ * On Unix a tag is a file in the folder mapio-UID of /dev/shm, where there is that, else of TMPDIR
+ * or /tmp, which must then be the same for all. Every map holds a lock on it by a descriptor of its
+ * own, with MAPIO_OPEN_NO_TRACK too; a child of fork has its own lock. Opening waits while another
+ * process is making the tag. Its blocks are reserved where the file system can, so that full memory
+ * is an error from opening and no lost page. What killed processes leave there, nobody takes for
+ * live; it is removed when the next tag is made. What is in the place of the folder or the file and
+ * is not the user's own is MAPIO_E_SYSTEM with EPERM. Windows: a section of this name, as of
+ * CreateFileMapping.
  *
  * Threads. All functions may run on one map from any number of threads at once, but for those that
  * use the position (mapio_tell, mapio_seek, mapio_read, mapio_read_byte, mapio_readline,
@@ -137,11 +172,13 @@ MAPIO_API const char *mapio_version_string(void);
     X(E_EMPTY, -9, "file is empty")                                                                \
     X(E_END, -10, "position is at the end of the map")                                             \
     X(E_BUSY, -11, "map is in use")                                                                \
-    X(E_NOT_RESIZABLE, -12, "a read-only or copy-on-write map cannot be resized")                  \
+    X(E_NOT_RESIZABLE, -12, "a read-only, copy-on-write or tagged map cannot be resized")          \
     X(E_NO_FILE, -13, "map does not hold its file")                                                \
     X(E_UNSUPPORTED, -14, "not supported by this system")                                          \
     X(E_FAULT, -15, "a page of the map cannot be had")                                             \
-    X(E_INTERRUPTED, -16, "interrupted")
+    X(E_INTERRUPTED, -16, "interrupted")                                                           \
+    X(E_NO_TAG, -17, "no map has this tag")                                                        \
+    X(E_TAG_TAKEN, -18, "tag belongs to another file, or to none")
 
 typedef enum mapio_status {
 #define MAPIO_STATUS_ENUM(name, value, message) MAPIO_##name = (value),
@@ -186,7 +223,8 @@ typedef enum mapio_open_bits {
     MAPIO_OPEN_CREATE = 1,    /* by path: make the file where it does not exist */
     MAPIO_OPEN_EXCLUSIVE = 2, /* by path, with CREATE: fail where it does exist */
     MAPIO_OPEN_EXTEND = 4,    /* make the file as long as offset + length where it is shorter */
-    MAPIO_OPEN_NO_TRACK = 8,  /* keep no descriptor: size and resize are then MAPIO_E_NO_FILE */
+    MAPIO_OPEN_NO_TRACK = 8,  /* keep no descriptor: size and resize are then MAPIO_E_NO_FILE, and
+                               * on Windows durable flushing, too */
     MAPIO_OPEN_NONEMPTY = 16, /* nothing to map is MAPIO_E_EMPTY or MAPIO_E_BEYOND_FILE */
     MAPIO_OPEN_PREALLOCATE =
         32 /* reserve the disk's blocks for the whole range, at every resize too */
@@ -205,16 +243,19 @@ typedef int mapio_check(void *context);
 typedef struct mapio_options {
     size_t size;         /* sizeof(mapio_options), set by MAPIO_OPTIONS_INIT */
     mapio_access access; /* default: MAPIO_ACCESS_DEFAULT */
-    int flags;           /* Unix: the system's MAP_* bits; needs MAPIO_ACCESS_DEFAULT */
-    int prot;            /* Unix: the system's PROT_* bits; needs MAPIO_ACCESS_DEFAULT */
+    int flags;           /* Unix: the system's MAP_* bits; needs MAPIO_ACCESS_DEFAULT. Windows has
+                          * none: MAPIO_E_UNSUPPORTED */
+    int prot;            /* Unix: the system's PROT_* bits; as flags */
     unsigned open;       /* MAPIO_OPEN_* bits */
-    unsigned permission; /* permission bits of a file that is created (before the umask) */
+    unsigned permission; /* permission bits of a file that is created (before the umask). Windows
+                          * makes one without 0200 read-only, and has no other */
     uint64_t offset;     /* first byte of the file to map, any byte */
     size_t length;       /* bytes to map; 0: from offset to the file's end as it is now */
     mapio_check *check;  /* NULL, or asked in every search and copy of much, after each MiB or so:
                           * on the thread that does it, with nothing locked. It may use this map,
                           * but not resize or close it. What a copy has stored so far, stays. */
     void *check_context; /* what it is given */
+    const char *tag;     /* NULL, or the name of shared memory: see "Tags" above. Copied. */
 } mapio_options;
 
 #define MAPIO_OPTIONS_INIT                                                                         \
@@ -227,9 +268,11 @@ typedef struct mapio_options {
      0U,                                                                                           \
      0U,                                                                                           \
      NULL,                                                                                         \
+     NULL,                                                                                         \
      NULL}
 
-/* Maps the file of name `path` (UTF-8 on Windows, the system's bytes elsewhere). The file is opened
+/* Maps the file of name `path` (the system's bytes; on Windows UTF-8, of any length that Windows
+ * allows, and what is none is MAPIO_E_INVALID). The file is opened
  * for reading and writing if the map writes to it (shared, with write permission), else for
  * reading, and is never inherited by programs that are started. `options` may be NULL.
  *
@@ -240,7 +283,7 @@ typedef struct mapio_options {
  * of something that has no size; MAPIO_E_BEYOND_FILE where offset, or offset + length without
  * EXTEND, lies beyond the end; MAPIO_E_OVERFLOW where the range cannot be addressed; MAPIO_E_NOMEM
  * for the map's own record. A file that was created or extended by a call that then fails is put
- * back as it was.
+ * back as it was; Windows cannot cut a file again of which there is another map.
  */
 MAPIO_API int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
                               mapio_error *error);
@@ -253,7 +296,8 @@ MAPIO_API int mapio_open_fd(mapio_map **map, int fd, const mapio_options *option
 
 /* Maps `options->length` bytes of fresh memory, all zero. Shared by default: a child of fork sees
  * the same bytes. `options->offset` is kept for mapio_offset and has no other meaning. Length 0
- * gives an empty map. */
+ * gives an empty map. With a tag the memory is shared by all maps of it, and `offset` counts from
+ * its start: see "Tags" above. */
 MAPIO_API int mapio_open_anonymous(mapio_map **map, const mapio_options *options,
                                    mapio_error *error);
 
@@ -270,6 +314,15 @@ MAPIO_API size_t mapio_length(const mapio_map *map);
 /* The offset in the file of the map's first byte. */
 MAPIO_API uint64_t mapio_offset(const mapio_map *map);
 
+/* The longest tag, in bytes without the zero at its end. */
+#define MAPIO_TAG_MAX 120
+
+/* Whether `name` may be a tag. */
+MAPIO_API bool mapio_is_tag(const char *name);
+
+/* The tag of the map; NULL where it has none. Good until mapio_close. */
+MAPIO_API const char *mapio_tag(const mapio_map *map);
+
 /* What may be done with the map: flags and prot of a map opened with MAPIO_ACCESS_DEFAULT are
  * boiled down to READ (no write permission), WRITE (no read permission asked for, which processors
  * grant with it) or DEFAULT (both). */
@@ -283,13 +336,14 @@ MAPIO_API bool mapio_writable(const mapio_map *map);
 MAPIO_API size_t mapio_overhead(const mapio_map *map);
 
 /* The length of the file now, which may differ from offset + length of the map; for an anonymous
- * map its own length. MAPIO_E_NO_FILE for a map opened with MAPIO_OPEN_NO_TRACK. */
+ * map its own length, for one of a tag without a file the tag's. MAPIO_E_NO_FILE for a map opened
+ * with MAPIO_OPEN_NO_TRACK. */
 MAPIO_API int mapio_size(uint64_t *size, const mapio_map *map, mapio_error *error);
 
 /* Writes the name that the system has for the map's file now (it may have been renamed or removed
  * since) into `buffer` of `capacity` bytes, terminated. MAPIO_E_RANGE where it does not fit,
- * MAPIO_E_NO_FILE for anonymous maps and with MAPIO_OPEN_NO_TRACK, MAPIO_E_UNSUPPORTED where the
- * system does not tell. */
+ * MAPIO_E_NO_FILE for anonymous maps, those of a tag included, and with MAPIO_OPEN_NO_TRACK,
+ * MAPIO_E_UNSUPPORTED where the system does not tell. */
 MAPIO_API int mapio_path(char *buffer, size_t capacity, const mapio_map *map, mapio_error *error);
 
 /* The address of the first byte, NULL for an empty map. It is good until the next mapio_resize or
@@ -468,13 +522,15 @@ MAPIO_API size_t mapio_damage_count(const mapio_map *map);
 
 /* Forgets the damage and puts the file's pages back in the place of the zeros, so that operations
  * go on; a page that still cannot be had is lost again by the next access. MAPIO_E_NO_FILE where
- * the map holds no descriptor to do that with (MAPIO_OPEN_NO_TRACK): it stays damaged. */
+ * the map holds no descriptor to do that with (MAPIO_OPEN_NO_TRACK; Windows needs none): it stays
+ * damaged. */
 MAPIO_API int mapio_clear_damage(mapio_map *map, mapio_error *error);
 
 /* ---- the file and its memory ----------------------------------------------------------------- */
 
 /* Flags of mapio_flush. Bits below MAPIO_FLUSH_ASYNC are the system's own MS_* bits, for those who
- * have them (see mapio_constants); without any of both kinds a flush is durable. */
+ * have them (see mapio_constants), and MAPIO_E_UNSUPPORTED elsewhere; without any of both kinds a
+ * flush is durable. */
 typedef enum mapio_flush_bits {
     MAPIO_FLUSH_ASYNC = 0x10000,     /* start writing and do not wait: nothing is promised */
     MAPIO_FLUSH_INVALIDATE = 0x20000 /* let other maps of the file see what is on the disk */
@@ -485,7 +541,8 @@ typedef enum mapio_flush_bits {
  * survive a power cut as far as the disk keeps its word. Maps that never write to their file
  * (READ, COPY) have nothing to flush: the range is checked and that is all. MAPIO_E_RANGE,
  * MAPIO_E_OVERFLOW; MAPIO_E_SYSTEM where the disk failed or is full: what was written is then
- * unknown. */
+ * unknown. Windows: MAPIO_E_NO_FILE with MAPIO_OPEN_NO_TRACK but for MAPIO_FLUSH_ASYNC; the bytes
+ * are the system's to write then, and may not be on the disk. */
 MAPIO_API int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int flags,
                           mapio_error *error);
 
@@ -494,13 +551,20 @@ MAPIO_API int mapio_flush(mapio_map *map, uint64_t offset, size_t length, int fl
  * position stays. Either all of it happens or nothing: a file that must not have the new length and
  * an address space that cannot hold it leave map and file as they were.
  *
+ * Windows cuts no file of which anyone else has a map, this process or another: MAPIO_E_SYSTEM with
+ * ERROR_USER_MAPPED_FILE. The map itself is taken away while its file is cut; where the system then
+ * has no memory to map what is left, that is an error, the file is cut and the map empty.
+ *
  * MAPIO_E_BUSY while pinned, MAPIO_E_NO_FILE with MAPIO_OPEN_NO_TRACK, MAPIO_E_NOT_RESIZABLE for
- * READ and COPY maps, MAPIO_E_OVERFLOW, MAPIO_E_UNSUPPORTED where a shared anonymous map would have
- * to grow (Linux and the BSDs cannot), MAPIO_E_SYSTEM; checked in this order. */
+ * READ and COPY maps and those of a tag, MAPIO_E_OVERFLOW, MAPIO_E_UNSUPPORTED where a shared
+ * anonymous map would have to grow (Linux and the BSDs cannot), MAPIO_E_SYSTEM; checked in this
+ * order. */
 MAPIO_API int mapio_resize(mapio_map *map, size_t length, mapio_error *error);
 
 /* What the program will do with a range. Values below MAPIO_ADVICE_NORMAL are the system's own
- * MADV_* (see mapio_constants). */
+ * MADV_* (see mapio_constants), and MAPIO_E_UNSUPPORTED where it has none. Windows reads ahead as
+ * it likes: NORMAL, SEQUENTIAL and RANDOM do nothing there, and DONTNEED keeps what a private map
+ * of a file has stored. */
 typedef enum mapio_advice {
     MAPIO_ADVICE_NORMAL = 0x10000, /* nothing special */
     MAPIO_ADVICE_SEQUENTIAL,       /* from front to back: read ahead much */
@@ -528,8 +592,8 @@ MAPIO_API int mapio_set_name(mapio_map *map, const char *name, mapio_error *erro
 
 /* ---- the system ------------------------------------------------------------------------------ */
 
-/* Bytes in a page of memory, and the unit that the system aligns a map's offset to (the same on
- * Unix). */
+/* Bytes in a page of memory, and the unit that the system aligns a map's offset to: the same on
+ * Unix, 64 KiB on Windows. */
 MAPIO_API size_t mapio_page_size(void);
 MAPIO_API size_t mapio_granularity(void);
 

@@ -1,11 +1,74 @@
 #include "errors.h"
 
 #include <errno.h>
+#include <string.h>
 
 PyObject *raise_errno(int code)
 {
     errno = code;
     return PyErr_SetFromErrno(PyExc_OSError);
+}
+
+/* Interned: the cache of attributes keeps every name object that it was ever asked for. */
+static PyObject *attribute(PyObject *object, const char *name)
+{
+    PyObject *key = PyUnicode_InternFromString(name);
+    PyObject *value = key == NULL ? NULL : PyObject_GetAttr(object, key);
+    Py_XDECREF(key);
+    return value;
+}
+
+/* The library's system codes are errno, or GetLastError() where OSError knows these codes, too. */
+static bool codes_are_windows(void)
+{
+    PyObject *winerror = attribute(PyExc_OSError, "winerror");
+    if (winerror == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(winerror);
+    return winerror != NULL;
+}
+
+/* OSError(errno, message, filename, winerror): Python finds the errno by itself. The text of an
+ * error has the system's words behind the status's message. */
+static PyObject *make_winerror(int code, const char *name)
+{
+    char text[512];
+    const mapio_error error = {MAPIO_E_SYSTEM, code, NULL, 0};
+    (void)mapio_error_text(text, sizeof(text), &error);
+    const char *words = text + strlen(mapio_status_message(MAPIO_E_SYSTEM)) + strlen(": ");
+    return PyObject_CallFunction(PyExc_OSError, "iszi", 0, words, name, code);
+}
+
+PyObject *raise_system(int code, const char *name)
+{
+    if (!codes_are_windows()) {
+        errno = code;
+        return PyErr_SetFromErrnoWithFilename(PyExc_OSError, name);
+    }
+    PyObject *exception = make_winerror(code, name);
+    if (exception != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+        Py_DECREF(exception);
+    }
+    return NULL;
+}
+
+/* An errno: of Windows' codes, ENOSPC where the disk is full, else EIO; -1 with an exception. */
+static int errno_of_fault(int code)
+{
+    if (!codes_are_windows()) {
+        return code;
+    }
+    PyObject *exception = make_winerror(code, NULL);
+    PyObject *number = exception == NULL ? NULL : attribute(exception, "errno");
+    long value = number == NULL ? -1 : PyLong_AsLong(number);
+    Py_XDECREF(number);
+    Py_XDECREF(exception);
+    if (value == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    return value == ENOSPC ? ENOSPC : EIO;
 }
 
 PyObject *raise_closed(void)
@@ -36,12 +99,9 @@ PyObject *raise_index(void)
  * worth a place in every map, and belong to the interpreter that runs. */
 static PyObject *object_of(const char *module, const char *name)
 {
-    /* Interned: the cache of attributes keeps every name object that it was ever asked for. */
-    PyObject *attribute = PyUnicode_InternFromString(name);
-    PyObject *from = attribute == NULL ? NULL : PyImport_ImportModule(module);
-    PyObject *object = from == NULL ? NULL : PyObject_GetAttr(from, attribute);
+    PyObject *from = PyImport_ImportModule(module);
+    PyObject *object = from == NULL ? NULL : attribute(from, name);
     Py_XDECREF(from);
-    Py_XDECREF(attribute);
     return object;
 }
 
@@ -113,15 +173,22 @@ PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset)
     return NULL;
 }
 
+static PyObject *raise_lost(const mapio_map *map, const mapio_error *error)
+{
+    int code = errno_of_fault(error->system_code);
+    return code == -1 ? NULL : raise_fault(map, code, error->offset);
+}
+
 PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char *range_message)
 {
     switch (error->status) {
     case MAPIO_E_SYSTEM:
-        return raise_errno(error->system_code);
+        return raise_system(error->system_code, NULL);
     case MAPIO_E_INVALID:
         return raise_errno(EINVAL);
     case MAPIO_E_UNSUPPORTED:
-        return raise_errno(error->system_code != 0 ? error->system_code : ENOTSUP);
+        return error->system_code != 0 ? raise_system(error->system_code, NULL)
+                                       : raise_errno(ENOTSUP);
     case MAPIO_E_NOMEM:
         return PyErr_NoMemory();
     case MAPIO_E_RANGE:
@@ -144,7 +211,7 @@ PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char
     case MAPIO_E_INTERRUPTED: /* the handler of a signal has raised */
         return NULL;
     case MAPIO_E_FAULT:
-        return raise_fault(map, error->system_code, error->offset);
+        return raise_lost(map, error);
     default:
         PyErr_SetString(PyExc_OSError, mapio_status_message((int)error->status));
         return NULL;

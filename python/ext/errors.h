@@ -17,6 +17,10 @@ PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset);
 /* OSError with `code` (an errno) and the system's words for it. */
 PyObject *raise_errno(int code);
 
+/* OSError with `code` of a mapio_error: errno, or on Windows winerror, of which Python makes an
+ * errno. `name` is its filename; NULL: it has none. */
+PyObject *raise_system(int code, const char *name);
+
 /* The map is closed: ValueError. */
 PyObject *raise_closed(void);
 

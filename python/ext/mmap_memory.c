@@ -192,6 +192,10 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
         PyErr_SetString(PyExc_ValueError, "mmap can't resize with trackfd=False.");
         return false;
     }
+    if (mapio_tag(map) != NULL) {
+        PyErr_SetString(PyExc_TypeError, "mmap can't resize a memory map with a tagname.");
+        return false;
+    }
     if (access == MAPIO_ACCESS_READ || access == MAPIO_ACCESS_COPY) {
         raise_not_resizable();
         return false;
@@ -288,7 +292,7 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     }
     const char *message = strlen(text) != (size_t)length ? "embedded null character"
                           : length > NAME_MAX_LENGTH     ? "name is too long"
-                          : !mmap_object(self)->anonymous
+                          : !mmap_object(self)->anonymous || mapio_tag(map) != NULL
                               ? "Cannot set annotation on non-anonymous mappings"
                               : NULL;
     if (message != NULL) {

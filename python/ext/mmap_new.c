@@ -14,23 +14,8 @@ typedef struct {
     long long offset;
     int trackfd;
     int preallocate;
+    const char *tagname; /* NULL: none */
 } Arguments;
-
-static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
-{
-    static const char *const names[] = {"fileno", "length",  "flags",       "prot", "access",
-                                        "offset", "trackfd", "preallocate", NULL};
-    *given = (Arguments){
-        .flags = MAPIO_SYSTEM_DEFAULT,
-        .prot = MAPIO_SYSTEM_DEFAULT,
-        .access = MAPIO_ACCESS_DEFAULT,
-        .trackfd = 1,
-    };
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "in|iiiL$pp:mmap", AS_KEYWORDS(names),
-                                       &given->fileno, &given->length, &given->flags, &given->prot,
-                                       &given->access, &given->offset, &given->trackfd,
-                                       &given->preallocate) != 0;
-}
 
 /* The value of a constant of the system; 0 where it has none of that name. */
 static int constant(const char *name)
@@ -43,6 +28,45 @@ static int constant(const char *name)
         }
     }
     return 0;
+}
+
+bool mmap_has_flags(void)
+{
+    return constant("MAP_SHARED") != 0;
+}
+
+/* As on Unix, and the tag's name as a keyword. */
+static bool parse_with_flags(Arguments *given, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = {"fileno", "length",  "flags",       "prot",    "access",
+                                        "offset", "trackfd", "preallocate", "tagname", NULL};
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "in|iiiL$ppz:mmap", AS_KEYWORDS(names),
+                                       &given->fileno, &given->length, &given->flags, &given->prot,
+                                       &given->access, &given->offset, &given->trackfd,
+                                       &given->preallocate, &given->tagname) != 0;
+}
+
+/* As on Windows. */
+static bool parse_without_flags(Arguments *given, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = {"fileno", "length",  "tagname",     "access",
+                                        "offset", "trackfd", "preallocate", NULL};
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "in|ziL$pp:mmap", AS_KEYWORDS(names),
+                                       &given->fileno, &given->length, &given->tagname,
+                                       &given->access, &given->offset, &given->trackfd,
+                                       &given->preallocate) != 0;
+}
+
+static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
+{
+    *given = (Arguments){
+        .flags = MAPIO_SYSTEM_DEFAULT,
+        .prot = MAPIO_SYSTEM_DEFAULT,
+        .access = MAPIO_ACCESS_DEFAULT,
+        .trackfd = 1,
+    };
+    return mmap_has_flags() ? parse_with_flags(given, args, kwargs)
+                            : parse_without_flags(given, args, kwargs);
 }
 
 /* Whether flags or prot say something other than their defaults. */
@@ -71,6 +95,12 @@ static bool check(const Arguments *given)
         PyErr_SetString(PyExc_ValueError, "mmap invalid access parameter.");
         return false;
     }
+    if (given->tagname != NULL && !mapio_is_tag(given->tagname)) {
+        PyErr_Format(PyExc_ValueError,
+                     "tagname must be 1 to %d of A-Z a-z 0-9 . _ - and not begin with a full stop",
+                     MAPIO_TAG_MAX);
+        return false;
+    }
     return true;
 }
 
@@ -80,6 +110,13 @@ static bool is_anonymous(const Arguments *given)
     int bit = constant("MAP_ANONYMOUS");
     bool by_flag = given->flags != MAPIO_SYSTEM_DEFAULT && (given->flags & bit) != 0;
     return given->fileno == -1 || by_flag;
+}
+
+/* Whether a file that is too short is made longer: as on Windows, where the map may write to it. */
+static bool extends(const Arguments *given)
+{
+    bool writes = given->access == MAPIO_ACCESS_DEFAULT || given->access == MAPIO_ACCESS_WRITE;
+    return given->preallocate || (!mmap_has_flags() && writes && !is_anonymous(given));
 }
 
 static mapio_options options_from(const Arguments *given)
@@ -97,14 +134,47 @@ static mapio_options options_from(const Arguments *given)
     if (!given->trackfd) {
         options.open |= MAPIO_OPEN_NO_TRACK;
     }
-    if (given->preallocate) {
-        options.open |= MAPIO_OPEN_PREALLOCATE | MAPIO_OPEN_EXTEND;
-    }
+    options.open |= given->preallocate ? MAPIO_OPEN_PREALLOCATE : 0U;
+    options.open |= extends(given) ? MAPIO_OPEN_EXTEND : 0U;
+    options.tag = given->tagname;
     return options;
+}
+
+/* OSError, of the kind that `code` stands for, with a message of our own, that names the tag. */
+static void raise_tag(int code, const char *message, const char *tagname)
+{
+    PyObject *exception = PyObject_CallFunction(PyExc_OSError, "iss", code, message, tagname);
+    if (exception != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+        Py_DECREF(exception);
+    }
+}
+
+/* What only a tag can be the reason for; false, and nothing raised, for everything else. */
+static bool raise_for_tag(const mapio_error *error, const Arguments *given)
+{
+    bool memory = given->tagname != NULL && is_anonymous(given);
+    const char *message = mapio_status_message((int)error->status);
+    if (error->status == MAPIO_E_NO_TAG) {
+        raise_tag(ENOENT, message, given->tagname);
+    } else if (error->status == MAPIO_E_TAG_TAKEN) {
+        raise_tag(EEXIST, message, given->tagname);
+    } else if (memory && error->status == MAPIO_E_BEYOND_FILE) {
+        PyErr_Format(PyExc_ValueError, "mmap %s is greater than the length of the tag '%s'",
+                     given->length == 0 ? "offset" : "length", given->tagname);
+    } else if (memory && error->status == MAPIO_E_SYSTEM) {
+        raise_system(error->system_code, given->tagname);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static PyObject *raise_open(const mapio_error *error, const Arguments *given)
 {
+    if (raise_for_tag(error, given)) {
+        return NULL;
+    }
     const char *message = "mmap length is too large";
     switch (error->status) {
     case MAPIO_E_EMPTY:
@@ -155,7 +225,7 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
                     given.offset) < 0) {
         return NULL;
     }
-    if (is_anonymous(&given) && given.length == 0) {
+    if (is_anonymous(&given) && given.length == 0 && given.tagname == NULL) {
         return raise_errno(EINVAL);
     }
     mapio_map *map = open_map(&given);

@@ -2,6 +2,7 @@
 #include "mmap_object.h"
 
 #include <stddef.h>
+#include <string.h>
 
 void mmap_raise_absent(const MmapObject *object)
 {
@@ -139,10 +140,22 @@ static PyObject *mmap_repr(PyObject *self)
         const char *state = mmap_object(self)->resizing ? "closed=False, resizing" : "closed=True";
         return PyUnicode_FromFormat("<%s %s>", name, state);
     }
-    return PyUnicode_FromFormat("<%s closed=False, access=%s, length=%zu, pos=%llu, offset=%llu>",
-                                name, access_name(mapio_access_of(map)), mapio_length(map),
-                                (unsigned long long)mapio_tell(map),
-                                (unsigned long long)mapio_offset(map));
+    const char *tag = mapio_tag(map);
+    return PyUnicode_FromFormat(
+        "<%s closed=False, access=%s, length=%zu, pos=%llu, offset=%llu%s%s%s>", name,
+        access_name(mapio_access_of(map)), mapio_length(map), (unsigned long long)mapio_tell(map),
+        (unsigned long long)mapio_offset(map), tag == NULL ? "" : ", tagname='",
+        tag == NULL ? "" : tag, tag == NULL ? "" : "'");
+}
+
+static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))
+{
+    const mapio_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    const char *tag = mapio_tag(map);
+    return tag == NULL ? Py_NewRef(Py_None) : PyUnicode_FromString(tag);
 }
 
 static PyObject *mmap_get_closed(PyObject *self, void *Py_UNUSED(closure))
@@ -159,6 +172,8 @@ static PyGetSetDef getters[] = {
      "empty if all is well. They read as zeros, and other operations raise FaultError, until\n"
      "clear_damage().",
      NULL},
+    {"tagname", mmap_get_tagname, NULL,
+     "The name of the memory that the map shares with other processes; None without one.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -167,8 +182,8 @@ static PyMemberDef members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-static PyType_Slot slots[] = {
-    {Py_tp_doc, AS_SLOT(mmap_doc)},
+static const PyType_Slot slots[] = {
+    {Py_tp_doc, NULL}, /* stands first; see mmap_type */
     {Py_tp_new, AS_SLOT(mmap_new)},
     {Py_tp_dealloc, AS_SLOT(mmap_dealloc)},
     {Py_tp_traverse, AS_SLOT(mmap_traverse)},
@@ -187,10 +202,17 @@ static PyType_Slot slots[] = {
     {0, NULL},
 };
 
-PyType_Spec mmap_spec = {
-    .name = "mapio.mmap",
-    .basicsize = sizeof(MmapObject),
-    .flags =
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = slots,
-};
+PyObject *mmap_type(PyObject *module)
+{
+    PyType_Slot whole[sizeof(slots) / sizeof(slots[0])];
+    memcpy(whole, slots, sizeof(slots));
+    whole[0].pfunc = AS_SLOT(mmap_doc());
+    PyType_Spec spec = {
+        .name = "mapio.mmap",
+        .basicsize = sizeof(MmapObject),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+                 Py_TPFLAGS_IMMUTABLETYPE,
+        .slots = whole,
+    };
+    return PyType_FromModuleAndSpec(module, &spec, NULL);
+}

@@ -93,12 +93,13 @@ static inline void mmap_take_back(mapio_map *map, PyThreadState *thread)
 /* ---- what the files give each other ---- */
 
 /* mmap_object.c */
-extern PyType_Spec mmap_spec;
+PyObject *mmap_type(PyObject *module); /* makes the class */
 PyObject *mmap_close(PyObject *self, PyObject *unused);
 int mmap_close_map(mapio_map *map, mapio_error *error); /* without the GIL */
 
 /* mmap_new.c */
 PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+bool mmap_has_flags(void); /* whether the system's maps have flags and prot, as on Unix */
 
 /* mmap_items.c */
 Py_ssize_t mmap_length(PyObject *self);
@@ -150,7 +151,7 @@ PyObject *mmap_clear_damage(PyObject *self, PyObject *unused);
 PyObject *mmap_guarded(PyObject *self, PyObject *unused);
 
 /* mmap_table.c: what Python sees of all this */
-extern const char mmap_doc[];
+const char *mmap_doc(void); /* with the order of arguments that the system has */
 extern PyMethodDef mmap_methods[];
 
 #endif /* MAPIO_EXT_MMAP_OBJECT_H */

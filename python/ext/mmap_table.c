@@ -1,31 +1,47 @@
 /* What Python sees of the class: the names, signatures and documentation of its methods. */
 #include "mmap_object.h"
 
-const char mmap_doc[] =
-    "mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, access=ACCESS_DEFAULT, "
-    "offset=0, *, trackfd=True, preallocate=False)\n"
+#define SIGNATURE_WITH_FLAGS                                                                       \
+    "mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, access=ACCESS_DEFAULT, "    \
+    "offset=0, *, trackfd=True, preallocate=False, tagname=None)\n"                                \
     "--\n\n"
-    "A file in memory, which behaves like a bytearray and like a file object.\n\n"
-    "Maps `length` bytes of the file that the descriptor `fileno` is open for, from the byte\n"
-    "`offset` on; length 0 takes what there is up to the file's present end. Any offset will\n"
-    "do. The descriptor stays yours to close, and the map outlives its closing. `fileno` -1\n"
-    "maps fresh memory, all zero, which a child of fork shares.\n\n"
-    "access=ACCESS_READ, ACCESS_WRITE or ACCESS_COPY says what may be done: read only, write\n"
-    "memory and file, write memory only. In its place the system's own `flags` (MAP_*) and\n"
-    "`prot` (PROT_*) may be given, not both. trackfd=False saves the duplicate of the\n"
-    "descriptor that a map keeps; size() and resize() then do not work. preallocate=True makes\n"
-    "the file as long as the range and reserves its blocks on the disk, now and at every\n"
-    "resize(), so that a full disk is an OSError there and not a lost page later.\n\n"
-    "Raises ValueError if the file is empty or ends before the range, OverflowError for a\n"
-    "negative length or offset, OSError for what the system refuses. A page that cannot be had\n"
-    "(the file was cut short, the disk fails or is full) is a FaultError from the operation\n"
-    "that needs it; the map stays usable. See `damaged` for buffers of the map.\n\n"
-    "Threads may share a map. Work on more than some tens of kilobytes does not stop the\n"
-    "others; close() and resize() are a BufferError while another thread is at such work, as\n"
-    "they are while a memoryview or another buffer of the map is alive. These two do not stop\n"
-    "the others either: while one thread resizes the map, everything but `closed` and repr() is\n"
-    "a BufferError in the others; once one closes it, it is closed for all. In a child of\n"
-    "fork, a map that another thread was just working on or resizing stays busy.";
+#define SIGNATURE_WITHOUT_FLAGS                                                                    \
+    "mmap(fileno, length, tagname=None, access=ACCESS_DEFAULT, offset=0, *, trackfd=True, "        \
+    "preallocate=False)\n"                                                                         \
+    "--\n\n"
+#define DOCUMENTATION                                                                              \
+    "A file in memory, which behaves like a bytearray and like a file object.\n\n"                 \
+    "Maps `length` bytes of the file that the descriptor `fileno` is open for, from the byte\n"    \
+    "`offset` on; length 0 takes what there is up to the file's present end. Any offset will\n"    \
+    "do. The descriptor stays yours to close, and the map outlives its closing. `fileno` -1\n"     \
+    "maps fresh memory, all zero, which a child of fork shares.\n\n"                               \
+    "access=ACCESS_READ, ACCESS_WRITE or ACCESS_COPY says what may be done: read only, write\n"    \
+    "memory and file, write memory only. In its place the system's own `flags` (MAP_*) and\n"      \
+    "`prot` (PROT_*) may be given, not both. trackfd=False saves the duplicate of the\n"           \
+    "descriptor that a map keeps; size() and resize() then do not work. preallocate=True makes\n"  \
+    "the file as long as the range and reserves its blocks on the disk, now and at every\n"        \
+    "resize(), so that a full disk is an OSError there and not a lost page later.\n\n"             \
+    "`tagname` names memory that processes share: with `fileno` -1 the memory of that name is\n"   \
+    "mapped if there is such, all of it if the length is 0, and else made. It is gone with its\n"  \
+    "last map, also where processes are killed. A name is 1 to 120 of A-Z a-z 0-9 . _ - and\n"     \
+    "does not begin with a full stop. A map of a file with a tagname shares the tag with other\n"  \
+    "maps of that file (FileExistsError with another or none). Such maps cannot be resized.\n\n"   \
+    "Raises ValueError if the file is empty or ends before the range, OverflowError for a\n"       \
+    "negative length or offset, OSError for what the system refuses. A page that cannot be had\n"  \
+    "(the file was cut short, the disk fails or is full) is a FaultError from the operation\n"     \
+    "that needs it; the map stays usable. See `damaged` for buffers of the map.\n\n"               \
+    "Threads may share a map. Work on more than some tens of kilobytes does not stop the\n"        \
+    "others; close() and resize() are a BufferError while another thread is at such work, as\n"    \
+    "they are while a memoryview or another buffer of the map is alive. These two do not stop\n"   \
+    "the others either: while one thread resizes the map, everything but `closed` and repr() is\n" \
+    "a BufferError in the others; once one closes it, it is closed for all. In a child of\n"       \
+    "fork, a map that another thread was just working on or resizing stays busy."
+
+const char *mmap_doc(void)
+{
+    return mmap_has_flags() ? SIGNATURE_WITH_FLAGS DOCUMENTATION
+                            : SIGNATURE_WITHOUT_FLAGS DOCUMENTATION;
+}
 
 static PyObject *enter(PyObject *self, PyObject *Py_UNUSED(unused))
 {

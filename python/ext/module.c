@@ -32,15 +32,20 @@ static int add_system(PyObject *module)
     return PyModule_AddIntConstant(module, "ALLOCATIONGRANULARITY", (long)mapio_granularity());
 }
 
-static int add_class(PyObject *module, PyType_Spec *spec)
+/* Adds a class that was just made; with NULL it could not be. */
+static int add_type(PyObject *module, PyObject *type)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
     if (type == NULL) {
         return -1;
     }
     int status = PyModule_AddType(module, (PyTypeObject *)type);
     Py_DECREF(type);
     return status;
+}
+
+static int add_class(PyObject *module, PyType_Spec *spec)
+{
+    return add_type(module, PyType_FromModuleAndSpec(module, spec, NULL));
 }
 
 /* FaultError is an OSError with one attribute more. */
@@ -74,7 +79,7 @@ static int add_turn(PyObject *module)
 static int module_exec(PyObject *module)
 {
     size_t count = sizeof(own_constants) / sizeof(own_constants[0]);
-    if (add_class(module, &mmap_spec) == -1 || add_class(module, &guarded_spec) == -1 ||
+    if (add_type(module, mmap_type(module)) == -1 || add_class(module, &guarded_spec) == -1 ||
         add_class(module, &find_all_spec) == -1 || add_class(module, &lines_spec) == -1 ||
         add_fault_error(module) == -1 || add_turn(module) == -1 ||
         add_constants(module, own_constants, count) == -1 || add_system(module) == -1 ||

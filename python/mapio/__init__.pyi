@@ -187,6 +187,7 @@ class mmap:  # noqa: N801
             *,
             trackfd: bool = True,
             preallocate: bool = False,
+            tagname: str | None = None,
         ) -> Self: ...
 
     @property
@@ -195,6 +196,8 @@ class mmap:  # noqa: N801
     @property
     def damaged(self) -> tuple[tuple[int, int], ...]: ...
     def clear_damage(self) -> None: ...
+    @property
+    def tagname(self) -> str | None: ...
     def guarded(self) -> AbstractContextManager[Self, Literal[False]]: ...
     def find(
         self, view: Buffer, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /

@@ -19,6 +19,11 @@ size_t mapio__granularity(void);
 /* Writes the system's own words for its error `code` into `buffer`, terminated. Thread-safe. */
 void mapio__system_message(char *buffer, size_t capacity, int32_t code);
 
+/* Whether a thread that comes upon a page that cannot be had goes on with the 512-bit registers and
+ * the masks that it had (AVX-512 on x86): the handler returns into the middle of a search. Unix:
+ * always. Windows says what it keeps, and Wine 8 does not keep these. */
+bool mapio__keeps_wide_registers(void);
+
 /* ---- files ---- */
 
 /* An open file: a descriptor on Unix, a HANDLE on Windows. */
@@ -76,7 +81,9 @@ typedef struct mapio__mode {
     int flags;
 } mapio__mode;
 
-/* Resolves `options`; MAPIO_E_INVALID where they contradict each other. */
+/* Resolves `options`; MAPIO_E_INVALID where they contradict each other. `anonymous` says that there
+ * is no file; with options->tag the memory is not anonymous all the same, but a file's as far as
+ * views are concerned: mode->anonymous is false. */
 int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool anonymous,
                         mapio_error *error);
 
@@ -127,6 +134,43 @@ int mapio__view_advise(void *start, size_t length, int native, mapio_error *erro
  * with the system's code, where it knows no names. */
 int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error);
 
+/* ---- tags ---- */
+
+/* A hold on a tag. The tag is there while any process has one; the system, or what is done at the
+ * next mapio__tag_open, ends the holds of a process that dies. A child of fork has a hold of its
+ * own.
+ */
+typedef struct mapio__tag {
+    char name[MAPIO_TAG_MAX + 1];
+    intptr_t hold;      /* Unix: a descriptor with a lock; Windows: the handle of the section */
+    uint64_t length;    /* of the tag, from its start on: bytes on Unix, whole pages on Windows */
+    mapio__file memory; /* the file that has the memory, the tag's to close; MAPIO__NO_FILE for a
+                         * tag of a file, and where the system has no such file (Windows) */
+    uint64_t start;     /* where in `memory` the tag's first byte is, a multiple of the granularity;
+                         * 0 for a tag of a file */
+} mapio__tag;
+
+/* Opens the tag `name`, which is a good one, or makes it with `length` bytes: of zeros to read and
+ * write, or, if `file` is not MAPIO__NO_FILE, the first `length` bytes of that file, which is long
+ * enough and open for what `mode` says. Length 0 makes nothing: MAPIO_E_NO_TAG where there is none.
+ * A tag that is there keeps its length, which the caller compares. MAPIO_E_TAG_TAKEN where it is
+ * that of another file or of none, or not ours; Windows does not look. Full memory is an error
+ * here.
+ *
+ * Windows: CreateFileMappingW with the name as it is, as the standard module's tagname=, with
+ * PAGE_READWRITE where there is no file and else by the mode; OpenFileMappingW for length 0; the
+ * length by NtQuerySection. */
+int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
+                    uint64_t length, mapio_error *error);
+
+/* As mapio__view_map, of the tag: `file` is tag->memory, from whose first byte `offset` counts, or
+ * the caller's file. Windows: MapViewOfFile of the section. */
+int mapio__tag_map(mapio__view *view, const mapio__mode *mode, const mapio__tag *tag,
+                   mapio__file file, uint64_t offset, size_t length, mapio_error *error);
+
+/* Lets go of the tag, after the view is gone, and frees it. */
+int mapio__tag_close(mapio__tag *tag, mapio_error *error);
+
 /* ---- hints ----
  *
  * They make things faster or do nothing; none can fail, none changes a byte. Ranges of views are
@@ -157,7 +201,9 @@ void mapio__memory_prepare(void *memory, size_t length);
 /* ---- pages that cannot be had ---- */
 
 /* What is called, in a signal handler, when an access to `address` failed because its page cannot
- * be had: true where the access may be tried again. */
+ * be had: true where the access may be tried again. `address` is NULL where this process itself has
+ * sent the signal to the thread, as handlers do that hand on what they have got: true where the
+ * thread is in the middle of an access, which will fail once more if that was why. */
 typedef bool mapio__fault_handler(void *address);
 
 /* Sees to it that `handler` is asked before anyone else about every such failure, and that what it
@@ -170,7 +216,8 @@ int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), 
  * Async-signal-safe; errno stays. */
 bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode);
 
-/* Puts the file's pages from `offset` back in the place of the run of pages. */
+/* Puts the file's pages from `offset` back in the place of the run of pages. `file` may be
+ * MAPIO__NO_FILE, which is MAPIO_E_NO_FILE where the system needs it. */
 int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__file file,
                         uint64_t offset, mapio_error *error);
 

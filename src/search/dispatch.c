@@ -3,17 +3,17 @@
 
 #include "internal.h"
 
-const mapio__kernels *mapio__best_kernels(void)
+const mapio__kernels *mapio__best_kernels(bool wide)
 {
-    static _Atomic(const mapio__kernels *) best;
-    const mapio__kernels *kernels = atomic_load_explicit(&best, memory_order_relaxed);
+    static _Atomic(const mapio__kernels *) best[2];
+    const mapio__kernels *kernels = atomic_load_explicit(&best[wide], memory_order_relaxed);
     if (kernels == NULL) {
         const mapio__kernels *const *next = mapio__all_kernels;
-        while (!(*next)->supported()) {
+        while (((*next)->wide && !wide) || !(*next)->supported()) {
             next++;
         }
         kernels = *next;
-        atomic_store_explicit(&best, kernels, memory_order_relaxed);
+        atomic_store_explicit(&best[wide], kernels, memory_order_relaxed);
     }
     return kernels;
 }

@@ -78,4 +78,4 @@ static bool always(void)
     return true;
 }
 
-const mapio__kernels mapio__scalar_kernels = {"scalar", always, forward, backward};
+const mapio__kernels mapio__scalar_kernels = {"scalar", false, always, forward, backward};

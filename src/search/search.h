@@ -56,6 +56,7 @@ typedef struct mapio__matches {
  * read. from is not above to. */
 typedef struct mapio__kernels {
     const char *name;
+    bool wide;               /* uses registers of 512 bits, or masks */
     bool (*supported)(void); /* by this processor */
 
     /* Finds matches from the first place on, but not below matches->next, and stores their indexes
@@ -71,8 +72,8 @@ typedef struct mapio__kernels {
  * and a NULL is behind it. One file of the build's choice defines them: x86.c, aarch64.c, any.c. */
 extern const mapio__kernels *const mapio__all_kernels[];
 
-/* The best one for this processor. */
-const mapio__kernels *mapio__best_kernels(void);
+/* The best one for this processor; a wide one only where the system keeps what it uses. */
+const mapio__kernels *mapio__best_kernels(bool wide);
 
 /* forward and backward of one of them, with whatever helps with long needles before it: what the
  * library searches with. */

@@ -72,6 +72,7 @@ typedef struct system_codes {
     int32_t denied;          /* the file is not open for that, or must not be */
     int32_t bad_descriptor;  /* nothing is open there */
     int32_t not_mappable;    /* a pipe or a device has no memory to show */
+    int32_t lost_page;       /* a page cannot be had, and nobody says why */
     int32_t invalid;
     int32_t no_memory;
 } system_codes;
@@ -80,8 +81,12 @@ extern const system_codes codes;
 
 /* Where systems differ in what the library can do, as mapio.h says. */
 typedef struct system_traits {
-    bool shared_memory_grows;  /* mapio_resize of anonymous memory that is shared */
-    bool flush_needs_the_file; /* mapio_flush with MAPIO_OPEN_NO_TRACK is not durable */
+    bool shared_memory_grows;    /* mapio_resize of anonymous memory that is shared */
+    bool loses_whole_views;      /* a page that is lost takes the map's other pages with it */
+    bool maps_behind_files;      /* a file that is cut just then does not keep a map from growing */
+    bool restore_needs_the_file; /* mapio_clear_damage with MAPIO_OPEN_NO_TRACK puts nothing back */
+    bool cuts_mapped_files;      /* a file can get shorter while somebody else maps it */
+    bool flush_needs_the_file;   /* mapio_flush with MAPIO_OPEN_NO_TRACK is not durable */
 } system_traits;
 
 extern const system_traits traits;
@@ -157,6 +162,9 @@ void descriptor_pipe(int ends[2]);
 /* Where the descriptor reads next. */
 uint64_t descriptor_tell(int fd);
 void descriptor_seek(int fd, uint64_t position);
+
+/* Stores into the file of a descriptor; false where not all of it can be. */
+bool descriptor_store(int fd, uint64_t offset, const void *bytes, size_t length);
 
 /* Writes at the descriptor's position. */
 void descriptor_write(int fd, const void *bytes, size_t length);
@@ -291,6 +299,9 @@ typedef struct test_thread {
 /* Runs `work(argument)` in a thread. `t` is the thread until it was joined. */
 void thread_start(test_thread *t, void (*work)(void *), void *argument);
 void thread_join(test_thread *t);
+
+/* Lets another one run. */
+void thread_yield(void);
 
 /* In a function that returns 0 for success: returns 1, having said why, where `condition` fails. */
 #define child_check(condition)                                                                     \

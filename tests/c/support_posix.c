@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -23,12 +24,17 @@ const system_codes codes = {
     .denied = EACCES,
     .bad_descriptor = EBADF,
     .not_mappable = ENODEV,
+    .lost_page = EIO,
     .invalid = EINVAL,
     .no_memory = ENOMEM,
 };
 
 const system_traits traits = {
     .shared_memory_grows = false,
+    .loses_whole_views = false,
+    .maps_behind_files = true,
+    .restore_needs_the_file = true,
+    .cuts_mapped_files = true,
     .flush_needs_the_file = false,
 };
 
@@ -76,7 +82,7 @@ bool file_stretch(const fixture *f, uint64_t length)
 
 void file_store(const fixture *f, uint64_t offset, const void *bytes, size_t length)
 {
-    assert_u64((uint64_t)pwrite(f->fd, bytes, length, (off_t)offset), length);
+    assert_true(descriptor_store(f->fd, offset, bytes, length));
 }
 
 size_t file_load(void *bytes, const fixture *f, uint64_t offset, size_t length)
@@ -179,6 +185,11 @@ void descriptor_write(int fd, const void *bytes, size_t length)
         next += done;
         length -= (size_t)done;
     }
+}
+
+bool descriptor_store(int fd, uint64_t offset, const void *bytes, size_t length)
+{
+    return pwrite(fd, bytes, length, (off_t)offset) == (ssize_t)length;
 }
 
 size_t open_descriptors(void)
@@ -379,4 +390,9 @@ void thread_start(test_thread *t, void (*work)(void *), void *argument)
 void thread_join(test_thread *t)
 {
     assert_int_equal(pthread_join((pthread_t)t->handle, NULL), 0);
+}
+
+void thread_yield(void)
+{
+    (void)sched_yield();
 }

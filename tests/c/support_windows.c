@@ -25,12 +25,17 @@ const system_codes codes = {
     .denied = ERROR_ACCESS_DENIED,
     .bad_descriptor = ERROR_INVALID_HANDLE,
     .not_mappable = ERROR_INVALID_HANDLE,
+    .lost_page = ERROR_SWAPERROR,
     .invalid = ERROR_INVALID_PARAMETER,
     .no_memory = ERROR_NOT_ENOUGH_MEMORY,
 };
 
 const system_traits traits = {
     .shared_memory_grows = true,
+    .loses_whole_views = true,
+    .maps_behind_files = false,
+    .restore_needs_the_file = false,
+    .cuts_mapped_files = false,
     .flush_needs_the_file = true,
 };
 
@@ -224,15 +229,20 @@ static OVERLAPPED place_of(uint64_t offset)
 }
 
 /* Reading and writing at a place moves the position there. */
-void file_store(const fixture *f, uint64_t offset, const void *bytes, size_t length)
+bool descriptor_store(int fd, uint64_t offset, const void *bytes, size_t length)
 {
-    uint64_t position = descriptor_tell(f->fd);
+    uint64_t position = descriptor_tell(fd);
     OVERLAPPED place = place_of(offset);
     DWORD done = 0;
+    BOOL stored = WriteFile((HANDLE)_get_osfhandle(fd), bytes, (DWORD)length, &done, &place);
 
-    require(WriteFile(handle_of(f), bytes, (DWORD)length, &done, &place), "WriteFile");
-    assert_u64(done, length);
-    descriptor_seek(f->fd, position);
+    descriptor_seek(fd, position);
+    return stored && done == length;
+}
+
+void file_store(const fixture *f, uint64_t offset, const void *bytes, size_t length)
+{
+    require(descriptor_store(f->fd, offset, bytes, length), "WriteFile");
 }
 
 size_t file_load(void *bytes, const fixture *f, uint64_t offset, size_t length)
@@ -514,4 +524,9 @@ void thread_join(test_thread *t)
 {
     require(WaitForSingleObject((HANDLE)t->handle, INFINITE) == WAIT_OBJECT_0, "waiting");
     require(CloseHandle((HANDLE)t->handle), "CloseHandle");
+}
+
+void thread_yield(void)
+{
+    (void)SwitchToThread();
 }

@@ -35,6 +35,8 @@ static void values_never_change(void **state)
     assert_int_equal(MAPIO_E_UNSUPPORTED, -14);
     assert_int_equal(MAPIO_E_FAULT, -15);
     assert_int_equal(MAPIO_E_INTERRUPTED, -16);
+    assert_int_equal(MAPIO_E_NO_TAG, -17);
+    assert_int_equal(MAPIO_E_TAG_TAKEN, -18);
 }
 
 /* A status has the name of its enumerator and the message of the table, without a full stop. */

@@ -1,16 +1,6 @@
 #include "fault_support.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 unsigned long setting(const char *name, unsigned long fallback)
 {
@@ -83,7 +73,7 @@ bool solid_write(int fd, uint64_t from, uint64_t to)
         size_t length = (size_t)((end < to ? end : to) - from);
 
         solid_fill(piece, from, length);
-        all = pwrite(fd, piece, length, (off_t)from) == (ssize_t)length;
+        all = descriptor_store(fd, from, piece, length);
         from += length;
     }
     return all;
@@ -95,7 +85,7 @@ void file_solid(fixture *f, size_t length)
         file_bytes(f, "", 0);
     }
     if (!solid_write(f->fd, 0, length)) {
-        fail_msg("%s: %s", f->path, strerror(errno));
+        fail_msg("%s cannot be written", f->path);
     }
     file_truncate(f, length);
 }
@@ -126,14 +116,27 @@ void check_fault(int result, const mapio_error *error, uint64_t offset, int code
     }
 }
 
+uint64_t first_damaged(uint64_t offset)
+{
+    return traits.loses_whole_views ? 0 : offset;
+}
+
+void skip_where_whole_views_are_lost(void)
+{
+    if (traits.loses_whole_views) {
+        skip_because("this system loses all pages of a view at once");
+    }
+}
+
 void assert_damage(const mapio_map *map, uint64_t offset, size_t length)
 {
+    bool whole = traits.loses_whole_views && length > 0;
     uint64_t found = 0;
     size_t run = 0;
 
     assert_ok(mapio_damage(&found, &run, map, 0, &failure));
-    assert_u64(found, length == 0 ? MAPIO_NOT_FOUND : offset);
-    assert_u64(run, length);
+    assert_u64(found, length == 0 ? MAPIO_NOT_FOUND : first_damaged(offset));
+    assert_u64(run, whole ? mapio_length(map) : length);
 }
 
 uint8_t peek(const mapio_map *map, size_t offset)
@@ -151,111 +154,8 @@ void skip_without_pages_behind_a_file(void)
     skip_on_acted_pages("maps zeros, and no pages, behind the end of a file");
 }
 
-/* ---- another process that cuts ----------------------------------------------------------------
- */
-
-struct cutter_desk {
-    atomic_uint asked;
-    atomic_uint done;
-    atomic_bool over;
-    uint64_t length; /* of the request that was asked last */
-    unsigned delay;
-};
-
 void linger(unsigned turns)
 {
     for (volatile unsigned i = 0; i < turns; i++) {
     }
-}
-
-static void cut_what_is_asked(struct cutter_desk *desk, int fd)
-{
-    pid_t parent = getppid();
-
-    while (!atomic_load(&desk->over) && getppid() == parent) {
-        unsigned asked = atomic_load(&desk->asked);
-
-        if (asked != atomic_load(&desk->done)) {
-            linger(desk->delay);
-            if (ftruncate(fd, (off_t)desk->length) != 0) {
-                _exit(1);
-            }
-            atomic_store(&desk->done, asked);
-        }
-        (void)sched_yield();
-    }
-    _exit(0);
-}
-
-void cutter_start(cutter *c, int fd)
-{
-    c->desk =
-        mmap(NULL, sizeof(*c->desk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_true(c->desk != MAP_FAILED);
-    c->process = fork();
-    assert_true(c->process >= 0);
-    if (c->process == 0) {
-        cut_what_is_asked(c->desk, fd);
-    }
-}
-
-void cutter_stop(cutter *c)
-{
-    int status = 0;
-
-    atomic_store(&c->desk->over, true);
-    assert_int_equal(waitpid(c->process, &status, 0), c->process);
-    assert_int_equal(status, 0);
-    assert_int_equal(munmap(c->desk, sizeof(*c->desk)), 0);
-}
-
-void cutter_ask(cutter *c, uint64_t length, unsigned delay)
-{
-    c->desk->length = length;
-    c->desk->delay = delay;
-    atomic_fetch_add(&c->desk->asked, 1);
-}
-
-bool cutter_done(const cutter *c)
-{
-    return atomic_load(&c->desk->done) == atomic_load(&c->desk->asked);
-}
-
-void cutter_wait(const cutter *c)
-{
-    while (!cutter_done(c)) {
-        assert_int_equal(waitpid(c->process, NULL, WNOHANG), 0);
-        (void)sched_yield();
-    }
-}
-
-/* ---- children -------------------------------------------------------------------------------- */
-
-/* cmocka catches what a program dies of. */
-static void forget_handlers(void)
-{
-    (void)signal(SIGBUS, SIG_DFL);
-    (void)signal(SIGSEGV, SIG_DFL);
-}
-
-void end_if_hanging(unsigned seconds)
-{
-    (void)alarm(inside_qemu() ? 20 * seconds : seconds);
-}
-
-int fate_of(int (*work)(void *), void *argument)
-{
-    const struct rlimit no_core = {0, 0};
-    int status = 0;
-    pid_t child = fork();
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        (void)setrlimit(RLIMIT_CORE, &no_core);
-        end_if_hanging(30 + (unsigned)setting("MAPIO_FAULT_ROUNDS", 0) / 10);
-        forget_handlers();
-        _exit(work(argument));
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }

@@ -1,11 +1,9 @@
 /* What the fault tests share: content in which a zero is never data, another process that cuts
- * files, children that are expected to die, and settings from the environment. */
+ * files, and settings from the environment. */
 #ifndef MAPIO_TESTS_FAULT_SUPPORT_H
 #define MAPIO_TESTS_FAULT_SUPPORT_H
 
 #include "support.h"
-
-#include <sys/types.h>
 
 /* The number in the environment variable `name`, else `fallback`. */
 unsigned long setting(const char *name, unsigned long fallback);
@@ -51,7 +49,14 @@ void assert_map_solid(const mapio_map *map);
 void check_fault(int result, const mapio_error *error, uint64_t offset, int code, const char *call,
                  const char *file, int line);
 
-/* The first damaged run of the map is [offset, offset + length); none with length 0. */
+/* The first damaged byte of a map that lost the page of `offset` and no page before it. */
+uint64_t first_damaged(uint64_t offset);
+
+/* Leaves the test where a lost page takes the other pages of its map with it. */
+void skip_where_whole_views_are_lost(void);
+
+/* The first damaged run of the map is [offset, offset + length), or all of the map where whole
+ * views are lost; none with length 0. */
 void assert_damage(const mapio_map *map, uint64_t offset, size_t length);
 
 /* Reads through a pointer from mapio_data, byte by byte, under nobody's guard. */
@@ -66,12 +71,13 @@ void skip_without_pages_behind_a_file(void);
  */
 
 typedef struct cutter {
-    pid_t process;
-    struct cutter_desk *desk; /* shared with it */
+    intptr_t process;  /* the system's */
+    struct desk *desk; /* shared with it */
+    const fixture *f;
 } cutter;
 
-/* Starts a process that cuts the file that `fd` is open for, and ends it. */
-void cutter_start(cutter *c, int fd);
+/* Starts a process that cuts the file of the fixture, and ends it. */
+void cutter_start(cutter *c, const fixture *f);
 void cutter_stop(cutter *c);
 
 /* Has the file cut to `length`, `delay` turns of an empty loop from now, and returns at once. */
@@ -83,16 +89,5 @@ void cutter_wait(const cutter *c);
 
 /* Some turns of an empty loop. */
 void linger(unsigned turns);
-
-/* ---- children -------------------------------------------------------------------------------- */
-
-/* Has the system end this process if it still runs after `seconds`, or long after under qemu-user:
- * far more than it takes, so that nothing waits for what hangs. */
-void end_if_hanging(unsigned seconds);
-
-/* Runs `work` in a child process in which nobody handles SIGBUS, and which ends with what it
- * returns. The result is that, or minus the number of the signal that ended the child; it leaves
- * no core. Where the parent has made maps, the library knows of the handlers there. */
-int fate_of(int (*work)(void *), void *argument);
 
 #endif /* MAPIO_TESTS_FAULT_SUPPORT_H */

@@ -1,5 +1,7 @@
 #include "signal_support.h"
 
+#include "fault_support_posix.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>

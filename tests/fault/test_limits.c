@@ -1,6 +1,6 @@
 /* Lost pages where the process has come to a limit of its own: no memory, no address space, no more
  * mappings. A page that is lost then is still no death. Each case is a child process. */
-#include "fault_support.h"
+#include "fault_support_posix.h"
 
 #include <errno.h>
 #include <stdio.h>

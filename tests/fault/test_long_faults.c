@@ -2,7 +2,6 @@
  * about what lies ahead of them, lost or not. */
 #include "fault_support.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define MIB ((size_t)1 << 20)
@@ -48,7 +47,7 @@ static void check_rest(const world *w, size_t length)
 static void check_downward(const world *w, int status, const mapio_error *error)
 {
     assert_int_equal(status, MAPIO_E_FAULT);
-    assert_int_equal(error->system_code, EIO);
+    assert_int_equal(error->system_code, codes.lost_page);
     assert_in_range(error->offset, w->lost, mapio_length(w->f->map) - 1);
 }
 
@@ -59,9 +58,11 @@ static void check_reads(const world *w)
     uint64_t index = 0;
     mapio_error error;
 
-    assert_fault(mapio_get(w->bytes, map, 0, all, &error), &error, w->lost, EIO);
-    assert_fault(mapio_get_strided(w->bytes, map, 0, 1, all, &error), &error, w->lost, EIO);
-    assert_fault(mapio_find(&index, map, "\x80", 1, 0, MAPIO_TO_END, &error), &error, w->lost, EIO);
+    assert_fault(mapio_get(w->bytes, map, 0, all, &error), &error, w->lost, codes.lost_page);
+    assert_fault(mapio_get_strided(w->bytes, map, 0, 1, all, &error), &error, w->lost,
+                 codes.lost_page);
+    assert_fault(mapio_find(&index, map, "\x80", 1, 0, MAPIO_TO_END, &error), &error, w->lost,
+                 codes.lost_page);
     check_downward(w, mapio_get_strided(w->bytes, map, all - 1, -1, all, &error), &error);
     check_downward(w, mapio_rfind(&index, map, "\x80", 1, 0, MAPIO_TO_END, &error), &error);
 }
@@ -73,8 +74,9 @@ static void check_stores(const world *w)
     mapio_error error;
 
     solid_fill(w->bytes, w->begin, all);
-    assert_fault(mapio_put(map, 0, w->bytes, all, &error), &error, w->lost, EIO);
-    assert_fault(mapio_put_strided(map, 0, 1, w->bytes, all, &error), &error, w->lost, EIO);
+    assert_fault(mapio_put(map, 0, w->bytes, all, &error), &error, w->lost, codes.lost_page);
+    assert_fault(mapio_put_strided(map, 0, 1, w->bytes, all, &error), &error, w->lost,
+                 codes.lost_page);
 }
 
 static void check_round(world *w, mapio_access access, size_t begin, size_t length)
@@ -117,7 +119,7 @@ static void strides_fail_where_they_touch(void **state)
         assert_int_equal(w.bytes[i], solid_byte(i * step));
     }
     assert_fault(mapio_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 5, &error), &error,
-                 4 * step, EIO);
+                 4 * step, codes.lost_page);
     free(w.bytes);
 }
 

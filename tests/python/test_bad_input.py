@@ -173,7 +173,7 @@ def test_keyword_with_wrong_types(name: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"tagname": "a"}, {"no_such": 1}, {"access": 9}, {"access": -1}, {"flags": 0}, {"flags": 3}],
+    [{"tagname": 1}, {"no_such": 1}, {"access": 9}, {"access": -1}, {"flags": 0}, {"flags": 3}],
     ids=str,
 )
 def test_keyword_that_is_not_or_cannot_be(options: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 import tracemalloc
 from pathlib import Path
@@ -191,6 +192,9 @@ MAKING: dict[str, Callable[[], object]] = {
     "a new size of one without": lambda: make(trackfd=False).resize(5),
     "anonymous": lambda: mapio.mmap(-1, PAGE),
     "more anonymous memory": lambda: mapio.mmap(-1, PAGE).resize(2 * PAGE),
+    "a tag": lambda: mapio.mmap(-1, PAGE, tagname=f"leaks-{os.getpid()}").close(),
+    "a tag that nobody has": lambda: mapio.mmap(-1, 0, tagname=f"leaks-{os.getpid()}"),
+    "a tag with a bad name": lambda: mapio.mmap(-1, 1, tagname="/"),
     "a name that is too long": lambda: mapio.mmap(-1, PAGE).set_name("x" * 100),
     "what cannot be read": lambda: mapio.mmap(-1, PAGE, prot=0)[0:5],
     "what cannot be exported": lambda: memoryview(mapio.mmap(-1, PAGE, prot=0)),

@@ -58,6 +58,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "write": lambda made: made.write(b"ab"),
     "write_byte": lambda made: made.write_byte(1),
     "damaged": lambda made: made.damaged,
+    "tagname": lambda made: made.tagname,
     "clear_damage": lambda made: made.clear_damage(),
     "guarded": lambda made: made.guarded(),
 }

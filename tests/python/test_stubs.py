@@ -141,6 +141,7 @@ def test_constructor_has_the_parameters_of_the_stub() -> None:
     assert signature_of(node)[6:] == [
         ("trackfd", "KEYWORD_ONLY", True),
         ("preallocate", "KEYWORD_ONLY", True),
+        ("tagname", "KEYWORD_ONLY", True),
     ]
 
 

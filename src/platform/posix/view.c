@@ -61,7 +61,7 @@ static const int fixed_flags = MAP_FIXED
 int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool anonymous,
                         mapio_error *error)
 {
-    *mode = (mapio__mode){.anonymous = anonymous};
+    *mode = (mapio__mode){.anonymous = anonymous && options->tag == NULL};
     if (!access_resolve(mode, options) || (mode->flags & fixed_flags) != 0 ||
         (!anonymous && (mode->flags & MAP_ANONYMOUS) != 0)) {
         return mapio__fail(error, MAPIO_E_INVALID);
@@ -69,8 +69,10 @@ int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool an
     prot_resolve(mode);
     /* MAP_SHARED_VALIDATE of Linux has both bits. */
     mode->shared = (mode->flags & (MAP_SHARED | MAP_PRIVATE)) != MAP_PRIVATE;
-    if (anonymous) {
+    if (mode->anonymous) {
         mode->flags |= MAP_ANONYMOUS;
+    } else {
+        mode->flags &= ~MAP_ANONYMOUS;
     }
     return MAPIO_OK;
 }

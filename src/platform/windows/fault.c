@@ -13,11 +13,13 @@
  *   lock; that there was a gap since the thread last looked (`gaps`, and the thread's own `seen`)
  *   tells it that its failure may have been this one, and it tries once more before the failure
  *   counts as a lost page. A failure without a gap never does: it is one at once.
- * - Another thread that allocates memory then may be given the addresses. Nothing can be saved in
- *   this case: pointers into the map would show somebody else's memory. The process ends, by
- *   RaiseFailFastException, which no handler sees and nothing catches: it would have ended of the
- *   lost page as well. Placeholders (VirtualAlloc2, Windows 10 1803) would leave no gap; Wine 8
- *   does not have them, and what cannot be tested is not here.
+ * - Another thread that allocates memory then is given other addresses: views of files stand at the
+ *   top of the address space (map_high in view.c), and Windows gives out the lowest that are free
+ *   to all who do not ask for others. Should somebody get them all the same, nothing can be saved:
+ *   pointers into the map would show his memory. The process ends, by RaiseFailFastException, which
+ *   nothing catches: it would have ended of the lost page as well. Placeholders (VirtualAlloc2,
+ *   Windows 10 1803) would leave no gap; Wine 8 does not have them, and what cannot be tested is
+ *   not here.
  *
  * NOT OURS are failures outside the views, and accesses that the memory does not permit, such as a
  * store into a read-only view. They go on to the next handler, as if there were none here.

@@ -91,6 +91,13 @@ void mapio__system_message(char *buffer, size_t capacity, int32_t code)
     }
 }
 
+/* The bits of AVX-512: masks, upper halves, upper registers ("Working with XState Context"). */
+bool mapio__keeps_wide_registers(void)
+{
+    const DWORD64 wide = 0xe0;
+    return (GetEnabledXStateFeatures() & wide) == wide;
+}
+
 void mapio__yield(void)
 {
     (void)SwitchToThread();

@@ -93,7 +93,7 @@ int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool an
                           .readable = true,
                           .writable = options->access != MAPIO_ACCESS_READ,
                           .shared = options->access != MAPIO_ACCESS_COPY,
-                          .anonymous = anonymous,
+                          .anonymous = anonymous && options->tag == NULL,
                           .prot = PAGE_READWRITE,
                           .flags = FILE_MAP_WRITE};
     switch (options->access) {
@@ -117,12 +117,11 @@ int mapio__mode_resolve(mapio__mode *mode, const mapio_options *options, bool an
 
 /* ---- mapping ---- */
 
-/* A section of the file as long as it is, or of the page file, of `length` bytes. */
-static int section_make(HANDLE *section, mapio__file file, DWORD protection, uint64_t length,
-                        mapio_error *error)
+int mapio__section_make(HANDLE *section, mapio__file file, DWORD protection, uint64_t length,
+                        const wchar_t *name, mapio_error *error)
 {
     *section = CreateFileMappingW(mapio__handle(file), NULL, protection, mapio__high(length),
-                                  mapio__low(length), NULL);
+                                  mapio__low(length), name);
     return *section != NULL ? MAPIO_OK
                             : mapio__fail_win32(error, GetLastError(), "CreateFileMappingW");
 }
@@ -133,62 +132,102 @@ void *mapio__record_map(const mapio__record *record, void *base)
                            mapio__low(record->offset), record->length, base);
 }
 
+/* Maps the view of a file at the top of the address space, where Windows puts nothing that does not
+ * ask for it, and so nobody else's memory in a gap (see fault.c); or where there is room. */
+static void *map_high(const mapio__record *record)
+{
+    void *high = VirtualAlloc(NULL, record->length, MEM_RESERVE | MEM_TOP_DOWN, PAGE_NOACCESS);
+    void *base = NULL;
+    if (high != NULL) {
+        (void)VirtualFree(high, 0, MEM_RELEASE);
+        base = mapio__record_map(record, high);
+    }
+    return base != NULL ? base : mapio__record_map(record, NULL);
+}
+
+static void *get_memory(const mapio__record *record)
+{
+    if (record->access == 0) {
+        return VirtualAlloc(NULL, record->length, MEM_RESERVE | MEM_COMMIT, record->protection);
+    }
+    return record->anonymous ? mapio__record_map(record, NULL) : map_high(record);
+}
+
 /* The memory of a new record comes to its addresses. The lock keeps it off those that a view has
  * just left and is about to come back to. */
 static int record_place(mapio__record *record, mapio_error *error)
 {
-    const char *call = record->access == 0 ? "VirtualAlloc" : "MapViewOfFileEx";
     AcquireSRWLockExclusive(&mapio__views);
-    void *base = record->access == 0 ? VirtualAlloc(NULL, record->length, MEM_RESERVE | MEM_COMMIT,
-                                                    record->protection)
-                                     : mapio__record_map(record, NULL);
+    void *base = get_memory(record);
     DWORD code = GetLastError();
     if (base != NULL) {
         record_add(record, base);
     }
     ReleaseSRWLockExclusive(&mapio__views);
+    const char *call = record->access == 0 ? "VirtualAlloc" : "MapViewOfFileEx";
     return base != NULL ? MAPIO_OK : mapio__fail_win32(error, code, call);
 }
 
-/* A section of the page file lives as long as its view; that of a file is kept. */
-static int record_fill(mapio__record *record, const mapio__mode *mode, mapio__file file,
-                       mapio_error *error)
-{
-    int status = MAPIO_OK;
-    if (record->access != 0) {
-        DWORD protection = record->anonymous ? PAGE_READWRITE : (DWORD)mode->prot;
-        status = section_make(&record->section, record->anonymous ? MAPIO__NO_FILE : file,
-                              protection, record->anonymous ? record->length : 0, error);
-    }
-    if (status == MAPIO_OK) {
-        status = record_place(record, error);
-    }
-    if (status == MAPIO_OK && record->anonymous && record->section != NULL) {
-        (void)CloseHandle(record->section);
-        record->section = NULL;
-    }
-    return status;
-}
-
-int mapio__view_map(mapio__view *view, const mapio__mode *mode, mapio__file file, uint64_t offset,
-                    size_t length, mapio_error *error)
+int mapio__section_view(mapio__view *view, const mapio__mode *mode, HANDLE section, uint64_t offset,
+                        size_t length, mapio_error *error)
 {
     mapio__record *record = calloc(1, sizeof(*record));
     if (record == NULL) {
+        (void)(section == NULL || CloseHandle(section));
         return mapio__fail(error, MAPIO_E_NOMEM);
     }
-    record->length = length;
-    record->offset = mode->anonymous ? 0 : offset;
-    record->anonymous = mode->anonymous;
-    record->access = mode->anonymous && !mode->shared ? 0 : (DWORD)mode->flags;
-    record->protection = mode->writable ? PAGE_READWRITE : PAGE_READONLY;
-    int status = record_fill(record, mode, file, error);
+    *record = (mapio__record){.length = length,
+                              .section = section,
+                              .offset = offset,
+                              .access = section == NULL ? 0 : (DWORD)mode->flags,
+                              .protection = mode->writable ? PAGE_READWRITE : PAGE_READONLY,
+                              .anonymous = mode->anonymous};
+    int status = record_place(record, error);
     if (status != MAPIO_OK) {
         record_free(record);
         return status;
     }
     *view = (mapio__view){.base = record->base, .length = length};
     return MAPIO_OK;
+}
+
+/* What a record is, without the lock: its own thread alone changes that. */
+static mapio__record *record_of(const mapio__view *view)
+{
+    AcquireSRWLockShared(&mapio__views);
+    mapio__record *record = *record_link(view->base);
+    ReleaseSRWLockShared(&mapio__views);
+    return record;
+}
+
+/* A section without a name lives as long as its view. */
+static void section_forget(const mapio__view *view)
+{
+    mapio__record *record = record_of(view);
+    if (record->section != NULL) {
+        (void)CloseHandle(record->section);
+        record->section = NULL;
+    }
+}
+
+int mapio__view_map(mapio__view *view, const mapio__mode *mode, mapio__file file, uint64_t offset,
+                    size_t length, mapio_error *error)
+{
+    HANDLE section = NULL;
+    int status = MAPIO_OK;
+    if (!mode->anonymous) {
+        status = mapio__section_make(&section, file, (DWORD)mode->prot, 0, NULL, error);
+    } else if (mode->shared) {
+        status = mapio__section_make(&section, MAPIO__NO_FILE, PAGE_READWRITE, length, NULL, error);
+    }
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = mapio__section_view(view, mode, section, mode->anonymous ? 0 : offset, length, error);
+    if (status == MAPIO_OK && mode->anonymous) {
+        section_forget(view);
+    }
+    return status;
 }
 
 /* Gives the addresses of a record back, whatever is there. */
@@ -231,15 +270,6 @@ bool mapio__view_can_grow(const mapio__mode *mode)
     return true;
 }
 
-/* What a record is, without the lock: its own thread alone changes that. */
-static mapio__record *record_of(const mapio__view *view)
-{
-    AcquireSRWLockShared(&mapio__views);
-    mapio__record *record = *record_link(view->base);
-    ReleaseSRWLockShared(&mapio__views);
-    return record;
-}
-
 /* New memory for an anonymous view, with its content. */
 static int move(mapio__view *view, size_t length, mapio_error *error)
 {
@@ -255,6 +285,7 @@ static int move(mapio__view *view, size_t length, mapio_error *error)
     if (status != MAPIO_OK) {
         return status;
     }
+    // NOLINTNEXTLINE(clang-analyzer-unix.cstring.NullArg): what is mapped has a base
     memcpy(next.base, view->base, (size_t)mapio__min(length, view->length));
     (void)mapio__view_unmap(view, NULL);
     *view = next;
@@ -307,7 +338,7 @@ static int record_remap(mapio__record *record, mapio__file file, mapio_error *er
 {
     uint8_t *base = record->base;
     /* A view that stores for all to see: the section has the protection of its pages. */
-    int status = section_make(&record->section, file, record->protection, 0, error);
+    int status = mapio__section_make(&record->section, file, record->protection, 0, NULL, error);
     (void)record_remove(base);
     (void)VirtualFree(base, 0, MEM_RELEASE);
     record->base = NULL;

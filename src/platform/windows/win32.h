@@ -49,14 +49,24 @@ typedef struct mapio__record {
     struct mapio__record *next;
     uint8_t *base;
     size_t length;    /* of the view, in bytes */
-    HANDLE section;   /* of a view of a file; NULL: none is needed any more */
+    HANDLE section;   /* NULL: none is needed any more */
     uint64_t offset;  /* in the section */
     DWORD access;     /* FILE_MAP_* of the view; 0: memory of VirtualAlloc */
     DWORD protection; /* PAGE_* of memory that takes the view's place */
-    bool anonymous;
-    bool replaced;  /* lost: memory is reserved in its place, and committed as it is touched */
-    uint8_t *saved; /* replaced: the private pages of a copy-on-write view; NULL: none */
+    bool anonymous;   /* there is no file behind it */
+    bool replaced;    /* lost: memory is reserved in its place, and committed as it is touched */
+    uint8_t *saved;   /* replaced: the private pages of a copy-on-write view; NULL: none */
 } mapio__record;
+
+/* Makes a section of `length` bytes, 0 for as many as the file has; of the page file with
+ * MAPIO__NO_FILE. The `name` of a section that is there gives that one as it is; NULL: no name. */
+int mapio__section_make(HANDLE *section, mapio__file file, DWORD protection, uint64_t length,
+                        const wchar_t *name, mapio_error *error);
+
+/* Maps a view of the section, which is the view's to close from here on, in case of failure too.
+ * Without a section it is private memory. */
+int mapio__section_view(mapio__view *view, const mapio__mode *mode, HANDLE section, uint64_t offset,
+                        size_t length, mapio_error *error);
 
 /* Held for writing while a view comes to its addresses or leaves them, and to change a record; for
  * reading to look at one. Never held while mapped memory is touched. */

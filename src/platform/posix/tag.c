@@ -1,0 +1,360 @@
+/* Tags on Unix: a file for each, with a lock of every user on it.
+ *
+ * THE FILE begins with a header, which says how long the tag is and which file's it is. The memory
+ * comes after it, at the next page. A tag of a file is the header alone.
+ *
+ * LOCKS are those of flock(2): they belong to the open file description, end with it, however its
+ * process ends, and are the same on Linux, macOS and the BSDs. Nobody ever waits for one.
+ * - A user has the file locked shared, from before it maps until after it has unmapped.
+ * - Locked exclusively, a file has no users: it is made, or made anew, or removed.
+ * - The folder is locked exclusively by whoever is finding out whether a file has users, so that
+ *   one process at a time does.
+ *
+ * TO OPEN (open_once), with the folder locked:
+ *   1. Open the file, which is made if need be.
+ *   2. Lock it shared. That fails only while someone has it exclusively: begin anew.
+ *   3. Lock it exclusively. If that succeeds there is no user: what the file has is of none or of
+ *      the dead, and is not looked at.
+ *   4. Otherwise there is one; flock(2) of Linux has taken the shared lock away meanwhile, that of
+ *      the BSDs has not: lock it shared again. If that fails, begin anew.
+ *   5. If the path is another file's, or nobody's, by now: begin anew.
+ * Whoever has the file shared is a user now. Whoever has it exclusively makes the tag, after the
+ * folder is unlocked: cuts the file to nothing, gives it its length and blocks, writes the header
+ * last, locks it shared, and looks once more whether the path is still the file's. Who begins anew
+ * or fails closes the file before the folder is unlocked.
+ *
+ * TO CLOSE (mapio__tag_leave): unlock; lock exclusively; if that succeeds and the path is the
+ * file's, remove it. To unlock first is what flock(2) of Linux does by itself: of two who close at
+ * once, each is without a lock before it asks for the exclusive one, so that the second to ask, at
+ * the latest, or else the first, gets it.
+ *
+ * WHY NO BYTES OF THE DEAD PASS FOR LIVE. A file is taken as it is only in step 4, where another
+ * had a lock on it after step 2 and at step 3. Not an exclusive one, which could not have been had
+ * beside ours. So a shared one: of a user, as all others who lock shared do so with the folder
+ * locked, which is ours, or (the maker, at its end) have become users by it. This user lived at
+ * step 3; should it be dead at step 4, it was killed while this one opened. It does not help to
+ * look only whether an exclusive lock can be had, without step 2: a process that is removing the
+ * file of the dead has one, and may be killed before it has removed it.
+ *
+ * WHAT IF ONE IS KILLED, AT ANY POINT.
+ * - With the folder locked: the lock ends. A file that is empty or locked by nobody is left.
+ * - While making the file: the header, if it is there, is of no interest; the lock ends, nobody
+ *   has one, and the next one makes the file anew from nothing.
+ * - As a user: if others are left they go on. If not, the file is locked by nobody.
+ * - While closing, before the removal: the file is locked by nobody. After it: nothing is left.
+ * Files that are locked by nobody are made anew by who opens that tag, and removed (the sweep) by
+ * whoever makes another one.
+ *
+ * WHO MAY MEET WHOM.
+ * - Two who open: one at a time has the folder. The second finds the file locked exclusively while
+ *   the first makes it (step 2), or a user.
+ * - One who opens and the last who closes. If the file is locked exclusively by the latter, step 2
+ * or 4 fails, or the file was removed, which step 5 sees. If it is locked by the former, the latter
+ *   does not get its lock and leaves the file alone, which by then is the other's.
+ * - The sweep and one who has just made a file and not locked it yet: it may be removed under it;
+ *   step 2 fails meanwhile, step 5 sees it after.
+ * - The change from exclusive to shared at the end of making is one step on Linux, and elsewhere
+ * may be two. Who comes between them makes the file anew, or removes it. The shared lock is then
+ *   refused, or the path is not the file's, or the header is not whole: begin anew. Or it is that
+ * of the other, whose memory nobody has used before this one had come: that is what is mapped.
+ * - Fork: tag_users.c.
+ *
+ * A process that is stopped (SIGSTOP) with the folder or the file locked exclusively, a matter of
+ * microseconds but for the blocks of much memory, keeps others waiting in mapio_open_*; never in
+ * mapio_close.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tag_users.h"
+
+#include "../../range.h"
+#include "../../status.h"
+
+/* Written in the maker's byte order: that of another would be no magic. */
+typedef struct header {
+    char magic[8];
+    uint32_t order;
+    uint32_t unused; /* the padding of most processors, the same on all */
+    uint64_t start;  /* of the memory; 0: a tag of a file */
+    uint64_t length; /* of the tag */
+    uint64_t device; /* the file that the tag is of */
+    uint64_t inode;
+} header;
+
+static const char magic[8] = "mapio 1";
+static const uint32_t order = 0x01020304;
+
+/* What is asked of a tag. */
+typedef struct tag_wish {
+    mapio__file file; /* MAPIO__NO_FILE: memory */
+    uint64_t length;  /* 0: only one that is there */
+    header header;    /* as it is if this one makes it */
+} tag_wish;
+
+/* As MAPIO__AGAIN, for a header that is not whole. */
+enum { NOT_WHOLE = MAPIO__AGAIN + 1 };
+
+/* ---- the header ---- */
+
+/* What the header of a tag says that this request makes. */
+static int header_of(header *made, mapio__file file, uint64_t length, mapio_error *error)
+{
+    *made = (header){.order = order, .length = length};
+    memcpy(made->magic, magic, sizeof(magic));
+    if (file == MAPIO__NO_FILE) {
+        made->start = mapio__align_up(sizeof(header), mapio__granularity());
+        return length <= MAPIO__FILE_MAX - made->start ? MAPIO_OK
+                                                       : mapio__fail(error, MAPIO_E_OVERFLOW);
+    }
+    struct stat status;
+    if (fstat((int)file, &status) == -1) {
+        return mapio__fail_system(error, errno, "fstat");
+    }
+    made->device = (uint64_t)status.st_dev;
+    made->inode = (uint64_t)status.st_ino;
+    return MAPIO_OK;
+}
+
+static bool is_whole(const header *found)
+{
+    return memcmp(found->magic, magic, sizeof(magic)) == 0 && found->order == order &&
+           found->start <= MAPIO__FILE_MAX && found->length <= MAPIO__FILE_MAX - found->start;
+}
+
+static bool is_of_same_file(const header *found, const header *wanted)
+{
+    return (found->start == 0) == (wanted->start == 0) && found->device == wanted->device &&
+           found->inode == wanted->inode;
+}
+
+static int header_write(int fd, const header *made, mapio_error *error)
+{
+    ssize_t count = pwrite(fd, made, sizeof(*made), 0);
+    if (count != (ssize_t)sizeof(*made)) {
+        return mapio__fail_system(error, count == -1 ? errno : EIO, "pwrite");
+    }
+    return MAPIO_OK;
+}
+
+/* ---- making ---- */
+
+/* Without blocks, full memory is a lost page later: where the file system reserves none, that is
+ * all there is to be had. */
+static int reserve(int fd, uint64_t length, mapio_error *error)
+{
+    int status = mapio__file_reserve(fd, 0, length, error);
+    return status == MAPIO_E_UNSUPPORTED ? MAPIO_OK : status;
+}
+
+static int fill(int fd, const header *made, mapio_error *error)
+{
+    uint64_t end = made->start == 0 ? sizeof(*made) : made->start + made->length;
+    int status = mapio__file_set_length(fd, 0, error);
+    if (status == MAPIO_OK) {
+        status = mapio__file_set_length(fd, end, error);
+    }
+    if (status == MAPIO_OK) {
+        status = reserve(fd, end, error);
+    }
+    return status == MAPIO_OK ? header_write(fd, made, error) : status;
+}
+
+/* Makes the tag in a file that is locked exclusively, and locks it shared. */
+static int make(const mapio__tag_user *user, int folder, const tag_wish *wish, mapio_error *error)
+{
+    int fd = (int)user->tag.hold;
+    mapio__tag_folder_sweep(folder);
+    int status =
+        wish->length == 0 ? mapio__fail(error, MAPIO_E_NO_TAG) : fill(fd, &wish->header, error);
+    if (status != MAPIO_OK) {
+        mapio__tag_file_remove_unused(folder, user->place.file, fd);
+        return status;
+    }
+    status = mapio__tag_lock(fd, LOCK_SH, error);
+    if (status == MAPIO_OK && !mapio__tag_file_is(folder, user->place.file, fd)) {
+        status = MAPIO__AGAIN;
+    }
+    return status;
+}
+
+/* ---- opening ---- */
+
+/* Steps 2 to 5. */
+static int find_users(bool *used, const mapio__tag_user *user, int folder, mapio_error *error)
+{
+    int fd = (int)user->tag.hold;
+    int status = mapio__tag_lock(fd, LOCK_SH, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = mapio__tag_lock(fd, LOCK_EX, error);
+    *used = status == MAPIO__AGAIN;
+    if (*used) {
+        status = mapio__tag_lock(fd, LOCK_SH, error);
+    }
+    if (status == MAPIO_OK && !mapio__tag_file_is(folder, user->place.file, fd)) {
+        status = MAPIO__AGAIN;
+    }
+    return status;
+}
+
+/* Reads what the tag is; it is in use, by us at least. */
+static int read_tag(mapio__tag_user *user, const tag_wish *wish, mapio_error *error)
+{
+    header found = {0};
+    int status = mapio__file_read(&found, user->tag.hold, 0, sizeof(found), error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    if (!is_whole(&found)) {
+        return NOT_WHOLE;
+    }
+    if (!is_of_same_file(&found, &wish->header)) {
+        return mapio__fail(error, MAPIO_E_TAG_TAKEN);
+    }
+    user->tag.length = found.length;
+    user->tag.start = found.start;
+    user->tag.memory = found.start == 0 ? MAPIO__NO_FILE : user->tag.hold;
+    return MAPIO_OK;
+}
+
+/* With the file open. */
+static int use_file(mapio__tag_user *user, int folder, const tag_wish *wish, mapio_error *error)
+{
+    bool used = false;
+    int status = find_users(&used, user, folder, error);
+    if (status == MAPIO_OK && !used) {
+        (void)flock(folder, LOCK_UN);
+        status = make(user, folder, wish, error);
+    }
+    return status == MAPIO_OK ? read_tag(user, wish, error) : status;
+}
+
+/* With the folder open. */
+static int use_folder(mapio__tag_user *user, int folder, const tag_wish *wish, mapio_error *error)
+{
+    int fd = -1;
+    int status = mapio__tag_lock(folder, LOCK_EX, error);
+    if (status == MAPIO_OK) {
+        status = mapio__tag_file_open(&fd, folder, user->place.file, wish->length != 0, error);
+    }
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    user->tag.hold = fd;
+    status = use_file(user, folder, wish, error);
+    if (status != MAPIO_OK) {
+        (void)close(fd);
+    }
+    return status;
+}
+
+/* Tries once: a status, MAPIO__AGAIN or NOT_WHOLE. */
+static int open_once(mapio__tag_user *user, const tag_wish *wish, mapio_error *error)
+{
+    int folder = -1;
+    int status = mapio__tag_folder_open(&folder, &user->place, wish->length != 0, error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = use_folder(user, folder, wish, error);
+    (void)flock(folder, LOCK_UN);
+    (void)close(folder);
+    if (status != MAPIO_OK) {
+        mapio__tag_folder_remove(&user->place);
+    }
+    return status;
+}
+
+/* Others are at it: first lets them run, then sleeps for a millisecond. */
+static void pause_before(unsigned attempt)
+{
+    enum { YIELDS = 20 };
+    const struct timespec millisecond = {.tv_nsec = 1000000};
+    if (attempt < YIELDS) {
+        (void)sched_yield();
+    } else {
+        (void)nanosleep(&millisecond, NULL);
+    }
+}
+
+/* A header that is never whole is that of another version, or none of ours. */
+static int open_at_last(mapio__tag_user *user, const tag_wish *wish, mapio_error *error)
+{
+    enum { PATIENCE = 100 };
+    int status = MAPIO__AGAIN;
+    for (unsigned attempt = 0; status > 0; attempt++) {
+        if (status == NOT_WHOLE && attempt > PATIENCE) {
+            return mapio__fail(error, MAPIO_E_TAG_TAKEN);
+        }
+        if (attempt > 0) {
+            pause_before(attempt);
+        }
+        status = mapio__tag_users_lock(error);
+        if (status != MAPIO_OK) {
+            return status;
+        }
+        status = open_once(user, wish, error);
+        if (status == MAPIO_OK) {
+            mapio__tag_users_add(user);
+        }
+        mapio__tag_users_unlock();
+    }
+    return status;
+}
+
+int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
+                    uint64_t length, mapio_error *error)
+{
+    (void)mode; /* the memory is for both, and a file is mapped as if it had no tag */
+    tag_wish wish = {.file = file, .length = length};
+    mapio__tag_user *user = calloc(1, sizeof(*user));
+    if (user == NULL) {
+        return mapio__fail(error, MAPIO_E_NOMEM);
+    }
+    memcpy(user->tag.name, name, strlen(name) + 1);
+    user->process = getpid();
+    user->spare = -1;
+    int status = header_of(&wish.header, file, length, error);
+    if (status == MAPIO_OK) {
+        status = mapio__tag_place_of(&user->place, name, error);
+    }
+    if (status == MAPIO_OK) {
+        status = open_at_last(user, &wish, error);
+    }
+    if (status != MAPIO_OK) {
+        free(user);
+        return status;
+    }
+    *tag = &user->tag;
+    return MAPIO_OK;
+}
+
+int mapio__tag_map(mapio__view *view, const mapio__mode *mode, const mapio__tag *tag,
+                   mapio__file file, uint64_t offset, size_t length, mapio_error *error)
+{
+    (void)tag;
+    return mapio__view_map(view, mode, file, offset, length, error);
+}
+
+int mapio__tag_close(mapio__tag *tag, mapio_error *error)
+{
+    mapio__tag_user *user = (mapio__tag_user *)(void *)tag;
+    int status = mapio__tag_users_lock(error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    mapio__tag_users_remove(user);
+    mapio__tag_leave(user);
+    status = mapio__file_close(tag->hold, error);
+    mapio__tag_users_unlock();
+    free(user);
+    return status;
+}

@@ -1,0 +1,158 @@
+/* The tags that this process uses, and what becomes of them when it forks and when it ends.
+ *
+ * FORK. A lock of flock(2) belongs to the open file description, which a child shares: if either
+ * let go of it, both would have lost it. So each tag is opened and locked once more before fork;
+ * the parent closes that descriptor afterwards, the child puts it in the place of the one that it
+ * has inherited. Each has a lock of its own then, and there is no moment without one. Where a tag
+ * cannot be opened again (no descriptor left, or somebody has removed its file) both go on with the
+ * one lock and never let go of it by hand: it ends when the last of them has closed its descriptor,
+ * and the file is then one that nobody uses. The same goes for a process that came about without
+ * these handlers, as with clone(2): `process` tells.
+ *
+ * THE END. A program that ends without closing its maps leaves its tags, as if it had closed them;
+ * one that is killed, or ends with _exit, leaves files that nobody uses.
+ */
+#include "tag_users.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "../../status.h"
+
+static pthread_mutex_t users_mutex = PTHREAD_MUTEX_INITIALIZER;
+static mapio__tag_user *users;
+static bool watching;
+
+/* ---- fork ---- */
+
+/* A second descriptor with a lock of its own, or -1. */
+static int open_again(const mapio__tag_user *user)
+{
+    int folder = -1;
+    int fd = -1;
+    if (mapio__tag_folder_open(&folder, &user->place, false, NULL) != MAPIO_OK) {
+        return -1;
+    }
+    int status = mapio__tag_file_open(&fd, folder, user->place.file, false, NULL);
+    bool done = status == MAPIO_OK &&
+                mapio__tag_file_is(folder, user->place.file, (int)user->tag.hold) &&
+                mapio__tag_file_is(folder, user->place.file, fd) &&
+                mapio__tag_lock(fd, LOCK_SH, NULL) == MAPIO_OK;
+    if (status == MAPIO_OK && !done) {
+        (void)close(fd);
+    }
+    (void)close(folder);
+    return done ? fd : -1;
+}
+
+static void before_fork(void)
+{
+    (void)pthread_mutex_lock(&users_mutex);
+    for (mapio__tag_user *user = users; user != NULL; user = user->next) {
+        user->spare = user->shared || user->left ? -1 : open_again(user);
+        user->shared = user->spare == -1;
+    }
+}
+
+static void after_fork_parent(void)
+{
+    for (mapio__tag_user *user = users; user != NULL; user = user->next) {
+        if (user->spare != -1) {
+            (void)close(user->spare);
+        }
+    }
+    (void)pthread_mutex_unlock(&users_mutex);
+}
+
+/* In a child, where the descriptor's number stays: the map knows it. */
+static void after_fork_child(void)
+{
+    for (mapio__tag_user *user = users; user != NULL; user = user->next) {
+        user->process = getpid();
+        if (user->spare != -1) {
+            user->shared = dup2(user->spare, (int)user->tag.hold) == -1;
+            (void)fcntl((int)user->tag.hold, F_SETFD, FD_CLOEXEC);
+            (void)close(user->spare);
+        }
+    }
+    (void)pthread_mutex_unlock(&users_mutex);
+}
+
+/* ---- the end ---- */
+
+void mapio__tag_leave(const mapio__tag_user *user)
+{
+    int folder = -1;
+    if (user->shared || user->left || user->process != getpid() ||
+        flock((int)user->tag.hold, LOCK_UN) == -1 ||
+        mapio__tag_folder_open(&folder, &user->place, false, NULL) != MAPIO_OK) {
+        return;
+    }
+    mapio__tag_file_remove_unused(folder, user->place.file, (int)user->tag.hold);
+    (void)close(folder);
+    mapio__tag_folder_remove(&user->place);
+}
+
+/* Other code that runs at the end may still use and close the maps. */
+static void at_exit(void)
+{
+    (void)pthread_mutex_lock(&users_mutex);
+    for (mapio__tag_user *user = users; user != NULL; user = user->next) {
+        mapio__tag_leave(user);
+        user->left = true;
+    }
+    (void)pthread_mutex_unlock(&users_mutex);
+}
+
+/* ---- the list ---- */
+
+/* Once in the life of the process. */
+static int watch(mapio_error *error)
+{
+    if (watching) {
+        return MAPIO_OK;
+    }
+    if (atexit(at_exit) != 0) {
+        return mapio__fail_system(error, ENOMEM, "atexit");
+    }
+    int code = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    if (code != 0) {
+        return mapio__fail_system(error, code, "pthread_atfork");
+    }
+    watching = true;
+    return MAPIO_OK;
+}
+
+int mapio__tag_users_lock(mapio_error *error)
+{
+    (void)pthread_mutex_lock(&users_mutex);
+    int status = watch(error);
+    if (status != MAPIO_OK) {
+        (void)pthread_mutex_unlock(&users_mutex);
+    }
+    return status;
+}
+
+void mapio__tag_users_unlock(void)
+{
+    (void)pthread_mutex_unlock(&users_mutex);
+}
+
+void mapio__tag_users_add(mapio__tag_user *user)
+{
+    user->next = users;
+    users = user;
+}
+
+void mapio__tag_users_remove(mapio__tag_user *user)
+{
+    mapio__tag_user **link = &users;
+    while (*link != user) {
+        link = &(*link)->next;
+    }
+    *link = user->next;
+}

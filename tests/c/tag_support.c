@@ -1,0 +1,101 @@
+#include "tag_support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sched.h>
+#include <sys/mount.h>
+#endif
+
+char tag[64];
+char tag_folder[PATH_MAX];
+bool tags_alone;
+
+#ifdef __linux__
+bool own_memory(const char *path, const char *options)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("mapio", path, "tmpfs", 0, options) == 0;
+}
+#else
+bool own_memory(const char *path, const char *options)
+{
+    (void)path;
+    (void)options;
+    return false;
+}
+#endif
+
+void tags_find_folder(void)
+{
+    struct stat status;
+    const char *base = "/dev/shm";
+
+    if (stat(base, &status) == -1) {
+        base = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
+    }
+    (void)snprintf(tag_folder, sizeof(tag_folder), "%s/mapio-%lu", base, (unsigned long)geteuid());
+}
+
+void tags_begin(void)
+{
+    tags_alone = own_memory("/dev/shm", "size=64m");
+    tags_find_folder();
+    (void)snprintf(tag, sizeof(tag), "posix-%lu", (unsigned long)getpid());
+}
+
+const char *tag_path(const char *name)
+{
+    static char path[PATH_MAX + 100];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", tag_folder, name);
+    return path;
+}
+
+bool tag_is_there(const char *name)
+{
+    struct stat status;
+
+    return lstat(tag_path(name), &status) == 0;
+}
+
+void assert_nothing_left(const char *name)
+{
+    struct stat status;
+
+    assert_false(tag_is_there(name));
+    assert_true(!tags_alone || lstat(tag_folder, &status) == -1);
+}
+
+int tag_open(mapio_map **map, const char *name, size_t length)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
+
+    options.tag = name;
+    return mapio_open_anonymous(map, &options, NULL);
+}
+
+mapio_map *open_tag(size_t length)
+{
+    mapio_map *map = NULL;
+
+    assert_int_equal(tag_open(&map, tag, length), MAPIO_OK);
+    return map;
+}
+
+void close_map(mapio_map *map)
+{
+    assert_ok(mapio_close(map, &failure));
+}
+
+int status_of(pid_t child)
+{
+    int status = 0;
+
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}

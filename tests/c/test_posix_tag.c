@@ -1,0 +1,464 @@
+/* Tags on Unix, which are files with locks: whose they are, and what fork, exec and the end of a
+ * program do to them. */
+#include "tag_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LENGTH = 20000, PLACE = 7000 };
+
+static void open_tag_says(int code)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    mapio_map *map = NULL;
+
+    options.tag = tag;
+    assert_system_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_SYSTEM, code);
+}
+
+/* ---- whose it is ----------------------------------------------------------------------------- */
+
+static void tag_is_the_users_own(void **state)
+{
+    mapio_map *map = open_tag(LENGTH);
+    struct stat status;
+
+    (void)state;
+    assert_int_equal(lstat(tag_path(tag), &status), 0);
+    assert_true(S_ISREG(status.st_mode));
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_int_equal(status.st_uid, geteuid());
+    assert_int_equal(lstat(tag_folder, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+    assert_int_equal(status.st_uid, geteuid());
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* The folder is somebody else's, open to others, a link, or no folder. */
+static void folder_that_is_not_ours(void **state)
+{
+    fixture *f = *state;
+
+    if (!tags_alone) {
+        skip_because("other programs may have tags now, without a /dev/shm of one's own (root)");
+    }
+    assert_int_equal(mkdir(tag_folder, 0755), 0);
+    open_tag_says(EPERM);
+    assert_int_equal(chmod(tag_folder, 0700), 0);
+    assert_int_equal(chown(tag_folder, 1, (gid_t)-1), 0);
+    open_tag_says(EPERM);
+    assert_int_equal(rmdir(tag_folder), 0);
+    assert_int_equal(symlink(f->directory, tag_folder), 0);
+    open_tag_says(EPERM);
+    assert_int_equal(unlink(tag_folder), 0);
+    assert_int_equal(mknod(tag_folder, S_IFREG | 0600, 0), 0);
+    open_tag_says(EPERM);
+    assert_int_equal(unlink(tag_folder), 0);
+    assert_nothing_left(tag);
+}
+
+/* In the tag_folder, what is no file of ours alone is neither used nor removed. */
+static void file_that_is_not_ours(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    char other[100];
+
+    (void)snprintf(other, sizeof(other), "%s-2", tag);
+    assert_int_equal(tag_open(&map, other, LENGTH), MAPIO_OK);
+    file_make(f, LENGTH);
+    assert_int_equal(symlink(f->path, tag_path(tag)), 0);
+    open_tag_says(EPERM);
+    assert_file_untouched(f, LENGTH);
+    assert_int_equal(unlink(tag_path(tag)), 0);
+    assert_int_equal(mkfifo(tag_path(tag), 0600), 0);
+    open_tag_says(EPERM);
+    assert_int_equal(unlink(tag_path(tag)), 0);
+    assert_int_equal(mknod(tag_path(tag), S_IFREG | 0644, 0), 0);
+    assert_int_equal(chmod(tag_path(tag), 0644), 0);
+    open_tag_says(EPERM);
+    assert_true(tag_is_there(tag));
+    assert_int_equal(unlink(tag_path(tag)), 0);
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* A file that others lock and that is no tag is not taken for one. */
+static void file_that_is_no_tag(void **state)
+{
+    mapio_map *map = open_tag(LENGTH);
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 0);
+    int fd = open(tag_path(tag), O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    options.tag = tag;
+    assert_int_equal(pwrite(fd, "another", 8, 0), 8);
+    (void)close(fd);
+    {
+        mapio_map *other = NULL;
+
+        assert_fails(mapio_open_anonymous(&other, &options, &failure), MAPIO_E_TAG_TAKEN);
+    }
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* ---- tags of files --------------------------------------------------------------------------- */
+
+/* A tag of a file is that file's alone while it lasts. */
+static void tag_of_another_file_is_taken(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 0);
+    mapio_map *map = NULL;
+    mapio_map *other = NULL;
+
+    options.tag = tag;
+    file_make(f, LENGTH);
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_int_equal(tag_open(&other, tag, 10), MAPIO_E_TAG_TAKEN);
+    assert_fails(mapio_open_path(&other, "/proc/self/exe",
+                                 &(mapio_options){.size = sizeof(options),
+                                                  .access = MAPIO_ACCESS_READ,
+                                                  .flags = MAPIO_SYSTEM_DEFAULT,
+                                                  .prot = MAPIO_SYSTEM_DEFAULT,
+                                                  .tag = tag},
+                                 &failure),
+                 MAPIO_E_TAG_TAKEN);
+    assert_ok(mapio_open_path(&other, f->path, &options, &failure));
+    map_close(f);
+    close_map(other);
+    map = open_tag(LENGTH);
+    assert_fails(mapio_open_path(&other, f->path, &options, &failure), MAPIO_E_TAG_TAKEN);
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* ---- pages ----------------------------------------------------------------------------------- */
+
+/* The file of a tag that someone cuts is a lost page, at the map's own offset. */
+static void lost_page_of_a_tag(void **state)
+{
+    mapio_map *map = NULL;
+    uint64_t place = 40 * (uint64_t)mapio_page_size();
+    uint8_t byte = 1;
+    mapio_error lost;
+
+    (void)state;
+    skip_on_acted_pages("loses no pages");
+    map = open_tag(64 * mapio_page_size());
+    assert_int_equal(truncate(tag_path(tag), (off_t)(8 * mapio_page_size())), 0);
+    assert_int_equal(mapio_get_byte(&byte, map, place, &lost), MAPIO_E_FAULT);
+    assert_u64(lost.offset, place);
+    assert_int_equal(lost.system_code, EIO);
+    assert_int_equal(truncate(tag_path(tag), (off_t)(65 * mapio_page_size())), 0);
+    assert_ok(mapio_get_byte(&byte, map, place, &failure));
+    assert_int_equal(byte, 0);
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* No tag is so long that its file could not be. */
+static void longest_tag(void **state)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, INT64_MAX - 1, 1);
+    mapio_map *map = NULL;
+
+    (void)state;
+    options.tag = tag;
+    assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_OVERFLOW);
+    assert_nothing_left(tag);
+}
+
+static int fill_the_memory(void *argument)
+{
+    mapio_map *map = NULL;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, (size_t)2 << 20);
+    mapio_error error;
+
+    (void)argument;
+    if (!own_memory("/dev/shm", "size=1m")) {
+        return 77;
+    }
+    options.tag = tag;
+    child_check(mapio_open_anonymous(&map, &options, &error) == MAPIO_E_SYSTEM);
+    child_check(error.system_code == ENOSPC);
+    child_check(!tag_is_there(tag));
+    child_check(tag_open(&map, tag, (size_t)512 << 10) == MAPIO_OK);
+    child_check(mapio_fill(map, 0, (size_t)512 << 10, 1, NULL) == MAPIO_OK);
+    child_check(tag_open(&map, "two", (size_t)512 << 10) == MAPIO_E_SYSTEM);
+    return 0;
+}
+
+/* Full memory is an error from opening, and nothing is left of the attempt. */
+static void full_memory(void **state)
+{
+    int status = in_child(fill_the_memory, NULL);
+
+    (void)state;
+    if (status == 77) {
+        skip_because("a small /dev/shm takes root");
+    }
+    assert_int_equal(status, 0);
+}
+
+static int use_tmpdir(void *argument)
+{
+    const fixture *f = argument;
+    struct stat status;
+    mapio_map *map = NULL;
+
+    if (!own_memory("/dev", "size=1m") || setenv("TMPDIR", f->directory, 1) != 0) {
+        return 77;
+    }
+    tags_find_folder();
+    child_check(strncmp(tag_folder, f->directory, strlen(f->directory)) == 0);
+    child_check(tag_open(&map, tag, LENGTH) == MAPIO_OK);
+    child_check(tag_is_there(tag));
+    child_check(mapio_put(map, 0, "bytes", 5, NULL) == MAPIO_OK);
+    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(lstat(tag_folder, &status) == -1);
+    return 0;
+}
+
+/* As on a system without /dev/shm. */
+static void temporary_folder(void **state)
+{
+    int status = in_child(use_tmpdir, *state);
+
+    if (status == 77) {
+        skip_because("to be without /dev/shm takes root");
+    }
+    assert_int_equal(status, 0);
+}
+
+/* ---- fork and exec --------------------------------------------------------------------------- */
+
+static int close_inherited(void *argument)
+{
+    child_check(mapio_close(argument, NULL) == MAPIO_OK);
+    return 0;
+}
+
+static int just_end(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+static int fork_and_close(void *argument)
+{
+    pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        _exit(close_inherited(argument));
+    }
+    child_check(waitpid(child, &status, 0) == child && status == 0);
+    return close_inherited(argument);
+}
+
+/* What children do with their maps leaves the parent's tag alone. */
+static void children_leave_the_parents_tag(void **state)
+{
+    mapio_map *map = open_tag(LENGTH);
+    mapio_map *other = NULL;
+
+    (void)state;
+    assert_ok(mapio_put(map, PLACE, "bytes", 5, &failure));
+    assert_int_equal(in_child(close_inherited, map), 0);
+    assert_int_equal(in_child(just_end, map), 0);
+    assert_int_equal(in_child(fork_and_close, map), 0);
+    other = open_tag(0);
+    assert_map(other, PLACE, "bytes", 5);
+    close_map(other);
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* The child's map keeps the tag when the parent closes; it is gone when the child closes, too. */
+static void child_keeps_the_tag(void **state)
+{
+    mapio_map *map = open_tag(LENGTH);
+    mapio_map *other = NULL;
+    int pipes[2];
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(pipe(pipes), 0);
+    assert_ok(mapio_put(map, PLACE, "bytes", 5, &failure));
+    child = fork();
+    if (child == 0) {
+        char byte;
+        (void)close(pipes[1]);
+        (void)!read(pipes[0], &byte, 1);
+        _exit(mapio_close(map, NULL) == MAPIO_OK ? 0 : 1);
+    }
+    (void)close(pipes[0]);
+    close_map(map);
+    other = open_tag(0);
+    assert_map(other, PLACE, "bytes", 5);
+    close_map(other);
+    assert_true(tag_is_there(tag));
+    (void)close(pipes[1]);
+    assert_int_equal(status_of(child), 0);
+    assert_nothing_left(tag);
+}
+
+/* The child stores until it is told to end; it must see a lock of its own all the time. */
+static void parent_and_child_use_many_tags(void **state)
+{
+    enum { TAGS = 40 };
+    mapio_map *maps[TAGS];
+    char name[100];
+    pid_t child;
+
+    (void)state;
+    for (size_t i = 0; i < TAGS; i++) {
+        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
+        assert_int_equal(tag_open(&maps[i], name, LENGTH), MAPIO_OK);
+    }
+    child = fork();
+    if (child == 0) {
+        for (size_t i = 0; i < TAGS; i += 2) {
+            if (mapio_put(maps[i], 0, "child", 5, NULL) || mapio_close(maps[i], NULL)) {
+                _exit(1);
+            }
+        }
+        _exit(0);
+    }
+    for (size_t i = 1; i < TAGS; i += 2) {
+        close_map(maps[i]);
+    }
+    assert_int_equal(status_of(child), 0);
+    for (size_t i = 0; i < TAGS; i += 2) {
+        mapio_map *other = NULL;
+
+        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
+        assert_int_equal(tag_open(&other, name, 0), MAPIO_OK);
+        assert_map(other, 0, "child", 5);
+        close_map(other);
+        close_map(maps[i]);
+    }
+    /* The child has ended without closing these: the next one to make a tag sweeps. */
+    close_map(open_tag(1));
+    for (size_t i = 0; i < TAGS; i++) {
+        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
+        assert_nothing_left(name);
+    }
+}
+
+/* All descriptors above 2, but for `before` of them, are closed by exec. */
+static int check_close_on_exec(void *argument)
+{
+    const bool *before = argument;
+
+    for (int fd = 3; fd < 1024; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+
+        child_check(flags == -1 || before[fd] || (flags & FD_CLOEXEC) != 0);
+    }
+    return 0;
+}
+
+static void programs_that_are_started_inherit_nothing(void **state)
+{
+    static bool before[1024];
+    mapio_map *map = NULL;
+
+    (void)state;
+    for (int fd = 0; fd < 1024; fd++) {
+        before[fd] = fcntl(fd, F_GETFD) != -1;
+    }
+    map = open_tag(LENGTH);
+    assert_int_equal(check_close_on_exec(before), 0);
+    assert_int_equal(in_child(check_close_on_exec, before), 0);
+    close_map(map);
+}
+
+static int end_without_closing(void *argument)
+{
+    mapio_map *map = NULL;
+
+    (void)argument;
+    child_check(tag_open(&map, tag, LENGTH) == MAPIO_OK);
+    exit(0); // NOLINT(concurrency-mt-unsafe)
+}
+
+/* A program that ends without closing leaves nothing behind. */
+static void end_of_the_program(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(end_without_closing, NULL), 0);
+    assert_nothing_left(tag);
+}
+
+static int fork_without_descriptors(void *argument)
+{
+    mapio_map *map = NULL;
+    mapio_map *other = NULL;
+    int last = -1;
+    int status = 0;
+    pid_t child;
+
+    (void)argument;
+    child_check(tag_open(&map, tag, LENGTH) == MAPIO_OK);
+    child_check(mapio_put(map, PLACE, "bytes", 5, NULL) == MAPIO_OK);
+    for (int fd = 0; fd != -1; fd = dup(0)) {
+        last = fd;
+    }
+    child = fork();
+    if (child == 0) {
+        _exit(close_inherited(map));
+    }
+    child_check(waitpid(child, &status, 0) == child && status == 0);
+    for (int fd = last; fd > last - 5; fd--) {
+        (void)close(fd);
+    }
+    child_check(tag_open(&other, tag, 0) == MAPIO_OK);
+    child_check(mapio_close(map, NULL) == MAPIO_OK && mapio_close(other, NULL) == MAPIO_OK);
+    return 0;
+}
+
+/* Where there is no descriptor for the child's lock, both go on with one, and none loses it. */
+static void fork_with_no_descriptor_left(void **state)
+{
+    mapio_map *map = NULL;
+
+    (void)state;
+    assert_int_equal(in_child(fork_without_descriptors, NULL), 0);
+    map = open_tag(LENGTH);
+    assert_map_filled(map, 0, LENGTH, 0);
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(tag_is_the_users_own),
+        with_fixture(folder_that_is_not_ours),
+        with_fixture(file_that_is_not_ours),
+        with_fixture(file_that_is_no_tag),
+        with_fixture(tag_of_another_file_is_taken),
+        with_fixture(lost_page_of_a_tag),
+        with_fixture(longest_tag),
+        with_fixture(full_memory),
+        with_fixture(temporary_folder),
+        with_fixture(children_leave_the_parents_tag),
+        with_fixture(child_keeps_the_tag),
+        with_fixture(parent_and_child_use_many_tags),
+        with_fixture(programs_that_are_started_inherit_nothing),
+        with_fixture(end_of_the_program),
+        with_fixture(fork_with_no_descriptor_left),
+    };
+
+    tags_begin();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

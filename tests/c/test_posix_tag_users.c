@@ -1,0 +1,273 @@
+/* Many processes that come and go at once, or are killed: a tag has one memory at a time, and
+ * nothing of the dead is ever taken for live. */
+#include "tag_support.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/file.h>
+#include <sys/syscall.h>
+#endif
+
+enum { LENGTH = 20000 };
+
+static void sleep_us(long microseconds)
+{
+    struct timespec time = {.tv_nsec = microseconds * 1000};
+
+    (void)nanosleep(&time, NULL);
+}
+
+/* ---- pauses ---------------------------------------------------------------------------------- */
+
+/* In the place of the C library's flock: processes stop for a moment before and after, at random,
+ * so that they meet at every point of what they do with their locks. And to change one lock for
+ * another may be two steps, as flock(2) says, which on Linux it never is. */
+#ifdef __linux__
+static random_source pauses; /* state 0: none */
+
+static void pause_at_random(void)
+{
+    if (pauses.state != 0 && random_below(&pauses, 6) == 0) {
+        sleep_us((long)random_below(&pauses, 200));
+    }
+}
+
+int flock(int fd, int operation)
+{
+    long result;
+
+    pause_at_random();
+    if (pauses.state != 0 && random_below(&pauses, 2) == 0) {
+        (void)syscall(SYS_flock, fd, LOCK_UN);
+        pause_at_random();
+    }
+    result = syscall(SYS_flock, fd, operation);
+    pause_at_random();
+    return (int)result;
+}
+
+static void begin_pauses(random_source *random)
+{
+    pauses.state = random_below(random, UINT64_MAX) | 1;
+}
+#else
+static void begin_pauses(random_source *random)
+{
+    (void)random;
+}
+#endif
+
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+enum { USERS = 6, TURNS = 300 };
+
+/* In memory that all processes of the test share: which memory of the tag each of them has now. */
+typedef struct board {
+    atomic_uint_fast64_t numbers;
+    atomic_uint_fast64_t made;
+    atomic_uint_fast64_t has[USERS]; /* 0: none */
+} board;
+
+static board *shared_board(void)
+{
+    void *memory =
+        mmap(NULL, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    assert_true(memory != MAP_FAILED);
+    return memory;
+}
+
+/* The number of the memory behind the map: the first to come gives it one. */
+static uint64_t number_of(mapio_map *map, board *b)
+{
+    atomic_uint_fast64_t *place = mapio_data(map);
+    uint_fast64_t fresh = atomic_fetch_add(&b->numbers, 1) + 1;
+    uint_fast64_t found = 0;
+
+    if (!atomic_compare_exchange_strong(place, &found, fresh)) {
+        return found;
+    }
+    atomic_fetch_add(&b->made, 1);
+    return fresh;
+}
+
+/* Opens and closes; while it has the tag, all who say that they have it must have the same memory.
+ */
+static int come_and_go(board *b, size_t self, random_source *random)
+{
+    begin_pauses(random);
+    for (int turn = 0; turn < TURNS; turn++) {
+        mapio_map *map = NULL;
+        uint64_t number;
+
+        child_check(tag_open(&map, tag, LENGTH) == MAPIO_OK);
+        number = number_of(map, b);
+        atomic_store(&b->has[self], number);
+        for (size_t other = 0; other < USERS; other++) {
+            uint64_t theirs = atomic_load(&b->has[other]);
+
+            child_check(theirs == 0 || theirs == number);
+        }
+        if (random_below(random, 3) == 0) {
+            sleep_us((long)random_below(random, 100));
+        }
+        child_check(number_of(map, b) == number);
+        atomic_store(&b->has[self], 0);
+        child_check(mapio_close(map, NULL) == MAPIO_OK);
+    }
+    return 0;
+}
+
+/* Processes open and close one tag at once: at any time it has one memory. */
+static void one_memory_at_a_time(void **state)
+{
+    board *b = shared_board();
+    random_source random = random_start();
+    pid_t users[USERS];
+
+    (void)state;
+    for (size_t i = 0; i < USERS; i++) {
+        random_source own = {random_below(&random, UINT64_MAX)};
+
+        users[i] = fork();
+        if (users[i] == 0) {
+            _exit(come_and_go(b, i, &own));
+        }
+    }
+    for (size_t i = 0; i < USERS; i++) {
+        assert_int_equal(status_of(users[i]), 0);
+    }
+    print_message("%d opens of %" PRIu64 " memories\n", USERS * TURNS, (uint64_t)b->made);
+    assert_nothing_left(tag);
+    (void)munmap(b, sizeof(*b));
+}
+
+/* ---- processes that are killed --------------------------------------------------------------- */
+
+enum { ROUNDS = 250, VICTIMS = 8 };
+
+/* Opens, looks, stores and closes until it is killed. Of an earlier round there must be nothing. */
+static int use_until_killed(uint8_t number, random_source *random)
+{
+    static uint8_t bytes[LENGTH];
+
+    begin_pauses(random);
+    for (;;) {
+        mapio_map *map = NULL;
+        size_t length = (size_t)random_below(random, LENGTH) + 1;
+        int status = tag_open(&map, tag, random_below(random, 4) == 0 ? 0 : length);
+
+        if (status == MAPIO_E_BEYOND_FILE || status == MAPIO_E_NO_TAG) {
+            continue;
+        }
+        child_check(status == MAPIO_OK);
+        length = mapio_length(map);
+        child_check(length <= LENGTH);
+        child_check(mapio_get(bytes, map, 0, length, NULL) == MAPIO_OK);
+        for (size_t i = 0; i < length; i++) {
+            child_check(bytes[i] == 0 || bytes[i] == number);
+        }
+        child_check(mapio_fill(map, 0, length, number, NULL) == MAPIO_OK);
+        child_check(mapio_close(map, NULL) == MAPIO_OK);
+    }
+}
+
+/* Starts users of the tag and kills each at a random moment. */
+static void kill_round(uint8_t number, random_source *random)
+{
+    pid_t victims[VICTIMS];
+
+    for (size_t i = 0; i < VICTIMS; i++) {
+        random_source own = {random_below(random, UINT64_MAX)};
+
+        victims[i] = fork();
+        if (victims[i] == 0) {
+            _exit(use_until_killed(number, &own));
+        }
+    }
+    for (size_t i = 0; i < VICTIMS; i++) {
+        sleep_us((long)random_below(random, 1500));
+        assert_int_equal(kill(victims[i], SIGKILL), 0);
+    }
+    for (size_t i = 0; i < VICTIMS; i++) {
+        assert_int_equal(status_of(victims[i]), -SIGKILL);
+    }
+}
+
+/* How often does a round leave a file behind? Else the test would show nothing. */
+static void killed_processes_leave_no_stale_tag(void **state)
+{
+    random_source random = random_start();
+    size_t left = 0;
+
+    (void)state;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        kill_round((uint8_t)(1 + round % 255), &random);
+        left += tag_is_there(tag);
+        /* Every other time, the next round itself finds what was left. */
+        if (round % 2 == 1) {
+            size_t length = (size_t)random_below(&random, 2 * LENGTH) + 1;
+            mapio_map *map = open_tag(length);
+
+            assert_u64(mapio_length(map), length);
+            assert_map_filled(map, 0, length, 0);
+            close_map(map);
+            assert_nothing_left(tag);
+        }
+    }
+    print_message("%zu of %d rounds left a file\n", left, ROUNDS);
+    assert_true(left > 0);
+}
+
+/* What is left of tags that nobody opens any more goes when another one is made. */
+static void sweep_takes_what_is_left(void **state)
+{
+    char name[100];
+    mapio_map *live = open_tag(LENGTH);
+
+    (void)state;
+    assert_ok(mapio_put(live, 0, "live", 4, &failure));
+    for (size_t i = 0; i < 20; i++) {
+        pid_t child = fork();
+
+        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
+        if (child == 0) {
+            mapio_map *map = NULL;
+            _exit(tag_open(&map, name, LENGTH) == MAPIO_OK ? 0 : 1);
+        }
+        assert_int_equal(status_of(child), 0);
+    }
+    /* Each has swept what the one before had left. */
+    assert_true(tag_is_there(name));
+    (void)snprintf(name, sizeof(name), "%s-other", tag);
+    {
+        mapio_map *map = NULL;
+        assert_int_equal(tag_open(&map, name, 1), MAPIO_OK);
+        close_map(map);
+    }
+    for (size_t i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
+        assert_false(tag_is_there(name));
+    }
+    assert_map(live, 0, "live", 4);
+    close_map(live);
+    assert_nothing_left(tag);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(one_memory_at_a_time),
+        with_fixture(killed_processes_leave_no_stale_tag),
+        with_fixture(sweep_takes_what_is_left),
+    };
+
+    tags_begin();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

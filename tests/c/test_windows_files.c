@@ -1,0 +1,291 @@
+/* Files as Windows has them: views that forbid to cut, sharing, attributes, long names, devices. */
+#include "support_windows.h"
+
+#include <windows.h>
+
+#include <stdio.h>
+
+enum { LENGTH = 10000 };
+
+static void widen(wchar_t *wide, size_t capacity, const char *path)
+{
+    assert_true(MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, (int)capacity) > 0);
+}
+
+/* ---- other views of the file ---- */
+
+/* Where another map has a view of the file it cannot be cut: the error says so, and map and file
+ * are as they were. It can get longer; and it can be cut when the other map is closed. */
+static void another_view_forbids_to_cut(void **state)
+{
+    fixture *f = *state;
+    mapio_map *other = NULL;
+    void *data;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_ok(mapio_open_path(&other, f->path, NULL, &failure));
+    assert_ok(mapio_seek(f->map, 77, MAPIO_SEEK_SET, &failure));
+    data = mapio_data(f->map);
+    assert_system_fails(mapio_resize(f->map, 100, &failure), MAPIO_E_SYSTEM,
+                        ERROR_USER_MAPPED_FILE);
+    assert_system_fails(mapio_resize(f->map, 0, &failure), MAPIO_E_SYSTEM, ERROR_USER_MAPPED_FILE);
+    assert_non_null(data);
+    assert_non_null(mapio_data(f->map));
+    assert_u64(mapio_tell(f->map), 77);
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_map_pattern(other, 0, LENGTH);
+    assert_file_untouched(f, LENGTH);
+
+    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_map_kept(f->map, 0, LENGTH, 2 * LENGTH);
+    assert_u64(file_length(f), 2 * LENGTH);
+    assert_ok(mapio_put(f->map, 5, "both", 4, &failure));
+    assert_map(other, 5, "both", 4);
+    assert_ok(mapio_close(other, &failure));
+    assert_ok(mapio_resize(f->map, 100, &failure));
+    assert_u64(file_length(f), 100);
+}
+
+/* So does a view that another process has. */
+static int resize_is_refused(const char *path)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 0);
+    mapio_error error = {0};
+    mapio_map *map = NULL;
+
+    child_check(mapio_open_path(&map, path, &options, NULL) == MAPIO_OK);
+    child_check(mapio_resize(map, 100, &error) == MAPIO_E_SYSTEM);
+    child_check(error.system_code == ERROR_USER_MAPPED_FILE);
+    child_check(mapio_length(map) == LENGTH);
+    child_check(mapio_put(map, 0, "child", 5, NULL) == MAPIO_OK);
+    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    return 0;
+}
+
+static void view_of_another_process_forbids_to_cut(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    assert_int_equal(in_process("resize", f->path), 0);
+    assert_map(f->map, 0, "child", 5);
+    assert_u64(file_length(f), LENGTH);
+}
+
+/* ---- who may open it ---- */
+
+/* A file that somebody has opened for himself alone is not opened. */
+static void unshared_file_is_an_error(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
+    wchar_t wide[512];
+    HANDLE alone;
+
+    file_make(f, LENGTH);
+    descriptor_close(f->fd);
+    f->fd = -1;
+    widen(wide, COUNT_OF(wide), f->path);
+    alone = CreateFileW(wide, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
+    assert_true(alone != INVALID_HANDLE_VALUE);
+    assert_system_fails(mapio_open_path(&map, f->path, &read, &failure), MAPIO_E_SYSTEM,
+                        ERROR_SHARING_VIOLATION);
+    assert_true(CloseHandle(alone));
+    assert_ok(mapio_open_path(&f->map, f->path, &read, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* A read-only file is opened to read and to copy. */
+static void read_only_file_is_opened_to_read(void **state)
+{
+    static const mapio_access accesses[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_COPY};
+    fixture *f = *state;
+    wchar_t wide[512];
+
+    file_make(f, LENGTH);
+    widen(wide, COUNT_OF(wide), f->path);
+    assert_true(SetFileAttributesW(wide, FILE_ATTRIBUTE_READONLY));
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        map_file(f, accesses[i]);
+        assert_map_pattern(f->map, 0, LENGTH);
+        map_close(f);
+    }
+}
+
+/* It is opened for nothing else. */
+static void read_only_file_is_not_opened_to_write(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    wchar_t wide[512];
+    HANDLE handle;
+
+    file_make(f, LENGTH);
+    widen(wide, COUNT_OF(wide), f->path);
+    assert_true(SetFileAttributesW(wide, FILE_ATTRIBUTE_READONLY));
+    handle = CreateFileW(wide, GENERIC_READ | GENERIC_WRITE,
+                         FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                         OPEN_EXISTING, 0, NULL);
+    if (handle != INVALID_HANDLE_VALUE) {
+        assert_true(CloseHandle(handle));
+        skip_because("Wine lets root write to read-only files");
+    }
+    assert_system_fails(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_SYSTEM,
+                        ERROR_ACCESS_DENIED);
+    assert_null(map);
+}
+
+/* A map keeps one handle, which programs that are started do not inherit, or none with NO_TRACK. (A
+ * view has a handle as well while it can be lost.) */
+static void maps_handles_are_not_inherited(void **state)
+{
+    enum { MOST = 256 };
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    for (unsigned tracked = 0; tracked < 2; tracked++) {
+        mapio_options options = MAPIO_OPTIONS_INIT;
+        uintptr_t before[MOST];
+        uintptr_t after[MOST];
+        size_t count = open_handles(before, MOST);
+        size_t now;
+
+        options.open = tracked ? 0 : MAPIO_OPEN_NO_TRACK;
+        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        now = open_handles(after, MOST);
+        assert_in_range(now, count, count + tracked + 1);
+        for (size_t i = 0, k = 0; i < now; i++) {
+            if (k < count && after[i] == before[k]) {
+                k++;
+            } else {
+                assert_false(handle_is_inherited(after[i]));
+            }
+        }
+        map_close(f);
+        assert_u64(open_handles(after, MOST), count);
+    }
+}
+
+/* ---- names ---- */
+
+/* Paths may be longer than MAX_PATH. */
+static void path_may_be_long(void **state)
+{
+    enum { DEPTH = 4, PART = 100 };
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    char path[1024];
+    wchar_t wide[1100];
+    size_t ends[DEPTH];
+    size_t length = (size_t)snprintf(path, sizeof(path), "%s", f->directory);
+
+    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    for (size_t i = 0; i < DEPTH; i++) {
+        path[length++] = '\\';
+        memset(path + length, 'a' + (int)i, PART);
+        length += PART;
+        path[length] = '\0';
+        ends[i] = length;
+        (void)_snwprintf(wide, COUNT_OF(wide), L"\\\\?\\%hs", path);
+        assert_true(CreateDirectoryW(wide, NULL));
+    }
+    (void)snprintf(path + length, sizeof(path) - length, "\\file");
+    assert_ok(mapio_open_path(&f->map, path, &options, &failure));
+    assert_ok(mapio_put(f->map, 0, "far", 3, &failure));
+    map_close(f);
+    assert_ok(mapio_open_path(&f->map, path, NULL, &failure));
+    assert_map(f->map, 0, "far", 3);
+    map_close(f);
+    (void)_snwprintf(wide, COUNT_OF(wide), L"\\\\?\\%hs", path);
+    assert_true(DeleteFileW(wide));
+    for (size_t i = DEPTH; i-- > 0;) {
+        path[ends[i]] = '\0';
+        (void)_snwprintf(wide, COUNT_OF(wide), L"\\\\?\\%hs", path);
+        assert_true(RemoveDirectoryW(wide));
+    }
+}
+
+/* What is no UTF-8 names nothing. */
+static void path_that_is_no_utf_8(void **state)
+{
+    static const char *const names[] = {"\xff", "\xc3", "a\xed\xa0\x80z", "\xc0\xaf"};
+    fixture *f = *state;
+    mapio_map *map = NULL;
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        file_name(f, names[i]);
+        assert_status(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_INVALID);
+    }
+    assert_null(map);
+}
+
+/* The system's name of a map's file is one by which it can be opened once more. */
+static void path_is_told(void **state)
+{
+    fixture *f = *state;
+    char path[1024];
+    mapio_map *again = NULL;
+
+    file_name(f, "na\xc3\xafve");
+    file_make(f, LENGTH);
+    map_file(f, MAPIO_ACCESS_READ);
+    assert_ok(mapio_path(path, sizeof(path), f->map, &failure));
+    assert_non_null(strstr(path, "na\xc3\xafve"));
+    assert_ok(mapio_open_path(&again, path, NULL, &failure));
+    assert_map_pattern(again, 0, LENGTH);
+    assert_ok(mapio_close(again, &failure));
+    assert_fails(mapio_path(path, 5, f->map, &failure), MAPIO_E_RANGE);
+}
+
+/* ---- what cannot be mapped ---- */
+
+/* A directory is not opened. */
+static void directories(void **state)
+{
+    fixture *f = *state;
+    mapio_map *map = NULL;
+    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
+
+    assert_system_fails(mapio_open_path(&map, f->directory, NULL, &failure), MAPIO_E_SYSTEM,
+                        ERROR_ACCESS_DENIED);
+    assert_system_fails(mapio_open_path(&map, f->directory, &read, &failure), MAPIO_E_SYSTEM,
+                        ERROR_ACCESS_DENIED);
+    assert_null(map);
+}
+
+/* A device has no size: without a length there is nothing to map. */
+static void devices(void **state)
+{
+    mapio_map *map = NULL;
+    mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
+
+    (void)state;
+    assert_fails(mapio_open_path(&map, "NUL", NULL, &failure), MAPIO_E_INVALID);
+    assert_system_fails(mapio_open_path(&map, "NUL", &some, &failure), MAPIO_E_SYSTEM,
+                        codes.not_mappable);
+    assert_null(map);
+}
+
+int main(void)
+{
+    static const process_work works[] = {{"resize", resize_is_refused}, {NULL, NULL}};
+    const struct CMUnitTest tests[] = {
+        with_fixture(another_view_forbids_to_cut),
+        with_fixture(view_of_another_process_forbids_to_cut),
+        with_fixture(unshared_file_is_an_error),
+        with_fixture(read_only_file_is_opened_to_read),
+        with_fixture(read_only_file_is_not_opened_to_write),
+        with_fixture(maps_handles_are_not_inherited),
+        with_fixture(path_may_be_long),
+        with_fixture(path_that_is_no_utf_8),
+        with_fixture(path_is_told),
+        with_fixture(directories),
+        with_fixture(devices),
+    };
+
+    process_begin(works);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

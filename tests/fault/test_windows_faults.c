@@ -1,0 +1,275 @@
+/* Whose access violation is whose: what is lost in a view is the library's, everything else goes on
+ * to whoever would have had it. A lost page is one whose file was cut below Wine. */
+#include "fault_support.h"
+
+#include <windows.h>
+
+#include <stdlib.h>
+
+#include "support_below.h"
+
+enum { PAGES = 6, THREADS = 4, ROUNDS = 60, HANDLED = 42 };
+
+static size_t pages(size_t count)
+{
+    return count * mapio_page_size();
+}
+
+/* ---- failures that are not ours ---------------------------------------------------------------
+ */
+
+static mapio_map *map_of(const char *path, mapio_access access)
+{
+    mapio_options options = options_of(access, 0, 0);
+    mapio_map *map = NULL;
+
+    (void)mapio_open_path(&map, path, &options, NULL);
+    return map;
+}
+
+static volatile uint8_t *nowhere(void)
+{
+    return VirtualAlloc(NULL, pages(1), MEM_RESERVE, PAGE_NOACCESS);
+}
+
+static LONG WINAPI end_handled(EXCEPTION_POINTERS *pointers)
+{
+    if (pointers->ExceptionRecord->ExceptionCode == EXCEPTION_ACCESS_VIOLATION) {
+        ExitProcess(HANDLED);
+    }
+    return EXCEPTION_CONTINUE_SEARCH;
+}
+
+/* The filter of last resort, which cmocka sets as well, is reached. */
+static int touch_nothing_with_a_filter(const char *path)
+{
+    child_check(map_of(path, MAPIO_ACCESS_WRITE) != NULL);
+    (void)SetUnhandledExceptionFilter(end_handled);
+    *nowhere() = 1;
+    return 1;
+}
+
+/* A vectored handler that was there before, and one that came later. */
+static int touch_nothing_with_an_older_handler(const char *path)
+{
+    (void)AddVectoredExceptionHandler(1, end_handled);
+    child_check(map_of(path, MAPIO_ACCESS_WRITE) != NULL);
+    return nowhere()[5] + 1;
+}
+
+static int touch_nothing_with_a_newer_handler(const char *path)
+{
+    child_check(map_of(path, MAPIO_ACCESS_WRITE) != NULL);
+    (void)AddVectoredExceptionHandler(0, end_handled);
+    return nowhere()[5] + 1;
+}
+
+/* A store that the map's own memory does not permit is no lost page. */
+static int store_into_a_read_only_view(const char *path)
+{
+    mapio_map *map = map_of(path, MAPIO_ACCESS_READ);
+
+    child_check(map != NULL);
+    (void)SetUnhandledExceptionFilter(end_handled);
+    *(volatile uint8_t *)mapio_data(map) = 1;
+    return 1;
+}
+
+/* Nor is a touch of memory that was a map once. */
+static int touch_a_closed_map(const char *path)
+{
+    mapio_map *map = map_of(path, MAPIO_ACCESS_WRITE);
+    volatile uint8_t *data = mapio_data(map);
+
+    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    (void)SetUnhandledExceptionFilter(end_handled);
+    return *data + 1;
+}
+
+static const process_work works[] = {
+    {"filter", touch_nothing_with_a_filter},
+    {"older handler", touch_nothing_with_an_older_handler},
+    {"newer handler", touch_nothing_with_a_newer_handler},
+    {"read-only view", store_into_a_read_only_view},
+    {"closed map", touch_a_closed_map},
+    {NULL, NULL},
+};
+
+static void other_failures_reach_their_handlers(void **state)
+{
+    fixture *f = *state;
+
+    file_solid(f, pages(PAGES));
+    for (const process_work *work = works; work->name != NULL; work++) {
+        print_message("%s\n", work->name);
+        assert_int_equal(in_process(work->name, f->path), HANDLED);
+    }
+}
+
+/* A handler that comes later, and takes every failure for its own, does not get what is lost once
+ * another map has been opened. */
+static LONG WINAPI refuse(EXCEPTION_POINTERS *pointers)
+{
+    (void)pointers;
+    ExitProcess(HANDLED);
+}
+
+static void opening_takes_the_first_place_back(void **state)
+{
+    fixture *f = *state;
+    mapio_error error = {0};
+    uint8_t byte = 0;
+    PVOID later;
+
+    file_solid(f, pages(PAGES));
+    map_file(f, MAPIO_ACCESS_WRITE);
+    later = AddVectoredExceptionHandler(1, refuse);
+    map_close(f);
+    map_file(f, MAPIO_ACCESS_WRITE);
+    file_truncate(f, pages(2));
+    assert_fault(mapio_get_byte(&byte, f->map, pages(3), &error), &error, pages(3),
+                 codes.lost_page);
+    assert_true(RemoveVectoredExceptionHandler(later) != 0);
+}
+
+/* ---- threads ----------------------------------------------------------------------------------
+ */
+
+/* One thread's file and map; `errors` counts what went wrong. */
+typedef struct desk {
+    test_thread thread;
+    fixture file;
+    size_t lost;
+    size_t errors;
+    bool cut;    /* this one's file is */
+    bool shared; /* others use the map, and lose its pages for this one, too */
+} desk;
+
+static void lose_or_not(void *argument)
+{
+    desk *d = argument;
+    uint8_t bytes[64];
+
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t at = pages((size_t)round % PAGES) + 7;
+        int status = mapio_get(bytes, d->file.map, at, sizeof(bytes), NULL);
+        bool fault = d->cut && at >= pages(2);
+
+        bool told = status == MAPIO_E_FAULT && (fault || d->shared);
+
+        d->errors += !told && (fault || status != MAPIO_OK);
+        d->errors += status == MAPIO_OK && !is_solid(bytes, at, sizeof(bytes));
+        d->lost += status == MAPIO_E_FAULT;
+    }
+}
+
+static void desk_open(desk *d, fixture *f, size_t index)
+{
+    char name[] = "file0";
+
+    name[4] = (char)('0' + index);
+    d->file = *f;
+    d->file.fd = -1;
+    d->file.map = NULL;
+    file_name(&d->file, name);
+    file_solid(&d->file, pages(PAGES));
+    map_file(&d->file, MAPIO_ACCESS_WRITE);
+    d->cut = index % 2 == 0;
+    if (d->cut) {
+        file_truncate(&d->file, pages(2));
+    }
+}
+
+/* Threads that lose pages do not disturb those that do not, each on a map of its own. */
+static void threads_lose_pages_of_their_own(void **state)
+{
+    fixture *f = *state;
+    static desk desks[THREADS];
+
+    for (size_t i = 0; i < THREADS; i++) {
+        desks[i] = (desk){.lost = 0};
+        desk_open(&desks[i], f, i);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        thread_start(&desks[i].thread, lose_or_not, &desks[i]);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        thread_join(&desks[i].thread);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_u64(desks[i].errors, 0);
+        assert_u64(desks[i].lost, desks[i].cut ? (uint64_t)ROUNDS * 4 / PAGES : 0);
+        map_close(&desks[i].file);
+        descriptor_close(desks[i].file.fd);
+    }
+}
+
+/* Threads that lose the pages of one map, at once, are each told of it; whoever reads a page that
+ * is there gets its bytes, or is told that they were away. Afterwards all is as before. */
+static void threads_lose_pages_of_one_map(void **state)
+{
+    fixture *f = *state;
+    static desk desks[THREADS];
+
+    file_solid(f, pages(PAGES));
+    map_file(f, MAPIO_ACCESS_WRITE);
+    file_truncate(f, pages(2));
+    for (size_t i = 0; i < THREADS; i++) {
+        desks[i] = (desk){.file = *f, .cut = true, .shared = true};
+        thread_start(&desks[i].thread, lose_or_not, &desks[i]);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        thread_join(&desks[i].thread);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_u64(desks[i].errors, 0);
+        assert_true(desks[i].lost >= (size_t)ROUNDS * 4 / PAGES);
+    }
+    file_solid(f, pages(PAGES));
+    assert_map_solid(f->map);
+    assert_u64(mapio_damage_count(f->map), 0);
+}
+
+/* ---- a view is lost as a whole ----------------------------------------------------------------
+ */
+
+/* Memory that was handed out is all zeros from the first loss on, which is one damage, and all
+ * there once that is cleared. */
+static void damage_is_of_the_whole_map(void **state)
+{
+    fixture *f = *state;
+    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 100, 0);
+    uint64_t offset = 0;
+    size_t length = 0;
+
+    file_solid(f, pages(PAGES));
+    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_int_equal(peek(f->map, 0), solid_byte(100));
+    file_truncate(f, pages(3));
+    assert_int_equal(peek(f->map, pages(4)), 0);
+    assert_int_equal(peek(f->map, 0), 0);
+    assert_int_equal(peek(f->map, pages(3)), 0);
+    poke(f->map, 5, 'x');
+    assert_u64(mapio_damage_count(f->map), 1);
+    assert_ok(mapio_damage(&offset, &length, f->map, pages(2), &failure));
+    assert_u64(offset, pages(2));
+    assert_u64(length, mapio_length(f->map) - pages(2));
+    assert_file(f, 105, &(uint8_t){solid_byte(105)}, 1);
+    file_solid(f, pages(PAGES));
+    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_map_solid(f->map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(other_failures_reach_their_handlers),
+        with_fixture(opening_takes_the_first_place_back),
+        with_fixture(threads_lose_pages_of_their_own),
+        with_fixture(threads_lose_pages_of_one_map),
+        with_fixture(damage_is_of_the_whole_map),
+    };
+
+    process_begin(works);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,430 @@
+"""Tag names: memory that processes share, which is there as long as anyone has a map of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mapio
+from support import PAGE, outcome, run_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LENGTH = 2 * PAGE + 100
+
+
+def place() -> Path:
+    """The folder of this user's tags."""
+    memory = Path("/dev/shm")
+    base = memory if memory.is_dir() else Path(os.environ.get("TMPDIR", "/tmp"))
+    return base / f"mapio-{os.geteuid()}"
+
+
+def tag_file(tag: str) -> Path:
+    return place() / "".join(f"={c.lower()}" if c.isupper() else c for c in tag)
+
+
+@pytest.fixture
+def tag() -> Iterator[str]:
+    """A tag that nobody else has; no file of it may be left behind."""
+    name = f"Test.{uuid.uuid4().hex}"
+    yield name
+    assert not tag_file(name).exists()
+
+
+def open_tag(tag: str, length: int = LENGTH, **options: int) -> mapio.mmap:
+    return mapio.mmap(-1, length, tagname=tag, **options)
+
+
+# ---- the memory ------------------------------------------------------------------------------
+
+
+def test_new_tag_is_zero(tag: str) -> None:
+    with open_tag(tag) as made:
+        assert made[:] == bytes(LENGTH)
+        assert made.size() == len(made) == LENGTH
+
+
+def test_maps_of_a_tag_share_its_memory(tag: str) -> None:
+    with open_tag(tag) as one, open_tag(tag) as two, open_tag(tag + "2") as other:
+        one[5:10] = b"bytes"
+        two[-1] = 7
+        assert two[5:10] == b"bytes"
+        assert one[-1] == 7
+        assert other[:] == bytes(LENGTH)
+
+
+def test_another_process_sees_the_memory_and_answers(tag: str) -> None:
+    code = """
+import mapio, sys
+with mapio.mmap(-1, 0, tagname=sys.argv[1]) as made:
+    print(len(made), made.readline())
+    made[1000:1006] = b"answer"
+"""
+    with open_tag(tag) as made:
+        made.write(b"a line\n")
+        assert run_python(code, tag) == rf"{LENGTH} b'a line\n'" + "\n"
+        assert made[1000:1006] == b"answer"
+
+
+def test_is_gone_after_the_last_close(tag: str) -> None:
+    first = open_tag(tag)
+    second = open_tag(tag)
+    first[0] = 1
+    first.close()
+    third = open_tag(tag)
+    second.close()
+    assert third[0] == 1
+    third.close()
+    with open_tag(tag, 10) as made:
+        assert made[:] == bytes(10)
+
+
+def test_is_gone_with_the_collector(tag: str) -> None:
+    open_tag(tag)[0] = 1
+    assert not tag_file(tag).exists()
+
+
+def test_outlives_who_made_it(tag: str) -> None:
+    """A process makes a tag, this one joins, the other ends: closed, or with the interpreter."""
+    code = """
+import mapio, sys
+made = mapio.mmap(-1, 100, tagname=sys.argv[1])
+made[:3] = b"abc"
+print("ready", flush=True)
+sys.stdin.read()
+if sys.argv[2] == "close":
+    made.close()
+"""
+    for end in ("close", "leave"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, tag, end], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        with open_tag(tag, 0) as made:
+            process.communicate()
+            assert process.returncode == 0
+            assert made[:4] == b"abc\0"
+        assert not tag_file(tag).exists()
+
+
+def test_a_program_that_just_ends_leaves_nothing(tag: str) -> None:
+    code = "import mapio, sys; made = mapio.mmap(-1, 10, tagname=sys.argv[1]); sys.exit()"
+    run_python(code, tag)
+    assert not tag_file(tag).exists()
+
+
+# ---- how much of it --------------------------------------------------------------------------
+
+
+def test_larger_view_is_an_error(tag: str) -> None:
+    with open_tag(tag):
+        for length, offset in [(LENGTH + 1, 0), (LENGTH, 1), (1, LENGTH), (10 * LENGTH, 0)]:
+            with pytest.raises(ValueError, match="greater than the length of the tag") as raised:
+                open_tag(tag, length, offset=offset)
+            assert tag in str(raised.value)
+        with pytest.raises(ValueError, match="mmap offset is greater"):
+            open_tag(tag, 0, offset=LENGTH)
+
+
+def test_part_of_it(tag: str) -> None:
+    with open_tag(tag) as whole:
+        whole[PAGE : PAGE + 5] = b"bytes"
+        with open_tag(tag, 5, offset=PAGE) as part, open_tag(tag, 0, offset=PAGE + 1) as rest:
+            assert part[:] == b"bytes"
+            assert rest[:4] == b"ytes"
+            assert len(rest) == LENGTH - PAGE - 1
+            assert part.size() == rest.size() == LENGTH
+            assert "offset=4096" in repr(part) or PAGE != 4096
+
+
+def test_length_zero_makes_nothing(tag: str) -> None:
+    with pytest.raises(FileNotFoundError, match="no map has this tag") as raised:
+        open_tag(tag, 0)
+    assert raised.value.filename == tag
+    assert not place().exists() or not tag_file(tag).exists()
+
+
+def test_offset_of_the_first_counts(tag: str) -> None:
+    with open_tag(tag, 10, offset=PAGE + 3) as made:
+        assert made.size() == PAGE + 13
+        with open_tag(tag, 0) as whole:
+            made[0] = 5
+            assert whole[PAGE + 3] == 5
+
+
+# ---- access ----------------------------------------------------------------------------------
+
+
+def test_access(tag: str) -> None:
+    with (
+        open_tag(tag, access=mapio.ACCESS_READ) as reader,
+        open_tag(tag, access=mapio.ACCESS_WRITE) as writer,
+        open_tag(tag, access=mapio.ACCESS_COPY) as copy,
+        open_tag(tag, flags=mapio.MAP_PRIVATE) as private,
+    ):
+        with pytest.raises(TypeError):
+            reader[0] = 1
+        copy[0] = private[0] = 2
+        assert reader[0] == 0
+        writer[:3] = b"abc"
+        assert reader[:3] == b"abc"
+
+
+def test_flags_and_prot(tag: str) -> None:
+    shared = mapio.MAP_SHARED | mapio.MAP_ANONYMOUS
+    with open_tag(tag, flags=shared) as made, open_tag(tag, prot=mapio.PROT_READ) as reader:
+        made[0] = 1
+        assert reader[0] == 1
+        assert "ACCESS_READ" in repr(reader)
+
+
+def test_resize_is_refused(tag: str) -> None:
+    with open_tag(tag) as made:
+        for length in (10, LENGTH, 2 * LENGTH):
+            with pytest.raises(TypeError, match="mmap can't resize a memory map with a tagname"):
+                made.resize(length)
+        assert len(made) == LENGTH
+
+
+def test_without_tracking_there_is_still_a_lock(tag: str) -> None:
+    with open_tag(tag, trackfd=False) as made:
+        made[0] = 1
+        with open_tag(tag, 0) as other:
+            assert other[0] == 1
+        assert tag_file(tag).exists()
+
+
+def test_flush_advise_and_set_name(tag: str) -> None:
+    with open_tag(tag) as made:
+        made[0] = 1
+        made.flush()
+        made.madvise(mapio.MADV_WILLNEED)
+        with pytest.raises(ValueError, match="non-anonymous"):
+            made.set_name("name")
+
+
+# ---- names -----------------------------------------------------------------------------------
+
+
+def test_tag_is_told(tag: str) -> None:
+    with open_tag(tag) as made:
+        assert made.tagname == tag
+        assert repr(made).endswith(f"offset=0, tagname='{tag}'>")
+    with pytest.raises(ValueError, match="closed"):
+        _ = made.tagname
+    with mapio.mmap(-1, 1, tagname=None) as none, mapio.mmap(-1, 1) as omitted:
+        assert none.tagname is omitted.tagname is None
+
+
+@pytest.mark.parametrize("name", ["a", "Z", "0", "_", "-", "-.", "a.b_c-D9", "x" * 120, "X" * 120])
+def test_good_name(name: str) -> None:
+    with open_tag(name) as made:
+        assert made.tagname == name
+        with open_tag(name) as again:
+            made[0] = 1
+            assert again[0] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".a", "a/b", "a\\b", "a b", "a=b", "é", "a\n", "x" * 121, "a\0b", "\0"]
+)
+def test_bad_name(name: str) -> None:
+    with pytest.raises(ValueError, match="tagname must be|null character"):
+        open_tag(name)
+
+
+@pytest.mark.parametrize("name", [1, b"a", 1.5, ["a"]])
+def test_name_of_a_wrong_type(name: object) -> None:
+    assert outcome(lambda: mapio.mmap(-1, 1, tagname=name)).error is TypeError
+
+
+def test_case_matters(tag: str) -> None:
+    with open_tag(tag) as one, open_tag(tag.lower()) as two, open_tag(tag.upper()) as three:
+        one[0] = 1
+        assert two[0] == three[0] == 0
+
+
+# ---- tags of files ---------------------------------------------------------------------------
+
+
+def test_tag_of_a_file(tag: str, path: Path) -> None:
+    with path.open("r+b") as file, mapio.mmap(file.fileno(), 0, tagname=tag) as one:
+        assert one.tagname == tag
+        assert one[:] == path.read_bytes()
+        with mapio.mmap(file.fileno(), 5, tagname=tag) as two:
+            two[:3] = b"ONE"
+            assert one[:3] == b"ONE"
+            assert path.read_bytes()[:3] == b"ONE"
+        with pytest.raises(TypeError, match="tagname"):
+            one.resize(5)
+
+
+def test_tag_of_another_file_or_none_is_taken(tag: str, path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(path.read_bytes())
+    with path.open("r+b") as file, other.open("r+b") as second:
+        with mapio.mmap(file.fileno(), 0, tagname=tag):
+            for use in (
+                lambda: mapio.mmap(second.fileno(), 0, tagname=tag),
+                lambda: open_tag(tag, 5),
+            ):
+                with pytest.raises(FileExistsError, match="tag belongs to another") as raised:
+                    use()
+                assert raised.value.filename == tag
+        with open_tag(tag), pytest.raises(FileExistsError):
+            mapio.mmap(file.fileno(), 0, tagname=tag)
+        mapio.mmap(second.fileno(), 0, tagname=tag).close()
+
+
+def test_larger_view_of_a_files_tag_is_an_error(tag: str, path: Path) -> None:
+    with path.open("r+b") as file, mapio.mmap(file.fileno(), 5, tagname=tag):
+        with pytest.raises(ValueError, match="mmap length is greater than file size"):
+            mapio.mmap(file.fileno(), 6, tagname=tag)
+        with mapio.mmap(file.fileno(), 0, tagname=tag) as made:
+            assert len(made) == 5
+
+
+# ---- whose it is -----------------------------------------------------------------------------
+
+
+def test_is_the_users_own(tag: str) -> None:
+    with open_tag(tag):
+        status = tag_file(tag).stat()
+        assert stat.S_IMODE(status.st_mode) == 0o600
+        assert status.st_uid == place().stat().st_uid == os.geteuid()
+        assert stat.S_IMODE(place().stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "readable", "other"])
+def test_what_others_have_put_there_is_not_used(tag: str, what: str, tmp_path: Path) -> None:
+    if what == "other" and os.geteuid() != 0:
+        pytest.skip("giving files away takes root")
+    file = tag_file(tag)
+    target = tmp_path / "target"
+    target.write_bytes(b"not to be touched")
+    with open_tag(tag + "2"):  # the folder is there
+        if what == "link":
+            file.symlink_to(target)
+        elif what == "pipe":
+            os.mkfifo(file, 0o600)
+        else:
+            file.write_bytes(b"not to be touched")
+            file.chmod(0o644 if what == "readable" else 0o600)
+            os.chown(file, 1 if what == "other" else -1, -1)
+        try:
+            with pytest.raises(PermissionError) as raised:
+                open_tag(tag)
+            assert raised.value.errno == errno.EPERM
+            assert raised.value.filename == tag
+            assert what == "pipe" or file.read_bytes() == b"not to be touched"
+        finally:
+            file.unlink()
+
+
+# ---- fork ------------------------------------------------------------------------------------
+
+
+def in_child(work: object) -> int:
+    """Forks, works there, and returns the exit status."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            assert callable(work)
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_child_that_closes_leaves_it_to_the_parent(tag: str) -> None:
+    with open_tag(tag) as made:
+        made[0] = 1
+        assert in_child(made.close) == 0
+        assert in_child(int) == 0  # one that ends without closing
+        with open_tag(tag, 0) as other:
+            assert other[0] == 1
+
+
+def test_child_keeps_it_when_the_parent_closes(tag: str) -> None:
+    made = open_tag(tag)
+    made[0] = 1
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(write)
+        os.read(read, 1)
+        made.close()
+        os._exit(0)
+    os.close(read)
+    made.close()
+    with open_tag(tag, 0) as other:
+        assert other[0] == 1
+    os.close(write)
+    assert os.waitpid(child, 0)[1] == 0
+    with open_tag(tag) as fresh:
+        assert fresh[0] == 0
+
+
+# ---- processes that are killed -----------------------------------------------------------------
+
+
+def use_until_killed(tag: str, epoch: bytes, seed: int) -> None:
+    """Opens, stores and closes as fast as it goes; ends with 1 on bytes of an earlier epoch."""
+    chance = random.Random(seed)
+    while True:
+        try:
+            made = open_tag(tag, chance.randrange(1, LENGTH))
+        except ValueError:  # longer than what another one has made just now
+            continue
+        if made[:1] not in (b"\0", epoch):
+            os._exit(1)
+        made[:] = epoch * len(made)
+        if chance.randrange(2):
+            made.close()
+
+
+def test_two_hundred_rounds_of_kill_leave_no_stale_tag(tag: str) -> None:
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    for number in range(200):
+        epoch = bytes([1 + number % 255])
+        children = []
+        for _ in range(2):
+            own = chance.randrange(1 << 32)
+            child = os.fork()
+            if child == 0:
+                try:
+                    use_until_killed(tag, epoch, own)
+                finally:
+                    os._exit(2)
+            children.append(child)
+        for child in children:
+            time.sleep(chance.random() / 500)
+            os.kill(child, signal.SIGKILL)
+        for child in children:
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        if number % 2:
+            length = chance.randrange(1, 2 * LENGTH)
+            with open_tag(tag, length) as made:
+                assert made.size() == length
+                assert made[:] == bytes(length)
+            assert not tag_file(tag).exists()
+    open_tag(tag + "2").close()
+    assert not tag_file(tag).exists()
