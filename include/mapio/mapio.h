@@ -79,10 +79,10 @@
  * not begin with a full stop, everything else is MAPIO_E_INVALID; case matters. It belongs to the
  * user (Unix: mode 0600, by the effective user id; Windows: to the session), and never changes its
  * length: mapping more than there is is MAPIO_E_BEYOND_FILE, mapping less is fine, length 0 is all
- * there is from the offset on and makes nothing (MAPIO_E_NO_TAG). Windows knows the length in whole
- * pages only. The memory is for reading and writing, whatever the first map may do with it; a map
- * with MAPIO_ACCESS_COPY, or of the flags MAP_PRIVATE, keeps its stores to itself, and all else
- * holds.
+ * there is from the offset on and makes nothing (MAPIO_E_NO_TAG). Windows knows the length of
+ * memory in whole pages only. The memory is for reading and writing, whatever the first map may do
+ * with it; a map with MAPIO_ACCESS_COPY, or of the flags MAP_PRIVATE, keeps its stores to itself,
+ * and all else holds.
  *
  * mapio_open_path and mapio_open_fd with a tag map the file, and hold the tag, whose length is the
  * end of the first map. With the same file many maps share one tag. With another file, or none, it

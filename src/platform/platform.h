@@ -154,7 +154,7 @@ typedef struct mapio__tag {
  *
  * Windows: CreateFileMappingW with the name as it is, as the standard module's tagname=, with
  * PAGE_READWRITE where there is no file and else by the mode; OpenFileMappingW for length 0; the
- * length of what was there by VirtualQuery of a view of the whole. */
+ * length by NtQuerySection. */
 int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
                     uint64_t length, mapio_error *error);
 

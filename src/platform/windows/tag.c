@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <winternl.h>
+
 #include "../../status.h"
 
 /* ERROR_INVALID_HANDLE: the name is that of a mutex or another thing that is no section. */
@@ -48,35 +50,35 @@ static int section_open(HANDLE *section, const wchar_t *name, const mapio__mode 
                         mapio_error *error)
 {
     bool stores = mode->writable && mode->shared;
-    *section = OpenFileMappingW(FILE_MAP_READ | (stores ? FILE_MAP_WRITE : 0), FALSE, name);
+    DWORD access = SECTION_QUERY | FILE_MAP_READ | (stores ? FILE_MAP_WRITE : 0);
+    *section = OpenFileMappingW(access, FALSE, name);
     return *section != NULL ? MAPIO_OK : fail_tag(error, GetLastError(), "OpenFileMappingW");
 }
 
-/* Of a whole view, from its base: its pages may differ in what has become of them. */
-static uint64_t length_of_view(const uint8_t *base)
-{
-    MEMORY_BASIC_INFORMATION memory;
-    uint64_t length = 0;
-    while (VirtualQuery(base + length, &memory, sizeof(memory)) != 0 &&
-           memory.AllocationBase == base) {
-        length += memory.RegionSize;
-    }
-    return length;
-}
+/* ntdll.dll, as Windows Internals and every debugger know it; Win32 has no call for the length of a
+ * section. That of a view is in whole pages, which a section of a file need not have: there is no
+ * view of so much. */
+typedef struct section_information {
+    PVOID base;
+    ULONG attributes;
+    LARGE_INTEGER length;
+} section_information;
 
-/* Windows tells how long a section is by a view of the whole, in pages. Under the lock, as whatever
- * takes addresses. */
+enum { SECTION_BASIC_INFORMATION = 0 };
+
+NTSTATUS NTAPI NtQuerySection(HANDLE section, int kind, PVOID information, SIZE_T size,
+                              PSIZE_T written);
+
 static int section_length(uint64_t *length, HANDLE section, mapio_error *error)
 {
-    AcquireSRWLockExclusive(&mapio__views);
-    const uint8_t *base = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0);
-    DWORD code = GetLastError();
-    if (base != NULL) {
-        *length = length_of_view(base);
-        (void)UnmapViewOfFile(base);
+    section_information information = {.attributes = 0};
+    NTSTATUS status =
+        NtQuerySection(section, SECTION_BASIC_INFORMATION, &information, sizeof(information), NULL);
+    if (!NT_SUCCESS(status)) {
+        return mapio__fail_win32(error, RtlNtStatusToDosError(status), "NtQuerySection");
     }
-    ReleaseSRWLockExclusive(&mapio__views);
-    return base != NULL ? MAPIO_OK : mapio__fail_win32(error, code, "MapViewOfFile");
+    *length = (uint64_t)information.length.QuadPart;
+    return MAPIO_OK;
 }
 
 int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
