@@ -25,7 +25,7 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo test test-c test-python test-all test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-tsan test-processors test-bench fuzz lint format bench \
+    test-mremap test-fault test-tsan test-processors test-systems test-bench fuzz lint format bench \
     bench-record bench-calls install clean FORCE
 
 help: ## list the commands
@@ -50,6 +50,9 @@ $(VENV)/.ready-lint: $(VENV)/.ready-test FORCE
 $(VENV)/.ready-bench: $(VENV)/.ready-test FORCE
 	@$(SETUP) venv $(VENV) bench
 
+$(VENV)/.ready-systems: $(VENV)/.ready-build FORCE
+	@$(SETUP) venv $(VENV) systems
+
 $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 	@echo "building the extension into $(VENV)"
 	@$(IN_VENV) $(VPYTHON) -m pip --disable-pip-version-check install --quiet --no-build-isolation \
@@ -59,6 +62,7 @@ $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 
 # One build of the C library for each purpose, each with its own options.
 PROCESSORS = i386 aarch64 armhf s390x
+SYSTEMS = macos freebsd netbsd openbsd musl
 build/demo/build.ninja: OPTIONS = -Dtests=disabled
 build/c/build.ninja: OPTIONS = -Dtests=enabled
 build/mremap/build.ninja: OPTIONS = -Dtests=enabled -Dmremap=false
@@ -72,6 +76,8 @@ build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildt
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 $(PROCESSORS:%=build/%/build.ninja): OPTIONS = -Dtests=enabled $(CROSS)
 $(PROCESSORS:%=build/%/build.ninja): build/%/build.ninja: tests/processors/%.ini
+$(SYSTEMS:%=build/%/build.ninja): OPTIONS = -Dtests=disabled --cross-file=tests/systems/$*.ini
+$(SYSTEMS:%=build/%/build.ninja): build/%/build.ninja: tests/systems/%.ini
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
 	@rm -rf build/$*
@@ -101,7 +107,7 @@ test-python: $(VENV)/.ready-test $(EXTENSION) ## run the tests of the Python pac
 
 test-all: ## run all of the tests below, too
 	@$(MAKE) test test-bench test-mremap test-valgrind test-asan test-fault test-tsan fuzz \
-	    test-processors test-interpreters
+	    test-processors test-systems test-interpreters
 
 test-interpreters: ## run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
@@ -182,6 +188,13 @@ test-on-aarch64: build/aarch64/build.ninja
 	@$(FEWER) $(C_TEST) build/aarch64 --timeout-multiplier 10
 	@echo "== aarch64, pages of 64 KiB"
 	@$(FEWER) QEMU_PAGESIZE=65536 $(C_TEST) build/aarch64 --timeout-multiplier 10 --logbase testlog-64k
+
+# What cannot be run here is compiled and linked, warnings as errors.
+test-systems: export ZIG_GLOBAL_CACHE_DIR = $(abspath build/zig)
+test-systems: $(VENV)/.ready-systems ## compile the C library for systems that cannot be run here
+	@for name in $(SYSTEMS); do \
+	    $(MAKE) build/$$name/build.ninja WERROR=true && \
+	    echo "compiling for $$name" && $(IN_VENV) ninja --quiet -C build/$$name || exit 1; done
 
 bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)

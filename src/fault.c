@@ -230,9 +230,12 @@ static bool lose(mapio_map *map, size_t at, int kind)
 }
 
 /* Called by the platform in a signal handler: true where `address` was a page of ours and can be
- * accessed now. */
+ * accessed now; for no address, where an access of this thread may have been the cause. */
 static bool fault(void *address)
 {
+    if (address == NULL) {
+        return mapio__accessed != NULL;
+    }
     mapio_map *map = mapio__register_find((uintptr_t)address);
     if (map == NULL) {
         return false;

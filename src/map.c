@@ -192,10 +192,14 @@ void *mapio_data(const mapio_map *map)
 }
 
 /* Counted before looking: a handler that still found no pin is at work or has been, and is seen.
- * From here on every loss is damage. */
+ * From here on every loss is damage, of which others than the library learn; so the signal is taken
+ * back from whoever took it since. If that fails, it is as it was. */
 void mapio_pin(mapio_map *map)
 {
     atomic_fetch_add(&map->pins, 1);
+    if (map->slot != NULL) {
+        (void)mapio__fault_guard_process(NULL);
+    }
     mapio__health_settle(map);
 }
 

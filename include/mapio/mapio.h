@@ -51,10 +51,11 @@
  * is damaged then, and every function that touches its bytes returns MAPIO_E_FAULT until
  * mapio_clear_damage. What a private map had stored in a page is lost with the page. The first map
  * of a file installs a handler for SIGBUS; faults at other addresses go to whoever had the signal
- * before. A handler that is installed later has the signal until the next map is opened or resized,
- * which takes it back. A file that ends inside a page has zeros in the rest of that page, and
- * nothing is lost there. Not protected are threads that block SIGBUS, for which the system ends the
- * process without asking, and a process that may have no more mappings at all.
+ * before. A handler that is installed later has the signal until the next map is opened, resized or
+ * pinned, which takes it back; if it puts the one before it back and raises the signal again, no
+ * function dies of it either. A file that ends inside a page has zeros in the rest of that page,
+ * and nothing is lost there. Not protected are threads that block SIGBUS, for which the system ends
+ * the process without asking, and a process that may have no more mappings at all.
  *
  * Full disks. A file may have holes, and a new one is a hole all over: its blocks are found when
  * they are written back, and a store into a hole of a full disk is a lost page, with ENOSPC in the

@@ -187,7 +187,9 @@ void mapio__memory_prepare(void *memory, size_t length);
 /* ---- pages that cannot be had ---- */
 
 /* What is called, in a signal handler, when an access to `address` failed because its page cannot
- * be had: true where the access may be tried again. */
+ * be had: true where the access may be tried again. `address` is NULL where this process itself has
+ * sent the signal to the thread, as handlers do that hand on what they have got: true where the
+ * thread is in the middle of an access, which will fail once more if that was why. */
 typedef bool mapio__fault_handler(void *address);
 
 /* Sees to it that `handler` is asked before anyone else about every such failure, and that what it

@@ -105,6 +105,55 @@ static int chained_without_a_claim(void *unused)
     return 79;
 }
 
+/* The same with pages of ours: what it raises comes in the middle of an access, which is done again
+ * with us in its place. Once, and then the signal is ours. */
+static int survives_raise(int flags)
+{
+    child_check(own_make() == 0);
+    child_check(install(chain_by_raise, NULL, flags, 0) == 0);
+    child_check(own_fault() == 0 && own_fault() == 0);
+    child_check(calls == 1 && flaw == 0);
+    return 0;
+}
+
+static int ours_is_raised(void *unused)
+{
+    (void)unused;
+    return survives_raise(0);
+}
+
+static int ours_is_raised_nodefer(void *unused)
+{
+    (void)unused;
+    return survives_raise(SA_NODEFER);
+}
+
+/* A page that is not ours is lost in the middle of an access of ours. */
+static int foreign_in_an_access(void *unused)
+{
+    (void)unused;
+    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
+    (void)mapio_put(own, 0, (const void *)(uintptr_t)foreign, 100, NULL);
+    return 79;
+}
+
+/* Who gets an address to use by himself is protected from then on. */
+static int pin_takes_back(void *unused)
+{
+    const volatile uint8_t *data = NULL;
+
+    (void)unused;
+    child_check(own_make() == 0);
+    child_check(install(NULL, chain_by_call, 0, 0) == 0);
+    mapio_pin(own);
+    data = mapio_data(own);
+    child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
+    child_check(data[page(PAGES - 1)] == 0 && calls == 0 && mapio_damaged(own));
+    mapio_unpin(own);
+    return 0;
+}
+
 /* An application that takes the signal again and again, and a library that takes it back. */
 static int taken_often(void *unused)
 {
@@ -254,6 +303,10 @@ static const signal_case cases[] = {
     {"hands on by return", chained_by_return, true},
     {"hands on by raise, before ours", chained_before_ours, true},
     {"hands on by raise, no map since", chained_without_a_claim, true},
+    {"hands on ours by raise", ours_is_raised, false},
+    {"hands on ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
+    {"hands on by raise in an access", foreign_in_an_access, true},
+    {"a pin takes the signal back", pin_takes_back, false},
     {"taken again and again", taken_often, true},
     {"a timer's handler jumps", timer_jumps, false},
     {"fork during faults", forks_during_faults, false},

@@ -7,6 +7,12 @@
  * the access fails once more. Each of them is known by the forwarding that the thread has going on
  * or had last, and goes to the action that was found one claim earlier, in the end to the default.
  *
+ * An action that was installed after the last claim has the signal first, that of our own pages
+ * too. If it then puts us back and raises the signal again, as faulthandler does, what we get has
+ * no address. But the thread is in the middle of an access of the library, in which nothing else
+ * would raise it: so it is ignored, the access is done again, and fails again if its page is lost;
+ * that failure is ours to cure.
+ *
  * A handler may leave with longjmp. What was being forwarded then stays noted; all that comes of it
  * is that a signal which is sent (not an access that fails) while the stack is deeper than it was
  * counts as raised again.
@@ -21,7 +27,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
-#include <ucontext.h>
+#include <unistd.h>
 
 #include "../../status.h"
 
@@ -50,10 +56,12 @@ static _Thread_local volatile forwarding current;
 
 /* ---- forwarding ---- */
 
-/* Sent by a program, rather than raised by an access. */
+/* Sent by a program, rather than raised by an access. POSIX leaves the values of SI_USER and its
+ * kin to the system: Linux, NetBSD and OpenBSD count down from 0, FreeBSD and macOS up from 0x10001
+ * (sigaction(2), siginfo(3), their <signal.h>). */
 static bool was_sent(const siginfo_t *info)
 {
-    return info->si_code <= 0;
+    return info->si_code <= 0 || (SI_USER > 0 && info->si_code >= SI_USER);
 }
 
 /* Ends the process as if nobody had ever handled the signal: an access is done again with the
@@ -97,8 +105,9 @@ static claim *next_claim(uintptr_t frame, const siginfo_t *info)
  * code had blocked. */
 static void call(const struct sigaction *action, int number, siginfo_t *info, void *context)
 {
-    sigset_t mask = ((const ucontext_t *)context)->uc_sigmask;
+    sigset_t mask;
     sigset_t before;
+    mapio__interrupted_mask(&mask, context);
     if ((action->sa_flags & SA_NODEFER) == 0) {
         (void)sigaddset(&mask, number);
     }
@@ -134,12 +143,21 @@ static void forward(int number, siginfo_t *info, void *context)
     current.returned = true;
 }
 
+/* What is sent by another process, and an access that is not aligned, have nothing to do with lost
+ * pages. */
+static bool handler_takes(mapio__fault_handler *handler, const siginfo_t *info)
+{
+    if (was_sent(info)) {
+        return info->si_pid == getpid() && handler(NULL);
+    }
+    return info->si_code != BUS_ADRALN && handler(info->si_addr);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
     mapio__fault_handler *handler = atomic_load(&own_handler);
-    bool access = !was_sent(info) && info->si_code != BUS_ADRALN;
-    if (!access || !handler(info->si_addr)) {
+    if (!handler_takes(handler, info)) {
         forward(number, info, context);
     }
     errno = saved;
@@ -247,10 +265,17 @@ int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), 
 
 /* ---- pages ---- */
 
+/* FreeBSD never reserves, and has no word for it. */
+static const int no_reserve = 0
+#ifdef MAP_NORESERVE
+                              | MAP_NORESERVE
+#endif
+    ;
+
 bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode)
 {
     int saved = errno;
-    int flags = MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
+    int flags = MAP_FIXED | MAP_ANONYMOUS | no_reserve;
     void *base = mmap(start, length, mode->prot, flags | MAP_PRIVATE, -1, 0);
     if (base == MAP_FAILED) {
         /* Shared memory is no data of the process's own (RLIMIT_DATA). */

@@ -134,7 +134,7 @@ static bool over_limit(uint64_t length)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-           length > limit.rlim_cur;
+           length > (uint64_t)limit.rlim_cur;
 }
 
 static bool is_longer(int fd, uint64_t length)

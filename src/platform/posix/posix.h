@@ -2,6 +2,7 @@
 #ifndef MAPIO_POSIX_H
 #define MAPIO_POSIX_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "../platform.h"
@@ -19,6 +20,10 @@ bool mapio__loads_take_blocks(int fd);
 /* Waits until the disk itself has what was written to `file`, where the system's msync(2) alone
  * does not say so. `file` may be MAPIO__NO_FILE. */
 int mapio__file_settle(mapio__file file, mapio_error *error);
+
+/* The signals that were blocked in the code which a signal has interrupted; `context` is the third
+ * argument of its handler. Async-signal-safe. */
+void mapio__interrupted_mask(sigset_t *mask, const void *context);
 
 /* Makes a view longer, moving it if need be. As mapio__view_resize. */
 int mapio__view_grow(mapio__view *view, size_t length, mapio_error *error);

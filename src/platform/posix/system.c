@@ -117,10 +117,32 @@ int mapio__reserve_blocks(int fd, off_t offset, off_t length)
         .fst_flags = F_ALLOCATEALL, .fst_posmode = F_PEOFPOSMODE, .fst_length = offset + length};
     return fcntl(fd, F_PREALLOCATE, &store) != -1 ? 0 : errno;
 }
+#elif defined(__OpenBSD__)
+/* It has neither call. */
+int mapio__reserve_blocks(int fd, off_t offset, off_t length)
+{
+    (void)fd;
+    (void)offset;
+    (void)length;
+    return EOPNOTSUPP;
+}
 #else
 int mapio__reserve_blocks(int fd, off_t offset, off_t length)
 {
     return posix_fallocate(fd, offset, length);
+}
+#endif
+
+#ifdef __OpenBSD__
+/* sigaction(2): the context is a struct sigcontext, with the mask as the bits of an int. */
+void mapio__interrupted_mask(sigset_t *mask, const void *context)
+{
+    *mask = (sigset_t)((const struct sigcontext *)context)->sc_mask;
+}
+#else
+void mapio__interrupted_mask(sigset_t *mask, const void *context)
+{
+    *mask = ((const ucontext_t *)context)->uc_sigmask;
 }
 #endif
 
