@@ -351,6 +351,6 @@ def test_work_on_pages_while_the_file_is_cut(other: OtherProcess, name: str) -> 
 def test_all_operations_are_tried() -> None:
     names = " ".join([*READS, *SEARCHES, *STORES, *ABOUT_PAGES, "madvise"])
     methods = {name for name in vars(mapio.mmap) if not name.startswith("_")}
-    no_bytes = {"close", "closed", "seek", "seekable", "tell", "set_name"}
+    no_bytes = {"close", "closed", "seek", "seekable", "tell", "set_name", "tagname"}
     about_damage = {"damaged", "clear_damage", "guarded"}
     assert {name for name in methods - no_bytes - about_damage if name not in names} == set()
