@@ -18,7 +18,8 @@ bool tags_alone;
 #ifdef __linux__
 bool own_memory(const char *path, const char *options)
 {
-    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("mapio", path, "tmpfs", 0, options) == 0;
 }
 #else

@@ -50,7 +50,8 @@ typedef struct forwarding {
 
 static _Atomic(claim *) newest_claim;
 static _Atomic(mapio__fault_handler *) own_handler;
-static void (*own_after_fork)(void);
+static void (*own_after_fork)(void); /* NULL before the first claim */
+static int watches_forks;            /* what pthread_atfork has returned */
 static pthread_mutex_t claiming = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local volatile forwarding current;
 
@@ -178,7 +179,16 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     (void)pthread_mutex_unlock(&claiming);
-    own_after_fork();
+    if (own_after_fork != NULL) {
+        own_after_fork();
+    }
+}
+
+/* When the library is loaded, and not with the first claim: a child that was forked in between,
+ * while another thread had the mutex, would find it locked for ever. */
+__attribute__((constructor)) static void watch_forks(void)
+{
+    watches_forks = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
 /* Once in the life of the process. */
@@ -187,11 +197,10 @@ static int prepare(mapio__fault_handler *handler, void (*after_fork)(void), mapi
     if (atomic_load(&own_handler) != NULL) {
         return MAPIO_OK;
     }
-    own_after_fork = after_fork;
-    int code = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-    if (code != 0) {
-        return mapio__fail_system(error, code, "pthread_atfork");
+    if (watches_forks != 0) {
+        return mapio__fail_system(error, watches_forks, "pthread_atfork");
     }
+    own_after_fork = after_fork;
     atomic_store(&own_handler, handler);
     return MAPIO_OK;
 }

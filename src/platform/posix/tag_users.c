@@ -25,7 +25,8 @@
 
 static pthread_mutex_t users_mutex = PTHREAD_MUTEX_INITIALIZER;
 static mapio__tag_user *users;
-static bool watching;
+static bool watches_end;
+static int watches_forks; /* what pthread_atfork has returned */
 
 /* ---- fork ---- */
 
@@ -110,27 +111,30 @@ static void at_exit(void)
 
 /* ---- the list ---- */
 
-/* Once in the life of the process. */
-static int watch(mapio_error *error)
+/* When the library is loaded, and not with the first tag: a child that was forked in between, while
+ * another thread had the mutex, would find it locked for ever. */
+__attribute__((constructor)) static void watch_forks(void)
 {
-    if (watching) {
-        return MAPIO_OK;
+    watches_forks = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+/* Once in the life of the process. */
+static int watch_end(mapio_error *error)
+{
+    if (watches_forks != 0) {
+        return mapio__fail_system(error, watches_forks, "pthread_atfork");
     }
-    if (atexit(at_exit) != 0) {
+    if (!watches_end && atexit(at_exit) != 0) {
         return mapio__fail_system(error, ENOMEM, "atexit");
     }
-    int code = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-    if (code != 0) {
-        return mapio__fail_system(error, code, "pthread_atfork");
-    }
-    watching = true;
+    watches_end = true;
     return MAPIO_OK;
 }
 
 int mapio__tag_users_lock(mapio_error *error)
 {
     (void)pthread_mutex_lock(&users_mutex);
-    int status = watch(error);
+    int status = watch_end(error);
     if (status != MAPIO_OK) {
         (void)pthread_mutex_unlock(&users_mutex);
     }

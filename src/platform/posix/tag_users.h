@@ -16,8 +16,8 @@ typedef struct mapio__tag_user {
 } mapio__tag_user;
 
 /* Between these two no other thread of the process opens or closes a tag, and none forks, so that
- * no child has a part in locks that are being taken. Sees to it that fork and the end of the
- * program are noticed. */
+ * no child has a part in locks that are being taken. Sees to it that the end of the program is
+ * noticed. */
 int mapio__tag_users_lock(mapio_error *error);
 void mapio__tag_users_unlock(void);
 
