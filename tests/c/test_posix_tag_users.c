@@ -170,7 +170,7 @@ static void threads_and_forks(void **state)
 {
     board *b = NULL;
     random_source random;
-    thread threads[THREADS];
+    test_thread threads[THREADS];
     turns users[THREADS];
 
     (void)state;
