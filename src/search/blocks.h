@@ -15,6 +15,9 @@
 
 #include "internal.h"
 
+/* For the long way, that its registers stay out of the short one in front of it. */
+#define LONG_WAY __attribute__((noinline))
+
 enum {
     BLOCK = 64,
     GROUP = 4 * BLOCK,
@@ -36,16 +39,15 @@ typedef struct scan {
     size_t to;
     mapio__pattern *pattern;
     mapio__matches *matches;
-    bool tally;        /* every candidate is a match and none overlap, so they can be counted */
     bool done;         /* as many matches as are wanted */
     size_t reconsider; /* when so much is spent, look whether it is worth it */
 } scan;
 
-/* What blocks are compared with, in registers: two probes, or four where two leave too much. How
+/* What blocks are compared with, in registers: two probes, or more where two leave too much. How
  * many is a constant in each loop, so that it has no other loop inside. */
 typedef struct lead {
-    const uint8_t *haystack[4]; /* the byte that meets the probe at place 0 */
-    splat byte[4];
+    const uint8_t *haystack[MAPIO__PROBES]; /* the byte that meets the probe at place 0 */
+    splat byte[MAPIO__PROBES];
 } lead;
 
 static inline lead lead_of(const scan *s, unsigned count)
@@ -67,8 +69,11 @@ static inline mask meets(const lead *l, size_t place, unsigned i)
 
 static inline mask candidates(const lead *l, size_t place, unsigned count)
 {
-    mask pair = both(meets(l, place, 0), meets(l, place, 1));
-    return count > 2 ? both(pair, both(meets(l, place, 2), meets(l, place, 3))) : pair;
+    mask all = both(meets(l, place, 0), meets(l, place, 1));
+    for (unsigned i = 2; i < count; i += 2) {
+        all = both(all, both(meets(l, place, i), meets(l, place, i + 1)));
+    }
+    return all;
 }
 
 /* The candidates of a block that the other probes leave. */
@@ -106,10 +111,6 @@ static inline void ask_for(const uint8_t *group)
 /* The matches among the candidates of the block at `place`, from the lowest on. */
 static inline void take_forward(scan *s, size_t place, uint64_t left)
 {
-    if (s->tally) {
-        s->matches->found += (size_t)__builtin_popcountll(left);
-        return;
-    }
     while (left != 0) {
         size_t candidate = place + (size_t)__builtin_ctzll(left);
         left &= left - 1;
@@ -156,34 +157,121 @@ static inline void groups_forward(scan *s, unsigned count, bool ask)
     }
 }
 
-static inline size_t count_bits(mask m)
+/* ---- counting all matches, where the probes are the whole needle ---- */
+
+/* Of the matches `now` of a block, those that lie as near behind another one, in this block or in
+ * the one before with its matches `before`, as two can that overlap: bit d of `distances` is set
+ * where they can lie d apart. */
+static inline uint64_t near_another(uint64_t before, uint64_t now, unsigned distances)
 {
-    return (size_t)__builtin_popcountll(bits(m));
+    uint64_t near = 0;
+    for (; distances != 0; distances &= distances - 1) {
+        unsigned d = (unsigned)__builtin_ctz(distances);
+        near |= now & (now << d | before >> (BLOCK - d));
+    }
+    return near;
 }
 
-/* Groups in which every candidate counts. */
-static inline void groups_tally(scan *s)
+/* The matches of a block that count, from the left, where each keeps the next away by `step`. */
+static inline uint64_t keep_apart(uint64_t before, uint64_t now, size_t step)
 {
-    const lead l = lead_of(s, 2);
+    size_t from = before == 0 ? 0 : (size_t)(BLOCK - __builtin_clzll(before)) - 1 + step;
+    uint64_t left = from > BLOCK ? now & UINT64_MAX << (from - BLOCK) : now;
+    uint64_t kept = 0;
+    while (left != 0) {
+        size_t i = (size_t)__builtin_ctzll(left);
+        kept |= UINT64_C(1) << i;
+        left = i + step < BLOCK ? left & UINT64_MAX << (i + step) : 0;
+    }
+    return kept;
+}
+
+/* Those of the matches `now` that count. */
+static inline uint64_t that_count(uint64_t before, uint64_t now, unsigned distances, size_t step)
+{
+    return distances != 0 && near_another(before, now, distances) != 0
+               ? keep_apart(before, now, step)
+               : now;
+}
+
+/* The last of the matches `kept` of a block that ends at `end`. */
+static inline void note_last(mapio__matches *matches, size_t end, uint64_t kept)
+{
+    if (kept != 0) {
+        matches->next = end - 1 - (size_t)__builtin_clzll(kept) + matches->step;
+    }
+}
+
+/* All places that are left. `count`, of the probes, is a constant, and `distances` where it is 0.
+ * No branch depends on where the matches are, unless they overlap. */
+static inline void tally(scan *s, unsigned count, unsigned distances)
+{
+    const lead l = lead_of(s, count);
+    const size_t step = s->matches->step;
+    size_t place = s->from;
     size_t found = 0;
-    while (s->to - s->from >= GROUP) {
-        size_t place = s->from;
-        ask_for(l.haystack[0] + place + AHEAD);
-        found += count_bits(candidates(&l, place, 2));
-        found += count_bits(candidates(&l, place + BLOCK, 2));
-        found += count_bits(candidates(&l, nth_block(place, 2), 2));
-        found += count_bits(candidates(&l, nth_block(place, 3), 2));
-        s->from += GROUP;
+    uint64_t kept = 0;
+    for (; s->to - place >= BLOCK; place += BLOCK) {
+        __builtin_prefetch(l.haystack[0] + place + AHEAD);
+        kept = that_count(kept, bits(candidates(&l, place, count)), distances, step);
+        found += (size_t)__builtin_popcountll(kept);
     }
     s->matches->found += found;
+    note_last(s->matches, place, kept);
+    if (place < s->to) {
+        /* Once more the last 64 places, without those that were seen. */
+        uint64_t now = bits(candidates(&l, s->to - BLOCK, count)) >> (BLOCK - (s->to - place));
+        kept = that_count(kept, now, distances, step);
+        s->matches->found += (size_t)__builtin_popcountll(kept);
+        note_last(s->matches, place + BLOCK, kept);
+    }
+    s->from = s->to;
+}
+
+static inline bool counts_all(const scan *s)
+{
+    const mapio__matches *m = s->matches;
+    return m->indexes == NULL && m->capacity == SIZE_MAX && s->pattern->exact;
+}
+
+/* Whether to compare all probes everywhere: not while two of them leave next to nothing. */
+static inline bool can_tally(const scan *s)
+{
+    return (s->pattern->probe_count <= 2 || s->pattern->crowded) && counts_all(s);
+}
+
+static inline void run_tally(scan *s)
+{
+    const mapio__pattern *p = s->pattern;
+    unsigned distances = s->matches->step < p->length ? 0 : p->overlaps;
+    if (p->probe_count > 6) {
+        tally(s, MAPIO__PROBES, distances);
+    } else if (p->probe_count > 4) {
+        tally(s, 6, distances);
+    } else if (p->probe_count > 2) {
+        tally(s, 4, distances);
+    } else if (distances != 0) {
+        tally(s, 2, distances);
+    } else {
+        tally(s, 2, 0);
+    }
+}
+
+/* Places that the last match keeps the next away from. */
+static inline void pass_over_match(scan *s)
+{
+    if (s->matches->next > s->from) {
+        s->from = s->matches->next < s->to ? s->matches->next : s->to;
+    }
 }
 
 /* Whole blocks, until fewer places are left, the last match is taken or there is a doubt. */
 static inline void run_forward(scan *s)
 {
+    pass_over_match(s);
     size_t places = s->to - s->from;
-    if (s->tally && s->pattern->probe_count <= 2) {
-        groups_tally(s);
+    if (can_tally(s)) {
+        run_tally(s);
     } else if (s->pattern->crowded) {
         groups_forward(s, 4, true);
     } else if (places >= AHEAD) {
@@ -199,17 +287,18 @@ static inline void run_forward(scan *s)
 }
 
 /* Fewer than 64 places that are left of more. */
-static inline void rest_forward(scan *s)
+static inline void rest_forward(scan *s, const lead *l, unsigned count)
 {
     size_t n = s->to - s->from;
     if (n == 0 || s->done) {
         return;
     }
     /* Once more the last 64 places, without those that were seen. */
-    const lead l = lead_of(s, 2);
     size_t place = s->to - BLOCK;
-    uint64_t left = bits(candidates(&l, place, 2)) & (UINT64_MAX << (BLOCK - n));
-    take_forward(s, place, probe(s, place, left));
+    uint64_t left = bits(candidates(l, place, count)) & (UINT64_MAX << (BLOCK - n));
+    if (left != 0) {
+        take_forward(s, place, probe(s, place, left));
+    }
 }
 
 /* What was spent says whether another choice of probes, or two-way, may be better; asked again
@@ -249,14 +338,6 @@ static inline scan scan_of(mapio__matches *matches, mapio__pattern *pattern,
     return s;
 }
 
-/* Whether plain C is as quick: for less than a block, and for the first of one byte, which the C
- * library finds (measured: at 64 bytes 6 ns for 20). */
-static inline bool plain_forward(const mapio__matches *matches, const mapio__pattern *pattern,
-                                 size_t places)
-{
-    return places < BLOCK || (pattern->length == 1 && matches->capacity == 1);
-}
-
 /* Begins as plain C does, with the needle's first byte, which may be nowhere near: false where it
  * is not at any of the places. */
 static inline bool plain_begin(const mapio__pattern *pattern, const uint8_t *haystack, size_t *from,
@@ -268,19 +349,15 @@ static inline bool plain_begin(const mapio__pattern *pattern, const uint8_t *hay
     return *from < to;
 }
 
-static inline void blocks_forward(mapio__matches *matches, mapio__pattern *pattern,
+/* What few_forward has left. */
+static LONG_WAY void many_forward(mapio__matches *matches, mapio__pattern *pattern,
                                   const uint8_t *haystack, size_t from, size_t to)
 {
-    if (plain_forward(matches, pattern, to - from)) {
-        mapio__scalar_kernels.forward(matches, pattern, haystack, from, to);
-        return;
-    }
-    if (matches->capacity == 1 && !plain_begin(pattern, haystack, &from, to)) {
+    if (matches->capacity == 1 && to - from >= GROUP &&
+        !plain_begin(pattern, haystack, &from, to)) {
         return;
     }
     scan s = scan_of(matches, pattern, haystack, from, to);
-    s.tally = matches->indexes == NULL && matches->capacity == SIZE_MAX && pattern->borderless &&
-              matches->next <= from;
     run_forward(&s);
     while (s.to - s.from >= BLOCK && !s.done) {
         if (!go_on(&s, s.from - from, haystack + s.from, s.to - s.from)) {
@@ -289,7 +366,36 @@ static inline void blocks_forward(mapio__matches *matches, mapio__pattern *patte
         }
         run_forward(&s);
     }
-    rest_forward(&s);
+    const lead l = lead_of(&s, 2);
+    rest_forward(&s, &l, 2);
+}
+
+/* The first match in two blocks at most. False where it was left off at `*from`, in doubt. */
+static inline bool few_forward(mapio__matches *matches, mapio__pattern *pattern,
+                               const uint8_t *haystack, size_t *from, size_t to)
+{
+    scan s = scan_of(matches, pattern, haystack, *from, to);
+    const size_t bearable = pattern->spent + MAPIO__SPENT_AT_ONCE;
+    const lead l = lead_of(&s, 4);
+    block_forward(&s, s.from, candidates(&l, s.from, 4));
+    s.from += BLOCK;
+    if (pattern->spent > bearable && !s.done) {
+        *from = s.from;
+        return false;
+    }
+    rest_forward(&s, &l, 4);
+    return true;
+}
+
+static inline void blocks_forward(mapio__matches *matches, mapio__pattern *pattern,
+                                  const uint8_t *haystack, size_t from, size_t to)
+{
+    if (to - from < BLOCK) {
+        mapio__scalar_kernels.forward(matches, pattern, haystack, from, to);
+    } else if (to - from > 2 * BLOCK || matches->capacity > 1 ||
+               !few_forward(matches, pattern, haystack, &from, to)) {
+        many_forward(matches, pattern, haystack, from, to);
+    }
 }
 
 /* ---- from the end ---- */
@@ -361,15 +467,14 @@ static inline size_t run_backward(scan *s)
     return match;
 }
 
-static inline size_t rest_backward(scan *s)
+static inline size_t rest_backward(scan *s, const lead *l, unsigned count)
 {
     size_t n = s->to - s->from;
     if (n == 0) {
         return MAPIO__NOWHERE;
     }
-    const lead l = lead_of(s, 2);
-    uint64_t left = bits(candidates(&l, s->from, 2)) & (UINT64_MAX >> (BLOCK - n));
-    return take_backward(s, s->from, probe(s, s->from, left));
+    uint64_t left = bits(candidates(l, s->from, count)) & (UINT64_MAX >> (BLOCK - n));
+    return left == 0 ? MAPIO__NOWHERE : take_backward(s, s->from, probe(s, s->from, left));
 }
 
 /* The part of the haystack that is searched next, to be counted. */
@@ -380,12 +485,9 @@ static inline const uint8_t *sample_before(const scan *s, size_t *n)
     return s->haystack + s->to - *n;
 }
 
-static inline size_t blocks_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
+static LONG_WAY size_t many_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
                                      size_t to)
 {
-    if (to - from < BLOCK) {
-        return mapio__scalar_kernels.backward(pattern, haystack, from, to);
-    }
     scan s = scan_of(NULL, pattern, haystack, from, to);
     size_t match = run_backward(&s);
     while (match == MAPIO__NOWHERE && s.to - s.from >= BLOCK) {
@@ -396,7 +498,29 @@ static inline size_t blocks_backward(mapio__pattern *pattern, const uint8_t *hay
         }
         match = run_backward(&s);
     }
-    return match == MAPIO__NOWHERE ? rest_backward(&s) : match;
+    const lead l = lead_of(&s, 2);
+    return match == MAPIO__NOWHERE ? rest_backward(&s, &l, 2) : match;
+}
+
+/* Two blocks at most, the match or MAPIO__NOWHERE. */
+static inline size_t few_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
+                                  size_t to)
+{
+    scan s = scan_of(NULL, pattern, haystack, from, to);
+    const lead l = lead_of(&s, 4);
+    s.to -= BLOCK;
+    size_t match = block_backward(&s, s.to, candidates(&l, s.to, 4));
+    return match == MAPIO__NOWHERE ? rest_backward(&s, &l, 4) : match;
+}
+
+static inline size_t blocks_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
+                                     size_t to)
+{
+    if (to - from < BLOCK) {
+        return mapio__scalar_kernels.backward(pattern, haystack, from, to);
+    }
+    return to - from > 2 * BLOCK ? many_backward(pattern, haystack, from, to)
+                                 : few_backward(pattern, haystack, from, to);
 }
 
 #endif /* MAPIO_SEARCH_BLOCKS_H */

@@ -15,15 +15,15 @@ enum {
     CROWD = MAPIO__SAMPLE / 1024 * MAPIO__SAMPLE
 };
 
-/* Whether no beginning of a short needle is its end, too. */
-static bool is_borderless(const uint8_t *bytes, size_t m)
+/* How far apart two matches of a short needle can lie that overlap, as bits: where its beginning is
+ * its end, too. */
+static unsigned overlaps_of(const uint8_t *bytes, size_t m)
 {
-    for (size_t k = 1; k < m; k++) {
-        if (memcmp(bytes, bytes + m - k, k) == 0) {
-            return false;
-        }
+    unsigned distances = 0;
+    for (size_t d = 1; d < m; d++) {
+        distances |= memcmp(bytes, bytes + d, m - d) == 0 ? 1U << d : 0;
     }
-    return true;
+    return distances;
 }
 
 /* The ends, then what halves the gaps. */
@@ -42,7 +42,7 @@ void mapio__pattern_init(mapio__pattern *pattern, const void *needle, size_t len
     pattern->bytes = needle;
     pattern->length = length;
     pattern->exact = length <= MAPIO__PROBES;
-    pattern->borderless = pattern->exact && is_borderless(pattern->bytes, length);
+    pattern->overlaps = pattern->exact ? overlaps_of(pattern->bytes, length) : 0;
     pattern->crowded = false;
     pattern->has_grams = false;
     pattern->surprise = MAPIO__NOWHERE;
@@ -112,5 +112,5 @@ void mapio__pattern_adapt(mapio__pattern *pattern, const uint8_t *sample, size_t
         pair *= chosen < 2 ? c.counts[pattern->bytes[offset]] : 1;
         take(pattern, &c, chosen, offset);
     }
-    pattern->crowded = pattern->probe_count >= 4 && pair > CROWD;
+    pattern->crowded = pattern->probe_count > 2 && pair > CROWD;
 }
