@@ -16,6 +16,7 @@ OURS = "mapio"
 STANDARD = "mmap"
 READ_LIMIT = "read limit"
 READ_LOOP = "read loop"
+OBJECTS_ALONE = "no search"
 
 
 class Figure(NamedTuple):
