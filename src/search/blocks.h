@@ -251,7 +251,7 @@ static inline bool can_tally(const scan *s)
 static inline void run_tally(scan *s)
 {
     const mapio__pattern *p = s->pattern;
-    unsigned distances = s->matches->step < p->length ? 0 : p->overlaps;
+    unsigned distances = s->matches->step < p->length ? 0 : mapio__overlaps(p);
     if (p->probe_count > 6) {
         tally(s, MAPIO__PROBES, distances);
     } else if (p->probe_count > 4) {
@@ -354,7 +354,6 @@ static inline bool plain_begin(const mapio__pattern *pattern, const uint8_t *hay
     return *from < to;
 }
 
-/* What few_forward has left. */
 static LONG_WAY void many_forward(mapio__matches *matches, mapio__pattern *pattern,
                                   const uint8_t *haystack, size_t from, size_t to)
 {
@@ -375,21 +374,15 @@ static LONG_WAY void many_forward(mapio__matches *matches, mapio__pattern *patte
     rest_forward(&s, &l, 2);
 }
 
-/* The first match in two blocks at most. False where it was left off at `*from`, in doubt. */
-static inline bool few_forward(mapio__matches *matches, mapio__pattern *pattern,
-                               const uint8_t *haystack, size_t *from, size_t to)
+/* The first match in two blocks at most. */
+static inline void few_forward(mapio__matches *matches, mapio__pattern *pattern,
+                               const uint8_t *haystack, size_t from, size_t to)
 {
-    scan s = scan_of(matches, pattern, haystack, *from, to);
-    const size_t bearable = pattern->spent + MAPIO__SPENT_AT_ONCE;
+    scan s = scan_of(matches, pattern, haystack, from, to);
     const lead l = lead_of(&s, 4);
-    block_forward(&s, s.from, candidates(&l, s.from, 4));
     s.from += BLOCK;
-    if (pattern->spent > bearable && !s.done) {
-        *from = s.from;
-        return false;
-    }
+    block_forward(&s, from, candidates(&l, from, 4));
     rest_forward(&s, &l, 4);
-    return true;
 }
 
 static inline void blocks_forward(mapio__matches *matches, mapio__pattern *pattern,
@@ -397,8 +390,9 @@ static inline void blocks_forward(mapio__matches *matches, mapio__pattern *patte
 {
     if (to - from < BLOCK) {
         mapio__scalar_kernels.forward(matches, pattern, haystack, from, to);
-    } else if (to - from > FEW || matches->capacity > 1 ||
-               !few_forward(matches, pattern, haystack, &from, to)) {
+    } else if (to - from <= FEW && matches->capacity == 1) {
+        few_forward(matches, pattern, haystack, from, to);
+    } else {
         many_forward(matches, pattern, haystack, from, to);
     }
 }

@@ -30,7 +30,6 @@ typedef struct mapio__pattern {
     unsigned probe_count;         /* at least 1 */
     bool crowded;                 /* the first two leave many candidates */
     bool exact;                   /* the probes are the whole needle */
-    unsigned overlaps;            /* of an exact one: bit d, matches can lie d < length apart */
     bool has_grams;               /* grams is made */
     size_t surprise;              /* the offset where a long comparison failed, or MAPIO__NOWHERE */
     size_t spent;                 /* on comparing, in all searches */
