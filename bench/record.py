@@ -78,7 +78,8 @@ class Kernel(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A single call from Python, with the standard module and with mapio."""
+    """A single call from Python, with the standard module and with mapio: medians, and the ratio of
+    the minima."""
 
     call: str
     standard_ns: float

@@ -50,8 +50,9 @@ typedef struct scan {
     size_t reconsider; /* when so much is spent, look whether it is worth it */
 } scan;
 
-/* What blocks are compared with, in registers: two probes, or more where two leave too much. How
- * many is a constant in each loop, so that it has no other loop inside. */
+/* What blocks are compared with, in registers: two probes, or more where two leave too much, or the
+ * one that the needle has. How many is a constant in each loop, so that it has no other loop
+ * inside. */
 typedef struct lead {
     const uint8_t *haystack[MAPIO__PROBES]; /* the byte that meets the probe at place 0 */
     splat byte[MAPIO__PROBES];
@@ -76,9 +77,9 @@ static inline mask meets(const lead *l, size_t place, unsigned i)
 
 static inline mask candidates(const lead *l, size_t place, unsigned count)
 {
-    mask all = both(meets(l, place, 0), meets(l, place, 1));
-    for (unsigned i = 2; i < count; i += 2) {
-        all = both(all, both(meets(l, place, i), meets(l, place, i + 1)));
+    mask all = meets(l, place, 0);
+    for (unsigned i = 1; i < count; i++) {
+        all = both(all, meets(l, place, i));
     }
     return all;
 }
@@ -260,8 +261,10 @@ static inline void run_tally(scan *s)
         tally(s, 4, distances);
     } else if (distances != 0) {
         tally(s, 2, distances);
-    } else {
+    } else if (p->probe_count == 2) {
         tally(s, 2, 0);
+    } else {
+        tally(s, 1, 0);
     }
 }
 
@@ -452,16 +455,17 @@ static inline size_t groups_backward(scan *s, unsigned count)
     return MAPIO__NOWHERE;
 }
 
-static inline size_t run_backward(scan *s)
+/* Whole blocks, as run_forward; `count` of the probes, a constant. */
+static inline size_t run_backward(scan *s, unsigned count)
 {
     size_t match = MAPIO__NOWHERE;
     if (s->to - s->from >= GROUP) {
-        match = s->pattern->crowded ? groups_backward(s, 4) : groups_backward(s, 2);
+        match = s->pattern->crowded ? groups_backward(s, 4) : groups_backward(s, count);
     }
-    const lead l = lead_of(s, 2);
+    const lead l = lead_of(s, count);
     while (match == MAPIO__NOWHERE && s->to - s->from >= BLOCK && !in_doubt(s)) {
         s->to -= BLOCK;
-        match = block_backward(s, s->to, candidates(&l, s->to, 2));
+        match = block_backward(s, s->to, candidates(&l, s->to, count));
     }
     return match;
 }
@@ -488,14 +492,14 @@ static LONG_WAY size_t many_backward(mapio__pattern *pattern, const uint8_t *hay
                                      size_t to)
 {
     scan s = scan_of(NULL, pattern, haystack, from, to);
-    size_t match = run_backward(&s);
+    size_t match = pattern->length == 1 ? run_backward(&s, 1) : run_backward(&s, 2);
     while (match == MAPIO__NOWHERE && s.to - s.from >= BLOCK) {
         size_t n = 0;
         const uint8_t *sample = sample_before(&s, &n);
         if (!go_on(&s, to - s.to, sample, n)) {
             return mapio__two_way_backward(pattern, haystack, from, s.to);
         }
-        match = run_backward(&s);
+        match = run_backward(&s, 2);
     }
     const lead l = lead_of(&s, 2);
     return match == MAPIO__NOWHERE ? rest_backward(&s, &l, 2) : match;
