@@ -96,7 +96,7 @@ class Run:
             for case in self.headlines:
                 self.measure_case(case, there, self.effort)
             self.measure_stalls(there)
-            rounds = min(self.effort.rounds, 5)
+            rounds = 2 * self.effort.rounds
             self.record.shorts = shorts.measure_shorts(self.text, there, rounds)
         finally:
             peers.close_peers(there)
