@@ -30,10 +30,11 @@ class Contestant(NamedTuple):
 
 class Effort(NamedTuple):
     """How much is measured: rounds at most, and the seconds after which a contestant has had
-    enough. Each has one round at least."""
+    enough, if it had the `least` rounds."""
 
     rounds: int
     seconds: float
+    least: int = 1
 
 
 def figure(seconds: list[float], work: int) -> Figure:
@@ -66,7 +67,7 @@ def measure(what: str, contestants: list[Contestant], effort: Effort) -> dict[st
             shift = turn % max(len(contestants), 1)
             for contestant in contestants[shift:] + contestants[:shift]:
                 mine = times[contestant.name]
-                if sum(mine) < effort.seconds:
+                if len(mine) < effort.least or sum(mine) < effort.seconds:
                     mine.append(time_once(what, contestant))
     finally:
         gc.enable()

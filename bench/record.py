@@ -16,6 +16,7 @@ OURS = "mapio"
 STANDARD = "mmap"
 READ_LIMIT = "read limit"
 READ_LOOP = "read loop"
+OBJECTS_ALONE = "no search"
 
 
 class Figure(NamedTuple):
@@ -77,7 +78,8 @@ class Kernel(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A single call from Python, with the standard module and with mapio."""
+    """A single call from Python, with the standard module and with mapio: medians, and the ratio of
+    the minima."""
 
     call: str
     standard_ns: float

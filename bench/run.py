@@ -48,9 +48,10 @@ class Run:
     def __init__(self, folder: Path, options: argparse.Namespace) -> None:
         self.folder = folder
         self.size: int = options.size
-        # The headlines get most of the time.
-        self.effort = Effort(options.rounds, options.seconds)
+        # The headlines get most of the time. No disk is as fast twice.
+        self.effort = Effort(options.rounds, options.seconds, least=3)
         self.little = Effort((options.rounds + 1) // 2, options.seconds / 3)
+        self.cold = Effort(options.rounds, options.seconds, least=7)
         self.helper = Helper(options.helper) if options.helper else None
         self.record = Record(environment.environment(), options.size, options.rounds)
         self.record.skipped += peers.missing(self.helper)
@@ -95,7 +96,7 @@ class Run:
             for case in self.headlines:
                 self.measure_case(case, there, self.effort)
             self.measure_stalls(there)
-            rounds = min(self.effort.rounds, 5)
+            rounds = 2 * self.effort.rounds
             self.record.shorts = shorts.measure_shorts(self.text, there, rounds)
         finally:
             peers.close_peers(there)
@@ -107,7 +108,7 @@ class Run:
             self.record.skipped.append("skipped: a cold file; this file system keeps it in memory")
             return
         find, count = self.headlines[0], self.headlines[2]
-        self.record.cold = measure("cold file", cold.contestants(path, find, count), self.effort)
+        self.record.cold = measure("cold file", cold.contestants(path, find, count), self.cold)
 
     def measure_stalls(self, there: list[Peer]) -> None:
         seconds = self.effort.seconds

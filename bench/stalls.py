@@ -69,4 +69,5 @@ def idle(seconds: float) -> Stall:
 
 def of(what: str, contestant: Contestant, seconds: float) -> Stall:
     """While the contestant works. Its answers were checked before; comparing them takes time."""
+    contestant.prepare()
     return while_running(what, contestant.name, contestant.call, seconds)

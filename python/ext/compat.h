@@ -50,11 +50,14 @@ static inline int64_t monotonic_ns(void)
 #define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 #define AS_KEYWORDS(names) ((char **)(uintptr_t)(names))
 
-/* For the long way, that it stays out of the short one in front of it. */
+/* APART: for the long way, that it stays out of the short one in front of it. BESIDE: for one of
+ * two that are as common, that its registers are not saved for the other. */
 #ifdef __GNUC__
 #define APART __attribute__((cold, noinline))
+#define BESIDE __attribute__((noinline))
 #else
 #define APART
+#define BESIDE
 #endif
 
 #endif /* MAPIO_EXT_COMPAT_H */

@@ -200,7 +200,7 @@ static int copy_in(mapio_map *map, const Range *range, const void *buffer, mapio
     return status;
 }
 
-static PyObject *get_slice(PyObject *self, PyObject *key)
+static BESIDE PyObject *get_slice(PyObject *self, PyObject *key)
 {
     Range range;
     if (!range_unpack(&range, key)) {
@@ -275,7 +275,7 @@ PyObject *mmap_subscript(PyObject *self, PyObject *key)
     if (mmap_use(self) == NULL) {
         return NULL;
     }
-    if (PyIndex_Check(key)) {
+    if (PyLong_CheckExact(key) || PyIndex_Check(key)) {
         return get_index(self, key);
     }
     return PySlice_Check(key) ? get_slice(self, key) : raise_key();

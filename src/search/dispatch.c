@@ -24,15 +24,30 @@ static bool can_skip(const mapio__pattern *pattern, size_t from, size_t to)
     return pattern->length >= MAPIO__SKIP_FROM && (to - from) / 16 >= pattern->length;
 }
 
+/* Fewer places than one block of the others has are plain C's. */
+static const mapio__kernels *fitting(const mapio__kernels *kernels, size_t places)
+{
+    enum { BLOCK = 64 };
+    return places < BLOCK ? &mapio__scalar_kernels : kernels;
+}
+
+/* Whether the C library has a kernel of its own for this, which plain C calls (measured: at 64
+ * bytes 6 ns for 20). */
+static bool is_memchr(const mapio__matches *matches, const mapio__pattern *pattern)
+{
+    return pattern->length == 1 && matches->capacity == 1;
+}
+
 void mapio__forward(const mapio__kernels *kernels, mapio__matches *matches, mapio__pattern *pattern,
                     const uint8_t *haystack, size_t from, size_t to)
 {
     if (can_skip(pattern, from, to)) {
         mapio__skip_forward(kernels, matches, pattern, haystack, from, to);
-    } else {
-        kernels->forward(matches, pattern, haystack, from, to);
-        pattern->passed += to - from;
+        return;
     }
+    kernels = is_memchr(matches, pattern) ? &mapio__scalar_kernels : fitting(kernels, to - from);
+    kernels->forward(matches, pattern, haystack, from, to);
+    pattern->passed += to - from;
 }
 
 size_t mapio__backward(const mapio__kernels *kernels, mapio__pattern *pattern,
@@ -41,7 +56,7 @@ size_t mapio__backward(const mapio__kernels *kernels, mapio__pattern *pattern,
     if (can_skip(pattern, from, to)) {
         return mapio__skip_backward(kernels, pattern, haystack, from, to);
     }
-    size_t match = kernels->backward(pattern, haystack, from, to);
+    size_t match = fitting(kernels, to - from)->backward(pattern, haystack, from, to);
     pattern->passed += to - from;
     return match;
 }

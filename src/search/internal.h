@@ -13,6 +13,10 @@ extern const mapio__kernels mapio__scalar_kernels;
 enum { MAPIO__SAMPLE = 4096 };
 void mapio__pattern_adapt(mapio__pattern *pattern, const uint8_t *sample, size_t n);
 
+/* pattern.c: how far apart two matches of an exact needle can lie that overlap: bit d is set where
+ * its first length - d bytes are its last ones, too. */
+unsigned mapio__overlaps(const mapio__pattern *pattern);
+
 /* two_way.c: forward and backward of search.h in time linear for every content. */
 void mapio__two_way_forward(mapio__matches *matches, const mapio__pattern *pattern,
                             const uint8_t *haystack, size_t from, size_t to);

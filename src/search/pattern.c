@@ -15,17 +15,6 @@ enum {
     CROWD = MAPIO__SAMPLE / 1024 * MAPIO__SAMPLE
 };
 
-/* Whether no beginning of a short needle is its end, too. */
-static bool is_borderless(const uint8_t *bytes, size_t m)
-{
-    for (size_t k = 1; k < m; k++) {
-        if (memcmp(bytes, bytes + m - k, k) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The ends, then what halves the gaps. */
 static void spread_probes(mapio__pattern *pattern)
 {
@@ -42,7 +31,6 @@ void mapio__pattern_init(mapio__pattern *pattern, const void *needle, size_t len
     pattern->bytes = needle;
     pattern->length = length;
     pattern->exact = length <= MAPIO__PROBES;
-    pattern->borderless = pattern->exact && is_borderless(pattern->bytes, length);
     pattern->crowded = false;
     pattern->has_grams = false;
     pattern->surprise = MAPIO__NOWHERE;
@@ -112,5 +100,21 @@ void mapio__pattern_adapt(mapio__pattern *pattern, const uint8_t *sample, size_t
         pair *= chosen < 2 ? c.counts[pattern->bytes[offset]] : 1;
         take(pattern, &c, chosen, offset);
     }
-    pattern->crowded = pattern->probe_count >= 4 && pair > CROWD;
+    pattern->crowded = pattern->probe_count > 2 && pair > CROWD;
+}
+
+unsigned mapio__overlaps(const mapio__pattern *pattern)
+{
+    const size_t m = pattern->length;
+    uint64_t needle = 0; /* its byte i is byte i from the low end */
+    for (size_t i = m; i-- > 0;) {
+        needle = needle << 8 | pattern->bytes[i];
+    }
+    unsigned distances = 0;
+    for (size_t d = 1; d < m; d++) {
+        uint64_t end = needle >> 8 * d;
+        uint64_t beginning = needle & UINT64_MAX >> 8 * (sizeof(needle) - m + d);
+        distances |= (unsigned)(beginning == end) << d;
+    }
+    return distances;
 }

@@ -30,7 +30,6 @@ typedef struct mapio__pattern {
     unsigned probe_count;         /* at least 1 */
     bool crowded;                 /* the first two leave many candidates */
     bool exact;                   /* the probes are the whole needle */
-    bool borderless;              /* two matches never overlap; known of exact ones only */
     bool has_grams;               /* grams is made */
     size_t surprise;              /* the offset where a long comparison failed, or MAPIO__NOWHERE */
     size_t spent;                 /* on comparing, in all searches */

@@ -244,6 +244,33 @@ static void texts_end_where_memory_ends(void **state)
     edged_free(memory, size);
 }
 
+/* Short needles in texts that are full of them, with borders and without: so many candidates that
+ * whole needles are compared everywhere, and matches that would overlap across blocks. */
+static void frequent_matches_are_counted_right(void **state)
+{
+    enum { ROUNDS = 300, LONG = 20000, LONGEST_NEEDLE = 10 };
+    random_source random = random_start();
+    uint8_t *haystack = malloc(LONG);
+    uint8_t needle[LONGEST_NEEDLE];
+
+    (void)state;
+    assert_non_null(haystack);
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t m = 1 + (size_t)random_below(&random, LONGEST_NEEDLE);
+        uint64_t letters = 1 + random_below(&random, 3);
+
+        random_letters(&random, needle, m, letters);
+        random_letters(&random, haystack, LONG, 1 + random_below(&random, 4));
+        for (uint64_t copies = random_below(&random, 2000); copies > 0; copies--) {
+            memcpy(haystack + random_below(&random, LONG - m + 1), needle, m);
+        }
+        task t = task_of(haystack, LONG, needle, m);
+        t.from = (size_t)random_below(&random, 100);
+        check_task(&t, 1 + (size_t)random_below(&random, 200));
+    }
+    free(haystack);
+}
+
 /* The needle is the last thing in memory as well. */
 static void needles_end_where_memory_ends(void **state)
 {
@@ -399,6 +426,7 @@ int main(void)
         cmocka_unit_test(plain_c_is_the_last),
         cmocka_unit_test(table_of_cases),
         cmocka_unit_test(texts_end_where_memory_ends),
+        cmocka_unit_test(frequent_matches_are_counted_right),
         cmocka_unit_test(needles_end_where_memory_ends),
         cmocka_unit_test(almost_matches_are_searched_right),
         cmocka_unit_test(long_needles_are_found_by_skipping),

@@ -54,6 +54,8 @@ def test_small_run_measures_every_part(small: Path) -> None:
     assert {"headlines", "worst cases", "absent needles in dna"} <= groups
     assert {"mapio", "mmap"} <= record["rows"][0]["figures"].keys()
     assert {stall["who"] for stall in record["stalls"]} == {"", "mapio", "mmap"}
+    lines = next(row["figures"] for row in record["rows"] if row["kind"] == "lines")
+    assert {"mapio", "mmap", "no search"} <= lines.keys()
     assert record["shorts"]
     assert record["calls"]
     assert record["goals"]
@@ -116,10 +118,11 @@ import time
 from measure import Contestant, Effort, measure
 slow = Contestant("slow", lambda: time.sleep(0.01), None, 1)
 quick = Contestant("quick", lambda: None, None, 1)
-figures = measure("a case", [slow, quick], Effort(5, 0.005))
-print(figures["slow"].rounds, figures["quick"].rounds)
+for least in (1, 2):
+    figures = measure("a case", [slow, quick], Effort(5, 0.005, least))
+    print(figures["slow"].rounds, figures["quick"].rounds)
 """
-    assert in_bench(code) == "1 5\n"
+    assert in_bench(code) == "1 5\n2 5\n"
 
 
 def test_readme_says_what_the_newest_record_says() -> None:

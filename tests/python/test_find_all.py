@@ -96,6 +96,17 @@ def test_many_matches_of_a_long_map() -> None:
             assert made.count(b"abab") == content.count(b"abab")
 
 
+def test_count_of_what_overlaps_itself() -> None:
+    """Everywhere, and where the library goes from one MiB to the next."""
+    length = 2_500_001
+    random_letters = bytes(random.Random(9).choices(b"ab", k=length))
+    with mapio.mmap(-1, length) as made:
+        for content in (b"a" * length, b"ab" * length, b"aab" * length, random_letters):
+            made[:] = content[:length]
+            for size in range(1, 10):
+                assert made.count(content[:size]) == made[:].count(content[:size]), size
+
+
 def test_wrong_arguments(map_bytes: MapMaker) -> None:
     made: Any = map_bytes(WORDS)
     for call in (made.count, made.find_all):
