@@ -222,6 +222,21 @@ static void path_that_is_no_utf_8(void **state)
     assert_null(map);
 }
 
+/* A name that Windows has for no file is the system's refusal, with its code, as it is for others. */
+static void path_that_cannot_be(void **state)
+{
+    static const char *const names[] = {"a?b", "a*b", "a<b"};
+    fixture *f = *state;
+    mapio_map *map = NULL;
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        file_name(f, names[i]);
+        assert_system_fails(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_SYSTEM,
+                            ERROR_INVALID_NAME);
+    }
+    assert_null(map);
+}
+
 /* The system's name of a map's file is one by which it can be opened once more. */
 static void path_is_told(void **state)
 {
@@ -281,6 +296,7 @@ int main(void)
         with_fixture(maps_handles_are_not_inherited),
         with_fixture(path_may_be_long),
         with_fixture(path_that_is_no_utf_8),
+        with_fixture(path_that_cannot_be),
         with_fixture(path_is_told),
         with_fixture(directories),
         with_fixture(devices),
