@@ -191,15 +191,16 @@ test-on-aarch64: build/aarch64/build.ninja
 	@echo "== aarch64, pages of 64 KiB"
 	@$(FEWER) QEMU_PAGESIZE=65536 $(C_TEST) build/aarch64 --timeout-multiplier 10 --logbase testlog-64k
 
-# tools/windows.py gets mingw-w64, Wine, cmocka and CPython's headers. What Wine keeps running is
-# ended, whatever becomes of the tests.
-test-windows: $(VENV)/.ready-test ## run the C tests as Windows programs, under Wine
+# tools/windows.py gets mingw-w64, Wine, cmocka, CPython's headers, and CPython. What Wine keeps
+# running is ended, whatever becomes of the tests.
+test-windows: $(VENV)/.ready-test ## run all tests as Windows programs, under Wine
 	@if cross="$$($(PYTHON) tools/windows.py)"; then $(MAKE) test-under-wine CROSS="$$cross"; \
-	    else echo "skipped: the C tests on Windows"; fi
+	    else echo "skipped: the tests on Windows"; fi
 
 test-under-wine: build/windows/build.ninja
 	@trap 'tests/windows/in-wine.sh wineserver -k || true' EXIT; \
-	    $(C_TEST) build/windows --timeout-multiplier 3
+	    $(C_TEST) build/windows --timeout-multiplier 3 && \
+	    $(VPYTHON) tools/windows.py pytest $(PYTEST_ARGS)
 
 # What cannot be run here is compiled and linked, warnings as errors.
 test-systems: export ZIG_GLOBAL_CACHE_DIR = $(abspath build/zig)

@@ -1,15 +1,20 @@
 """Gets what it takes to build for Windows and to run what was built under Wine.
 
-    windows.py    prints Meson's arguments for a build for Windows, after having got all of it
+    windows.py                    prints Meson's arguments for a build for Windows, after having got
+                                  all of it
+    windows.py pytest ARGUMENT... runs the Python tests with the extension of build/windows
 
 The compiler (mingw-w64) and Wine come as packages of the system. cmocka is built from Debian's
-source of it, and CPython's headers are taken from Debian's source of that: both stand in
-build/sysroot/windows. Wine has its drive C: and its registry in build/wine. Where something cannot
-be had, says so in one line and exits with 1.
+source of it, and CPython's headers and its own test of mmap are taken from Debian's source of that:
+all stand in build/sysroot/windows. Wine has its drive C: and its registry in build/wine. CPython
+itself comes with pip, see requirements/windows.txt, and stands in build/sysroot/windows-python.
+Where something cannot be had, says so in one line and exits with 1; but without CPython, `pytest`
+skips the tests.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -23,6 +28,8 @@ import setup
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSROOT = ROOT / "build" / "sysroot" / "windows"
+CPYTHON = ROOT / "build" / "sysroot" / "windows-python"
+BUILD = ROOT / "build" / "windows"
 WINE = ROOT / "build" / "wine"
 HERE = ROOT / "tests" / "windows"
 IN_WINE = str(HERE / "in-wine.sh")
@@ -83,6 +90,15 @@ def take_headers(source: Path, root: Path) -> None:
     shutil.copy(source / "PC" / "pyconfig.h", headers)
 
 
+def take_suite(source: Path, root: Path) -> None:
+    """CPython's own test of mmap, and what it imports."""
+    suite = root / "suite" / "test"
+    suite.mkdir(parents=True)
+    for name in ("__init__.py", "test_mmap.py"):
+        shutil.copy(source / "Lib" / "test" / name, suite)
+    shutil.copytree(source / "Lib" / "test" / "support", suite / "support")
+
+
 def make_import_library(headers: Path, library: Path) -> None:
     """What an extension links in the place of python3XX.dll: every name that the headers declare to
     be the DLL's. An extension imports them all as addresses, functions too."""
@@ -101,7 +117,7 @@ def make_import_library(headers: Path, library: Path) -> None:
 
 def sysroot() -> None:
     """Makes build/sysroot/windows, whole or not at all."""
-    if SYSROOT.exists():
+    if (SYSROOT / "suite").is_dir():
         return
     if not debian.present():
         sys.exit("missing: cmocka for Windows, which is built from Debian's source of it")
@@ -113,8 +129,11 @@ def sysroot() -> None:
         root.mkdir()
         cmocka, python = debian.originals(folder / "apt", SOURCES)
         build_cmocka(unpack(cmocka, folder / "cmocka"), root)
-        take_headers(unpack(python, folder / "python"), root)
+        source = unpack(python, folder / "python")
+        take_headers(source, root)
+        take_suite(source, root)
         make_import_library(root / "python", root / "lib" / "libpython.a")
+        shutil.rmtree(SYSROOT, ignore_errors=True)
         root.rename(SYSROOT)
 
 
@@ -144,6 +163,78 @@ def wine() -> None:
     ready.touch()
 
 
+# ---- CPython -------------------------------------------------------------------------------------
+
+REQUIREMENTS = ROOT / "requirements" / "windows.txt"
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+# Nothing is asked of the machine's own CPython: what is needed is listed, with its hash.
+FOR_WINDOWS = ["--no-deps", "--require-hashes", "--platform=win_amd64", "--python-version=3.11"]
+
+
+def cpython() -> None:
+    """Makes build/sysroot/windows-python, whole or not at all, anew where requirements changed."""
+    wanted = REQUIREMENTS.read_text()
+    stamp = CPYTHON / ".ready"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print("installing requirements/windows.txt", flush=True)
+    shutil.rmtree(CPYTHON, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=CPYTHON.parent, prefix=".new-") as name:
+        folder = Path(name) / "root"
+        install = [*PIP, "install", *FOR_WINDOWS, f"--target={folder}", f"-r{REQUIREMENTS}"]
+        subprocess.run(install, check=True)
+        # With this file CPython would look nowhere but in its own archive.
+        (folder / "python311._pth").unlink(missing_ok=True)
+        shutil.copytree(SYSROOT / "suite", folder / "Lib")
+        (folder / ".ready").write_text(wanted)
+        folder.rename(CPYTHON)
+
+
+def assemble() -> Path:
+    """The package as it would be installed; returns the folder that it is in."""
+    packages = BUILD / "packages"
+    shutil.rmtree(packages, ignore_errors=True)
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "python" / "mapio", packages / "mapio", ignore=ignore)
+    shutil.copy(BUILD / "python" / "_mapio.pyd", packages / "mapio")
+    return packages
+
+
+# Opening a file takes several times as long as on the system itself.
+FEWER = {"MAPIO_STEPS": "1000", "MAPIO_LEAK_ROUNDS": "30"}
+
+
+def pytest(arguments: list[str]) -> int:
+    """Runs the Python tests under Wine, whose programs need a pipe to write to, and returns the
+    exit status."""
+    try:
+        cpython()
+    except subprocess.CalledProcessError:
+        print("skipped: the Python tests on Windows, for which there is no CPython")
+        return 0
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"Z:{assemble()}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **FEWER,
+    }
+    command = [IN_WINE, "wine", str(CPYTHON / "python.exe"), "-m", "pytest", "-q"]
+    tests = ["-p", "no:cacheprovider", "tests/python", "tests/compat", *arguments]
+    with subprocess.Popen(
+        [*command, *tests],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+    return process.returncode
+
+
 # ---- all of it -----------------------------------------------------------------------------------
 
 
@@ -154,10 +245,17 @@ def prepare() -> list[str]:
     return [f"--cross-file={HERE / 'windows.ini'}"]
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 1:
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["pytest"]:
+        return pytest(arguments[1:])
+    if arguments:
         sys.exit(__doc__)
+    print(*prepare())
+    return 0
+
+
+if __name__ == "__main__":
     try:
-        print(*prepare())
+        sys.exit(main(sys.argv[1:]))
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         sys.exit(f"failed: {shlex.join(error.cmd)}")

@@ -29,7 +29,7 @@ static bool codes_are_windows(void)
     return winerror != NULL;
 }
 
-/* OSError(errno, message, filename, winerror): Python finds the errno by itself. The text of an
+/* OSError(errno, message, filename, winerror, None), as the standard module makes it: Python finds the errno by itself. The text of an
  * error has the system's words behind the status's message. */
 static PyObject *make_winerror(int code, const char *name)
 {
@@ -37,7 +37,7 @@ static PyObject *make_winerror(int code, const char *name)
     const mapio_error error = {MAPIO_E_SYSTEM, code, NULL, 0};
     (void)mapio_error_text(text, sizeof(text), &error);
     const char *words = text + strlen(mapio_status_message(MAPIO_E_SYSTEM)) + strlen(": ");
-    return PyObject_CallFunction(PyExc_OSError, "iszi", 0, words, name, code);
+    return PyObject_CallFunction(PyExc_OSError, "iszis", 0, words, name, code, NULL);
 }
 
 PyObject *raise_system(int code, const char *name)
@@ -110,14 +110,15 @@ PyObject *own_object(const char *name)
     return object_of("mapio._mapio", name);
 }
 
-PyObject *raise_no_file(void)
+PyObject *raise_no_file(const char *doing)
 {
     PyObject *class = object_of("io", "UnsupportedOperation");
     if (class == NULL) {
         return NULL;
     }
-    PyObject *exception =
-        PyObject_CallFunction(class, "is", EBADF, "can't get size with trackfd=False");
+    PyObject *text = PyUnicode_FromFormat("can't %s with trackfd=False", doing);
+    PyObject *exception = text == NULL ? NULL : PyObject_CallFunction(class, "iO", EBADF, text);
+    Py_XDECREF(text);
     if (exception != NULL) {
         PyErr_SetObject(class, exception);
         Py_DECREF(exception);
@@ -207,7 +208,7 @@ PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char
         PyErr_SetString(PyExc_BufferError, "mmap is in use");
         return NULL;
     case MAPIO_E_NO_FILE:
-        return raise_no_file();
+        return raise_no_file("reach the file");
     case MAPIO_E_INTERRUPTED: /* the handler of a signal has raised */
         return NULL;
     case MAPIO_E_FAULT:

@@ -252,6 +252,8 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
     Py_RETURN_NONE;
 }
 
+/* Of memory without a file it is the length of the map; but on Unix, where the standard module has no
+ * tags, of a tag its own. */
 PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     mapio_map *map = mmap_use(self);
@@ -259,7 +261,10 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     if (!mmap_object(self)->tracked) {
-        return raise_no_file();
+        return raise_no_file("get size");
+    }
+    if (mmap_object(self)->anonymous && !mmap_has_flags()) {
+        return PyLong_FromSize_t(mapio_length(map));
     }
     uint64_t size = 0;
     mapio_error error;

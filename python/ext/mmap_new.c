@@ -46,15 +46,25 @@ static bool parse_with_flags(Arguments *given, PyObject *args, PyObject *kwargs)
                                        &given->preallocate, &given->tagname) != 0;
 }
 
-/* As on Windows. */
+/* As on Windows, where 0 in the place of a descriptor, and a tag's name of no characters, have always
+ * meant that there is none. */
 static bool parse_without_flags(Arguments *given, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = {"fileno", "length",  "tagname",     "access",
                                         "offset", "trackfd", "preallocate", NULL};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "in|ziL$pp:mmap", AS_KEYWORDS(names),
-                                       &given->fileno, &given->length, &given->tagname,
-                                       &given->access, &given->offset, &given->trackfd,
-                                       &given->preallocate) != 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "in|ziL$pp:mmap", AS_KEYWORDS(names),
+                                     &given->fileno, &given->length, &given->tagname,
+                                     &given->access, &given->offset, &given->trackfd,
+                                     &given->preallocate)) {
+        return false;
+    }
+    if (given->fileno == 0) {
+        given->fileno = -1;
+    }
+    if (given->tagname != NULL && given->tagname[0] == '\0') {
+        given->tagname = NULL;
+    }
+    return true;
 }
 
 static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)

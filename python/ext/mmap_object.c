@@ -183,12 +183,12 @@ static PyMemberDef members[] = {
 };
 
 static const PyType_Slot slots[] = {
-    {Py_tp_doc, NULL}, /* stands first; see mmap_type */
+    {Py_tp_doc, NULL},     /* stands first; see mmap_type */
+    {Py_tp_methods, NULL}, /* stands second */
     {Py_tp_new, AS_SLOT(mmap_new)},
     {Py_tp_dealloc, AS_SLOT(mmap_dealloc)},
     {Py_tp_traverse, AS_SLOT(mmap_traverse)},
     {Py_tp_repr, AS_SLOT(mmap_repr)},
-    {Py_tp_methods, mmap_methods},
     {Py_tp_getset, getters},
     {Py_tp_members, members},
     {Py_bf_getbuffer, AS_SLOT(mmap_getbuffer)},
@@ -207,6 +207,7 @@ PyObject *mmap_type(PyObject *module)
     PyType_Slot whole[sizeof(slots) / sizeof(slots[0])];
     memcpy(whole, slots, sizeof(slots));
     whole[0].pfunc = AS_SLOT(mmap_doc());
+    whole[1].pfunc = mmap_methods();
     PyType_Spec spec = {
         .name = "mapio.mmap",
         .basicsize = sizeof(MmapObject),

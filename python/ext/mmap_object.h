@@ -152,6 +152,6 @@ PyObject *mmap_guarded(PyObject *self, PyObject *unused);
 
 /* mmap_table.c: what Python sees of all this */
 const char *mmap_doc(void); /* with the order of arguments that the system has */
-extern PyMethodDef mmap_methods[];
+PyMethodDef *mmap_methods(void);
 
 #endif /* MAPIO_EXT_MMAP_OBJECT_H */

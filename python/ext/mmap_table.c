@@ -62,7 +62,13 @@ static PyObject *size_of(PyObject *self, PyObject *Py_UNUSED(unused))
 
 /* read_byte, readline and tell take no arguments, and are called in loops: in the manner of those
  * that take some, they are called without a detour by the interpreters that specialise calls. */
-PyMethodDef mmap_methods[] = {
+static PyMethodDef methods[] = {
+    /* Stands first, see mmap_methods(). */
+    {"madvise", AS_METHOD(mmap_madvise), METH_FASTCALL,
+     "madvise($self, option, start=0, length=None, /)\n--\n\n"
+     "Advise the system about `length` bytes from `start`; `option` is one of MADV_*.\n\n"
+     "Without `length`, to the end. ValueError if `start` lies outside the map, OSError for\n"
+     "what the system refuses."},
     {"close", mmap_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
      "Unmap. Everything but `closed`, repr() and close() is a ValueError afterwards.\n\n"
@@ -105,11 +111,6 @@ PyMethodDef mmap_methods[] = {
      "Write changes in `size` bytes from `offset` to the disk; -1 is to the end.\n\n"
      "Has them durable on return, unless `flags` (MS_*) ask for less. ValueError for a range\n"
      "outside the map, OSError if the disk fails. Other threads run meanwhile."},
-    {"madvise", AS_METHOD(mmap_madvise), METH_FASTCALL,
-     "madvise($self, option, start=0, length=None, /)\n--\n\n"
-     "Advise the system about `length` bytes from `start`; `option` is one of MADV_*.\n\n"
-     "Without `length`, to the end. ValueError if `start` lies outside the map, OSError for\n"
-     "what the system refuses."},
     {"move", AS_METHOD(mmap_move), METH_FASTCALL,
      "move($self, dest, src, count, /)\n--\n\n"
      "Copy `count` bytes from offset `src` to offset `dest`; the two may overlap.\n\n"
@@ -189,3 +190,9 @@ PyMethodDef mmap_methods[] = {
      "Return the bytes of memory that the object uses, its mapped pages not counted."},
     {NULL, NULL, 0, NULL},
 };
+
+/* Windows has no MADV_*, and programs ask for the method to know whether there are such. */
+PyMethodDef *mmap_methods(void)
+{
+    return mmap_has_flags() ? methods : methods + 1;
+}

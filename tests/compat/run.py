@@ -10,6 +10,8 @@ Each run is a process of its own in a directory of its own. There `sys.modules["
 before the suite is imported. The suites of CPython 3.10 to 3.15 start no process on Unix (the one
 test that does, test_access_violations, is for Windows), so nothing more stands in; each process
 that is started is counted, and a count above zero means that this has changed.
+
+What fails with both modules is a matter of the suite and the system, and no complaint.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ from typing import TypedDict
 SUITE = "test.test_mmap"
 MODULES = ("mapio", "mmap")
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+
+
+# What mapio does otherwise on purpose: on Windows, the standard module resizes memory with a name.
+KNOWN = {"test_resize_succeeds_with_error_for_second_named_mapping"}
 
 
 class Result(TypedDict):
@@ -101,6 +107,7 @@ def complaints(ours: Result, theirs: Result) -> list[str]:
         f"{kind}: {test}\n{text}"
         for kind in ("failures", "errors")
         for test, text in ours[kind].items()
+        if test not in theirs[kind] and test.split()[0] not in KNOWN
     ]
     if ours["ran"] != theirs["ran"]:
         found.append(f"mapio ran {ours['ran']} tests, mmap {theirs['ran']}")

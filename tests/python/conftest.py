@@ -9,6 +9,7 @@ import pytest
 import mapio
 from fault_cases import OtherProcess
 from support import open_descriptors
+from system import CANNOT_LOSE, FREES_MAPPED_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,8 @@ def keeps_descriptors() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherProcess]:
     """Another process that cuts a file short when it is told to, for all tests of a module."""
+    if not FREES_MAPPED_FILES:
+        pytest.skip(CANNOT_LOSE)
     process = OtherProcess(tmp_path_factory.mktemp("lost") / "file")
     yield process
     process.end()

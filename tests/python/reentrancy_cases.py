@@ -66,9 +66,6 @@ INDEX_CALLS: dict[str, Call] = {
     "flush(V, n)": lambda m, a: m.flush(Index(2 * PAGE, a), 5),
     "flush(o, V)": lambda m, a: m.flush(0, Index(FAR, a)),
     "flush(flags=V)": lambda m, a: m.flush(2 * PAGE, flags=Index(0, a)),
-    "madvise(V)": lambda m, a: m.madvise(Index(0, a), 2 * PAGE),
-    "madvise(o, V)": lambda m, a: m.madvise(0, Index(2 * PAGE, a)),
-    "madvise(o, s, V)": lambda m, a: m.madvise(0, 2 * PAGE, Index(5, a)),
     "tell": lambda m, a: (a(), m.tell())[1],
     "resize(V)": lambda m, a: m.resize(Index(2 * PAGE, a)),
 }
@@ -86,8 +83,14 @@ BUFFER_CALLS: dict[str, Call] = {
     "rfind(V)": lambda m, a: m.rfind(Buffer(b"x", a)),
     "rfind(V, s)": lambda m, a: m.rfind(Buffer(b"x", a), FAR),
 }
+ADVICE_CALLS: dict[str, Call] = {
+    "madvise(V)": lambda m, a: m.madvise(Index(0, a), 2 * PAGE),
+    "madvise(o, V)": lambda m, a: m.madvise(0, Index(2 * PAGE, a)),
+    "madvise(o, s, V)": lambda m, a: m.madvise(0, 2 * PAGE, Index(5, a)),
+}
 CALLS = {
     **INDEX_CALLS,
+    **(ADVICE_CALLS if hasattr(mapio.mmap, "madvise") else {}),
     **(
         {f"{name}, a buffer": call for name, call in BUFFER_CALLS.items()} if BUFFER_METHODS else {}
     ),

@@ -5,7 +5,6 @@ to go on. Made with userfaultfd(2) of Linux, for tests that must see an operatio
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import gc
 import os
 import platform
@@ -41,6 +40,8 @@ def open_userfaultfd() -> int:
     number = SYSTEM_CALLS.get(platform.machine())
     if sys.platform != "linux" or number is None:
         raise OSError("userfaultfd is not known here")
+    import fcntl
+
     library = ctypes.CDLL(None, use_errno=True)
     descriptor = library.syscall(number, os.O_CLOEXEC | os.O_NONBLOCK | USER_MODE_ONLY)
     if descriptor == -1:
@@ -59,6 +60,8 @@ class Stall:
     """A map of fresh memory, in which nothing of the middle has been touched."""
 
     def __init__(self) -> None:
+        import fcntl
+
         self.descriptor = open_userfaultfd()
         self.map: Any = mapio.mmap(-1, LENGTH, flags=mapio.MAP_PRIVATE)
         self.begin = address_of(self.map) + MIDDLE

@@ -8,12 +8,15 @@ import pytest
 
 import mapio
 from support import PAGE, Index, outcome
+from system import needs_advice
 
 if TYPE_CHECKING:
     from support import MapMaker
 
 HINTS = ["MADV_NORMAL", "MADV_RANDOM", "MADV_SEQUENTIAL", "MADV_WILLNEED"]
 SIZE = 3 * PAGE + 10
+
+pytestmark = needs_advice
 
 
 @pytest.fixture

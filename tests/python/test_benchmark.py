@@ -15,6 +15,8 @@ from support import run_python
 if TYPE_CHECKING:
     from typing import Any
 
+pytest.importorskip("numpy", reason="numpy is not here, without which there is no benchmark")
+
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
 RECORD = BENCH / "record"

@@ -15,6 +15,7 @@ import pytest
 import mapio
 from fault_cases import AT, CONTENT, LENGTH, READS, SEARCHES, STORES, OtherProcess, map_file
 from support import PAGE, open_descriptors, outcome
+from system import needs_lost_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,6 +88,7 @@ def test_it_is_caught_as_an_oserror(lossy: mapio.mmap) -> None:
         lossy.find(b"\0")
 
 
+@needs_lost_pages
 def test_file_that_has_been_removed(tmp_path: Path) -> None:
     """The name is the system's for it, or none."""
     path = tmp_path / "removed"
@@ -99,6 +101,7 @@ def test_file_that_has_been_removed(tmp_path: Path) -> None:
     assert raised.value.filename is None or str(path) in raised.value.filename
 
 
+@needs_lost_pages
 def test_name_that_is_no_text(tmp_path: Path) -> None:
     path = Path(bytes(tmp_path).decode(), b"\xff\xfe".decode(errors="surrogateescape"))
     path.write_bytes(CONTENT)

@@ -10,6 +10,8 @@ import pytest
 from fault_cases import assert_killed, assert_lived, end_of
 from support import under_sanitizer
 
+if not hasattr(signal, "SIGBUS"):
+    pytest.skip("this system has no SIGBUS", allow_module_level=True)
 pytestmark = pytest.mark.skipif(
     under_sanitizer(), reason="the address sanitizer has a handler for SIGBUS of its own"
 )

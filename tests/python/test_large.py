@@ -10,6 +10,7 @@ import pytest
 
 import mapio
 from support import GIB, PAGE
+from system import needs_advice, needs_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,9 +98,13 @@ def test_move_across_4_gib(whole: mapio.mmap) -> None:
     assert whole[FOUR + GIB : FOUR + GIB + 10] == b"\0\0across\0\0"
 
 
-def test_flush_and_madvise_beyond_4_gib(whole: mapio.mmap) -> None:
+def test_flush_beyond_4_gib(whole: mapio.mmap) -> None:
     whole[FOUR + 5] = 1
     assert whole.flush(FOUR, PAGE) is None
+
+
+@needs_advice
+def test_madvise_beyond_4_gib(whole: mapio.mmap) -> None:
     assert whole.madvise(mapio.MADV_RANDOM, FOUR, PAGE) is None
 
 
@@ -122,6 +127,7 @@ def test_exported_buffer_of_more_than_4_gib(whole: mapio.mmap) -> None:
         assert view[FOUR - 3 : FOUR + 3] == b"across"
 
 
+@needs_flags
 def test_anonymous_memory_beyond_4_gib() -> None:
     flags = mapio.MAP_PRIVATE | mapio.MAP_NORESERVE
     with mapio.mmap(-1, SIZE, flags=flags) as made:

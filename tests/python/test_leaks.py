@@ -19,13 +19,14 @@ import pytest
 import mapio
 from reentrancy_cases import CALLS, make
 from support import PAGE, open_descriptors, outcome
+from system import HAS_FLAGS, HAS_SYNC_FLAGS
 from test_bad_input import BAD_CALLS, STORES
 from test_lifecycle import USES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROUNDS = 100
+ROUNDS = int(os.environ.get("MAPIO_LEAK_ROUNDS", "100"))
 # The fields of struct mallinfo2 of the GNU C library.
 MALLINFO = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
 MEBIBYTE = 1 << 20
@@ -56,7 +57,7 @@ class HeapOfC(ctypes.Structure):
 
 def heap_of_c() -> int:
     """Bytes that are allocated with malloc; 0 where the C library does not tell."""
-    ask = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    ask = getattr(ctypes.CDLL(None), "mallinfo2", None) if HAS_FLAGS else None
     if ask is None:
         return 0
     ask.restype = HeapOfC
@@ -112,12 +113,11 @@ def test_leak_of_references_is_found() -> None:
 
 
 def test_leak_in_c_is_found() -> None:
+    if heap_of_c() == 0:
+        pytest.skip("this C library does not tell how much is allocated (mallinfo2)")
     c = ctypes.CDLL(None)
     c.malloc.restype = ctypes.c_void_p
-    before = heap_of_c()
-    kept: list[int] = [c.malloc(1000)]
-    if heap_of_c() == before:
-        pytest.skip("this C library does not tell how much is allocated (mallinfo2)")
+    kept: list[int] = []
     assert has_grown(lambda: kept.append(c.malloc(100))) is not None
     for address in kept:
         c.free(ctypes.c_void_p(address))
@@ -127,7 +127,7 @@ GOOD_CALLS: dict[str, Callable[[Any], object]] = {
     **{name: use for name, use in USES.items() if name != "enter"},
     "find something": lambda made: made.find(b"\5\6", 0, None),
     "find any bytes-like": lambda made: made.find(bytearray(b"\5")),
-    "flags": lambda made: made.flush(0, 5, flags=mapio.MS_ASYNC),
+    "flags": lambda made: made.flush(0, 5, flags=mapio.MS_ASYNC if HAS_SYNC_FLAGS else 0),
     "repr": repr,
     "large slice": lambda made: made[:],
     "backwards": lambda made: made[::-1],

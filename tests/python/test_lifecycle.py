@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mapio
-from support import PAGE, open_descriptors, run_python
+from support import GRANULE, PAGE, open_descriptors, run_python
+from system import HAS_ADVICE, needs_descriptors, needs_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "find_all": lambda made: made.find_all(b"a"),
     "flush": lambda made: made.flush(),
     "flush a range": lambda made: made.flush(0, 1),
-    "madvise": lambda made: made.madvise(mapio.MADV_NORMAL),
+    **({"madvise": lambda made: made.madvise(mapio.MADV_NORMAL)} if HAS_ADVICE else {}),
     "move": lambda made: made.move(0, 1, 2),
     "read": lambda made: made.read(),
     "read some": lambda made: made.read(3),
@@ -112,6 +113,7 @@ def test_closed_cannot_be_set(digits: mapio.mmap) -> None:
     assert not digits.closed
 
 
+@needs_descriptors
 def test_close_gives_the_memory_and_the_descriptor_back(map_bytes: MapMaker) -> None:
     before = open_descriptors()
     made = map_bytes(bytes(PAGE))
@@ -282,10 +284,10 @@ def test_equality_and_hash_are_of_identity(anonymous: mapio.mmap) -> None:
 
 
 @pytest.mark.parametrize("access", ["DEFAULT", "READ", "WRITE", "COPY"])
-@pytest.mark.parametrize("offset", [0, PAGE])
+@pytest.mark.parametrize("offset", [0, GRANULE])
 def test_repr_is_that_of_the_standard_module(tmp_path: Path, access: str, offset: int) -> None:
     path = tmp_path / "file"
-    path.write_bytes(bytes(PAGE + 100))
+    path.write_bytes(bytes(GRANULE + 100))
     with path.open("r+b") as file:
         options = {"access": getattr(mapio, f"ACCESS_{access}"), "offset": offset}
         made = mapio.mmap(file.fileno(), 50, **options)
@@ -342,10 +344,10 @@ descriptor = os.open(sys.argv[1], os.O_RDWR)
 mapio.mmap(descriptor, 3, access=mapio.ACCESS_READ)
 mapio.mmap(-1, 10)
 try:
-    mapio.mmap(descriptor, 1 << 40, offset=mapio.PAGESIZE)
+    mapio.mmap(descriptor, 0, offset=1 << 40)
 except ValueError:
     pass
-expected = [(descriptor, 3, 1, 0), (-1, 10, 0, 0), (descriptor, 1 << 40, 0, mapio.PAGESIZE)]
+expected = [(descriptor, 3, 1, 0), (-1, 10, 0, 0), (descriptor, 0, 0, 1 << 40)]
 assert seen == expected, seen
 """
     run_python(code, path)
@@ -383,6 +385,7 @@ cycle.append(cycle)
     assert run_python(code) == ""
 
 
+@needs_fork
 def test_forked_child_closes_its_own() -> None:
     code = """
 import mapio, os

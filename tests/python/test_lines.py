@@ -16,6 +16,7 @@ import pytest
 import mapio
 from conftest import DATA
 from support import PAGE, Index, outcome
+from system import PRIVATE, needs_timer
 
 if TYPE_CHECKING:
     from support import MapMaker
@@ -257,11 +258,12 @@ def test_readlines_after_a_resize_that_cut_the_position_off(map_bytes: MapMaker)
     assert made.tell() == 20
 
 
+@needs_timer
 def test_readlines_is_interrupted_by_a_signal() -> None:
     """The handler's exception comes out, and the position is where it was."""
     import signal
 
-    made = mapio.mmap(-1, 1 << 24, flags=mapio.MAP_PRIVATE)
+    made = mapio.mmap(-1, 1 << 24, **PRIVATE)
     made[:] = b"\n" * len(made)
     made.seek(5)
 

@@ -10,6 +10,7 @@ import pytest
 
 import mapio
 from support import PAGE, is_open, run_python
+from system import needs_descriptors, needs_flags, needs_fork, needs_free_names, needs_short_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ def test_hello_world_of_the_reference(tmp_path: Path) -> None:
     assert path.read_bytes() == b"Hello  world!\n"
 
 
+@needs_fork
 def test_anonymous_map_of_the_reference_is_shared_with_a_forked_child() -> None:
     code = """
 import mapio, os
@@ -50,6 +52,7 @@ print(made[:12].decode())
     assert run_python(code) == "world world!\n"
 
 
+@needs_fork
 def test_private_anonymous_map_is_not_shared_with_a_forked_child() -> None:
     code = """
 import mapio, os
@@ -89,12 +92,14 @@ def test_map_outlives_the_closing_of_the_descriptor(path: Path) -> None:
     assert path.read_bytes().startswith(b"ONE two")
 
 
+@needs_free_names
 def test_map_outlives_the_name_of_the_file(path: Path, text: mapio.mmap) -> None:
     path.unlink()
     assert text[:3] == b"one"
     assert text.size() == len(text)
 
 
+@needs_descriptors
 def test_duplicate_is_not_inherited_by_programs(path: Path) -> None:
     code = """
 import mapio, os, sys
@@ -130,6 +135,7 @@ def test_length_may_be_less_than_the_file(map_bytes: MapMaker) -> None:
     assert made.size() == 2 * PAGE
 
 
+@needs_short_files
 @pytest.mark.parametrize("length", [0, 1, PAGE])
 def test_length_beyond_the_file_is_an_error(path: Path, length: int) -> None:
     with path.open("r+b") as file, pytest.raises(ValueError, match="greater than file size"):
@@ -219,6 +225,7 @@ def test_access_copy_needs_a_readable_descriptor_only(path: Path) -> None:
         assert not memoryview(made).readonly
 
 
+@needs_flags
 def test_flags_shared_is_the_default_and_seen_by_other_maps(path: Path, map_path: MapMaker) -> None:
     first, second = map_path(path), map_path(path, flags=mapio.MAP_SHARED)
     first[0] = ord("X")
@@ -227,6 +234,7 @@ def test_flags_shared_is_the_default_and_seen_by_other_maps(path: Path, map_path
     assert first[1] == ord("Y")
 
 
+@needs_flags
 def test_flags_private_is_seen_by_nobody_else(path: Path, map_path: MapMaker) -> None:
     before = path.read_bytes()
     private, shared = map_path(path, flags=mapio.MAP_PRIVATE), map_path(path)
@@ -244,6 +252,7 @@ with open(sys.argv[1], "r+b") as file, mapio.mmap(file.fileno(), 0) as made:
     assert text[:7] == b"two two"
 
 
+@needs_flags
 def test_prot_read_makes_a_read_only_map(path: Path) -> None:
     with path.open("rb") as file, mapio.mmap(file.fileno(), 0, prot=mapio.PROT_READ) as made:
         assert "access=ACCESS_READ" in repr(made)
@@ -256,6 +265,7 @@ def test_prot_defaults_to_read_and_write(path: Path) -> None:
         mapio.mmap(file.fileno(), 0)
 
 
+@needs_flags
 @pytest.mark.parametrize("prot", ["PROT_READ", "PROT_WRITE", "PROT_EXEC"])
 @pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY"])
 def test_prot_and_access_together_are_an_error(path: Path, prot: str, access: str) -> None:
@@ -267,6 +277,7 @@ def test_prot_and_access_together_are_an_error(path: Path, prot: str, access: st
         mapio.mmap(file.fileno(), 0, **options)
 
 
+@needs_flags
 def test_flags_and_access_together_are_an_error(path: Path) -> None:
     options = {"flags": mapio.MAP_PRIVATE, "access": mapio.ACCESS_WRITE}
     with (
@@ -282,6 +293,7 @@ def test_unknown_access_is_an_error(access: int) -> None:
         mapio.mmap(-1, 1, access=access)
 
 
+@needs_flags
 def test_every_argument_has_its_name() -> None:
     options = {
         "fileno": -1,
@@ -296,6 +308,7 @@ def test_every_argument_has_its_name() -> None:
         assert len(made) == 3
 
 
+@needs_flags
 def test_arguments_by_position_in_the_order_of_the_reference(path: Path) -> None:
     with path.open("r+b") as file:
         made = mapio.mmap(file.fileno(), 5, mapio.MAP_PRIVATE, mapio.PROT_READ, 0, 4)
@@ -312,6 +325,7 @@ def test_works_with_re(text: mapio.mmap) -> None:
     assert match.span(1) == (20, 24)
 
 
+@needs_flags
 def test_anonymous_flag_ignores_the_descriptor(path: Path) -> None:
     """As mmap(2) does: growing then cannot lead to memory with nothing behind it."""
     path.write_bytes(b"a file" * PAGE)

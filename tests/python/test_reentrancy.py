@@ -120,7 +120,7 @@ except ValueError as error:
 
 def test_allocation_that_resizes_in_the_middle() -> None:
     """The bytes that a call returns are made of the map as it is then."""
-    made = mapio.mmap(-1, 2 * PAGE, flags=mapio.MAP_PRIVATE)
+    made = mapio.mmap(-1, 2 * PAGE)
     with made:
         made[:] = b"x" * 2 * PAGE
         assert made[cases.Index(0, lambda: made.resize(PAGE)) : 2 * PAGE] == b"x" * PAGE

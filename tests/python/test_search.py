@@ -11,6 +11,7 @@ import pytest
 
 import mapio
 from support import PAGE, outcome
+from system import needs_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +125,7 @@ def test_long_search_finds_a_place_anywhere(map_bytes: MapMaker, method: str) ->
         made[place : place + 5] = bytes(5)
 
 
+@needs_flags
 @BOTH
 def test_reads_no_byte_beyond_the_map(method: str) -> None:
     """A page that must not be touched lies behind most of these maps."""

@@ -28,12 +28,14 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 import mapio
-from support import BUFFER_METHODS, PAGE, Buffer, Index, outcome
+from support import BUFFER_METHODS, GRANULE, PAGE, Buffer, Index, outcome
+from system import HAS_ADVICE, HAS_FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +54,7 @@ def accepts(name: str, *arguments: object) -> bool:
 
 SEEKABLE = accepts("seekable")
 NONE_AS_BOUND = accepts("find", b"", None)
-NONE_AS_LENGTH = accepts("madvise", standard.MADV_NORMAL, 0, None)
+NONE_AS_LENGTH = HAS_ADVICE and accepts("madvise", standard.MADV_NORMAL, 0, None)
 FLUSH_TO_END = accepts("flush", 0, -1)
 ANONYMOUS_SIZE = accepts("size")
 with standard.mmap(-1, PAGE) as probe:
@@ -68,6 +70,7 @@ near_pages = st.builds(lambda n, d: n * PAGE + d, st.integers(-4, 4), st.integer
 integers = st.one_of(st.integers(-20, 20), st.integers(-LARGEST, LARGEST), near_pages, extremes)
 indices = st.one_of(integers, integers.map(Index), st.booleans())
 whole_pages = st.integers(-1, 4).map(lambda n: n * PAGE)
+granules = st.integers(-1, 4).map(lambda n: n * GRANULE)
 wrong = st.sampled_from(["a", 1.5, [1], {}, object(), "", b"ab", b"", ()])
 not_integers = st.one_of(wrong, st.none())
 words = st.lists(st.sampled_from([b"a", b"b", b"\n", b"\0"]), max_size=6).map(b"".join)
@@ -94,7 +97,10 @@ slices = st.builds(
     st.none() | st.integers(-5, 5) | extremes,
 )
 HINTS = ["MADV_NORMAL", "MADV_RANDOM", "MADV_SEQUENTIAL", "MADV_WILLNEED", "MADV_DONTNEED"]
-hints = st.sampled_from([getattr(standard, name) for name in HINTS] + [999, 2**31])
+hints = st.sampled_from([getattr(standard, name, 0) for name in HINTS] + [999, 2**31])
+PRIVATE_AND_SHARED = [standard.MAP_PRIVATE, standard.MAP_SHARED] if HAS_FLAGS else [0]
+# Where a length beyond the file makes the file longer, of the extreme ones only those that cannot be.
+lengths = extremes if HAS_FLAGS else extremes.filter(lambda n: not 0 < n < 2**62)
 REFUSED: list[Callable[[Any], object]] = [
     lambda made: made + made,
     lambda made: made + b"a",
@@ -233,15 +239,19 @@ class Maps(RuleBasedStateMachine):
     @rule(
         access=st.integers(-1, 4),
         mode=st.sampled_from(["rb", "r+b"]),
-        length=st.just(0) | st.integers(-1, LARGEST) | extremes,
-        offset=st.just(0) | whole_pages,
+        length=st.just(0) | st.integers(-1, LARGEST) | lengths,
+        offset=st.just(0) | granules,
     )
     def open_by_access(self, access: int, mode: str, length: int, offset: int) -> None:
         options = {"access": access, "offset": offset}
+        writes = mode == "r+b" and access in (mapio.ACCESS_DEFAULT, mapio.ACCESS_WRITE)
+        if not HAS_FLAGS and not writes:
+            length = min(length, 0)  # a file that cannot be made longer: another error on purpose
         self.reopen(lambda side: side.open_file(mode, length, **options))
 
+    @precondition(lambda _: HAS_FLAGS)
     @rule(
-        flags=st.sampled_from([standard.MAP_PRIVATE, standard.MAP_SHARED]),
+        flags=st.sampled_from(PRIVATE_AND_SHARED),
         prot=st.sampled_from([1, 3, 3, 3]),
         access=st.sampled_from([0, 0, 0, 1, 2, 3]),
         length=st.just(0) | st.integers(0, LARGEST),
@@ -253,13 +263,14 @@ class Maps(RuleBasedStateMachine):
 
     @rule(
         length=st.integers(-1, LARGEST),
-        flags=st.sampled_from([standard.MAP_PRIVATE, standard.MAP_SHARED]),
+        flags=st.sampled_from(PRIVATE_AND_SHARED),
         chance=st.integers(0, 2**32),
     )
     def open_anonymous(self, length: int, flags: int, chance: int) -> None:
-        self.reopen(lambda side: side.open_anonymous(length, flags=flags))
-        self.private = flags == standard.MAP_PRIVATE
-        self.grows = self.private
+        options = {"flags": flags} if HAS_FLAGS else {}
+        self.reopen(lambda side: side.open_anonymous(length, **options))
+        self.private = HAS_FLAGS and flags == standard.MAP_PRIVATE
+        self.grows = self.private or not HAS_FLAGS
         self.has_size = ANONYMOUS_SIZE
         self.call("__setitem__", slice(None), content_of(max(length, 0), chance))
 
@@ -392,6 +403,7 @@ class Maps(RuleBasedStateMachine):
     def flush_all_or_nothing(self, arguments: tuple[object, ...]) -> None:
         self.call("flush", *arguments)
 
+    @precondition(lambda _: HAS_ADVICE)
     @rule(
         option=hints | not_integers,
         where=st.one_of(

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from support import run_python
+from system import HAS_ADVICE, HAS_SYNC_FLAGS
 
 USES = """
     made.find(b"needle")
@@ -23,11 +24,14 @@ USES = """
     made.read(100000)
     made.readline()
     made.seek(0)
-    made.flush(0, 4096, flags=mapio.MS_ASYNC)
-    made.madvise(mapio.MADV_WILLNEED)
+    made.flush(0, 4096)
     made.size()
     bytes(memoryview(made)[:5])
 """
+if HAS_SYNC_FLAGS:
+    USES += "    made.flush(0, 4096, flags=mapio.MS_ASYNC)\n"
+if HAS_ADVICE:
+    USES += "    made.madvise(mapio.MADV_WILLNEED)\n"
 # Two threads use the map over and over, while a third one tries to change it.
 CONTEST = """
 import mapio, random, sys, tempfile, threading
@@ -93,7 +97,7 @@ def test_long_search_lets_other_threads_run() -> None:
     """With such a switch interval they run only where a call gives the interpreter up."""
     code = """
 import mapio, sys, threading
-made = mapio.mmap(-1, 1 << 27, flags=mapio.MAP_PRIVATE)
+made = mapio.mmap(-1, 1 << 27, access=mapio.ACCESS_COPY)
 started, acted = threading.Event(), []
 def act():
     started.wait()
@@ -115,7 +119,7 @@ thread.join()
 def test_close_during_a_long_search_is_refused_or_comes_first() -> None:
     code = """
 import mapio, threading
-made = mapio.mmap(-1, 1 << 27, flags=mapio.MAP_PRIVATE)
+made = mapio.mmap(-1, 1 << 27, access=mapio.ACCESS_COPY)
 results = []
 def search():
     try:

@@ -1,0 +1,49 @@
+"""What the system has that the tests run on, and marks for the tests that need it.
+
+The systems are Unix, and Windows as far as Wine has it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+import mapio
+
+HAS_FLAGS = hasattr(mapio, "MAP_SHARED")  # and prot; elsewhere the third argument is a tagname
+HAS_ADVICE = hasattr(mapio, "MADV_NORMAL")
+HAS_SYNC_FLAGS = hasattr(mapio, "MS_SYNC")
+HAS_FORK = hasattr(os, "fork")
+# Whether directories and sockets have descriptors, and a map has one of its own.
+ALL_IS_A_DESCRIPTOR = os.name == "posix"
+# Whether tags are files, with lengths in bytes and a user that they belong to.
+TAGS_ARE_FILES = os.name == "posix"
+# Whether a length beyond the file is an error; elsewhere the file is made longer.
+KEEPS_SHORT_FILES = HAS_FLAGS
+MOUNTS = os.name == "posix"  # small disks
+# Whether a file that is mapped can be cut and removed by others.
+FREES_MAPPED_FILES = os.name == "posix"
+CANNOT_LOSE = "no file is cut here while it is mapped; the C tests lose pages from below"
+
+
+def needs(what: str, *, has: bool) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not has, reason=f"this system has no {what}")
+
+
+needs_flags = needs("flags and prot", has=HAS_FLAGS)
+needs_advice = needs("MADV_*", has=HAS_ADVICE)
+needs_sync_flags = needs("MS_*", has=HAS_SYNC_FLAGS)
+needs_fork = needs("fork", has=HAS_FORK)
+needs_timer = needs("timer that sends a signal", has=hasattr(signal, "setitimer"))
+needs_descriptors = needs("descriptor in each map", has=ALL_IS_A_DESCRIPTOR)
+needs_tag_files = needs("files that are tags", has=TAGS_ARE_FILES)
+needs_short_files = needs("error for lengths beyond the file", has=KEEPS_SHORT_FILES)
+needs_lost_pages = pytest.mark.skipif(not FREES_MAPPED_FILES, reason=CANNOT_LOSE)
+needs_free_names = needs("way to remove the name of a mapped file", has=FREES_MAPPED_FILES)
+
+# Options for memory of one's own.
+PRIVATE: dict[str, int] = (
+    {"flags": mapio.MAP_PRIVATE} if HAS_FLAGS else {"access": mapio.ACCESS_COPY}
+)

@@ -1,0 +1,205 @@
+"""What the standard module does on Windows alone: its constructor, and its names of memory."""
+
+from __future__ import annotations
+
+import mmap as standard
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import mapio
+from support import GRANULE, PAGE, outcome, run_python
+from system import HAS_FLAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(HAS_FLAGS, reason="this system is not Windows")
+
+MODULES = pytest.mark.parametrize("module", [mapio, standard], ids=["mapio", "standard"])
+
+
+@pytest.fixture
+def tag() -> str:
+    return f"Test.{uuid.uuid4().hex}"
+
+
+# ---- the constructor ---------------------------------------------------------------------------
+
+
+@MODULES
+def test_every_argument_has_its_name(module: Any) -> None:
+    options = {"fileno": -1, "length": 3, "tagname": None, "access": 0, "offset": 0}
+    with module.mmap(**options) as made:
+        assert len(made) == 3
+
+
+@MODULES
+def test_arguments_by_position(module: Any, path: Path, tag: str) -> None:
+    content = path.read_bytes() + bytes(GRANULE)
+    path.write_bytes(content)
+    with path.open("r+b") as file:
+        made = module.mmap(file.fileno(), 5, None, module.ACCESS_READ, GRANULE)
+        named = module.mmap(file.fileno(), 0, tag)
+    assert made[:] == content[GRANULE : GRANULE + 5]
+    assert named[:] == content
+    assert "ACCESS_READ" in repr(made)
+    made.close()
+    named.close()
+
+
+@pytest.mark.parametrize("name", ["flags", "prot"])
+def test_there_are_no_flags(name: str) -> None:
+    for module in (mapio, standard):
+        assert outcome(lambda m=module: m.mmap(-1, 1, **{name: 1})).error is TypeError
+    assert not hasattr(mapio, "MAP_SHARED")
+
+
+def test_too_many_arguments() -> None:
+    for module in (mapio, standard):
+        assert outcome(module.mmap, -1, 1, None, 0, 0, 0).error is TypeError
+
+
+@MODULES
+def test_descriptor_zero_is_none(module: Any) -> None:
+    """Programs for Windows have given 0 for memory without a file since Python 2."""
+    with module.mmap(0, PAGE) as made:
+        assert made[:] == bytes(PAGE)
+        assert made.size() == PAGE
+
+
+# ---- a length beyond the file ------------------------------------------------------------------
+
+
+@MODULES
+@pytest.mark.parametrize("access", ["ACCESS_DEFAULT", "ACCESS_WRITE"])
+@pytest.mark.parametrize("length", [100, PAGE, 3 * PAGE + 5])
+def test_length_beyond_the_file_extends_the_file(
+    path: Path, module: Any, access: str, length: int
+) -> None:
+    before = path.read_bytes()
+    with path.open("r+b") as file:
+        made = module.mmap(file.fileno(), length, access=getattr(module, access))
+    expected = before.ljust(length, b"\0")
+    assert made[:] == expected
+    assert made.size() == length
+    made.close()
+    assert path.read_bytes() == expected
+
+
+@MODULES
+def test_offset_counts_for_the_length_of_the_file(path: Path, module: Any) -> None:
+    before = path.read_bytes()
+    with path.open("r+b") as file:
+        module.mmap(file.fileno(), 10, offset=GRANULE).close()
+    assert path.read_bytes() == before.ljust(GRANULE + 10, b"\0")
+
+
+@MODULES
+def test_empty_file_is_extended(tmp_path: Path, module: Any) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    with path.open("r+b") as file:
+        assert outcome(module.mmap, file.fileno(), 0).error is ValueError
+        module.mmap(file.fileno(), 5).close()
+    assert path.read_bytes() == bytes(5)
+
+
+@MODULES
+@pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_COPY"])
+def test_file_that_is_not_to_be_written_stays(path: Path, module: Any, access: str) -> None:
+    before = path.read_bytes()
+    with path.open("r+b") as file:
+        use = outcome(lambda: module.mmap(file.fileno(), PAGE, access=getattr(module, access)))
+        if use.error is None:
+            use.value.close()
+    assert path.read_bytes() == before
+    assert module is standard or use.error is not None
+
+
+# ---- names of memory ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [mapio, standard], ids=["mapio", "standard"])
+def test_both_modules_share_a_name(first: Any, tag: str) -> None:
+    second = standard if first is mapio else mapio
+    with first.mmap(-1, PAGE, tag) as one, second.mmap(0, PAGE, tag) as two:
+        one[:5] = b"hello"
+        assert two[:5] == b"hello"
+        two[0] = ord("H")
+        assert one[:5] == b"Hello"
+
+
+@MODULES
+def test_size_is_that_of_the_map(module: Any, tag: str) -> None:
+    with module.mmap(-1, 100, tag) as one, module.mmap(-1, 5, tag) as two:
+        assert (one.size(), two.size()) == (100, 5)
+        assert (len(one), len(two)) == (100, 5)
+
+
+@MODULES
+def test_empty_name_is_none(module: Any) -> None:
+    with module.mmap(-1, 10, "") as one, module.mmap(-1, 10, "") as two:
+        one[0] = 1
+        assert two[0] == 0
+
+
+@MODULES
+@pytest.mark.parametrize("name", ["a\0b", 1, b"a", ["a"]])
+def test_what_is_no_name(module: Any, name: object) -> None:
+    assert outcome(module.mmap, -1, 1, name).error in (TypeError, ValueError)
+
+
+@pytest.mark.parametrize("module", ["mapio", "mmap"])
+def test_another_process_has_the_same_memory(module: str, tag: str) -> None:
+    code = """
+import sys
+made = __import__(sys.argv[1]).mmap(0, 100, sys.argv[2])
+print(made.readline())
+made[50:56] = b"answer"
+"""
+    with mapio.mmap(-1, 100, tag) as made:
+        made.write(b"a line\n")
+        assert run_python(code, module, tag) == "b'a line\\n'\n"
+        assert made[50:56] == b"answer"
+
+
+# ---- errors ------------------------------------------------------------------------------------
+
+REFUSED: dict[str, Callable[[Any, int], object]] = {
+    "nothing": lambda module, _: module.mmap(-1, 0),
+    "no descriptor": lambda module, _: module.mmap(99999, 1),
+    "a negative length": lambda module, _: module.mmap(-1, -1),
+    "a negative offset": lambda module, _: module.mmap(-1, 1, offset=-1),
+    "an unknown access": lambda module, _: module.mmap(-1, 1, access=9),
+    "an offset beyond the file": lambda module, file: module.mmap(file, 0, offset=GRANULE),
+    "a file for reading": lambda module, file: module.mmap(file, 0),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_error_is_that_of_the_standard_module(path: Path, name: str) -> None:
+    def refusal(module: Any) -> tuple[object, ...]:
+        with path.open("rb") as file, pytest.raises(Exception) as raised:  # noqa: B017, PT011
+            REFUSED[name](module, file.fileno())
+        text = None if isinstance(raised.value, OSError) else str(raised.value)
+        return raised.type, getattr(raised.value, "errno", None), text
+
+    assert refusal(mapio) == refusal(standard)
+
+
+def test_error_of_windows_has_all_that_the_standard_module_tells(path: Path) -> None:
+    def arguments(module: Any) -> tuple[object, ...]:
+        with path.open("rb") as file, pytest.raises(PermissionError) as raised:
+            module.mmap(file.fileno(), 0)
+        return raised.value.args, raised.value.winerror, str(raised.value)  # type: ignore[attr-defined]
+
+    assert arguments(mapio) == arguments(standard)
+
+
+def test_there_is_no_advice() -> None:
+    for module in (mapio, standard):
+        assert not hasattr(module.mmap, "madvise")
+        assert not hasattr(module, "MADV_NORMAL")
