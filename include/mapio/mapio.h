@@ -52,9 +52,9 @@
  * MAPIO_E_FAULT until mapio_clear_damage. What a private map had stored in a page is lost with the
  * page. The first map of a file installs a handler for SIGBUS (Windows: a vectored exception
  * handler); faults at other addresses go to whoever had the signal before. A handler that is
- * installed later has the signal until the next map is opened, resized or pinned, which takes it
- * back; if it puts the one before it back and raises the signal again, no function dies of it
- * either. A file that ends inside a page has zeros in the rest of that page, and nothing is lost
+ * installed later has the signal until the next map is opened, resized, pinned or guarded
+ * (mapio_guard), which takes it back; if it puts the one before it back and raises the signal
+ * again, no function dies of it either. A file that ends inside a page has zeros in the rest of that page, and nothing is lost
  * there. Not protected are threads that block SIGBUS, for which the system ends the process without
  * asking, and a process that may have no more mappings at all.
  *
