@@ -511,11 +511,16 @@ int mapio__guard_report(mapio__guard guard, mapio__touch touch, mapio_error *err
     return status;
 }
 
-/* The frame is what makes a loss inside `work` one of ours. */
+/* The frame is what makes a loss inside `work` one of ours. It is the caller's code, in which a
+ * signal without an address may be meant: so the signal is taken back first from whoever took it
+ * since. If that fails, it is as it was. */
 int mapio_guard(mapio_map *map, void (*work)(void *context), void *context, mapio_error *error)
 {
     mapio__guard guard;
     const mapio__touch touch = {0, map->length, map->mode.writable};
+    if (map->slot != NULL) {
+        (void)mapio__fault_guard_process(NULL);
+    }
     int status = mapio__guard_begin(&guard, map, touch, error);
     if (status != MAPIO_OK) {
         return status;

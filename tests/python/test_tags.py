@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import random
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -350,6 +352,31 @@ def in_child(work: object) -> int:
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_waiting_for_a_tag_can_be_interrupted(tag: str) -> None:
+    """Ctrl-C while another process, a stopped one perhaps, has the user's tags in hands."""
+    code = """
+import mapio, signal, sys
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    mapio.mmap(-1, 10, tagname=sys.argv[1])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with open_tag(tag + "2"):
+        folder = os.open(place(), os.O_RDONLY | os.O_DIRECTORY)
+        release = threading.Timer(60, fcntl.flock, (folder, fcntl.LOCK_UN))
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            release.start()
+            assert run_python(code, tag) == "interrupted\n"
+            assert release.is_alive()  # or it has waited to the end
+        finally:
+            release.cancel()
+            release.join()
+            os.close(folder)
 
 
 def test_child_that_closes_leaves_it_to_the_parent(tag: str) -> None:
