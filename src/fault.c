@@ -28,7 +28,8 @@
  *   handler, one with a later count, could have made it zeros: the first case.
  * - In the slow path the access waits until no handler is at work and restores itself, holding
  *   `restoring`, so that it does not run past another thread which has taken the mark off a page
- *   and not yet put the page back.
+ *   and not yet put the page back. It looks for damage and for what could not be put back before
+ *   it lets go, since the next to hold it may take marks off, fail, and set them again.
  *
  * Pages are marked before they are replaced so that a child of fork, in which the handling thread
  * does not exist, knows of them; and after, because a restoring thread may have taken the first
@@ -327,13 +328,24 @@ static bool restore_kind(mapio_map *map, int kind)
     return all;
 }
 
-/* Restores what was lost inside guards, and handed-out memory too if `clear`. */
-static bool restore(mapio_map *map, bool clear)
+/* Whoever holds `restoring` may go by the marks: no other thread has just taken one off. */
+static void marks_hold(mapio_map *map)
 {
-    mapio__health *health = &map->health;
-    while (atomic_flag_test_and_set(&health->restoring)) {
+    while (atomic_flag_test_and_set(&map->health.restoring)) {
         mapio__yield();
     }
+}
+
+static void marks_release(mapio_map *map)
+{
+    atomic_flag_clear(&map->health.restoring);
+}
+
+/* Restores what was lost inside guards, and handed-out memory too if `clear`, while the marks are
+ * held. */
+static void restore_held(mapio_map *map, bool clear)
+{
+    mapio__health *health = &map->health;
     size_t losses = atomic_load(&health->losses);
     size_t handed = atomic_load(&health->handed);
     wait_for_handlers(map);
@@ -344,8 +356,13 @@ static bool restore(mapio_map *map, bool clear)
     if (all && atomic_load(&health->handed) == atomic_load(&health->cleared)) {
         atomic_store(&health->restored, losses);
     }
-    atomic_flag_clear(&health->restoring);
-    return all;
+}
+
+static void restore(mapio_map *map, bool clear)
+{
+    marks_hold(map);
+    restore_held(map, clear);
+    marks_release(map);
 }
 
 /* ---- the guard ---- */
@@ -398,16 +415,27 @@ static size_t first_lost_page(const mapio_map *map, size_t from, size_t to)
     return first_replaced(map, HANDED_OUT, from, first_replaced(map, GUARDED, from, to));
 }
 
+/* The first damaged byte at or after `from`, or the map's length, while the marks are held. */
+static size_t damage_held(const mapio_map *map, size_t from)
+{
+    return mapio_damaged(map) ? first_replaced(map, HANDED_OUT, from, map->length) : map->length;
+}
+
+/* What was done through the address nobody saw; if the map writes to a full disk, a store. */
+static int fail_damage(const mapio_map *map, size_t offset, mapio_error *error)
+{
+    return fail_fault(map, offset, map->mode.shared && map->mode.writable, error);
+}
+
 int mapio__check_damage(const mapio_map *map, mapio_error *error)
 {
-    size_t damage = first_replaced(map, HANDED_OUT, 0, map->length);
-    /* Without a place, another thread is clearing it. */
-    if (!mapio_damaged(map) || damage == map->length) {
+    if (!mapio_damaged(map)) {
         return MAPIO_OK;
     }
-    /* What was done through the address nobody saw; if the map writes to a full disk, a store. */
-    bool store = map->mode.shared && map->mode.writable;
-    return fail_fault(map, damage, store, error);
+    marks_hold(mutable_map(map));
+    size_t damage = damage_held(map, 0);
+    marks_release(mutable_map(map));
+    return damage == map->length ? MAPIO_OK : fail_damage(map, damage, error);
 }
 
 void mapio__health_settle(mapio_map *map)
@@ -415,27 +443,26 @@ void mapio__health_settle(mapio_map *map)
     const mapio__health *health = &map->health;
     if (atomic_load(&health->at_work) != 0 ||
         atomic_load(&health->losses) != atomic_load(&health->restored)) {
-        (void)restore(map, false);
+        restore(map, false);
     }
 }
 
+/* Damage and what is still lost are looked for before the marks are released: another thread may
+ * then take them off, and not be able to put the pages back. */
 int mapio__guard_settle(mapio__guard *guard, mapio__touch touch, mapio_error *error)
 {
     const mapio_map *map = guard->map;
+    size_t end = touch.offset + touch.length;
     guard->losses = atomic_load(&map->health.losses);
-    wait_for_handlers(map);
-    int status = mapio__check_damage(map, error);
-    if (status != MAPIO_OK) {
-        return status;
+    marks_hold(mutable_map(map));
+    restore_held(mutable_map(map), false);
+    size_t damage = damage_held(map, 0);
+    size_t lost = first_replaced(map, GUARDED, touch.offset, end);
+    marks_release(mutable_map(map));
+    if (damage < map->length) {
+        return fail_damage(map, damage, error);
     }
-    if (!restore(mutable_map(map), false)) {
-        size_t end = touch.offset + touch.length;
-        size_t lost = first_replaced(map, GUARDED, touch.offset, end);
-        if (lost < end) {
-            return fail_fault(map, lost, touch.store, error);
-        }
-    }
-    return MAPIO_OK;
+    return lost < end ? fail_fault(map, lost, touch.store, error) : MAPIO_OK;
 }
 
 /* The first of the touched bytes [begin, end) of the view that the loss took, or `end`: of its page
@@ -480,15 +507,20 @@ int mapio__guard_report(mapio__guard guard, mapio__touch touch, mapio_error *err
     } while (atomic_load(&map->health.losses) != losses);
     bool touched = lost < touch.offset + touch.length;
     int status = touched ? fail_fault(map, lost, touch.store, error) : MAPIO_OK;
-    (void)restore(mutable_map(map), false);
+    restore(mutable_map(map), false);
     return status;
 }
 
-/* The frame is what makes a loss inside `work` one of ours. */
+/* The frame is what makes a loss inside `work` one of ours. It is the caller's code, in which a
+ * signal without an address may be meant: so the signal is taken back first from whoever took it
+ * since. If that fails, it is as it was. */
 int mapio_guard(mapio_map *map, void (*work)(void *context), void *context, mapio_error *error)
 {
     mapio__guard guard;
     const mapio__touch touch = {0, map->length, map->mode.writable};
+    if (map->slot != NULL) {
+        (void)mapio__fault_guard_process(NULL);
+    }
     int status = mapio__guard_begin(&guard, map, touch, error);
     if (status != MAPIO_OK) {
         return status;
@@ -508,34 +540,34 @@ size_t mapio_damage_count(const mapio_map *map)
     return atomic_load(&map->health.handed);
 }
 
+/* The end of the damage that begins at `begin`, while the marks are held. */
+static size_t damage_end_held(const mapio_map *map, size_t begin)
+{
+    size_t page = mapio__page_size();
+    size_t whole = seek_bit(bitmap(map, HANDED_OUT), (mapio__lead(map) + begin) / page,
+                            page_count(map), false);
+    return (size_t)mapio__min(whole * page - mapio__lead(map), map->length);
+}
+
 int mapio_damage(uint64_t *offset, size_t *length, const mapio_map *map, uint64_t from,
                  mapio_error *error)
 {
     if (from > map->length) {
         return mapio__fail(error, MAPIO_E_RANGE);
     }
+    marks_hold(mutable_map(map));
     wait_for_handlers(map);
-    size_t begin = map->length;
-    if (mapio_damaged(map)) {
-        begin = first_replaced(map, HANDED_OUT, (size_t)from, map->length);
-    }
-    if (begin == map->length) {
-        *offset = MAPIO_NOT_FOUND;
-        *length = 0;
-        return MAPIO_OK;
-    }
-    size_t page = mapio__page_size();
-    size_t whole = seek_bit(bitmap(map, HANDED_OUT), (mapio__lead(map) + begin) / page,
-                            page_count(map), false);
-    size_t end = (size_t)mapio__min(whole * page - mapio__lead(map), map->length);
-    *offset = begin;
+    size_t begin = damage_held(map, (size_t)from);
+    size_t end = begin < map->length ? damage_end_held(map, begin) : begin;
+    marks_release(mutable_map(map));
+    *offset = begin < end ? begin : MAPIO_NOT_FOUND;
     *length = end - begin;
     return MAPIO_OK;
 }
 
 int mapio_clear_damage(mapio_map *map, mapio_error *error)
 {
-    (void)restore(map, true);
+    restore(map, true);
     bool stuck = map->file == MAPIO__NO_FILE && mapio_damaged(map);
     return stuck ? mapio__fail(error, MAPIO_E_NO_FILE) : MAPIO_OK;
 }

@@ -53,7 +53,7 @@ int mapio__tag_join(size_t *length, mapio_map *map, mapio__file file, const mapi
         return mapio__fail(error, MAPIO_E_OVERFLOW);
     }
     uint64_t wanted = anonymous && options->length == 0 ? 0 : end;
-    int status = mapio__tag_open(&map->tag, options->tag, &map->mode, file, wanted, error);
+    int status = mapio__tag_open(&map->tag, options, &map->mode, file, wanted, error);
     if (status != MAPIO_OK) {
         return status;
     }

@@ -52,11 +52,11 @@
  * MAPIO_E_FAULT until mapio_clear_damage. What a private map had stored in a page is lost with the
  * page. The first map of a file installs a handler for SIGBUS (Windows: a vectored exception
  * handler); faults at other addresses go to whoever had the signal before. A handler that is
- * installed later has the signal until the next map is opened, resized or pinned, which takes it
- * back; if it puts the one before it back and raises the signal again, no function dies of it
- * either. A file that ends inside a page has zeros in the rest of that page, and nothing is lost
- * there. Not protected are threads that block SIGBUS, for which the system ends the process without
- * asking, and a process that may have no more mappings at all.
+ * installed later has the signal until the next map is opened, resized, pinned or guarded
+ * (mapio_guard), which takes it back; if it puts the one before it back and raises the signal
+ * again, no function dies of it either. A file that ends inside a page has zeros in the rest of
+ * that page, and nothing is lost there. Not protected are threads that block SIGBUS, for which the
+ * system ends the process without asking, and a process that may have no more mappings at all.
  *
  * On Windows a page is lost with its whole view for the moment. Other threads that use other pages
  * of the map just then get MAPIO_E_FAULT as well, and when a page is lost through an address from
@@ -92,10 +92,11 @@
  * On Unix a tag is a file in the folder mapio-UID of /dev/shm, where there is that, else of TMPDIR
  * or /tmp, which must then be the same for all. Every map holds a lock on it by a descriptor of its
  * own, with MAPIO_OPEN_NO_TRACK too; a child of fork has its own lock. Opening waits while another
- * process is making the tag. Its blocks are reserved where the file system can, so that full memory
- * is an error from opening and no lost page. What killed processes leave there, nobody takes for
- * live; it is removed when the next tag is made. What is in the place of the folder or the file and
- * is not the user's own is MAPIO_E_SYSTEM with EPERM. Windows: a section of this name, as of
+ * process is making the tag, and asks mapio_options.check meanwhile (MAPIO_E_INTERRUPTED). Its
+ * blocks are reserved where the file system can, so that full memory is an error from opening and
+ * no lost page. What processes leave there that are killed, or end by _exit, nobody takes for live;
+ * it is removed when the next tag is made. What is in the place of the folder or the file and is
+ * not the user's own is MAPIO_E_SYSTEM with EPERM. Windows: a section of this name, as of
  * CreateFileMapping.
  *
  * Threads. All functions may run on one map from any number of threads at once, but for those that
@@ -253,7 +254,8 @@ typedef struct mapio_options {
     size_t length;       /* bytes to map; 0: from offset to the file's end as it is now */
     mapio_check *check;  /* NULL, or asked in every search and copy of much, after each MiB or so:
                           * on the thread that does it, with nothing locked. It may use this map,
-                          * but not resize or close it. What a copy has stored so far, stays. */
+                          * but not resize or close it. What a copy has stored so far, stays. Asked
+                          * as well while opening waits for a tag: see "Tags" above. */
     void *check_context; /* what it is given */
     const char *tag;     /* NULL, or the name of shared memory: see "Tags" above. Copied. */
 } mapio_options;

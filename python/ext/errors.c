@@ -139,45 +139,57 @@ static PyObject *file_name(const mapio_map *map)
 }
 
 /* FaultError(code, message, name), with its offset. */
-static PyObject *make_fault(PyObject *class, const mapio_map *map, int code, uint64_t offset)
+static PyObject *make_fault(PyObject *class, PyObject *name, int code, uint64_t offset)
 {
-    PyObject *name = file_name(map);
     PyObject *text =
         PyUnicode_FromFormat("%s, at byte %llu of the map", mapio_status_message(MAPIO_E_FAULT),
                              (unsigned long long)offset);
     PyObject *place = PyLong_FromUnsignedLongLong(offset);
     PyObject *exception = NULL;
-    if (name != NULL && text != NULL && place != NULL) {
+    if (text != NULL && place != NULL) {
         exception = PyObject_CallFunction(class, "iOO", code, text, name);
     }
     if (exception != NULL && PyObject_SetAttrString(exception, "offset", place) == -1) {
         Py_CLEAR(exception);
     }
-    Py_XDECREF(name);
     Py_XDECREF(text);
     Py_XDECREF(place);
     return exception;
 }
 
-PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset)
+static void raise_fault_of(PyObject *name, int code, uint64_t offset)
 {
     PyObject *class = own_object("FaultError");
-    if (class == NULL) {
-        return NULL;
-    }
-    PyObject *exception = make_fault(class, map, code, offset);
+    PyObject *exception = class == NULL ? NULL : make_fault(class, name, code, offset);
     if (exception != NULL) {
         PyErr_SetObject(class, exception);
         Py_DECREF(exception);
     }
-    Py_DECREF(class);
+    Py_XDECREF(class);
+}
+
+/* The map is asked for its name before anything else: importing and making objects may run code
+ * that closes it. */
+PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset)
+{
+    PyObject *name = file_name(map);
+    if (name != NULL) {
+        raise_fault_of(name, code, offset);
+        Py_DECREF(name);
+    }
     return NULL;
 }
 
+/* As raise_fault, of an error of the library. */
 static PyObject *raise_lost(const mapio_map *map, const mapio_error *error)
 {
-    int code = errno_of_fault(error->system_code);
-    return code == -1 ? NULL : raise_fault(map, code, error->offset);
+    PyObject *name = file_name(map);
+    int code = name == NULL ? -1 : errno_of_fault(error->system_code);
+    if (code != -1) {
+        raise_fault_of(name, code, error->offset);
+    }
+    Py_XDECREF(name);
+    return NULL;
 }
 
 PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char *range_message)

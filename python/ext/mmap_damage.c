@@ -44,12 +44,18 @@ static bool append_damage(PyObject *list, const mapio_map *map)
 
 PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
 {
-    const mapio_map *map = mmap_use(self);
-    PyObject *list = map == NULL ? NULL : PyList_New(0);
-    if (list == NULL) {
+    /* The list first: making one may run the collector, and so anyone's code; and so may making
+     * what comes into it, while the map is held. */
+    PyObject *list = PyList_New(0);
+    mapio_map *map = list == NULL ? NULL : mmap_use(self);
+    if (map == NULL) {
+        Py_XDECREF(list);
         return NULL;
     }
-    PyObject *runs = append_damage(list, map) ? PyList_AsTuple(list) : NULL;
+    mapio_hold(map);
+    bool done = append_damage(list, map);
+    mapio_release(map);
+    PyObject *runs = done ? PyList_AsTuple(list) : NULL;
     Py_DECREF(list);
     return runs;
 }

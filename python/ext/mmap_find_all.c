@@ -112,45 +112,66 @@ static int find_near(FindAll *all, const mapio_map *map, mapio_error *error)
     return status;
 }
 
-/* The next match, however far it is, while other threads run. */
-static int find_far(FindAll *all, mapio_map *map, mapio_error *error)
+/* Whether all that was found ahead has been taken. */
+static bool is_empty(const FindAll *all)
 {
-    all->matches.capacity = 1;
+    return all->taken == all->matches.found;
+}
+
+/* The next match, however far it is, while other threads run. Where one of them has gone on with
+ * this iterator meanwhile, what was found here is dropped. `*more` is false where there is none. */
+static int find_far(bool *more, FindAll *all, mapio_map *map, mapio_error *error)
+{
+    size_t offset = 0;
+    uint64_t start = all->matches.next;
+    mapio_matches far = all->matches;
+    far.offsets = &offset;
+    far.capacity = 1;
     PyThreadState *thread = mmap_let_go(map);
-    int status = find_before(all, map, all->end, error);
+    int status = mapio_find_all(&far, map, PyBytes_AS_STRING(all->needle),
+                                (size_t)PyBytes_GET_SIZE(all->needle), all->end, error);
     mmap_take_back(map, thread);
-    all->matches.capacity = BATCH;
+    if (status == MAPIO_OK && all->matches.next == start && is_empty(all)) {
+        all->offsets[0] = offset;
+        all->matches.next = far.next;
+        all->matches.found = far.found;
+        all->taken = 0;
+        *more = far.found > 0;
+    }
     return status;
 }
 
-/* Finds the next batch, of none at the end. */
-static int find_batch(FindAll *all, mapio_map *map, mapio_error *error)
+/* Finds the next batch; `*more` is false where there is none. */
+static int find_batch(bool *more, FindAll *all, mapio_map *map, mapio_error *error)
 {
     all->taken = 0;
     all->matches.found = 0;
     int status = find_near(all, map, error);
-    if (status == MAPIO_OK && all->matches.found == 0 && all->matches.next <= all->end) {
-        status = find_far(all, map, error);
+    if (status != MAPIO_OK || all->matches.found > 0) {
+        return status;
     }
-    return status;
+    *more = all->matches.next <= all->end;
+    return *more ? find_far(more, all, map, error) : MAPIO_OK;
 }
 
+/* Whoever runs meanwhile, a handler of a signal or another thread, may take matches as well: what
+ * there is, is looked at after that. */
 static PyObject *find_all_next(PyObject *self)
 {
     FindAll *all = find_all_object(self);
-    bool empty = all->taken == all->matches.found;
-    if (empty && !interrupt_turn(&all->work, (size_t)BATCH * INTERRUPT_PIECE)) {
+    if (is_empty(all) && !interrupt_turn(&all->work, (size_t)BATCH * INTERRUPT_PIECE)) {
         return NULL;
     }
-    mapio_map *map = mmap_use(all->map);
+    bool more = true;
     mapio_error error;
-    if (map == NULL) {
-        return NULL;
+    mapio_map *map = mmap_use(all->map);
+    while (map != NULL && more && is_empty(all)) {
+        if (find_batch(&more, all, map, &error) != MAPIO_OK) {
+            return raise_error(map, &error, "");
+        }
+        map = mmap_use(all->map);
     }
-    if (empty && find_batch(all, map, &error) != MAPIO_OK) {
-        return raise_error(map, &error, "");
-    }
-    return all->taken < all->matches.found ? PyLong_FromSize_t(all->offsets[all->taken++]) : NULL;
+    return map != NULL && !is_empty(all) ? PyLong_FromSize_t(all->offsets[all->taken++]) : NULL;
 }
 
 /* ---- the type ---- */

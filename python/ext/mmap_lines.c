@@ -162,9 +162,11 @@ PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count
         (count > 0 && !convert_read_size(args[0], &hint))) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
-    PyObject *list = map == NULL ? NULL : PyList_New(0);
-    if (list == NULL) {
+    /* The list first: making one may run the collector, and so anyone's code. */
+    PyObject *list = PyList_New(0);
+    mapio_map *map = list == NULL ? NULL : mmap_use(self);
+    if (map == NULL) {
+        Py_XDECREF(list);
         return NULL;
     }
     uint64_t start = mapio_tell(map);

@@ -208,16 +208,17 @@ static PyObject *raise_open(const mapio_error *error, const Arguments *given)
     return NULL;
 }
 
-/* Without the GIL: a slow disk or a network may be behind the descriptor. */
+/* Without the GIL: a slow disk or a network may be behind the descriptor, or another process have
+ * the tag in hands. */
 static mapio_map *open_map(const Arguments *given)
 {
     mapio_options options = options_from(given);
     mapio_map *map = NULL;
     mapio_error error;
-    PyThreadState *thread = PyEval_SaveThread();
+    PyThreadState *thread = interrupt_let_go();
     int status = is_anonymous(given) ? mapio_open_anonymous(&map, &options, &error)
                                      : mapio_open_fd(&map, given->fileno, &options, &error);
-    PyEval_RestoreThread(thread);
+    interrupt_take_back(thread);
     if (status != MAPIO_OK) {
         raise_open(&error, given);
         return NULL;

@@ -150,18 +150,19 @@ typedef struct mapio__tag {
                          * 0 for a tag of a file */
 } mapio__tag;
 
-/* Opens the tag `name`, which is a good one, or makes it with `length` bytes: of zeros to read and
- * write, or, if `file` is not MAPIO__NO_FILE, the first `length` bytes of that file, which is long
- * enough and open for what `mode` says. Length 0 makes nothing: MAPIO_E_NO_TAG where there is none.
- * A tag that is there keeps its length, which the caller compares. MAPIO_E_TAG_TAKEN where it is
- * that of another file or of none, or not ours; Windows does not look. Full memory is an error
- * here.
+/* Opens the tag options->tag, which is a good one, or makes it with `length` bytes: of zeros to
+ * read and write, or, if `file` is not MAPIO__NO_FILE, the first `length` bytes of that file, which
+ * is long enough and open for what `mode` says. Length 0 makes nothing: MAPIO_E_NO_TAG where there
+ * is none. A tag that is there keeps its length, which the caller compares. MAPIO_E_TAG_TAKEN where
+ * it is that of another file or of none, or not ours; Windows does not look. Full memory is an
+ * error here. Where another process has it in hands, waits, and asks options->check now and then,
+ * with nothing locked: MAPIO_E_INTERRUPTED.
  *
  * Windows: CreateFileMappingW with the name as it is, as the standard module's tagname=, with
  * PAGE_READWRITE where there is no file and else by the mode; OpenFileMappingW for length 0; the
  * length by NtQuerySection. */
-int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
-                    uint64_t length, mapio_error *error);
+int mapio__tag_open(mapio__tag **tag, const mapio_options *options, const mapio__mode *mode,
+                    mapio__file file, uint64_t length, mapio_error *error);
 
 /* As mapio__view_map, of the tag: `file` is tag->memory, from whose first byte `offset` counts, or
  * the caller's file. Windows: MapViewOfFile of the section. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -382,6 +383,42 @@ static void programs_that_are_started_inherit_nothing(void **state)
     close_map(map);
 }
 
+static int stop_at_the_third(void *count)
+{
+    return ++*(int *)count == 3;
+}
+
+static int open_while_another_has_the_folder(void *argument)
+{
+    int asked = 0;
+    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    mapio_map *map = NULL;
+    mapio_error error;
+
+    (void)argument;
+    (void)alarm(60);
+    options.tag = tag;
+    options.check = stop_at_the_third;
+    options.check_context = &asked;
+    child_check(mapio_open_anonymous(&map, &options, &error) == MAPIO_E_INTERRUPTED);
+    child_check(error.status == MAPIO_E_INTERRUPTED && asked == 3 && map == NULL);
+    return 0;
+}
+
+/* Whoever has the folder, stopped perhaps, keeps others waiting no longer than they want. */
+static void waiting_can_be_ended(void **state)
+{
+    mapio_map *map = open_tag(LENGTH);
+    int folder = open(tag_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    (void)state;
+    assert_int_equal(flock(folder, LOCK_EX), 0);
+    assert_int_equal(in_child(open_while_another_has_the_folder, NULL), 0);
+    (void)close(folder);
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
 static int end_without_closing(void *argument)
 {
     mapio_map *map = NULL;
@@ -455,6 +492,7 @@ int main(void)
         with_fixture(child_keeps_the_tag),
         with_fixture(parent_and_child_use_many_tags),
         with_fixture(programs_that_are_started_inherit_nothing),
+        with_fixture(waiting_can_be_ended),
         with_fixture(end_of_the_program),
         with_fixture(fork_with_no_descriptor_left),
     };

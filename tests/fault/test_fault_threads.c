@@ -287,6 +287,43 @@ static void *work_opening(void *context)
     return NULL;
 }
 
+/* Tries to clear damage of a map that holds no file. */
+static void *work_clearing(void *context)
+{
+    desk *d = context;
+
+    while (!atomic_load(&over)) {
+        if (mapio_clear_damage(d->map, NULL) != MAPIO_E_NO_FILE) {
+            wrong(d, "the damage is gone");
+        }
+        d->rounds++;
+    }
+    return NULL;
+}
+
+/* At a map that is damaged all over. */
+static void meet_damage(desk *d, random_source *random, uint8_t *bytes)
+{
+    uint64_t begin = 0;
+    size_t length = 0;
+    size_t offset = some_of(random, pages(PAGES));
+
+    if (judge(d, mapio_get(bytes, d->map, offset, 1, NULL), &(mapio_error){.offset = 0})) {
+        wrong(d, "read a byte that is lost");
+    }
+    if (mapio_damage(&begin, &length, d->map, offset, NULL) != MAPIO_OK || begin != offset) {
+        wrong(d, "damage that is there is not told");
+    }
+}
+
+static void *work_on_damage(void *context)
+{
+    static act *const acts[] = {meet_damage};
+
+    work(context, acts, COUNT_OF(acts));
+    return NULL;
+}
+
 /* ---- tests ----------------------------------------------------------------------------------- */
 
 /* Waits as long as is asked for, or until something is wrong. */
@@ -303,14 +340,10 @@ static void wait_for_the_end(void)
 
 typedef void *work_function(void *);
 
-/* Runs a thread at each desk, and says what they did. */
-static void run_threads(const char *what, desk *desks, work_function *const *works, size_t count,
-                        size_t files)
+/* Runs a thread at each desk until the end. */
+static void work_at(desk *desks, work_function *const *works, size_t count)
 {
     pthread_t threads[2 * THREADS];
-    size_t rounds = 0;
-    size_t lost = 0;
-    pid_t cutting = cutting_start(desks, files);
 
     atomic_store(&over, false);
     for (size_t i = 0; i < count; i++) {
@@ -319,10 +352,19 @@ static void run_threads(const char *what, desk *desks, work_function *const *wor
     wait_for_the_end();
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+}
+
+/* Says what the threads did: nothing wrong, and some have lost a page. */
+static void assert_worked(const char *what, const desk *desks, size_t count)
+{
+    size_t rounds = 0;
+    size_t lost = 0;
+
+    for (size_t i = 0; i < count; i++) {
         rounds += desks[i].rounds;
         lost += desks[i].lost + desks[i].damaged;
     }
-    cutting_stop(cutting, desks, files);
     print_message("%s: %zu rounds, %zu with a lost page\n", what, rounds, lost);
     for (size_t i = 0; i < count; i++) {
         if (desks[i].why != NULL) {
@@ -330,6 +372,17 @@ static void run_threads(const char *what, desk *desks, work_function *const *wor
         }
     }
     assert_true(lost > 0);
+}
+
+/* The same while another process cuts the files of the first `files` desks. */
+static void run_threads(const char *what, desk *desks, work_function *const *works, size_t count,
+                        size_t files)
+{
+    pid_t cutting = cutting_start(desks, files);
+
+    work_at(desks, works, count);
+    cutting_stop(cutting, desks, files);
+    assert_worked(what, desks, count);
 }
 
 /* Eight threads at eight maps; the odd ones lose pages, and the even ones never notice. */
@@ -405,6 +458,30 @@ static void maps_come_and_go(void **state)
     }
 }
 
+/* Damage that cannot be cleared is there for everyone at every moment, also in those when someone
+ * tries. */
+static void damage_that_stays_is_never_data(void **state)
+{
+    mapio_options options = options_of(MAPIO_ACCESS_READ, 0, 0);
+    desk desks[4];
+    work_function *const works[4] = {work_clearing, work_on_damage, work_on_damage, work_clearing};
+
+    options.open = MAPIO_OPEN_NO_TRACK;
+    desks[0] = (desk){.fd = file_open(*state, 0), .cut = true, .seed = 1};
+    assert_ok(mapio_open_fd(&desks[0].map, desks[0].fd, &options, &failure));
+    assert_int_equal(ftruncate(desks[0].fd, 0), 0);
+    for (size_t i = 0; i < PAGES; i++) {
+        assert_int_equal(peek(desks[0].map, pages(i)), 0);
+    }
+    for (size_t i = 1; i < COUNT_OF(desks); i++) {
+        desks[i] = desks[0];
+        desks[i].seed = i + 1;
+    }
+    work_at(desks, works, COUNT_OF(desks));
+    assert_worked("damage that stays", desks, COUNT_OF(desks));
+    desk_close(&desks[0]);
+}
+
 /* Where no file system is asked for, memory: on a disk's, some kernels show a plain map zeros for a
  * moment while its file grows, which no library can tell from data. */
 static void use_memory(void)
@@ -421,6 +498,7 @@ int main(void)
         with_fixture(one_map),
         with_fixture(one_map_handed_out),
         with_fixture(maps_come_and_go),
+        with_fixture(damage_that_stays_is_never_data),
     };
 
     use_memory();

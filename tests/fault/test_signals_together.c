@@ -155,6 +155,27 @@ static int pin_takes_back(void *unused)
     return 0;
 }
 
+static void touch_own(void *context)
+{
+    const volatile uint8_t *data = mapio_data(own);
+
+    *(uint8_t *)context = data[page(PAGES - 1)];
+}
+
+/* What runs in mapio_guard is protected from whoever takes the signal before it. */
+static int guard_takes_back(void *unused)
+{
+    uint8_t byte = 1;
+
+    (void)unused;
+    child_check(own_make() == 0);
+    child_check(install(chain_by_raise, NULL, 0, 0) == 0);
+    child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
+    child_check(mapio_guard(own, touch_own, &byte, NULL) == MAPIO_E_FAULT);
+    child_check(byte == 0 && calls == 0 && !mapio_damaged(own));
+    return 0;
+}
+
 /* An application that takes the signal again and again, and a library that takes it back. */
 static int taken_often(void *unused)
 {
@@ -308,6 +329,7 @@ static const signal_case cases[] = {
     {"hands on ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
     {"hands on by raise in an access", foreign_in_an_access, true},
     {"a pin takes the signal back", pin_takes_back, false},
+    {"mapio_guard takes the signal back", guard_takes_back, false},
     {"taken again and again", taken_often, true},
     {"a timer's handler jumps", timer_jumps, false},
     {"fork during faults", forks_during_faults, false},

@@ -6,6 +6,7 @@ import gc
 import itertools
 import random
 import re
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ import mapio
 from support import Index
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support import MapMaker
 
 WORDS = b"one two ones"
@@ -181,6 +184,33 @@ def test_the_bounds_may_resize_the_map(map_bytes: MapMaker) -> None:
     made = map_bytes(WORDS)
     assert made.count(b"o", Index(0, lambda: made.resize(5))) == 1
     assert list(made.find_all(b"o", 0, Index(99, lambda: made.resize(1)))) == [0]
+
+
+def take_one_by_one(into: list[int], found: Iterator[int]) -> None:
+    for offset in found:  # where another thread may come in between
+        into.append(offset)  # noqa: PERF402
+
+
+@pytest.mark.parametrize(
+    ("length", "step", "rounds"),
+    [
+        pytest.param(1 << 22, 1, 1, id="near"),  # the turn that others get between two batches
+        pytest.param(1 << 24, 400_000, 100, id="far"),  # the search without the GIL
+    ],
+)
+def test_threads_share_the_matches_of_an_iterator(length: int, step: int, rounds: int) -> None:
+    """Each match goes to one of them."""
+    with mapio.mmap(-1, length) as made:
+        made[::step] = b"x" * len(range(0, length, step))
+        for _ in range(rounds):
+            found = made.find_all(b"x")
+            first: list[int] = []
+            second: list[int] = []
+            thread = threading.Thread(target=take_one_by_one, args=(first, found))
+            thread.start()
+            second.extend(found)
+            thread.join()
+            assert sorted(first + second) == list(range(0, length, step))
 
 
 def test_an_iterator_cannot_be_made_by_hand(map_bytes: MapMaker) -> None:

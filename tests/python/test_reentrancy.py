@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 import mapio
 import reentrancy_cases as cases
 from support import BUFFER_METHODS, PAGE, run_python
+from system import needs_lost_pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +121,54 @@ except ValueError as error:
     print(error)
 """
     assert run_python(code) == "mmap closed or invalid\n"
+
+
+@pytest.mark.skipif(BUFFER_METHODS, reason="the collector runs between calls from CPython 3.12 on")
+@pytest.mark.parametrize("use", ["readlines()", "damaged"])
+def test_collector_that_closes_as_the_result_is_made(use: str) -> None:
+    """What the call allocates first is what the collector waits for."""
+    code = f"""
+import gc, mapio
+class Cycle:
+    def __init__(self, made):
+        self.cycle, self.made = self, made
+    def __del__(self):
+        self.made.close()
+gc.disable()
+made = mapio.mmap(-1, 5000)
+readlines = made.readlines
+Cycle(made)
+no_free_lists = [[] for _ in range(1000)]
+gc.set_threshold(1)
+gc.enable()
+try:
+    {"made.damaged" if use == "damaged" else "readlines()"}
+except ValueError as error:
+    print(error)
+"""
+    assert run_python(code) == "mmap closed or invalid\n"
+
+
+@needs_lost_pages
+def test_import_that_closes_as_a_lost_page_is_reported(tmp_path: Path) -> None:
+    code = """
+import builtins, mapio, sys
+file = open(sys.argv[1], "w+b")
+file.truncate(8192)
+made = mapio.mmap(file.fileno(), 0)
+file.truncate(0)
+imports = builtins.__import__
+def closing(name, *arguments):
+    made.close()
+    return imports(name, *arguments)
+builtins.__import__ = closing
+try:
+    made[5000]
+except mapio.FaultError as error:
+    print(made.closed, error.filename, error.offset)
+"""
+    path = tmp_path / "file"
+    assert run_python(code, path) == f"True {path} 5000\n"
 
 
 def test_allocation_that_resizes_in_the_middle() -> None:

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -371,6 +372,34 @@ def in_child(work: object) -> int:
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@needs_tag_files
+def test_waiting_for_a_tag_can_be_interrupted(tag: str) -> None:
+    """Ctrl-C while another process, a stopped one perhaps, has the user's tags in hands."""
+    import fcntl
+
+    code = """
+import mapio, signal, sys
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    mapio.mmap(-1, 10, tagname=sys.argv[1])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with open_tag(tag + "2"):
+        folder = os.open(place(), os.O_RDONLY | os.O_DIRECTORY)
+        release = threading.Timer(60, fcntl.flock, (folder, fcntl.LOCK_UN))
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            release.start()
+            assert run_python(code, tag) == "interrupted\n"
+            assert release.is_alive()  # or it has waited to the end
+        finally:
+            release.cancel()
+            release.join()
+            os.close(folder)
 
 
 @needs_fork

@@ -60,8 +60,8 @@
  * - Fork: tag_users.c.
  *
  * A process that is stopped (SIGSTOP) with the folder or the file locked exclusively, a matter of
- * microseconds but for the blocks of much memory, keeps others waiting in mapio_open_*; never in
- * mapio_close.
+ * microseconds but for the blocks of much memory, keeps others waiting in mapio_open_*, where they
+ * ask mapio_options.check; never in mapio_close.
  */
 #include <errno.h>
 #include <sched.h>
@@ -93,9 +93,11 @@ static const uint32_t order = 0x01020304;
 
 /* What is asked of a tag. */
 typedef struct tag_wish {
-    mapio__file file; /* MAPIO__NO_FILE: memory */
-    uint64_t length;  /* 0: only one that is there */
-    header header;    /* as it is if this one makes it */
+    mapio__file file;   /* MAPIO__NO_FILE: memory */
+    uint64_t length;    /* 0: only one that is there */
+    header header;      /* as it is if this one makes it */
+    mapio_check *check; /* whether to go on waiting; NULL: yes */
+    void *check_context;
 } tag_wish;
 
 /* As MAPIO__AGAIN, for a header that is not whole. */
@@ -273,16 +275,34 @@ static int open_once(mapio__tag_user *user, const tag_wish *wish, mapio_error *e
     return status;
 }
 
-/* Others are at it: first lets them run, then sleeps for a millisecond. */
-static void pause_before(unsigned attempt)
+/* Others are at it: first lets them run, then sleeps for a millisecond, and asks whether to go on.
+ */
+static int pause_before(unsigned attempt, const tag_wish *wish, mapio_error *error)
 {
     enum { YIELDS = 20 };
     const struct timespec millisecond = {.tv_nsec = 1000000};
     if (attempt < YIELDS) {
         (void)sched_yield();
-    } else {
-        (void)nanosleep(&millisecond, NULL);
+        return MAPIO_OK;
     }
+    (void)nanosleep(&millisecond, NULL);
+    bool stop = wish->check != NULL && wish->check(wish->check_context) != 0;
+    return stop ? mapio__fail(error, MAPIO_E_INTERRUPTED) : MAPIO_OK;
+}
+
+/* One attempt, beside which no other thread of the process opens, closes or forks. */
+static int attempt_alone(mapio__tag_user *user, const tag_wish *wish, mapio_error *error)
+{
+    int status = mapio__tag_users_lock(error);
+    if (status != MAPIO_OK) {
+        return status;
+    }
+    status = open_once(user, wish, error);
+    if (status == MAPIO_OK) {
+        mapio__tag_users_add(user);
+    }
+    mapio__tag_users_unlock();
+    return status;
 }
 
 /* A header that is never whole is that of another version, or none of ours. */
@@ -294,37 +314,33 @@ static int open_at_last(mapio__tag_user *user, const tag_wish *wish, mapio_error
         if (status == NOT_WHOLE && attempt > PATIENCE) {
             return mapio__fail(error, MAPIO_E_TAG_TAKEN);
         }
-        if (attempt > 0) {
-            pause_before(attempt);
+        int paused = attempt > 0 ? pause_before(attempt, wish, error) : MAPIO_OK;
+        if (paused != MAPIO_OK) {
+            return paused;
         }
-        status = mapio__tag_users_lock(error);
-        if (status != MAPIO_OK) {
-            return status;
-        }
-        status = open_once(user, wish, error);
-        if (status == MAPIO_OK) {
-            mapio__tag_users_add(user);
-        }
-        mapio__tag_users_unlock();
+        status = attempt_alone(user, wish, error);
     }
     return status;
 }
 
-int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
-                    uint64_t length, mapio_error *error)
+int mapio__tag_open(mapio__tag **tag, const mapio_options *options, const mapio__mode *mode,
+                    mapio__file file, uint64_t length, mapio_error *error)
 {
     (void)mode; /* the memory is for both, and a file is mapped as if it had no tag */
-    tag_wish wish = {.file = file, .length = length};
+    tag_wish wish = {.file = file,
+                     .length = length,
+                     .check = options->check,
+                     .check_context = options->check_context};
     mapio__tag_user *user = calloc(1, sizeof(*user));
     if (user == NULL) {
         return mapio__fail(error, MAPIO_E_NOMEM);
     }
-    memcpy(user->tag.name, name, strlen(name) + 1);
+    memcpy(user->tag.name, options->tag, strlen(options->tag) + 1);
     user->process = getpid();
     user->spare = -1;
     int status = header_of(&wish.header, file, length, error);
     if (status == MAPIO_OK) {
-        status = mapio__tag_place_of(&user->place, name, error);
+        status = mapio__tag_place_of(&user->place, user->tag.name, error);
     }
     if (status == MAPIO_OK) {
         status = open_at_last(user, &wish, error);

@@ -81,8 +81,8 @@ static int section_length(uint64_t *length, HANDLE section, mapio_error *error)
     return MAPIO_OK;
 }
 
-int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode, mapio__file file,
-                    uint64_t length, mapio_error *error)
+int mapio__tag_open(mapio__tag **tag, const mapio_options *options, const mapio__mode *mode,
+                    mapio__file file, uint64_t length, mapio_error *error)
 {
     HANDLE section = NULL;
     wchar_t wide[MAPIO_TAG_MAX + 1];
@@ -90,9 +90,9 @@ int mapio__tag_open(mapio__tag **tag, const char *name, const mapio__mode *mode,
     if (made == NULL) {
         return mapio__fail(error, MAPIO_E_NOMEM);
     }
-    memcpy(made->name, name, strlen(name) + 1);
+    memcpy(made->name, options->tag, strlen(options->tag) + 1);
     made->memory = MAPIO__NO_FILE;
-    widen(wide, name);
+    widen(wide, made->name);
     int status = length != 0 ? section_make(&section, wide, mode, file, length, error)
                              : section_open(&section, wide, mode, error);
     if (status == MAPIO_OK) {
