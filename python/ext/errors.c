@@ -29,8 +29,8 @@ static bool codes_are_windows(void)
     return winerror != NULL;
 }
 
-/* OSError(errno, message, filename, winerror, None), as the standard module makes it: Python finds the errno by itself. The text of an
- * error has the system's words behind the status's message. */
+/* OSError(errno, message, filename, winerror, None), as the standard module makes it: Python finds
+ * the errno by itself. The text of an error has the system's words behind the status's message. */
 static PyObject *make_winerror(int code, const char *name)
 {
     char text[512];

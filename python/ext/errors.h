@@ -31,8 +31,8 @@ PyObject *raise_not_resizable(void);
 /* The index lies outside the map: IndexError. */
 PyObject *raise_index(void);
 
-/* The map holds no descriptor for what it is to do ("get size"): io.UnsupportedOperation, which is an OSError and
- * a ValueError, with errno EBADF. */
+/* The map holds no descriptor for what it is to do ("get size"): io.UnsupportedOperation, which is
+ * an OSError and a ValueError, with errno EBADF. */
 PyObject *raise_no_file(const char *doing);
 
 /* An object of the module by its name, in the interpreter that runs; NULL with an exception. */

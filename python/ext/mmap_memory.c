@@ -252,8 +252,8 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
     Py_RETURN_NONE;
 }
 
-/* Of memory without a file it is the length of the map; but on Unix, where the standard module has no
- * tags, of a tag its own. */
+/* Of memory without a file it is the length of the map; but on Unix, where the standard module has
+ * no tags, of a tag its own. */
 PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     mapio_map *map = mmap_use(self);

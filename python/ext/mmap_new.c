@@ -46,8 +46,8 @@ static bool parse_with_flags(Arguments *given, PyObject *args, PyObject *kwargs)
                                        &given->preallocate, &given->tagname) != 0;
 }
 
-/* As on Windows, where 0 in the place of a descriptor, and a tag's name of no characters, have always
- * meant that there is none. */
+/* As on Windows, where 0 in the place of a descriptor, and a tag's name of no characters, have
+ * always meant that there is none. */
 static bool parse_without_flags(Arguments *given, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = {"fileno", "length",  "tagname",     "access",

@@ -222,7 +222,8 @@ static void path_that_is_no_utf_8(void **state)
     assert_null(map);
 }
 
-/* A name that Windows has for no file is the system's refusal, with its code, as it is for others. */
+/* A name that Windows has for no file is the system's refusal, with its code, as it is for others.
+ */
 static void path_that_cannot_be(void **state)
 {
     static const char *const names[] = {"a?b", "a*b", "a<b"};

@@ -69,7 +69,11 @@ DESCRIPTORS = {
     "closed": closed,
     "reading end of a pipe": pipe_end(0),
     "writing end of a pipe": pipe_end(1),
-    **({"directory": directory, "socket": connection, "null device": null_device} if ALL_IS_A_DESCRIPTOR else {}),
+    **(
+        {"directory": directory, "socket": connection, "null device": null_device}
+        if ALL_IS_A_DESCRIPTOR
+        else {}
+    ),
 }
 SYSTEMS_ERROR = r"\[(Errno|WinError) "
 THIRD = "a" if HAS_FLAGS else 1  # flags are no text, tagnames no numbers

@@ -10,7 +10,7 @@ import pytest
 
 import mapio
 from support import PAGE, outcome
-from system import HAS_FLAGS, needs_flags, needs_free_names, needs_lost_pages
+from system import HAS_FLAGS, needs_flags
 
 if TYPE_CHECKING:
     from pathlib import Path

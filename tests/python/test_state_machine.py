@@ -99,7 +99,7 @@ slices = st.builds(
 HINTS = ["MADV_NORMAL", "MADV_RANDOM", "MADV_SEQUENTIAL", "MADV_WILLNEED", "MADV_DONTNEED"]
 hints = st.sampled_from([getattr(standard, name, 0) for name in HINTS] + [999, 2**31])
 PRIVATE_AND_SHARED = [standard.MAP_PRIVATE, standard.MAP_SHARED] if HAS_FLAGS else [0]
-# Where a length beyond the file makes the file longer, of the extreme ones only those that cannot be.
+# Where a length beyond the file makes the file longer, only those of them that cannot be.
 lengths = extremes if HAS_FLAGS else extremes.filter(lambda n: not 0 < n < 2**62)
 REFUSED: list[Callable[[Any], object]] = [
     lambda made: made + made,

@@ -170,11 +170,10 @@ def test_length_zero_makes_nothing(tag: str) -> None:
 
 
 def test_offset_of_the_first_counts(tag: str) -> None:
-    with open_tag(tag, 10, offset=PAGE + 3) as made:
-        with open_tag(tag, 0) as whole:
-            assert len(whole) == (PAGE + 13 if TAGS_ARE_FILES else 2 * PAGE)
-            made[0] = 5
-            assert whole[PAGE + 3] == 5
+    with open_tag(tag, 10, offset=PAGE + 3) as made, open_tag(tag, 0) as whole:
+        assert len(whole) == (PAGE + 13 if TAGS_ARE_FILES else 2 * PAGE)
+        made[0] = 5
+        assert whole[PAGE + 3] == 5
 
 
 # ---- access ----------------------------------------------------------------------------------
@@ -259,7 +258,22 @@ def test_good_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*[""] * TAGS_ARE_FILES, ".", "..", ".a", "a/b", "a\\b", "a b", "a=b", "é", "a\n", "x" * 121, "a\0b", "\0"]
+    "name",
+    [
+        *[""] * TAGS_ARE_FILES,
+        ".",
+        "..",
+        ".a",
+        "a/b",
+        "a\\b",
+        "a b",
+        "a=b",
+        "é",
+        "a\n",
+        "x" * 121,
+        "a\0b",
+        "\0",
+    ],
 )
 def test_bad_name(name: str) -> None:
     with pytest.raises(ValueError, match="tagname must be|null character"):

@@ -182,7 +182,7 @@ REFUSED: dict[str, Callable[[Any, int], object]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_error_is_that_of_the_standard_module(path: Path, name: str) -> None:
     def refusal(module: Any) -> tuple[object, ...]:
-        with path.open("rb") as file, pytest.raises(Exception) as raised:  # noqa: B017, PT011
+        with path.open("rb") as file, pytest.raises(Exception) as raised:  # noqa: PT011
             REFUSED[name](module, file.fileno())
         text = None if isinstance(raised.value, OSError) else str(raised.value)
         return raised.type, getattr(raised.value, "errno", None), text
