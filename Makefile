@@ -198,6 +198,7 @@ test-windows: $(VENV)/.ready-test ## run all tests as Windows programs, under Wi
 	    else echo "skipped: the tests on Windows"; fi
 
 test-under-wine: build/windows/build.ninja
+	@$(IN_VENV) ninja --quiet -C build/windows
 	@trap 'tests/windows/in-wine.sh wineserver -k || true' EXIT; \
 	    $(C_TEST) build/windows --timeout-multiplier 3 && \
 	    $(VPYTHON) tools/windows.py pytest $(PYTEST_ARGS)
