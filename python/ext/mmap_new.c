@@ -87,7 +87,7 @@ static bool by_hand(const Arguments *given)
             given->prot != (constant("PROT_READ") | constant("PROT_WRITE")));
 }
 
-static bool check(const Arguments *given)
+static bool check_range(const Arguments *given)
 {
     if (given->length < 0) {
         PyErr_SetString(PyExc_OverflowError, "memory mapped length must be positive");
@@ -97,6 +97,11 @@ static bool check(const Arguments *given)
         PyErr_SetString(PyExc_OverflowError, "memory mapped offset must be positive");
         return false;
     }
+    return true;
+}
+
+static bool check_access(const Arguments *given)
+{
     if (given->access != MAPIO_ACCESS_DEFAULT && by_hand(given)) {
         PyErr_SetString(PyExc_ValueError, "mmap can't specify both access and flags, prot.");
         return false;
@@ -105,6 +110,11 @@ static bool check(const Arguments *given)
         PyErr_SetString(PyExc_ValueError, "mmap invalid access parameter.");
         return false;
     }
+    return true;
+}
+
+static bool check_tagname(const Arguments *given)
+{
     if (given->tagname != NULL && !mapio_is_tag(given->tagname)) {
         PyErr_Format(PyExc_ValueError,
                      "tagname must be 1 to %d of A-Z a-z 0-9 . _ - and not begin with a full stop",
@@ -112,6 +122,15 @@ static bool check(const Arguments *given)
         return false;
     }
     return true;
+}
+
+/* Where several arguments are wrong, the standard module tells of the range first, but on Windows of
+ * the access. */
+static bool check(const Arguments *given)
+{
+    bool good = mmap_has_flags() ? check_range(given) && check_access(given)
+                                 : check_access(given) && check_range(given);
+    return good && check_tagname(given);
 }
 
 /* Whether there is no file behind the map. With MAP_ANONYMOUS, mmap(2) ignores the descriptor. */
@@ -195,6 +214,10 @@ static PyObject *raise_open(const mapio_error *error, const Arguments *given)
                                      : "mmap length is greater than file size";
         break;
     case MAPIO_E_OVERFLOW:
+        /* On Windows there is no file that is too short. */
+        if (!mmap_has_flags()) {
+            return raise_errno(EINVAL);
+        }
         /* A file that ends before the range is the nearer reason; only length 0 takes what there
          * is and finds it too large. */
         if (given->length != 0 && given->fileno != -1) {

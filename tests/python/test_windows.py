@@ -174,7 +174,10 @@ REFUSED: dict[str, Callable[[Any, int], object]] = {
     "a negative length": lambda module, _: module.mmap(-1, -1),
     "a negative offset": lambda module, _: module.mmap(-1, 1, offset=-1),
     "an unknown access": lambda module, _: module.mmap(-1, 1, access=9),
+    "that and a negative length": lambda module, _: module.mmap(-1, -1, access=9),
     "an offset beyond the file": lambda module, file: module.mmap(file, 0, offset=GRANULE),
+    "a range that wraps": lambda module, file: module.mmap(file, 2**63 - 1, None, 1, GRANULE),
+    "memory that wraps": lambda module, _: module.mmap(-1, 2**63 - 1, offset=GRANULE),
     "a file for reading": lambda module, file: module.mmap(file, 0),
 }
 
