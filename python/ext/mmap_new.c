@@ -124,8 +124,8 @@ static bool check_tagname(const Arguments *given)
     return true;
 }
 
-/* Where several arguments are wrong, the standard module tells of the range first, but on Windows of
- * the access. */
+/* Where several arguments are wrong, the standard module tells of the range first, but on Windows
+ * of the access. */
 static bool check(const Arguments *given)
 {
     bool good = mmap_has_flags() ? check_range(given) && check_access(given)
