@@ -95,9 +95,9 @@
  * process is making the tag, and asks mapio_options.check meanwhile (MAPIO_E_INTERRUPTED). Its
  * blocks are reserved where the file system can, so that full memory is an error from opening and
  * no lost page. What processes leave there that are killed, or end by _exit, nobody takes for live;
- * it is removed when the next tag is made. What is in the place of the folder or the file and is
- * not the user's own is MAPIO_E_SYSTEM with EPERM. Windows: a section of this name, as of
- * CreateFileMapping.
+ * it is removed when the next tag is made, or, where there are many, one of the next. What is in
+ * the place of the folder or the file and is not the user's own is MAPIO_E_SYSTEM with EPERM.
+ * Windows: a section of this name, as of CreateFileMapping.
  *
  * Threads. All functions may run on one map from any number of threads at once, but for those that
  * use the position (mapio_tell, mapio_seek, mapio_read, mapio_read_byte, mapio_readline,

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -136,6 +137,35 @@ static int foreign_in_an_access(void *unused)
     child_check(foreign_make() == 0 && own_make() == 0);
     child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
     (void)mapio_put(own, 0, (const void *)(uintptr_t)foreign, 100, NULL);
+    return 79;
+}
+
+static void *send_to_process(void *unused)
+{
+    linger(200000);
+    (void)kill(getpid(), SIGBUS);
+    return unused;
+}
+
+/* A signal that is sent to the process, and not raised by a handler, is nobody's lost page, also
+ * where it comes in the middle of an access. */
+static int sent_in_an_access(void *unused)
+{
+    mapio_options options = MAPIO_OPTIONS_INIT;
+    mapio_map *large = NULL;
+    pthread_t sender;
+
+    (void)unused;
+    options.flags = MAP_PRIVATE | MAP_NORESERVE;
+    options.length = (size_t)1 << 28;
+    child_check(own_make() == 0);
+    child_check(mapio_open_anonymous(&large, &options, NULL) == MAPIO_OK);
+    child_check(pthread_create(&sender, NULL, send_to_process, NULL) == 0);
+    for (int i = 0; i < 50; i++) {
+        uint64_t place = 0;
+
+        child_check(mapio_find(&place, large, "x", 1, 0, MAPIO_TO_END, NULL) == MAPIO_OK);
+    }
     return 79;
 }
 
@@ -328,6 +358,7 @@ static const signal_case cases[] = {
     {"hands on ours by raise", ours_is_raised, false},
     {"hands on ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
     {"hands on by raise in an access", foreign_in_an_access, true},
+    {"sent in an access", sent_in_an_access, true},
     {"a pin takes the signal back", pin_takes_back, false},
     {"mapio_guard takes the signal back", guard_takes_back, false},
     {"taken again and again", taken_often, true},

@@ -144,12 +144,25 @@ static void forward(int number, siginfo_t *info, void *context)
     current.returned = true;
 }
 
-/* What is sent by another process, and an access that is not aligned, have nothing to do with lost
- * pages. */
+/* Sent by this process to one of its threads, as raise(3) does. Some systems do not tell that from
+ * kill(2) of the whole process. */
+static bool was_raised(const siginfo_t *info)
+{
+#if defined(SI_TKILL)
+    bool to_a_thread = info->si_code == SI_TKILL;
+#elif defined(SI_LWP)
+    bool to_a_thread = info->si_code == SI_LWP;
+#else
+    bool to_a_thread = true;
+#endif
+    return to_a_thread && info->si_pid == getpid();
+}
+
+/* What is sent by others, and an access that is not aligned, have nothing to do with lost pages. */
 static bool handler_takes(mapio__fault_handler *handler, const siginfo_t *info)
 {
     if (was_sent(info)) {
-        return info->si_pid == getpid() && handler(NULL);
+        return was_raised(info) && handler(NULL);
     }
     return info->si_code != BUS_ADRALN && handler(info->si_addr);
 }

@@ -43,7 +43,7 @@
  * - As a user: if others are left they go on. If not, the file is locked by nobody.
  * - While closing, before the removal: the file is locked by nobody. After it: nothing is left.
  * Files that are locked by nobody are made anew by who opens that tag, and removed (the sweep) by
- * whoever makes another one.
+ * whoever makes another one, in turn where there are many.
  *
  * WHO MAY MEET WHOM.
  * - Two who open: one at a time has the folder. The second finds the file locked exclusively while
@@ -168,11 +168,25 @@ static int fill(int fd, const header *made, mapio_error *error)
     return status == MAPIO_OK ? header_write(fd, made, error) : status;
 }
 
+/* A sweep looks at every tag of the user. Where there are many, it comes only after so many tags
+ * more that each has paid for a few looks: else to make n tags would take n * n of them. The
+ * users' lock is held. */
+static void sweep_in_turn(int folder)
+{
+    enum { LOOKS_A_TAG = 64 };
+    static size_t makes_before_next;
+    if (makes_before_next > 0) {
+        makes_before_next--;
+    } else {
+        makes_before_next = mapio__tag_folder_sweep(folder) / LOOKS_A_TAG;
+    }
+}
+
 /* Makes the tag in a file that is locked exclusively, and locks it shared. */
 static int make(const mapio__tag_user *user, int folder, const tag_wish *wish, mapio_error *error)
 {
     int fd = (int)user->tag.hold;
-    mapio__tag_folder_sweep(folder);
+    sweep_in_turn(folder);
     int status =
         wish->length == 0 ? mapio__fail(error, MAPIO_E_NO_TAG) : fill(fd, &wish->header, error);
     if (status != MAPIO_OK) {

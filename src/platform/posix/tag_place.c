@@ -162,15 +162,16 @@ void mapio__tag_file_remove_unused(int folder, const char *name, int fd)
     }
 }
 
-void mapio__tag_folder_sweep(int folder)
+size_t mapio__tag_folder_sweep(int folder)
 {
+    size_t looked_at = 0;
     int listed = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = listed == -1 ? NULL : fdopendir(listed);
     if (entries == NULL) {
         if (listed != -1) {
             (void)close(listed);
         }
-        return;
+        return 0;
     }
     const struct dirent *entry = NULL;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): safe on a stream of one's own (POSIX.1-2024)
@@ -180,7 +181,9 @@ void mapio__tag_folder_sweep(int folder)
         if (mapio__tag_file_open(&fd, folder, entry->d_name, false, NULL) == MAPIO_OK) {
             mapio__tag_file_remove_unused(folder, entry->d_name, fd);
             (void)close(fd);
+            looked_at++;
         }
     }
     (void)closedir(entries);
+    return looked_at;
 }

@@ -41,7 +41,7 @@ int mapio__tag_lock(int fd, int operation, mapio_error *error);
 /* Removes the file `name` if it is that of `fd` and nobody uses it, and leaves it locked then. */
 void mapio__tag_file_remove_unused(int folder, const char *name, int fd);
 
-/* Removes all files of the folder that nobody uses. */
-void mapio__tag_folder_sweep(int folder);
+/* Removes all files of the folder that nobody uses, and tells how many it has looked at. */
+size_t mapio__tag_folder_sweep(int folder);
 
 #endif /* MAPIO_TAG_PLACE_H */
