@@ -150,6 +150,8 @@ def of_other(corpus: Corpus) -> list[Case]:
     cases = searches(corpus, NEEDLES, BOTH)
     if corpus.name == "text":
         cases += commonest_first(corpus)
+    if corpus.name in ("log", "dna"):
+        cases += searches(corpus, (16, 64), ("count",))
     if corpus.name == "log":
         cases += rare_and_frequent(corpus, b"status=503", b" status=")
     if corpus.name == "binary":

@@ -15,6 +15,7 @@ LIMITS = (READ_LIMIT, f"{READ_LIMIT}, 4 streams")
 # What Python programs have instead; the C library, numpy and ripgrep are shown beside them.
 PYTHON_PEERS = ("mmap", "fmmap", "StringZilla", "bytes", "re", "file")
 PLAIN = "scalar"
+LONGER = 16  # bytes of a needle
 # How far two equal times can lie apart in a run.
 NOISE = 1.05
 
@@ -66,6 +67,20 @@ def searching(record: Record) -> Iterator[Goal]:
         yield beside(row, LIMITS, f"{what}, of the read limit", 0.85)
         yield beside(row, (STANDARD,), f"{what}, of mmap's speed", 5)
         yield beside(row, ("StringZilla",), f"{what}, of StringZilla's speed", 0.95)
+
+
+def alike(record: Record) -> Iterator[Goal]:
+    """Where most pairs of bytes are frequent: the slowest of the longer needles."""
+    for corpus in ("log", "dna"):
+        what = f"absent needles in {corpus}, of StringZilla's speed"
+        goals = [
+            beside(row, ("StringZilla",), what, 0.95)._replace(note=row.name)
+            for row in record.rows
+            if row.group == f"absent needles in {corpus}" and row.needle >= LONGER
+        ]
+        measured = [(goal.figure, goal) for goal in goals if goal.figure is not None]
+        missing = Goal(what, None, 0.95, "x", at_least=True)
+        yield min(measured, default=(0, missing))[1]
 
 
 def hits(record: Record) -> Iterator[Goal]:
@@ -146,6 +161,7 @@ def calls(record: Record) -> Iterator[Goal]:
 def goals(record: Record) -> list[Goal]:
     return [
         *searching(record),
+        *alike(record),
         *hits(record),
         lines(record),
         *bulk(record),

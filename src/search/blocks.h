@@ -7,8 +7,9 @@
  *   both(a, b), either(a, b), any(a), bits(a)  of masks; bits gives byte i as bit i
  *
  * Places are taken 64 at a time. For each, one byte of the needle is compared with the haystack's
- * bytes there, then another; where both are equal is a candidate, at which the other probes and at
- * last the whole needle are compared. Most blocks have none, so four are asked at once.
+ * bytes there, then another, and more where two are not enough; where all are equal is a candidate,
+ * at which the other probes and at last the whole needle are compared. Most blocks have none, so
+ * four are asked at once.
  */
 #ifndef MAPIO_SEARCH_BLOCKS_H
 #define MAPIO_SEARCH_BLOCKS_H
@@ -52,7 +53,7 @@ typedef struct scan {
 
 /* What blocks are compared with, in registers: two probes, or more where two leave too much, or the
  * one that the needle has. How many is a constant in each loop, so that it has no other loop
- * inside. */
+ * inside; so not every number has a loop of its own. */
 typedef struct lead {
     const uint8_t *haystack[MAPIO__PROBES]; /* the byte that meets the probe at place 0 */
     splat byte[MAPIO__PROBES];
@@ -84,12 +85,12 @@ static inline mask candidates(const lead *l, size_t place, unsigned count)
     return all;
 }
 
-/* The candidates of a block that the other probes leave. */
-static inline uint64_t probe(const scan *s, size_t place, uint64_t left)
+/* The candidates of a block, by `count` of the probes, that the others leave. */
+static inline uint64_t probe(const scan *s, size_t place, uint64_t left, unsigned count)
 {
     mapio__pattern *p = s->pattern;
-    p->spent += p->probe_count > 2;
-    for (unsigned i = 2; i < p->probe_count && left != 0; i++) {
+    p->spent += p->probe_count > count;
+    for (unsigned i = count; i < MAPIO__PROBES && i < p->probe_count && left != 0; i++) {
         size_t offset = p->probes[i];
         left &= bits(equal(s->haystack + place + offset, splat_of(p->bytes[offset])));
     }
@@ -134,11 +135,11 @@ static inline void take_forward(scan *s, size_t place, uint64_t left)
     }
 }
 
-static inline void block_forward(scan *s, size_t place, mask found)
+static inline void block_forward(scan *s, size_t place, mask found, unsigned count)
 {
     uint64_t left = bits(found);
     if (left != 0 && !s->done) {
-        take_forward(s, place, probe(s, place, left));
+        take_forward(s, place, probe(s, place, left, count));
     }
 }
 
@@ -155,14 +156,31 @@ static inline void groups_forward(scan *s, unsigned count)
         mask d = candidates(&l, nth_block(place, 3), count);
         s->from += GROUP;
         if (any(either(either(a, b), either(c, d)))) {
-            block_forward(s, place, a);
-            block_forward(s, place + BLOCK, b);
-            block_forward(s, nth_block(place, 2), c);
-            block_forward(s, nth_block(place, 3), d);
+            block_forward(s, place, a, count);
+            block_forward(s, place + BLOCK, b, count);
+            block_forward(s, nth_block(place, 2), c, count);
+            block_forward(s, nth_block(place, 3), d, count);
             if (s->done || in_doubt(s)) {
                 return;
             }
         }
+    }
+}
+
+/* Groups, by as many probes as the pattern has found to be best, or one more. */
+static inline void run_groups_forward(scan *s)
+{
+    const unsigned leading = s->pattern->leading;
+    if (leading > 6) {
+        groups_forward(s, MAPIO__PROBES);
+    } else if (leading > 4) {
+        groups_forward(s, 6);
+    } else if (leading == 4) {
+        groups_forward(s, 4);
+    } else if (leading == 3) {
+        groups_forward(s, 3);
+    } else {
+        groups_forward(s, 2);
     }
 }
 
@@ -282,15 +300,13 @@ static inline void run_forward(scan *s)
     pass_over_match(s);
     if (can_tally(s)) {
         run_tally(s);
-    } else if (s->pattern->crowded) {
-        groups_forward(s, 4);
     } else {
-        groups_forward(s, 2);
+        run_groups_forward(s);
     }
     const lead l = lead_of(s, 2);
     while (s->to - s->from >= BLOCK && !s->done && !in_doubt(s)) {
         s->from += BLOCK;
-        block_forward(s, s->from - BLOCK, candidates(&l, s->from - BLOCK, 2));
+        block_forward(s, s->from - BLOCK, candidates(&l, s->from - BLOCK, 2), 2);
     }
 }
 
@@ -305,7 +321,7 @@ static inline void rest_forward(scan *s, const lead *l, unsigned count)
     size_t place = s->to - BLOCK;
     uint64_t left = bits(candidates(l, place, count)) & (UINT64_MAX << (BLOCK - n));
     if (left != 0) {
-        take_forward(s, place, probe(s, place, left));
+        take_forward(s, place, probe(s, place, left, count));
     }
 }
 
@@ -319,14 +335,14 @@ static inline void set_reconsider(scan *s)
 
 /* In doubt after `passed` places: the probes are chosen anew if it is time for that. False where
  * two-way is to go on. */
-static inline bool go_on(scan *s, size_t passed, const uint8_t *sample, size_t n)
+static inline bool go_on(scan *s, size_t passed, const uint8_t *sample, size_t places)
 {
     mapio__pattern *p = s->pattern;
     if (mapio__spent_too_much(p, passed)) {
         return false;
     }
     if (p->spent > p->adapt_at) {
-        mapio__pattern_adapt(p, sample, n);
+        mapio__pattern_adapt(p, sample, places);
     }
     set_reconsider(s);
     return true;
@@ -384,7 +400,7 @@ static inline void few_forward(mapio__matches *matches, mapio__pattern *pattern,
     scan s = scan_of(matches, pattern, haystack, from, to);
     const lead l = lead_of(&s, 4);
     s.from += BLOCK;
-    block_forward(&s, from, candidates(&l, from, 4));
+    block_forward(&s, from, candidates(&l, from, 4), 4);
     rest_forward(&s, &l, 4);
 }
 
@@ -415,16 +431,16 @@ static inline size_t take_backward(scan *s, size_t place, uint64_t left)
     return MAPIO__NOWHERE;
 }
 
-static inline size_t block_backward(scan *s, size_t place, mask found)
+static inline size_t block_backward(scan *s, size_t place, mask found, unsigned count)
 {
     uint64_t left = bits(found);
-    return left == 0 ? MAPIO__NOWHERE : take_backward(s, place, probe(s, place, left));
+    return left == 0 ? MAPIO__NOWHERE : take_backward(s, place, probe(s, place, left, count));
 }
 
-static inline size_t group_backward(scan *s, size_t place, const mask found[4])
+static inline size_t group_backward(scan *s, size_t place, const mask found[4], unsigned count)
 {
     for (size_t i = 4; i-- > 0;) {
-        size_t match = block_backward(s, nth_block(place, i), found[i]);
+        size_t match = block_backward(s, nth_block(place, i), found[i], count);
         if (match != MAPIO__NOWHERE) {
             return match;
         }
@@ -446,7 +462,7 @@ static inline size_t groups_backward(scan *s, unsigned count)
         };
         s->to = place;
         if (any(either(either(found[0], found[1]), either(found[2], found[3])))) {
-            size_t match = group_backward(s, place, found);
+            size_t match = group_backward(s, place, found, count);
             if (match != MAPIO__NOWHERE || in_doubt(s)) {
                 return match;
             }
@@ -455,17 +471,36 @@ static inline size_t groups_backward(scan *s, unsigned count)
     return MAPIO__NOWHERE;
 }
 
+/* Groups, as run_groups_forward. */
+static inline size_t run_groups_backward(scan *s)
+{
+    const unsigned leading = s->pattern->leading;
+    if (leading > 6) {
+        return groups_backward(s, MAPIO__PROBES);
+    }
+    if (leading > 4) {
+        return groups_backward(s, 6);
+    }
+    if (leading == 4) {
+        return groups_backward(s, 4);
+    }
+    if (leading == 3) {
+        return groups_backward(s, 3);
+    }
+    return leading == 2 ? groups_backward(s, 2) : groups_backward(s, 1);
+}
+
 /* Whole blocks, as run_forward; `count` of the probes, a constant. */
 static inline size_t run_backward(scan *s, unsigned count)
 {
     size_t match = MAPIO__NOWHERE;
     if (s->to - s->from >= GROUP) {
-        match = s->pattern->crowded ? groups_backward(s, 4) : groups_backward(s, count);
+        match = run_groups_backward(s);
     }
     const lead l = lead_of(s, count);
     while (match == MAPIO__NOWHERE && s->to - s->from >= BLOCK && !in_doubt(s)) {
         s->to -= BLOCK;
-        match = block_backward(s, s->to, candidates(&l, s->to, count));
+        match = block_backward(s, s->to, candidates(&l, s->to, count), count);
     }
     return match;
 }
@@ -477,15 +512,15 @@ static inline size_t rest_backward(scan *s, const lead *l, unsigned count)
         return MAPIO__NOWHERE;
     }
     uint64_t left = bits(candidates(l, s->from, count)) & (UINT64_MAX >> (BLOCK - n));
-    return left == 0 ? MAPIO__NOWHERE : take_backward(s, s->from, probe(s, s->from, left));
+    return left == 0 ? MAPIO__NOWHERE : take_backward(s, s->from, probe(s, s->from, left, count));
 }
 
-/* The part of the haystack that is searched next, to be counted. */
-static inline const uint8_t *sample_before(const scan *s, size_t *n)
+/* The places that are searched next, as many as a sample has. */
+static inline const uint8_t *sample_before(const scan *s, size_t *places)
 {
     size_t left = s->to - s->from;
-    *n = left < MAPIO__SAMPLE ? left : MAPIO__SAMPLE;
-    return s->haystack + s->to - *n;
+    *places = left < MAPIO__SAMPLE ? left : MAPIO__SAMPLE;
+    return s->haystack + s->to - *places;
 }
 
 static LONG_WAY size_t many_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
@@ -494,9 +529,9 @@ static LONG_WAY size_t many_backward(mapio__pattern *pattern, const uint8_t *hay
     scan s = scan_of(NULL, pattern, haystack, from, to);
     size_t match = pattern->length == 1 ? run_backward(&s, 1) : run_backward(&s, 2);
     while (match == MAPIO__NOWHERE && s.to - s.from >= BLOCK) {
-        size_t n = 0;
-        const uint8_t *sample = sample_before(&s, &n);
-        if (!go_on(&s, to - s.to, sample, n)) {
+        size_t places = 0;
+        const uint8_t *sample = sample_before(&s, &places);
+        if (!go_on(&s, to - s.to, sample, places)) {
             return mapio__two_way_backward(pattern, haystack, from, s.to);
         }
         match = run_backward(&s, 2);
@@ -512,7 +547,7 @@ static inline size_t few_backward(mapio__pattern *pattern, const uint8_t *haysta
     scan s = scan_of(NULL, pattern, haystack, from, to);
     const lead l = lead_of(&s, 4);
     s.to -= BLOCK;
-    size_t match = block_backward(&s, s.to, candidates(&l, s.to, 4));
+    size_t match = block_backward(&s, s.to, candidates(&l, s.to, 4), 4);
     return match == MAPIO__NOWHERE ? rest_backward(&s, &l, 4) : match;
 }
 

@@ -8,10 +8,11 @@
 
 extern const mapio__kernels mapio__scalar_kernels;
 
-/* pattern.c: chooses the probes anew: the needle's bytes that are rarest in the first MAPIO__SAMPLE
- * of the `n` bytes of `sample`, and the one where comparing failed late. */
+/* pattern.c: chooses the probes anew, and how many of them are compared everywhere, by what is
+ * rare at the first MAPIO__SAMPLE of the `places`, at least two, from `sample` on, and by where
+ * comparing failed late. Bytes up to a match at the last place are read. */
 enum { MAPIO__SAMPLE = 4096 };
-void mapio__pattern_adapt(mapio__pattern *pattern, const uint8_t *sample, size_t n);
+void mapio__pattern_adapt(mapio__pattern *pattern, const uint8_t *sample, size_t places);
 
 /* pattern.c: how far apart two matches of an exact needle can lie that overlap: bit d is set where
  * its first length - d bytes are its last ones, too. */

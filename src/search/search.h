@@ -14,9 +14,10 @@
 enum {
     /* Bytes of a needle that are looked at before the whole of it is compared. */
     MAPIO__PROBES = 8,
-    /* From this many bytes on, a needle's grams say what can be skipped (skip.c). Measured: at 256
-     * bytes, a quarter of the cache lines is touched and it takes half the time. */
-    MAPIO__SKIP_FROM = 256,
+    /* From this many bytes on, a needle's grams say what can be skipped (skip.c). Measured (Zen 4,
+     * 128 MiB of text): 21 GB/s at 256 bytes, where reading all of it does 30; 31 at 400 and 45 at
+     * 512. What is in the cache gains at 256, too. */
+    MAPIO__SKIP_FROM = 384,
     /* Words of 64 bits of the table of grams. */
     MAPIO__GRAM_WORDS = 256
 };
@@ -28,7 +29,8 @@ typedef struct mapio__pattern {
     size_t length;                /* not 0 */
     size_t probes[MAPIO__PROBES]; /* offsets in the needle, the most telling first */
     unsigned probe_count;         /* at least 1 */
-    bool crowded;                 /* the first two leave many candidates */
+    unsigned leading;             /* so many of them are compared everywhere */
+    bool crowded;                 /* even so there are many candidates */
     bool exact;                   /* the probes are the whole needle */
     bool has_grams;               /* grams is made */
     size_t surprise;              /* the offset where a long comparison failed, or MAPIO__NOWHERE */

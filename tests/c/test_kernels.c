@@ -3,6 +3,7 @@
  * haystacks that end where memory ends. */
 #include "support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "../../src/search/internal.h"
@@ -213,6 +214,27 @@ static void random_letters(random_source *random, uint8_t *bytes, size_t n, uint
     }
 }
 
+/* Lines with the same words in the same places, the last one cut. */
+static void log_lines(random_source *random, uint8_t *bytes, size_t n)
+{
+    static const char *const VERBS[] = {"GET", "POST", "PUT"};
+    char line[128];
+
+    for (size_t at = 0; at < n;) {
+        int length = snprintf(
+            line, sizeof(line),
+            "2024-02-29T12:%02u:%02u.%03uZ app[%u]: %s /api/v1/items/%08x status=200 took %u ms\n",
+            (unsigned)random_below(random, 60), (unsigned)random_below(random, 60),
+            (unsigned)random_below(random, 1000), (unsigned)random_below(random, 10000),
+            VERBS[random_below(random, COUNT_OF(VERBS))], (unsigned)random_below(random, 1U << 31),
+            (unsigned)random_below(random, 300));
+        size_t left = n - at;
+        size_t part = (size_t)length < left ? (size_t)length : left;
+        memcpy(bytes + at, line, part);
+        at += part;
+    }
+}
+
 /* Haystacks of every short length, at both ends of memory that may not be left, and needles that
  * are in them or not. */
 static void texts_end_where_memory_ends(void **state)
@@ -269,6 +291,45 @@ static void frequent_matches_are_counted_right(void **state)
         check_task(&t, 1 + (size_t)random_below(&random, 200));
     }
     free(haystack);
+}
+
+/* However many probes are compared everywhere, the same is found; count sees whole needles by
+ * themselves, find_all does not. */
+static void any_number_of_probes_finds_the_same(void **state)
+{
+    enum { ROUNDS = 200, LONG = 3000, LONGEST_NEEDLE = 20 };
+    random_source random = random_start();
+    uint8_t haystack[LONG];
+    uint8_t needle[LONGEST_NEEDLE];
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t m = 1 + (size_t)random_below(&random, LONGEST_NEEDLE);
+        uint64_t letters = 1 + random_below(&random, 4);
+
+        random_letters(&random, haystack, LONG, letters);
+        random_letters(&random, needle, m, letters);
+        memcpy(haystack + random_below(&random, LONG - m + 1), needle, m);
+        task t = task_of(haystack, LONG, needle, m);
+        size_t found = naive_find_all(expected, &t, 1);
+        for (size_t i = 0; mapio__all_kernels[i] != NULL; i++) {
+            const mapio__kernels *kernels = mapio__all_kernels[i];
+
+            for (unsigned leading = 1; kernels->supported() && leading <= MAPIO__PROBES;
+                 leading++) {
+                mapio__pattern pattern;
+                mapio__matches matches = {.indexes = actual, .capacity = MOST, .step = 1};
+
+                mapio__pattern_init(&pattern, needle, m);
+                pattern.leading = leading;
+                pattern.adapt_at = SIZE_MAX;
+                kernels->forward(&matches, &pattern, haystack, t.from, t.to);
+                assert_u64(matches.found, found);
+                assert_memory_equal(actual, expected, found * sizeof(size_t));
+                assert_u64(kernels->backward(&pattern, haystack, t.from, t.to), naive_rfind(&t));
+            }
+        }
+    }
 }
 
 /* The needle is the last thing in memory as well. */
@@ -351,7 +412,110 @@ static void long_needles_are_found_by_skipping(void **state)
     free(haystack);
 }
 
+/* The same in log lines, whose grams are the needle's in part; and at both ends of memory. */
+static void long_needles_share_grams_with_the_haystack(void **state)
+{
+    enum { ROUNDS = 200, LONGEST = 40000 };
+    random_source random = random_start();
+    size_t size = LONGEST;
+    uint8_t *memory = edged_memory(&size);
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t m = MAPIO__SKIP_FROM - 2 + (size_t)random_below(&random, 1000);
+        size_t n = 17 * m + (size_t)random_below(&random, LONGEST - 17 * m);
+        uint8_t *haystack = random_below(&random, 2) == 0 ? memory : memory + size - n;
+        uint8_t *needle = malloc(m);
+
+        assert_non_null(needle);
+        log_lines(&random, haystack, n);
+        memcpy(needle, haystack + random_below(&random, n - m + 1), m);
+        if (random_below(&random, 2) == 0) {
+            memcpy(haystack + random_below(&random, 2) * (n - m), needle, m);
+        } else if (random_below(&random, 2) == 0) {
+            needle[random_below(&random, m)] ^= 1;
+        }
+        task t = task_of(haystack, n, needle, m);
+        check_task(&t, 100);
+        free(needle);
+    }
+    edged_free(memory, size);
+}
+
 /* ---- how much is compared ---- */
+
+/* What a kernel spends on candidates, in all three ways to search for what is not there. */
+static size_t spent_in_vain(const mapio__kernels *kernels, const task *t, int way)
+{
+    mapio__pattern pattern;
+    size_t index = 0;
+    mapio__matches matches = {.capacity = SIZE_MAX, .step = t->m};
+
+    if (way == 0) {
+        matches.indexes = &index;
+        matches.capacity = 1;
+    }
+    mapio__pattern_init(&pattern, t->needle, t->m);
+    if (way < 2) {
+        mapio__forward(kernels, &matches, &pattern, t->haystack, t->from, t->to);
+    } else {
+        matches.found = mapio__backward(kernels, &pattern, t->haystack, t->from, t->to) != NONE;
+    }
+    assert_u64(matches.found, 0);
+    return pattern.spent;
+}
+
+static void check_few_candidates(const task *t)
+{
+    for (size_t i = 0; mapio__all_kernels[i] != &mapio__scalar_kernels; i++) {
+        for (int way = 0; mapio__all_kernels[i]->supported() && way < 3; way++) {
+            size_t spent = spent_in_vain(mapio__all_kernels[i], t, way);
+
+            if (spent > (t->to - t->from) / 1024) {
+                fail_msg("%s, way %d, needle of %zu: %zu candidates", mapio__all_kernels[i]->name,
+                         way, t->m, spent);
+            }
+        }
+    }
+}
+
+/* Where any two bytes of the needle are frequent, more are compared everywhere. */
+static void few_letters_leave_few_candidates(void **state)
+{
+    enum { LONG = 1 << 20 };
+    random_source random = random_start();
+    uint8_t *haystack = malloc(LONG);
+    uint8_t needle[256];
+
+    (void)state;
+    assert_non_null(haystack);
+    random_letters(&random, haystack, LONG, 4);
+    for (size_t m = 16; m <= sizeof(needle); m *= 4) {
+        random_letters(&random, needle, m, 4);
+        task t = task_of(haystack, LONG, needle, m);
+        check_few_candidates(&t);
+    }
+    free(haystack);
+}
+
+/* Where a pair of bytes is rare by each of them, but comes together. */
+static void lines_alike_leave_few_candidates(void **state)
+{
+    static const char *const NEEDLES[] = {"Z app[1715]a GE", "2024-02-29T12:17:x7",
+                                          " status=200 tok", "POST /api/v2/items/"};
+    enum { LONG = 1 << 20 };
+    random_source random = random_start();
+    uint8_t *haystack = malloc(LONG);
+
+    (void)state;
+    assert_non_null(haystack);
+    log_lines(&random, haystack, LONG);
+    for (size_t i = 0; i < COUNT_OF(NEEDLES); i++) {
+        task t = task_of(haystack, LONG, NEEDLES[i], strlen(NEEDLES[i]));
+        check_few_candidates(&t);
+    }
+    free(haystack);
+}
 
 /* No text makes a kernel compare more than so much for each place: what takes over then is linear
  * by proof. */
@@ -427,9 +591,13 @@ int main(void)
         cmocka_unit_test(table_of_cases),
         cmocka_unit_test(texts_end_where_memory_ends),
         cmocka_unit_test(frequent_matches_are_counted_right),
+        cmocka_unit_test(any_number_of_probes_finds_the_same),
         cmocka_unit_test(needles_end_where_memory_ends),
         cmocka_unit_test(almost_matches_are_searched_right),
         cmocka_unit_test(long_needles_are_found_by_skipping),
+        cmocka_unit_test(long_needles_share_grams_with_the_haystack),
+        cmocka_unit_test(few_letters_leave_few_candidates),
+        cmocka_unit_test(lines_alike_leave_few_candidates),
         cmocka_unit_test(comparing_has_a_limit),
         cmocka_unit_test(two_way_is_right),
     };
