@@ -20,7 +20,8 @@ typedef struct hunt {
     size_t last;            /* backward: the match, or MAPIO__NOWHERE */
 } hunt;
 
-enum { PIECE = MAPIO__PIECE };
+/* NEAR: as many places as the kernels search without a loop. */
+enum { PIECE = MAPIO__PIECE, NEAR = 128 };
 
 /* How many places a piece has: many more than the bytes that two pieces share. */
 static size_t piece_size(size_t m)
@@ -99,25 +100,42 @@ static int hunt_guarded(hunt *h, mapio_error *error)
     return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
 }
 
-/* The short way, for one piece of a map in which all is well; false where it is not, or more. */
+/* Whether the nearest places come first, by themselves: one match is wanted and often is there, and
+ * in so many places all else takes longer to begin. */
+static bool begins_near(const hunt *h)
+{
+    enum { MANY = 32 * NEAR };
+    bool single = h->matches.capacity == 1 || !h->forward;
+    return single && h->pattern.length > 1 && h->left.to - h->left.from > MANY;
+}
+
+/* The short way, of a map in which all is well: the nearest places, and the rest if that is no more
+ * than a piece. False where all is not well, or something is left. */
 static bool hunt_quick(hunt *h)
 {
     mapio__guard guard;
-    if (bytes_left(h) > PIECE || mapio__overlaps(h->map, h->pattern.bytes, h->pattern.length) ||
+    bool near = begins_near(h);
+    if ((!near && bytes_left(h) > PIECE) || h->pattern.length > PIECE ||
+        mapio__overlaps(h->map, h->pattern.bytes, h->pattern.length) ||
         !mapio__guard_try(&guard, h->map)) {
         return false;
     }
     const mapio__matches before = h->matches;
+    const places all = h->left;
     mapio__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
     mapio__guard_enter(h->map);
-    search_piece(h, h->left);
-    mapio__guard_leave();
-    bool whole = mapio__guard_whole(guard);
-    if (!whole) {
-        h->matches = before;
-        h->last = MAPIO__NOWHERE;
+    search_piece(h, take_piece(h, near ? NEAR : PIECE));
+    if (near && !is_over(h) && bytes_left(h) <= PIECE) {
+        search_piece(h, take_piece(h, PIECE));
     }
-    return whole;
+    mapio__guard_leave();
+    if (!mapio__guard_whole(guard)) {
+        h->matches = before;
+        h->left = all;
+        h->last = MAPIO__NOWHERE;
+        return false;
+    }
+    return is_over(h);
 }
 
 static int hunt_run(hunt *h, mapio_error *error)

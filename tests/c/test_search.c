@@ -264,6 +264,34 @@ static uint8_t *map_between_guards(fixture *f)
     return data + page;
 }
 
+/* One match near the beginning of a long range, at every place there and a little further; with two
+ * it is the nearer one. */
+static void nearest_match_of_a_long_range(void **state)
+{
+    static const size_t lengths[] = {5000, 100000, 3000000};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        const size_t n = lengths[i];
+
+        map_anonymous(f, MAPIO_ACCESS_DEFAULT, n);
+        for (size_t place = 0; place < 300; place++) {
+            const size_t back = n - 4 - place;
+
+            assert_ok(mapio_put(f->map, place, "need", 4, &failure));
+            assert_ok(mapio_put(f->map, back, "need", 4, &failure));
+            assert_u64(find(f->map, "need", 4, 0, MAPIO_TO_END), place);
+            assert_u64(rfind(f->map, "need", 4, 0, MAPIO_TO_END), back);
+            assert_u64(find(f->map, "need", 4, place + 1, MAPIO_TO_END), back);
+            assert_u64(rfind(f->map, "need", 4, 0, back + 3), place);
+            assert_ok(mapio_fill(f->map, place, 4, 0, &failure));
+            assert_ok(mapio_fill(f->map, back, 4, 0, &failure));
+        }
+        assert_u64(find(f->map, "need", 4, 0, MAPIO_TO_END), MAPIO_NOT_FOUND);
+        map_close(f);
+    }
+}
+
 /* A search reads nothing behind its end, even where the next page would fault. */
 static void search_stops_at_its_end(void **state)
 {
@@ -424,6 +452,7 @@ int main(void)
         with_fixture(every_byte_can_be_found),
         with_fixture(needle_may_lie_in_the_map),
         with_fixture(random_searches_match_a_naive_one),
+        with_fixture(nearest_match_of_a_long_range),
         with_fixture(search_stops_at_its_end),
         with_fixture(search_stops_at_its_start),
         with_fixture(search_reads_the_needle_alone),
