@@ -111,13 +111,13 @@ class Run:
         self.record.cold = measure("cold file", cold.contestants(path, find, count), self.cold)
 
     def measure_stalls(self, there: list[Peer]) -> None:
-        seconds = self.effort.seconds
-        self.record.stalls.append(stalls.idle(seconds))
-        for case in self.headlines:
-            for peer in there:
-                if peer.name in (OURS, STANDARD) and peer.takes(case):
-                    contestant = peer.contestant(case)
-                    self.record.stalls.append(stalls.of(case.name, contestant, seconds))
+        works = [
+            (case.name, peer.contestant(case))
+            for case in self.headlines
+            for peer in there
+            if peer.name in (OURS, STANDARD) and peer.takes(case)
+        ]
+        self.record.stalls = stalls.measure_all(works, self.effort.seconds)
 
     def measure_others(self) -> None:
         for corpus in corpora.make_others(self.size // OTHER_SHARE):

@@ -71,3 +71,18 @@ def of(what: str, contestant: Contestant, seconds: float) -> Stall:
     """While the contestant works. Its answers were checked before; comparing them takes time."""
     contestant.prepare()
     return while_running(what, contestant.name, contestant.call, seconds)
+
+
+def calmer(first: Stall, second: Stall) -> Stall:
+    """Of two runs of the same work: what the work holds up shows in both, what other users of the
+    machine hold up in one."""
+    return min(first, second, key=lambda stall: stall.longest_ms)
+
+
+def measure_all(works: list[tuple[str, Contestant]], seconds: float) -> list[Stall]:
+    """First no work at all, then each of the works, twice in interleaved rounds."""
+
+    def once() -> list[Stall]:
+        return [idle(seconds), *(of(what, contestant, seconds) for what, contestant in works)]
+
+    return list(map(calmer, once(), once()))
