@@ -16,8 +16,8 @@
 
 #include "internal.h"
 
-/* For the long way, that its registers stay out of the short one in front of it. */
-#define LONG_WAY __attribute__((noinline))
+/* For a way of its own, that its registers stay out of those beside it. */
+#define APART __attribute__((noinline))
 /* For a loop of which an argument is a constant: left to itself, the compiler may make one function
  * of all of them, in which it is none. */
 #define FOR_EACH_CONSTANT static inline __attribute__((always_inline))
@@ -368,8 +368,8 @@ static inline bool plain_begin(const mapio__pattern *pattern, const uint8_t *hay
     return *from < to;
 }
 
-static LONG_WAY void many_forward(mapio__matches *matches, mapio__pattern *pattern,
-                                  const uint8_t *haystack, size_t from, size_t to)
+static APART void many_forward(mapio__matches *matches, mapio__pattern *pattern,
+                               const uint8_t *haystack, size_t from, size_t to)
 {
     if (matches->capacity == 1 && to - from >= ENOUGH &&
         !plain_begin(pattern, haystack, &from, to)) {
@@ -399,10 +399,48 @@ static inline void few_forward(mapio__matches *matches, mapio__pattern *pattern,
     rest_forward(&s, &l, 4);
 }
 
+/* Whether fewer places than a block has, but one at least, have the bytes of a block all the same.
+ */
+static inline bool is_tight(const mapio__pattern *pattern, size_t places)
+{
+    return places > 0 && places + pattern->length > BLOCK && pattern->length > 1;
+}
+
+/* Which of the tight places [from, to) are right at a probe. The block is not read from the first
+ * of them on where it would go beyond the bytes that there are. */
+static inline uint64_t tight_meets(const mapio__pattern *p, const uint8_t *haystack, size_t from,
+                                   size_t to, unsigned i)
+{
+    size_t offset = p->probes[i];
+    size_t beyond = to - from + p->length - 1 - offset;
+    size_t back = beyond < BLOCK ? BLOCK - beyond : 0;
+    return bits(equal(haystack + from + offset - back, splat_of(p->bytes[offset]))) >> back;
+}
+
+/* The candidates among tight places. */
+static inline uint64_t tight_candidates(const mapio__pattern *pattern, const uint8_t *haystack,
+                                        size_t from, size_t to)
+{
+    uint64_t left = UINT64_MAX >> (BLOCK - (to - from));
+    for (unsigned i = 0; i < pattern->probe_count && left != 0; i++) {
+        left &= tight_meets(pattern, haystack, from, to, i);
+    }
+    return left;
+}
+
+static APART void tight_forward(mapio__matches *matches, mapio__pattern *pattern,
+                                const uint8_t *haystack, size_t from, size_t to)
+{
+    scan s = scan_of(matches, pattern, haystack, from, to);
+    take_forward(&s, from, tight_candidates(pattern, haystack, from, to));
+}
+
 static inline void blocks_forward(mapio__matches *matches, mapio__pattern *pattern,
                                   const uint8_t *haystack, size_t from, size_t to)
 {
-    if (to - from < BLOCK) {
+    if (to - from < BLOCK && is_tight(pattern, to - from)) {
+        tight_forward(matches, pattern, haystack, from, to);
+    } else if (to - from < BLOCK) {
         mapio__scalar_kernels.forward(matches, pattern, haystack, from, to);
     } else if (to - from <= FEW && matches->capacity == 1) {
         few_forward(matches, pattern, haystack, from, to);
@@ -506,8 +544,8 @@ static inline const uint8_t *sample_before(const scan *s, size_t *places)
     return s->haystack + s->to - *places;
 }
 
-static LONG_WAY size_t many_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
-                                     size_t to)
+static APART size_t many_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
+                                  size_t to)
 {
     scan s = scan_of(NULL, pattern, haystack, from, to);
     size_t match = pattern->length == 1 ? run_backward(&s, 1) : run_backward(&s, 2);
@@ -534,11 +572,20 @@ static inline size_t few_backward(mapio__pattern *pattern, const uint8_t *haysta
     return match == MAPIO__NOWHERE ? rest_backward(&s, &l, 4) : match;
 }
 
+static APART size_t tight_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
+                                   size_t to)
+{
+    scan s = scan_of(NULL, pattern, haystack, from, to);
+    return take_backward(&s, from, tight_candidates(pattern, haystack, from, to));
+}
+
 static inline size_t blocks_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
                                      size_t to)
 {
     if (to - from < BLOCK) {
-        return mapio__scalar_kernels.backward(pattern, haystack, from, to);
+        return is_tight(pattern, to - from)
+                   ? tight_backward(pattern, haystack, from, to)
+                   : mapio__scalar_kernels.backward(pattern, haystack, from, to);
     }
     return to - from > FEW ? many_backward(pattern, haystack, from, to)
                            : few_backward(pattern, haystack, from, to);

@@ -24,11 +24,13 @@ static bool can_skip(const mapio__pattern *pattern, size_t from, size_t to)
     return pattern->length >= MAPIO__SKIP_FROM && (to - from) / 16 >= pattern->length;
 }
 
-/* Fewer places than one block of the others has are plain C's. */
-static const mapio__kernels *fitting(const mapio__kernels *kernels, size_t places)
+/* Very few places, and fewer bytes than one block of the others has, are plain C's. */
+static const mapio__kernels *fitting(const mapio__kernels *kernels, const mapio__pattern *pattern,
+                                     size_t places)
 {
-    enum { BLOCK = 64 };
-    return places < BLOCK ? &mapio__scalar_kernels : kernels;
+    enum { BLOCK = 64, VERY_FEW = 8 };
+    bool plain = places < VERY_FEW || places + pattern->length <= BLOCK;
+    return plain ? &mapio__scalar_kernels : kernels;
 }
 
 /* Whether the C library has a kernel of its own for this, which plain C calls (measured: at 64
@@ -45,7 +47,8 @@ void mapio__forward(const mapio__kernels *kernels, mapio__matches *matches, mapi
         mapio__skip_forward(kernels, matches, pattern, haystack, from, to);
         return;
     }
-    kernels = is_memchr(matches, pattern) ? &mapio__scalar_kernels : fitting(kernels, to - from);
+    kernels =
+        is_memchr(matches, pattern) ? &mapio__scalar_kernels : fitting(kernels, pattern, to - from);
     kernels->forward(matches, pattern, haystack, from, to);
     pattern->passed += to - from;
 }
@@ -56,7 +59,7 @@ size_t mapio__backward(const mapio__kernels *kernels, mapio__pattern *pattern,
     if (can_skip(pattern, from, to)) {
         return mapio__skip_backward(kernels, pattern, haystack, from, to);
     }
-    size_t match = fitting(kernels, to - from)->backward(pattern, haystack, from, to);
+    size_t match = fitting(kernels, pattern, to - from)->backward(pattern, haystack, from, to);
     pattern->passed += to - from;
     return match;
 }
