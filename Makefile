@@ -78,13 +78,15 @@ $(PROCESSORS:%=build/%/build.ninja): OPTIONS = -Dtests=enabled $(CROSS)
 $(PROCESSORS:%=build/%/build.ninja): build/%/build.ninja: tests/processors/%.ini
 build/windows/build.ninja: OPTIONS = -Dtests=enabled -Dpython=enabled $(CROSS)
 build/windows/build.ninja: tests/windows/windows.ini tests/windows/ucrt.specs
-$(SYSTEMS:%=build/%/build.ninja): OPTIONS = -Dtests=disabled --cross-file=tests/systems/$*.ini
+$(SYSTEMS:%=build/%/build.ninja): OPTIONS = -Dtests=disabled --cross-file=$(CURDIR)/tests/systems/$*.ini
 $(SYSTEMS:%=build/%/build.ninja): build/%/build.ninja: tests/systems/%.ini
+# From inside the folder, where some compilers leave things behind when Meson asks what they are.
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
 	@rm -rf build/$*
 	@mkdir -p build/$*
-	@$(MESON) setup build/$* -Dwerror=$(WERROR) $(OPTIONS) >build/$*.log || { cat build/$*.log; exit 1; }
+	@cd build/$* && $(MESON) setup . $(CURDIR) -Dwerror=$(WERROR) $(OPTIONS) >../$*.log || \
+	    { cat $(CURDIR)/build/$*.log; exit 1; }
 
 # ---- running ---------------------------------------------------------------------------------
 

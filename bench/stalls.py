@@ -74,8 +74,8 @@ def of(what: str, contestant: Contestant, seconds: float) -> Stall:
 
 
 def calmer(first: Stall, second: Stall) -> Stall:
-    """Of two runs of the same work: what the work holds up shows in both, what other users of the
-    machine hold up in one."""
+    """Of two runs of the same work: what it always holds up shows in both, what other users of the
+    machine hold up seldom does. What the work holds up now and then may be missed."""
     return min(first, second, key=lambda stall: stall.longest_ms)
 
 

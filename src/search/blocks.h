@@ -36,8 +36,9 @@ enum {
     PAGE = 4096,
     FIRST = 8 * BLOCK,
     AHEAD = 2048,
-    NEAR = 4096,       /* how far a memchr goes before the blocks take over */
-    ENOUGH = 4 * BLOCK /* places for which it pays */
+    NEAR = 4096,        /* how far a memchr goes before the blocks take over */
+    ENOUGH = 4 * BLOCK, /* places for which that memchr pays */
+    TIGHT_NEEDLE = 4096 /* the longest that is compared at every tight place if need be */
 };
 
 typedef struct scan {
@@ -216,7 +217,8 @@ static inline uint64_t that_count(uint64_t before, uint64_t now, unsigned distan
                : now;
 }
 
-/* The last of the matches `kept` of a block that ends at `end`. */
+/* The last of the matches `kept` of a block that ends at `end`. One in an earlier block keeps
+ * nothing away behind this one, so it need not be noted. */
 static inline void note_last(mapio__matches *matches, size_t end, uint64_t kept)
 {
     if (kept != 0) {
@@ -399,11 +401,12 @@ static inline void few_forward(mapio__matches *matches, mapio__pattern *pattern,
     rest_forward(&s, &l, 4);
 }
 
-/* Whether fewer places than a block has, but one at least, have the bytes of a block all the same.
- */
+/* Whether places, fewer than a block has but one at least, have the bytes of a block all the same.
+ * Nothing asks there whether too much is compared in vain, so the needle is not long. */
 static inline bool is_tight(const mapio__pattern *pattern, size_t places)
 {
-    return places > 0 && places + pattern->length > BLOCK && pattern->length > 1;
+    return places > 0 && places < BLOCK && places + pattern->length > BLOCK &&
+           pattern->length <= TIGHT_NEEDLE;
 }
 
 /* Which of the tight places [from, to) are right at a probe. The block is not read from the first
@@ -438,7 +441,7 @@ static APART void tight_forward(mapio__matches *matches, mapio__pattern *pattern
 static inline void blocks_forward(mapio__matches *matches, mapio__pattern *pattern,
                                   const uint8_t *haystack, size_t from, size_t to)
 {
-    if (to - from < BLOCK && is_tight(pattern, to - from)) {
+    if (is_tight(pattern, to - from)) {
         tight_forward(matches, pattern, haystack, from, to);
     } else if (to - from < BLOCK) {
         mapio__scalar_kernels.forward(matches, pattern, haystack, from, to);
@@ -582,10 +585,11 @@ static APART size_t tight_backward(mapio__pattern *pattern, const uint8_t *hayst
 static inline size_t blocks_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
                                      size_t to)
 {
+    if (is_tight(pattern, to - from)) {
+        return tight_backward(pattern, haystack, from, to);
+    }
     if (to - from < BLOCK) {
-        return is_tight(pattern, to - from)
-                   ? tight_backward(pattern, haystack, from, to)
-                   : mapio__scalar_kernels.backward(pattern, haystack, from, to);
+        return mapio__scalar_kernels.backward(pattern, haystack, from, to);
     }
     return to - from > FEW ? many_backward(pattern, haystack, from, to)
                            : few_backward(pattern, haystack, from, to);

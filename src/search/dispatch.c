@@ -24,7 +24,8 @@ static bool can_skip(const mapio__pattern *pattern, size_t from, size_t to)
     return pattern->length >= MAPIO__SKIP_FROM && (to - from) / 16 >= pattern->length;
 }
 
-/* Very few places, and fewer bytes than one block of the others has, are plain C's. */
+/* Very few places are plain C's, as are fewer bytes than one block of the others has. (Measured, a
+ * needle of 64 bytes at one place: 4 to 6 ns, and 5 to 7 as a block.) */
 static const mapio__kernels *fitting(const mapio__kernels *kernels, const mapio__pattern *pattern,
                                      size_t places)
 {

@@ -49,7 +49,8 @@ typedef struct mapio__matches {
     size_t capacity; /* the search ends with so many matches; not 0 */
     size_t step;     /* from a match to the first place of the next: 1, or the needle's length */
     size_t found;    /* matches so far */
-    size_t next;     /* the first place where the next match may be: behind the last by `step` */
+    size_t next;     /* no match below it is taken: behind the last by `step`, or lower where that
+                        is behind nothing that is left */
 } mapio__matches;
 
 /* One way to search. It looks at the places [from, to) of the haystack at which the needle may

@@ -358,7 +358,6 @@ static const signal_case cases[] = {
     {"hands on ours by raise", ours_is_raised, false},
     {"hands on ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
     {"hands on by raise in an access", foreign_in_an_access, true},
-    {"sent in an access", sent_in_an_access, true},
     {"a pin takes the signal back", pin_takes_back, false},
     {"mapio_guard takes the signal back", guard_takes_back, false},
     {"taken again and again", taken_often, true},
@@ -367,7 +366,19 @@ static const signal_case cases[] = {
     {"child of fork", child_of_fork, false},
 };
 
+/* qemu-user loses this signal: a program without the library does not get it there either. */
+static const signal_case sent_cases[] = {
+    {"sent in an access", sent_in_an_access, true},
+};
+
 int main(int count, char **arguments)
 {
-    return run_signal_cases(cases, COUNT_OF(cases), count, arguments);
+    int failed = run_signal_cases(cases, COUNT_OF(cases), count, arguments);
+
+    if (inside_qemu()) {
+        print_message("skipped: qemu-user loses SIGBUS that another thread sends to the process\n");
+    } else {
+        failed += run_signal_cases(sent_cases, COUNT_OF(sent_cases), count, arguments);
+    }
+    return failed;
 }
