@@ -465,13 +465,14 @@ static size_t spent_in_vain(const mapio__kernels *kernels, const task *t, int wa
     return pattern.spent;
 }
 
-static void check_few_candidates(const task *t)
+/* Fewer than one place in `places` is compared. */
+static void check_few_candidates(const task *t, size_t places)
 {
     for (size_t i = 0; mapio__all_kernels[i] != &mapio__scalar_kernels; i++) {
         for (int way = 0; mapio__all_kernels[i]->supported() && way < 3; way++) {
             size_t spent = spent_in_vain(mapio__all_kernels[i], t, way);
 
-            if (spent > (t->to - t->from) / 1024) {
+            if (spent > (t->to - t->from) / places) {
                 fail_msg("%s, way %d, needle of %zu: %zu candidates", mapio__all_kernels[i]->name,
                          way, t->m, spent);
             }
@@ -479,7 +480,9 @@ static void check_few_candidates(const task *t)
     }
 }
 
-/* Where any two bytes of the needle are frequent, more are compared everywhere. */
+/* Where any two bytes of the needle are frequent, more are compared everywhere: two would leave one
+ * place in 16 here, three one in 64. How many it is depends on a sample, four at the least: the
+ * most that was seen in 180,000 such searches is one in 275. */
 static void few_letters_leave_few_candidates(void **state)
 {
     enum { LONG = 1 << 20 };
@@ -493,7 +496,7 @@ static void few_letters_leave_few_candidates(void **state)
     for (size_t m = 16; m <= sizeof(needle); m *= 4) {
         random_letters(&random, needle, m, 4);
         task t = task_of(haystack, LONG, needle, m);
-        check_few_candidates(&t);
+        check_few_candidates(&t, 128);
     }
     free(haystack);
 }
@@ -512,7 +515,7 @@ static void lines_alike_leave_few_candidates(void **state)
     log_lines(&random, haystack, LONG);
     for (size_t i = 0; i < COUNT_OF(NEEDLES); i++) {
         task t = task_of(haystack, LONG, NEEDLES[i], strlen(NEEDLES[i]));
-        check_few_candidates(&t);
+        check_few_candidates(&t, 1024);
     }
     free(haystack);
 }
