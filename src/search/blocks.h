@@ -29,10 +29,10 @@ enum {
     /* Processors ask for what comes next on their own, but not beyond the page, and their pages are
      * of 4 KiB. So the first lines of each are asked for as far ahead as AHEAD. To ask for all
      * lines keeps the processor from asking itself. Measured (EPYC, Zen 4, 1 GiB, medians of 61
-     * rounds, GB/s): reading 32.7, a search 33.2, or 33.5 without asking, and downward 32.4 or
-     * 32.3; two thirds of it when all lines were asked for. Groups of four blocks were as fast
-     * upward, and at 30.6 downward. On Zen 5, where reading was faster, such groups were at 0.80 of
-     * it without asking and at 0.97 when all lines were asked for. */
+     * rounds, GB/s): a search 31.4 with and without asking, 27.3 when all lines were asked for;
+     * downward 30.6, 30.7 and 27.5. Groups of four blocks were as fast upward, and at 0.94
+     * downward. On Zen 5, where reading was faster, such groups were at 0.80 of it without asking
+     * and at 0.97 when all lines were asked for: so it is kept. */
     PAGE = 4096,
     FIRST = 8 * BLOCK,
     AHEAD = 2048,
