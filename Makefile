@@ -142,7 +142,7 @@ test-asan: $(VENV)/.ready-test build/asan/build.ninja ## run all tests with the 
 	    build/venv-asan/bin/python -m pytest -q tests/python tests/compat $(PYTEST_ARGS)
 
 # Thousands of rounds and a minute of threads, where `make test` has a few.
-LONG = MAPIO_FAULT_ROUNDS=20000 MAPIO_FAULT_SECONDS=60
+LONG = IRONMAP_FAULT_ROUNDS=20000 IRONMAP_FAULT_SECONDS=60
 test-fault: $(VENV)/.ready-test build/c/build.ninja ## lose pages for minutes, in every way
 	@$(SETUP) system fault || echo "skipped: the fault tests with FUSE"
 	@$(LONG) $(C_TEST) build/c --suite fault --timeout-multiplier 10
@@ -162,7 +162,7 @@ fuzz: $(VENV)/.ready-build ## fuzz the search kernels
 # Where ripgrep is not to be had, the benchmark goes without and says so.
 BENCH = $(VPYTHON) bench/run.py --helper build/bench/bench/libbench-helper.so \
     --kernels build/bench/bench/kernels --folder build/bench
-bench: $(VENV)/.ready-bench $(EXTENSION) build/bench/build.ninja ## measure mapio beside what else there is
+bench: $(VENV)/.ready-bench $(EXTENSION) build/bench/build.ninja ## measure ironmap beside what else there is
 	@$(SETUP) system bench || true
 	@$(IN_VENV) ninja --quiet -C build/bench bench/libbench-helper.so bench/kernels
 	@$(BENCH) --json build/bench/record.json --svg build/bench/record.svg $(BENCH_ARGS)
@@ -181,7 +181,7 @@ test-processors: $(VENV)/.ready-test ## run the C tests on other processors, mos
 	    done; if [ -n "$$failed" ]; then echo "failed on$$failed"; exit 1; fi
 
 # Fewer rounds than usual, and more time: each takes several times as long.
-FEWER = MAPIO_FAULT_ROUNDS=300
+FEWER = IRONMAP_FAULT_ROUNDS=300
 test-on-%: build/%/build.ninja
 	@echo "== $*"
 	@$(FEWER) $(C_TEST) build/$* --timeout-multiplier 10
@@ -228,7 +228,7 @@ TIDY_FILES = $(shell find src python/ext -name '*.c' -not -path 'src/platform/wi
 # The Windows room is looked at with the headers of mingw-w64, where they are.
 WINDOWS_HEADERS = /usr/share/mingw-w64/include
 WINDOWS_FLAGS = --target=x86_64-w64-windows-gnu -std=c17 -Iinclude -Isrc -D_UCRT -D_WIN32_WINNT=0x0602 \
-    -DWIN32_LEAN_AND_MEAN -DMAPIO_STATIC -isystem $(WINDOWS_HEADERS)
+    -DWIN32_LEAN_AND_MEAN -DIRONMAP_STATIC -isystem $(WINDOWS_HEADERS)
 PYTHON_ROOMS = bench examples python tests tools
 
 lint: $(VENV)/.ready-lint build/lint/build.ninja $(EXTENSION) ## check style, types and the architecture

@@ -1,4 +1,4 @@
-"""Times single calls of mapio beside the same calls of the standard mmap module.
+"""Times single calls of ironmap beside the same calls of the standard mmap module.
 
 Both map equal files in one process. A round times every call once with each module, in
 alternating order. The table shows the median over the rounds, and the ratio of the minima, which
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from environment import processor
 
-import mapio
+import ironmap
 
 LINE = b"the quick brown fox jumps over the lazy dog; again and again\n"
 LINES = 100_000
@@ -55,7 +55,7 @@ class Result(NamedTuple):
 
     call: str
     standard_ns: float
-    mapio_ns: float
+    ironmap_ns: float
     ratio: float
 
 
@@ -64,7 +64,7 @@ def unrolled(statement: str, setup: str, names: dict[str, object]) -> timeit.Tim
     return timeit.Timer("; ".join([statement] * UNROLL), setup or "pass", globals=names)
 
 
-def timer(call: Call, view: mmap.mmap | mapio.mmap) -> timeit.Timer:
+def timer(call: Call, view: mmap.mmap | ironmap.mmap) -> timeit.Timer:
     start = 1000 * len(LINE)
     names: dict[str, object] = {"m": view, "i": start, "a": start, "b": start + 8}
     return unrolled(call.statement, call.setup, names)
@@ -74,36 +74,36 @@ def nanoseconds(timing: timeit.Timer) -> float:
     return timing.timeit(LOOPS) / (LOOPS * UNROLL) * 1e9
 
 
-def measure(call: Call, standard: mmap.mmap, ours: mapio.mmap, rounds: int) -> Result:
+def measure(call: Call, standard: mmap.mmap, ours: ironmap.mmap, rounds: int) -> Result:
     timers = (timer(call, standard), timer(call, ours))
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(rounds + 1):
         for which in (0, 1) if turn % 2 else (1, 0):
             times[which].append(nanoseconds(timers[which]))
     # The first round warms up.
-    standard_ns, mapio_ns = (statistics.median(each[1:]) for each in times)
+    standard_ns, ironmap_ns = (statistics.median(each[1:]) for each in times)
     ratio = min(times[1][1:]) / min(times[0][1:])
-    return Result(call.name, standard_ns, mapio_ns, ratio)
+    return Result(call.name, standard_ns, ironmap_ns, ratio)
 
 
 def measure_all(rounds: int) -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, name) for name in ("standard", "mapio")]
+        paths = [Path(folder, name) for name in ("standard", "ironmap")]
         for path in paths:
             path.write_bytes(LINE * LINES)
         with (
             paths[0].open("r+b") as first,
             paths[1].open("r+b") as second,
             mmap.mmap(first.fileno(), 0) as standard,
-            mapio.mmap(second.fileno(), 0) as ours,
+            ironmap.mmap(second.fileno(), 0) as ours,
         ):
             return [measure(call, standard, ours, rounds) for call in CALLS]
 
 
 def print_table(results: list[Result]) -> None:
-    print(f"{'call':<20}{'mmap':>10}{'mapio':>10}{'ratio':>8}")
+    print(f"{'call':<20}{'mmap':>10}{'ironmap':>10}{'ratio':>8}")
     for result in results:
-        times = f"{result.standard_ns:>7.1f} ns{result.mapio_ns:>7.1f} ns"
+        times = f"{result.standard_ns:>7.1f} ns{result.ironmap_ns:>7.1f} ns"
         print(f"{result.call:<20}{times}{result.ratio:>8.2f}")
 
 

@@ -17,7 +17,7 @@ from helper import address
 from measure import Contestant
 from record import READ_LOOP
 
-import mapio
+import ironmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def with_stringzilla(path: Path, needle: bytes) -> int:
 
 
 def contestants(path: Path, find: Case, count: Case) -> list[Contestant]:
-    """All search for the absent needle of `find`; mapio counts, too."""
+    """All search for the absent needle of `find`; ironmap counts, too."""
     prepare = partial(evict, path)
     size = find.corpus.size
 
@@ -88,12 +88,12 @@ def contestants(path: Path, find: Case, count: Case) -> list[Contestant]:
 
     found = [
         contestant(READ_LOOP, partial(read_loop, path), size),
-        finding("mapio", mapio),
+        finding("ironmap", ironmap),
         finding("mmap", mmap),
     ]
-    if hasattr(mapio.mmap, "count"):
-        counting = partial(with_map, mapio, path, lambda view: view.count(count.needle))
-        found.append(contestant("mapio count", counting, count.expected(size)))
+    if hasattr(ironmap.mmap, "count"):
+        counting = partial(with_map, ironmap, path, lambda view: view.count(count.needle))
+        found.append(contestant("ironmap count", counting, count.expected(size)))
     if importlib.util.find_spec("fmmap"):
         found.append(finding("fmmap", importlib.import_module("fmmap")))
     if importlib.util.find_spec("stringzilla"):

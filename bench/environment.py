@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import mapio
+import ironmap
 
 PACKAGES = ("numpy", "stringzilla", "fmmap")
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -51,7 +51,7 @@ def ripgrep_version() -> str | None:
 
 def versions() -> dict[str, str]:
     found = {
-        "mapio": mapio.__version__,
+        "ironmap": ironmap.__version__,
         "python": platform.python_version(),
         "c library": " ".join(platform.libc_ver()).strip(),
         "ripgrep": ripgrep_version(),

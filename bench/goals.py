@@ -52,7 +52,7 @@ def best(figures: dict[str, Figure], names: tuple[str, ...]) -> str | None:
 
 
 def beside(row: Row | None, names: tuple[str, ...], what: str, limit: float) -> Goal:
-    """How many times as fast as the fastest of these mapio is."""
+    """How many times as fast as the fastest of these ironmap is."""
     other = best(row.figures, names) if row else None
     if row is None or other is None or OURS not in row.figures:
         return Goal(what, None, limit, "x", at_least=True)
@@ -110,7 +110,7 @@ def bulk(record: Record) -> Iterator[Goal]:
 
 def cold(record: Record) -> Iterator[Goal]:
     loop = record.cold.get(READ_LOOP)
-    for name, what in ((OURS, "find"), ("mapio count", "count")):
+    for name, what in ((OURS, "find"), ("ironmap count", "count")):
         ours = record.cold.get(name)
         ratio = ours.rate / loop.rate if ours and loop else None
         yield Goal(f"cold file, {what}, of a read loop's speed", ratio, 0.95, "x", at_least=True)

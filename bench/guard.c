@@ -3,7 +3,7 @@
  *
  * Each figure is the fastest of many short batches: one that nothing else on the machine has
  * disturbed. */
-#include <mapio/mapio.h>
+#include <ironmap/ironmap.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 enum { BATCHES = 200, CALLS = 20000, BULK = 64 << 20, BULK_BATCHES = 32 };
 
-static mapio_map *map;
+static ironmap_map *map;
 static uint8_t *buffer;
 
 /* Nothing that the compiler knows: it would make a single move of the copy in one of the builds,
@@ -28,14 +28,14 @@ static double now(void)
 static void get_byte(int calls)
 {
     for (int i = 0; i < calls; i++) {
-        (void)mapio_get_byte(buffer, map, (uint64_t)i & 4095, NULL);
+        (void)ironmap_get_byte(buffer, map, (uint64_t)i & 4095, NULL);
     }
 }
 
 static void put_byte(int calls)
 {
     for (int i = 0; i < calls; i++) {
-        (void)mapio_put_byte(map, (uint64_t)i & 4095, (uint8_t)i, NULL);
+        (void)ironmap_put_byte(map, (uint64_t)i & 4095, (uint8_t)i, NULL);
     }
 }
 
@@ -43,7 +43,7 @@ static void get_eight(int calls)
 {
     size_t length = eight;
     for (int i = 0; i < calls; i++) {
-        (void)mapio_get(buffer, map, (uint64_t)i & 4095, length, NULL);
+        (void)ironmap_get(buffer, map, (uint64_t)i & 4095, length, NULL);
     }
 }
 
@@ -51,14 +51,14 @@ static void put_eight(int calls)
 {
     size_t length = eight;
     for (int i = 0; i < calls; i++) {
-        (void)mapio_put(map, (uint64_t)i & 4095, buffer, length, NULL);
+        (void)ironmap_put(map, (uint64_t)i & 4095, buffer, length, NULL);
     }
 }
 
 static void get_bulk(int calls)
 {
     for (int i = 0; i < calls; i++) {
-        (void)mapio_get(buffer, map, 0, BULK, NULL);
+        (void)ironmap_get(buffer, map, 0, BULK, NULL);
     }
 }
 
@@ -76,23 +76,23 @@ static void report(const char *name, void (*work)(int calls), int batches, int c
 
 int main(int count, char **arguments)
 {
-    mapio_error error;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_error error;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
     buffer = calloc(1, BULK);
-    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
     options.length = BULK;
     if (count != 2 || buffer == NULL ||
-        mapio_open_path(&map, arguments[1], &options, &error) != MAPIO_OK) {
+        ironmap_open_path(&map, arguments[1], &options, &error) != IRONMAP_OK) {
         fprintf(stderr, "usage: guard FILE\n");
         free(buffer);
         return 1;
     }
-    (void)mapio_fill(map, 0, BULK, 'a', NULL);
+    (void)ironmap_fill(map, 0, BULK, 'a', NULL);
     report("get_byte", get_byte, BATCHES, CALLS);
     report("put_byte", put_byte, BATCHES, CALLS);
     report("get_8_bytes", get_eight, BATCHES, CALLS);
     report("put_8_bytes", put_eight, BATCHES, CALLS);
     report("get_64_MiB", get_bulk, BULK_BATCHES, 1);
     free(buffer);
-    return mapio_close(map, &error) == MAPIO_OK ? 0 : 1;
+    return ironmap_close(map, &error) == IRONMAP_OK ? 0 : 1;
 }

@@ -31,31 +31,31 @@ typedef struct task {
 } task;
 
 /* The number of hits: 0 or 1 for a find. */
-typedef size_t search(const mapio__kernels *kernels, mapio__pattern *pattern, const task *t);
+typedef size_t search(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t);
 
-static size_t forward(const mapio__kernels *kernels, mapio__pattern *pattern, const task *t,
+static size_t forward(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t,
                       size_t *indexes, size_t capacity)
 {
-    mapio__matches matches = {.indexes = indexes, .capacity = capacity, .step = t->m};
-    mapio__forward(kernels, &matches, pattern, t->haystack, 0, t->n - t->m + 1);
+    ironmap__matches matches = {.indexes = indexes, .capacity = capacity, .step = t->m};
+    ironmap__forward(kernels, &matches, pattern, t->haystack, 0, t->n - t->m + 1);
     return matches.found;
 }
 
-static size_t find(const mapio__kernels *kernels, mapio__pattern *pattern, const task *t)
+static size_t find(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t)
 {
     size_t index = 0;
     return forward(kernels, pattern, t, &index, 1);
 }
 
-static size_t count(const mapio__kernels *kernels, mapio__pattern *pattern, const task *t)
+static size_t count(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t)
 {
     return forward(kernels, pattern, t, NULL, SIZE_MAX);
 }
 
-static size_t rfind(const mapio__kernels *kernels, mapio__pattern *pattern, const task *t)
+static size_t rfind(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t)
 {
-    size_t index = mapio__backward(kernels, pattern, t->haystack, 0, t->n - t->m + 1);
-    return index == MAPIO__NOWHERE ? 0 : 1;
+    size_t index = ironmap__backward(kernels, pattern, t->haystack, 0, t->n - t->m + 1);
+    return index == IRONMAP__NOWHERE ? 0 : 1;
 }
 
 static double now(void)
@@ -73,13 +73,13 @@ static int compare(const void *a, const void *b)
 }
 
 /* Nanoseconds of one call with a needle that is ready. Another answer ends the program. */
-static double time_search(search *operation, const mapio__kernels *kernels, const task *t)
+static double time_search(search *operation, const ironmap__kernels *kernels, const task *t)
 {
     size_t wanted = BYTES_A_TIMING / t->n;
     size_t calls = wanted < CALLS_A_TIMING ? wanted : CALLS_A_TIMING;
     size_t hits = 0;
-    mapio__pattern pattern;
-    mapio__pattern_init(&pattern, t->needle, t->m);
+    ironmap__pattern pattern;
+    ironmap__pattern_init(&pattern, t->needle, t->m);
     double start = now();
     for (size_t i = 0; i < calls; i++) {
         hits += operation(kernels, &pattern, t);
@@ -98,16 +98,16 @@ static void time_kernels(const char *name, search *operation, size_t rounds, con
 {
     static double times[MOST_KERNELS][MOST_ROUNDS];
     for (size_t round = 0; round < rounds; round++) {
-        for (size_t k = 0; k < MOST_KERNELS && mapio__all_kernels[k] != NULL; k++) {
-            if (mapio__all_kernels[k]->supported()) {
-                times[k][round] = time_search(operation, mapio__all_kernels[k], t);
+        for (size_t k = 0; k < MOST_KERNELS && ironmap__all_kernels[k] != NULL; k++) {
+            if (ironmap__all_kernels[k]->supported()) {
+                times[k][round] = time_search(operation, ironmap__all_kernels[k], t);
             }
         }
     }
-    for (size_t k = 0; k < MOST_KERNELS && mapio__all_kernels[k] != NULL; k++) {
-        if (mapio__all_kernels[k]->supported()) {
+    for (size_t k = 0; k < MOST_KERNELS && ironmap__all_kernels[k] != NULL; k++) {
+        if (ironmap__all_kernels[k]->supported()) {
             qsort(times[k], rounds, sizeof(times[k][0]), compare);
-            printf("%s %s %zu %zu %.3f %.3f\n", mapio__all_kernels[k]->name, name, t->n, t->m,
+            printf("%s %s %zu %zu %.3f %.3f\n", ironmap__all_kernels[k]->name, name, t->n, t->m,
                    times[k][rounds / 2], times[k][0]);
         }
     }

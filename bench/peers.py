@@ -26,7 +26,7 @@ from helper import address
 from measure import Contestant
 from record import OBJECTS_ALONE, OURS, READ_LIMIT, STANDARD
 
-import mapio
+import ironmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +106,7 @@ class Map(Peer):
         self.name = name
         with path.open("rb") as file:
             self.map = module.mmap(file.fileno(), 0, access=module.ACCESS_READ)
-        np.add.reduce(np.frombuffer(self.map, np.uint8)[:: mapio.PAGESIZE])  # every page is there
+        np.add.reduce(np.frombuffer(self.map, np.uint8)[:: ironmap.PAGESIZE])  # every page is there
 
     def close(self) -> None:
         self.map.close()
@@ -125,9 +125,9 @@ class Map(Peer):
         return self.map.read(length)
 
 
-class Mapio(Map):
+class Ironmap(Map):
     def __init__(self, path: Path) -> None:
-        super().__init__(OURS, mapio, path)
+        super().__init__(OURS, ironmap, path)
         self.buffer = bytearray()
 
     def takes(self, case: Case) -> bool:
@@ -417,10 +417,10 @@ class Ripgrep(Peer):
 
 
 def open_peers(path: Path, helper: Helper | None) -> list[Peer]:
-    """All that are here, mapio first."""
+    """All that are here, ironmap first."""
     standard = Standard(path)
     view = standard.map
-    peers: list[Peer] = [Mapio(path), standard]
+    peers: list[Peer] = [Ironmap(path), standard]
     if importlib.util.find_spec("fmmap"):
         peers.append(Fmmap(path))
     if importlib.util.find_spec("stringzilla"):
@@ -452,7 +452,9 @@ def missing(helper: Helper | None) -> list[str]:
     if not helper:
         lines.append("skipped: the read limit and the C library's searches (no --helper)")
     absent = [
-        name for name in ("count", "find_all", "lines", "readinto") if not hasattr(mapio.mmap, name)
+        name
+        for name in ("count", "find_all", "lines", "readinto")
+        if not hasattr(ironmap.mmap, name)
     ]
-    lines += [f"skipped: mapio has no {name}" for name in absent]
+    lines += [f"skipped: ironmap has no {name}" for name in absent]
     return lines

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from record import Record, Row
 
 COLOURS = {
-    "mapio": "#2f81f7",
+    "ironmap": "#2f81f7",
     "mmap": "#8b949e",
     "StringZilla": "#e0872e",
     "fmmap": "#c05bb0",
@@ -64,7 +64,7 @@ def times(tick: float) -> str:
 
 
 def mark(name: str, x: float, y: float) -> str:
-    """A dot, a bigger one for mapio, and an upright line for the limit."""
+    """A dot, a bigger one for ironmap, and an upright line for the limit."""
     if name == LIMIT:
         return f'<path d="M{x:.1f} {y - 11:.1f}v22" stroke="{TEXT}" stroke-width="2.5"/>'
     radius = 7 if name == OURS else 5
@@ -94,7 +94,7 @@ def grid(axis: Axis, bottom: float) -> list[str]:
 
 
 def drawn_row(name: str, of_row: dict[str, float], axis: Axis, y: float) -> list[str]:
-    """Everyone's mark, mapio's on top of the others."""
+    """Everyone's mark, ironmap's on top of the others."""
     last = sorted(of_row, key=lambda each: each == OURS)
     marks = [mark(each, axis.x(of_row[each]), y) for each in last]
     return [text(LEFT - 14, y + 4.5, name, "end"), *marks]
@@ -115,7 +115,7 @@ def plot(record: Record) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="sans-serif" font-size="13" role="img">\n'
-        "<title>Speed of mapio and others beside the standard mmap module</title>\n"
+        "<title>Speed of ironmap and others beside the standard mmap module</title>\n"
         + "\n".join(parts)
         + "\n</svg>\n"
     )

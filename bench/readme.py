@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN = "<!-- benchmark: made by bench/readme.py -->\n"
 END = "<!-- end of benchmark -->\n"
-COLUMNS = ("mapio", "mmap", "fmmap", "StringZilla", "bytes", "C library", "ripgrep", READ_LIMIT)
+COLUMNS = ("ironmap", "mmap", "fmmap", "StringZilla", "bytes", "C library", "ripgrep", READ_LIMIT)
 
 
 def cell(figure: Figure | None, unit: str) -> str:

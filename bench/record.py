@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 # Names of contestants that others look up.
-OURS = "mapio"
+OURS = "ironmap"
 STANDARD = "mmap"
 READ_LIMIT = "read limit"
 READ_LOOP = "read loop"
@@ -78,12 +78,12 @@ class Kernel(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A single call from Python, with the standard module and with mapio: medians, and the ratio of
+    """A single call from Python, with the standard module and with ironmap: medians, and the ratio of
     the minima."""
 
     call: str
     standard_ns: float
-    mapio_ns: float
+    ironmap_ns: float
     ratio: float
 
 

@@ -87,9 +87,9 @@ def kernels_table(kernels: list[Kernel]) -> list[str]:
 def calls_table(record: Record) -> list[str]:
     if not record.calls:
         return []
-    lines = ["", line("calls", ["mapio", "mmap", "ratio"])]
+    lines = ["", line("calls", ["ironmap", "mmap", "ratio"])]
     for call in record.calls:
-        cells = [f"{call.mapio_ns:.1f} ns", f"{call.standard_ns:.1f} ns", f"{call.ratio:.2f}"]
+        cells = [f"{call.ironmap_ns:.1f} ns", f"{call.standard_ns:.1f} ns", f"{call.ratio:.2f}"]
         lines.append(line(call.call, cells))
     return lines
 

@@ -2,10 +2,10 @@
 
 import os
 
-import mapio
+import ironmap
 
 # -1 stands for no file: memory of 13 bytes, all zero, shared with the children.
-map = mapio.mmap(-1, 13)
+map = ironmap.mmap(-1, 13)
 map.write(b"Hello world!")
 
 pid = os.fork()

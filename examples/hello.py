@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import mapio
+import ironmap
 
 # Write a simple example file.
 path = Path("hello.txt")
 path.write_bytes(b"Hello Python!\n")
 
 # Map it: length 0 means the whole file.
-with path.open("r+b") as file, mapio.mmap(file.fileno(), 0) as map:
+with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as map:
     # Read as from a file...
     print("readline:", map.readline())  # b"Hello Python!\n"
     # ...or as from bytes.

@@ -1,4 +1,4 @@
-"""Cut a file short under its map: the standard module's process dies, mapio's goes on living."""
+"""Cut a file short under its map: the standard module's process dies, ironmap's goes on living."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mapio
+import ironmap
 
 PATH = Path("log.txt")
-LENGTH = 64 * mapio.PAGESIZE
+LENGTH = 64 * ironmap.PAGESIZE
 
 # The same program for both modules: map the file, cut it short, read what is no longer there.
 READ_LOST_PAGE = """
@@ -47,15 +47,15 @@ def run_with(module: str) -> str:
 
 print("A file is cut short while a program has it mapped, and the program reads on.")
 print("  with mmap: ", run_with("mmap"))
-print("  with mapio:", run_with("mapio"))
+print("  with ironmap:", run_with("ironmap"))
 
 make_file()
-with PATH.open("r+b") as file, mapio.mmap(file.fileno(), 0) as map:
+with PATH.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as map:
     print("\nThe map serves the pages that are left, and the lost ones once they are back.")
     os.truncate(PATH, 100)
     try:
         map.find(b"not in the log")
-    except mapio.FaultError as error:
+    except ironmap.FaultError as error:
         print(f"  find: FaultError at byte {error.offset}")
     print("  the first line:", map.readline())
     os.truncate(PATH, LENGTH)
@@ -66,7 +66,7 @@ with PATH.open("r+b") as file, mapio.mmap(file.fileno(), 0) as map:
     try:
         with map.guarded():
             print("  search:", re.search(rb"not in the log", map))
-    except mapio.FaultError as error:
+    except ironmap.FaultError as error:
         print(f"  guarded: FaultError at byte {error.offset}")
     print("  damaged:", map.damaged)
     map.clear_damage()

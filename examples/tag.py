@@ -3,19 +3,19 @@
 import multiprocessing
 import os
 
-import mapio
+import ironmap
 
 
 def answer(tag: str) -> None:
     # Length 0: all the memory that the tag has. Where nobody has it, that is a FileNotFoundError.
-    with mapio.mmap(-1, 0, tagname=tag) as map:
+    with ironmap.mmap(-1, 0, tagname=tag) as map:
         print("the other process reads:", map.readline(), flush=True)
         map[:12] = b"Hello parent"
 
 
 if __name__ == "__main__":
     tag = f"example-{os.getpid()}"
-    with mapio.mmap(-1, 4096, tagname=tag) as map:
+    with ironmap.mmap(-1, 4096, tagname=tag) as map:
         map.write(b"Hello world!\n")
 
         # A process of its own, which has nothing of this one but the name.
@@ -27,6 +27,6 @@ if __name__ == "__main__":
 
     # With the last map of the tag, its memory is gone.
     try:
-        mapio.mmap(-1, 0, tagname=tag)
+        ironmap.mmap(-1, 0, tagname=tag)
     except FileNotFoundError as error:
         print(error)

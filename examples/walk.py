@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mapio
+import ironmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +54,7 @@ def big_binary() -> Path:
     return biggest([own, *libraries, *Path("/usr/lib/gcc").glob("*/*/cc1")])
 
 
-def occurrences(map: mapio.mmap, needle: bytes) -> Iterator[int]:
+def occurrences(map: ironmap.mmap, needle: bytes) -> Iterator[int]:
     """Every place of `needle`, from front to back."""
     place = map.find(needle)
     while place >= 0:
@@ -62,7 +62,7 @@ def occurrences(map: mapio.mmap, needle: bytes) -> Iterator[int]:
         place = map.find(needle, place + len(needle))
 
 
-def look_at_slices(map: mapio.mmap) -> None:
+def look_at_slices(map: ironmap.mmap) -> None:
     with step("A map is like bytes: take slices and single bytes from anywhere."):
         print(f"  len(map)      {len(map):,}")
         print(f"  map[:4]       {map[:4]!r}")
@@ -71,7 +71,7 @@ def look_at_slices(map: mapio.mmap) -> None:
         print(f"  every millionth byte: {map[::1_000_000]!r}")
 
 
-def search_with_find(map: mapio.mmap, needle: bytes) -> None:
+def search_with_find(map: ironmap.mmap, needle: bytes) -> None:
     with step(f"Search for {needle!r} with find and rfind."):
         places = list(occurrences(map, needle))
         print(f"  it occurs {len(places):,} times")
@@ -80,7 +80,7 @@ def search_with_find(map: mapio.mmap, needle: bytes) -> None:
             print(f"  last at {map.rfind(needle):,}")
 
 
-def search_with_re(map: mapio.mmap) -> None:
+def search_with_re(map: ironmap.mmap) -> None:
     with step("A map is a buffer: regular expressions search it without reading it in."):
         pattern = re.compile(rb"[A-Za-z][ -~]{23,}")
         texts = [match.span() for match in pattern.finditer(map)]
@@ -89,7 +89,7 @@ def search_with_re(map: mapio.mmap) -> None:
             print(f"    at {start:,}: {map[start : min(end, start + 48)]!r}")
 
 
-def read_lines(map: mapio.mmap) -> None:
+def read_lines(map: ironmap.mmap) -> None:
     with step("A map is like a file: it has a position, and reads lines from there."):
         map.seek(0)
         lengths = [len(line) for line in iter(map.readline, b"")]
@@ -102,7 +102,7 @@ def read_lines(map: mapio.mmap) -> None:
 
 def edit_in_place(path: Path, needle: bytes, replacement: bytes) -> int:
     """Replaces every `needle`, which is as long as `replacement`, in the file itself."""
-    with path.open("r+b") as file, mapio.mmap(file.fileno(), 0) as map:
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as map:
         places = list(occurrences(map, needle))
         for place in places:
             map[place : place + len(needle)] = replacement
@@ -133,7 +133,7 @@ def main() -> None:
     print(f"The file is {path}, {path.stat().st_size / 1e6:.1f} MB.")
     with path.open("rb") as file:
         with step("Map the whole of it, to read only. Nothing is read in yet."):
-            map = mapio.mmap(file.fileno(), 0, access=mapio.ACCESS_READ)
+            map = ironmap.mmap(file.fileno(), 0, access=ironmap.ACCESS_READ)
             print(f"  {map!r}")
         with map:
             look_at_slices(map)

@@ -4,13 +4,13 @@
  * signal in the thread that touches it. The handler finds the map by the address, puts a page of
  * zeros in the place of the lost one, and returns: the access is done again and succeeds. That it
  * was a loss is written into the map. The guard around every access of the library compares the
- * number of losses before and after, and turns a difference into MAPIO_E_FAULT; then the file's
+ * number of losses before and after, and turns a difference into IRONMAP_E_FAULT; then the file's
  * page is put back, so that the next access finds it if it can be had again. Memory that was handed
- * out (mapio_data) has no guard around it: there the zeros stay, the map is marked damaged, and
- * every operation reports it until mapio_clear_damage.
+ * out (ironmap_data) has no guard around it: there the zeros stay, the map is marked damaged, and
+ * every operation reports it until ironmap_clear_damage.
  *
- * THE STATE of a map (mapio__health): `losses` counts losses; `restored` is the number of losses up
- * to which all pages are the file's again; so losses != restored says that zeros may be about.
+ * THE STATE of a map (ironmap__health): `losses` counts losses; `restored` is the number of losses
+ * up to which all pages are the file's again; so losses != restored says that zeros may be about.
  * `handed` and `cleared` are the same pair for handed-out memory. `at_work` counts the handlers
  * that run. A handler does, in this order:
  *
@@ -45,7 +45,7 @@
  * through an address that was handed out, and nobody would tell it. So while a map is pinned, every
  * loss is damage. A pin is counted before the map's state is looked at, and a handler is at work
  * before it looks for pins: either the handler sees the pin, or the pin waits for the handler and
- * puts the pages back (mapio__health_settle).
+ * puts the pages back (ironmap__health_settle).
  *
  * A FORK can come at any moment of another thread. The child has no handler at work and nobody who
  * restores; a run of pages that was just being put back has its marks again (forget_threads).
@@ -59,8 +59,8 @@
 
 #include "internal.h"
 
-_Thread_local const mapio_map *volatile mapio__accessed;
-_Thread_local mapio__frame *volatile mapio__frames;
+_Thread_local const ironmap_map *volatile ironmap__accessed;
+_Thread_local ironmap__frame *volatile ironmap__frames;
 
 /* ---- the bitmaps ---- */
 
@@ -70,44 +70,44 @@ enum { GUARDED, HANDED_OUT, KINDS };
 
 enum { WORD_BITS = sizeof(size_t) * 8 };
 
-static size_t page_count(const mapio_map *map)
+static size_t page_count(const ironmap_map *map)
 {
-    return mapio__view_reach(map) / mapio__page_size();
+    return ironmap__view_reach(map) / ironmap__page_size();
 }
 
 /* The bitmap of one kind. */
-static atomic_size_t *bitmap(const mapio_map *map, int kind)
+static atomic_size_t *bitmap(const ironmap_map *map, int kind)
 {
     return map->health.replaced + (size_t)kind * map->health.words;
 }
 
-int mapio__health_reserve(mapio_map *map, size_t length, mapio_error *error)
+int ironmap__health_reserve(ironmap_map *map, size_t length, ironmap_error *error)
 {
-    mapio__health *health = &map->health;
-    size_t words = length / mapio__page_size() / WORD_BITS + 1;
+    ironmap__health *health = &map->health;
+    size_t words = length / ironmap__page_size() / WORD_BITS + 1;
     if (map->mode.anonymous || words <= health->words) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     atomic_size_t *made = calloc(KINDS * words, sizeof(*made));
     if (made == NULL) {
-        return mapio__fail(error, MAPIO_E_NOMEM);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     free(health->replaced);
     health->replaced = made;
     health->words = words;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-void mapio__health_take(mapio_map *map, mapio_map *other)
+void ironmap__health_take(ironmap_map *map, ironmap_map *other)
 {
-    mapio__health_free(map);
+    ironmap__health_free(map);
     map->health.replaced = other->health.replaced;
     map->health.words = other->health.words;
     other->health.replaced = NULL;
     other->health.words = 0;
 }
 
-void mapio__health_free(mapio_map *map)
+void ironmap__health_free(ironmap_map *map)
 {
     free(map->health.replaced);
     map->health.replaced = NULL;
@@ -165,43 +165,44 @@ static size_t seek_bit(const atomic_size_t *bits, size_t from, size_t to, bool s
 /* ---- the handler ---- */
 
 /* Whether this thread is inside the guard of `map`. */
-static bool guarded(const mapio_map *map)
+static bool guarded(const ironmap_map *map)
 {
-    bool found = mapio__accessed == map;
-    for (const mapio__frame *frame = mapio__frames; frame != NULL; frame = frame->outer) {
+    bool found = ironmap__accessed == map;
+    for (const ironmap__frame *frame = ironmap__frames; frame != NULL; frame = frame->outer) {
         found = found || frame->map == map;
     }
     return found;
 }
 
 /* Where in the view the file ends now, rounded up to the page; SIZE_MAX where nobody knows. */
-static size_t file_end(const mapio_map *map)
+static size_t file_end(const ironmap_map *map)
 {
     uint64_t length = 0;
     bool sized = false;
-    if (map->file == MAPIO__NO_FILE ||
-        mapio__file_length(&length, &sized, map->file, NULL) != MAPIO_OK || !sized) {
+    if (map->file == IRONMAP__NO_FILE ||
+        ironmap__file_length(&length, &sized, map->file, NULL) != IRONMAP_OK || !sized) {
         return SIZE_MAX;
     }
-    uint64_t begin = map->offset - mapio__lead(map);
+    uint64_t begin = map->offset - ironmap__lead(map);
     uint64_t rest = length > begin ? length - begin : 0;
-    return rest >= map->view.length ? SIZE_MAX : mapio__align_up((size_t)rest, mapio__page_size());
+    return rest >= map->view.length ? SIZE_MAX
+                                    : ironmap__align_up((size_t)rest, ironmap__page_size());
 }
 
 /* Puts zeros in the place of pages [from, to), both before and after marking them. */
-static bool replace(mapio_map *map, atomic_size_t *bits, size_t from, size_t to)
+static bool replace(ironmap_map *map, atomic_size_t *bits, size_t from, size_t to)
 {
-    size_t page = mapio__page_size();
+    size_t page = ironmap__page_size();
     mark(bits, from, to);
-    bool done = mapio__page_replace(map->view.base + from * page, (to - from) * page, &map->mode);
+    bool done = ironmap__page_replace(map->view.base + from * page, (to - from) * page, &map->mode);
     mark(bits, from, to);
     return done;
 }
 
-static void log_loss(mapio_map *map, size_t number, size_t at, size_t from, size_t to)
+static void log_loss(ironmap_map *map, size_t number, size_t at, size_t from, size_t to)
 {
-    mapio__loss *loss = &map->health.log[number % MAPIO__LOSS_LOG];
-    size_t page = mapio__page_size();
+    ironmap__loss *loss = &map->health.log[number % IRONMAP__LOSS_LOG];
+    size_t page = ironmap__page_size();
     atomic_store(&loss->page, at / page * page);
     atomic_store(&loss->from, from * page);
     atomic_store(&loss->to, to * page);
@@ -212,11 +213,11 @@ static void log_loss(mapio_map *map, size_t number, size_t at, size_t from, size
  * room for one more piece of memory (each replaced page splits the mapping), or replaces whole
  * views alone, the whole view goes.
  */
-static bool lose(mapio_map *map, size_t at, int kind)
+static bool lose(ironmap_map *map, size_t at, int kind)
 {
     atomic_size_t *bits = bitmap(map, kind);
     size_t number = atomic_fetch_add(&map->health.losses, 1);
-    size_t from = at / mapio__page_size();
+    size_t from = at / ironmap__page_size();
     size_t to = at >= file_end(map) ? page_count(map) : from + 1;
     bool done = replace(map, bits, from, to);
     if (!done) {
@@ -237,15 +238,15 @@ static bool lose(mapio_map *map, size_t at, int kind)
 static bool fault(void *address)
 {
     if (address == NULL) {
-        return mapio__accessed != NULL;
+        return ironmap__accessed != NULL;
     }
-    mapio_map *map = mapio__register_find((uintptr_t)address);
+    ironmap_map *map = ironmap__register_find((uintptr_t)address);
     if (map == NULL) {
         return false;
     }
-    mapio__health *health = &map->health;
+    ironmap__health *health = &map->health;
     atomic_fetch_add(&health->at_work, 1);
-    int kind = guarded(map) && mapio_pins(map) == 0 ? GUARDED : HANDED_OUT;
+    int kind = guarded(map) && ironmap_pins(map) == 0 ? GUARDED : HANDED_OUT;
     if (kind == HANDED_OUT) {
         atomic_fetch_add(&health->handed, 1);
     }
@@ -256,9 +257,9 @@ static bool fault(void *address)
 
 /* In a child of fork only the forking thread exists: no handler is at work and nobody restores. A
  * run that a thread of the parent was about to restore gets its marks again. */
-static void forget_threads(mapio_map *map)
+static void forget_threads(ironmap_map *map)
 {
-    mapio__health *health = &map->health;
+    ironmap__health *health = &map->health;
     if (health->undoing[2] != 0) {
         mark(bitmap(map, (int)health->undoing[0]), health->undoing[1], health->undoing[2]);
         atomic_store(&health->undoing[2], 0);
@@ -269,41 +270,41 @@ static void forget_threads(mapio_map *map)
 
 static void after_fork(void)
 {
-    mapio__register_each(forget_threads);
+    ironmap__register_each(forget_threads);
 }
 
-int mapio__fault_guard_process(mapio_error *error)
+int ironmap__fault_guard_process(ironmap_error *error)
 {
-    return mapio__fault_watch(fault, after_fork, error);
+    return ironmap__fault_watch(fault, after_fork, error);
 }
 
 /* ---- restoring ---- */
 
-static void wait_for_handlers(const mapio_map *map)
+static void wait_for_handlers(const ironmap_map *map)
 {
     while (atomic_load(&map->health.at_work) != 0) {
-        mapio__yield();
+        ironmap__yield();
     }
 }
 
 /* What is about to be done is written down first, for a child of fork in the middle of it. */
-static void note_undoing(mapio_map *map, int kind, size_t from, size_t to)
+static void note_undoing(ironmap_map *map, int kind, size_t from, size_t to)
 {
     atomic_store(&map->health.undoing[0], (size_t)kind);
     atomic_store(&map->health.undoing[1], from);
     atomic_store(&map->health.undoing[2], to);
 }
 
-static bool restore_run(mapio_map *map, int kind, size_t from, size_t to)
+static bool restore_run(ironmap_map *map, int kind, size_t from, size_t to)
 {
     atomic_size_t *bits = bitmap(map, kind);
-    size_t page = mapio__page_size();
+    size_t page = ironmap__page_size();
     note_undoing(map, kind, from, to);
-    mapio__view run = {map->view.base + from * page, (to - from) * page};
+    ironmap__view run = {map->view.base + from * page, (to - from) * page};
     unmark(bits, from, to);
-    bool done = mapio__page_restore(&run, &map->mode, map->file,
-                                    map->offset - mapio__lead(map) + (uint64_t)from * page,
-                                    NULL) == MAPIO_OK;
+    bool done = ironmap__page_restore(&run, &map->mode, map->file,
+                                      map->offset - ironmap__lead(map) + (uint64_t)from * page,
+                                      NULL) == IRONMAP_OK;
     if (!done) {
         mark(bits, from, to);
     }
@@ -312,7 +313,7 @@ static bool restore_run(mapio_map *map, int kind, size_t from, size_t to)
 }
 
 /* Puts the file's pages back where bits of one kind say so; false where one could not be. */
-static bool restore_kind(mapio_map *map, int kind)
+static bool restore_kind(ironmap_map *map, int kind)
 {
     atomic_size_t *bits = bitmap(map, kind);
     size_t pages = map->health.replaced == NULL ? 0 : page_count(map);
@@ -329,23 +330,23 @@ static bool restore_kind(mapio_map *map, int kind)
 }
 
 /* Whoever holds `restoring` may go by the marks: no other thread has just taken one off. */
-static void marks_hold(mapio_map *map)
+static void marks_hold(ironmap_map *map)
 {
     while (atomic_flag_test_and_set(&map->health.restoring)) {
-        mapio__yield();
+        ironmap__yield();
     }
 }
 
-static void marks_release(mapio_map *map)
+static void marks_release(ironmap_map *map)
 {
     atomic_flag_clear(&map->health.restoring);
 }
 
 /* Restores what was lost inside guards, and handed-out memory too if `clear`, while the marks are
  * held. */
-static void restore_held(mapio_map *map, bool clear)
+static void restore_held(ironmap_map *map, bool clear)
 {
-    mapio__health *health = &map->health;
+    ironmap__health *health = &map->health;
     size_t losses = atomic_load(&health->losses);
     size_t handed = atomic_load(&health->handed);
     wait_for_handlers(map);
@@ -358,7 +359,7 @@ static void restore_held(mapio_map *map, bool clear)
     }
 }
 
-static void restore(mapio_map *map, bool clear)
+static void restore(ironmap_map *map, bool clear)
 {
     marks_hold(map);
     restore_held(map, clear);
@@ -368,33 +369,33 @@ static void restore(mapio_map *map, bool clear)
 /* ---- the guard ---- */
 
 /* A full disk may be why, but not where the file is too short: that is why, then. */
-static int fail_fault(const mapio_map *map, size_t offset, bool store, mapio_error *error)
+static int fail_fault(const ironmap_map *map, size_t offset, bool store, ironmap_error *error)
 {
     if (error != NULL) {
-        bool inside = mapio__lead(map) + offset < file_end(map);
-        mapio__file disk = inside ? map->file : MAPIO__NO_FILE;
-        *error = (mapio_error){.status = MAPIO_E_FAULT,
-                               .system_code = mapio__fault_code(disk, store),
-                               .offset = offset};
+        bool inside = ironmap__lead(map) + offset < file_end(map);
+        ironmap__file disk = inside ? map->file : IRONMAP__NO_FILE;
+        *error = (ironmap_error){.status = IRONMAP_E_FAULT,
+                                 .system_code = ironmap__fault_code(disk, store),
+                                 .offset = offset};
     }
-    return MAPIO_E_FAULT;
+    return IRONMAP_E_FAULT;
 }
 
 /* Whether handed-out memory was lost and nobody has said that he knows. */
-bool mapio_damaged(const mapio_map *map)
+bool ironmap_damaged(const ironmap_map *map)
 {
     return atomic_load(&map->health.handed) != atomic_load(&map->health.cleared);
 }
 
 /* The first byte in [from, to) of the map that lies in a replaced page of this kind, or `to`. */
-static size_t first_replaced(const mapio_map *map, int kind, size_t from, size_t to)
+static size_t first_replaced(const ironmap_map *map, int kind, size_t from, size_t to)
 {
     if (map->health.replaced == NULL || from >= to) {
         return to;
     }
     const atomic_size_t *bits = bitmap(map, kind);
-    size_t page = mapio__page_size();
-    size_t shift = mapio__lead(map);
+    size_t page = ironmap__page_size();
+    size_t shift = ironmap__lead(map);
     size_t last = (shift + to - 1) / page + 1;
     size_t found = seek_bit(bits, (shift + from) / page, last, true);
     if (found == last) {
@@ -404,43 +405,43 @@ static size_t first_replaced(const mapio_map *map, int kind, size_t from, size_t
 }
 
 /* A map's pages change under what is const for those who read them. */
-static mapio_map *mutable_map(const mapio_map *map)
+static ironmap_map *mutable_map(const ironmap_map *map)
 {
-    return (mapio_map *)(uintptr_t)map;
+    return (ironmap_map *)(uintptr_t)map;
 }
 
 /* The same of either kind. */
-static size_t first_lost_page(const mapio_map *map, size_t from, size_t to)
+static size_t first_lost_page(const ironmap_map *map, size_t from, size_t to)
 {
     return first_replaced(map, HANDED_OUT, from, first_replaced(map, GUARDED, from, to));
 }
 
 /* The first damaged byte at or after `from`, or the map's length, while the marks are held. */
-static size_t damage_held(const mapio_map *map, size_t from)
+static size_t damage_held(const ironmap_map *map, size_t from)
 {
-    return mapio_damaged(map) ? first_replaced(map, HANDED_OUT, from, map->length) : map->length;
+    return ironmap_damaged(map) ? first_replaced(map, HANDED_OUT, from, map->length) : map->length;
 }
 
 /* What was done through the address nobody saw; if the map writes to a full disk, a store. */
-static int fail_damage(const mapio_map *map, size_t offset, mapio_error *error)
+static int fail_damage(const ironmap_map *map, size_t offset, ironmap_error *error)
 {
     return fail_fault(map, offset, map->mode.shared && map->mode.writable, error);
 }
 
-int mapio__check_damage(const mapio_map *map, mapio_error *error)
+int ironmap__check_damage(const ironmap_map *map, ironmap_error *error)
 {
-    if (!mapio_damaged(map)) {
-        return MAPIO_OK;
+    if (!ironmap_damaged(map)) {
+        return IRONMAP_OK;
     }
     marks_hold(mutable_map(map));
     size_t damage = damage_held(map, 0);
     marks_release(mutable_map(map));
-    return damage == map->length ? MAPIO_OK : fail_damage(map, damage, error);
+    return damage == map->length ? IRONMAP_OK : fail_damage(map, damage, error);
 }
 
-void mapio__health_settle(mapio_map *map)
+void ironmap__health_settle(ironmap_map *map)
 {
-    const mapio__health *health = &map->health;
+    const ironmap__health *health = &map->health;
     if (atomic_load(&health->at_work) != 0 ||
         atomic_load(&health->losses) != atomic_load(&health->restored)) {
         restore(map, false);
@@ -449,9 +450,9 @@ void mapio__health_settle(mapio_map *map)
 
 /* Damage and what is still lost are looked for before the marks are released: another thread may
  * then take them off, and not be able to put the pages back. */
-int mapio__guard_settle(mapio__guard *guard, mapio__touch touch, mapio_error *error)
+int ironmap__guard_settle(ironmap__guard *guard, ironmap__touch touch, ironmap_error *error)
 {
-    const mapio_map *map = guard->map;
+    const ironmap_map *map = guard->map;
     size_t end = touch.offset + touch.length;
     guard->losses = atomic_load(&map->health.losses);
     marks_hold(mutable_map(map));
@@ -462,42 +463,43 @@ int mapio__guard_settle(mapio__guard *guard, mapio__touch touch, mapio_error *er
     if (damage < map->length) {
         return fail_damage(map, damage, error);
     }
-    return lost < end ? fail_fault(map, lost, touch.store, error) : MAPIO_OK;
+    return lost < end ? fail_fault(map, lost, touch.store, error) : IRONMAP_OK;
 }
 
 /* The first of the touched bytes [begin, end) of the view that the loss took, or `end`: of its page
  * that could not be had, if that was touched, else of all that were replaced with it. */
-static size_t first_taken(const mapio__loss *loss, size_t begin, size_t end)
+static size_t first_taken(const ironmap__loss *loss, size_t begin, size_t end)
 {
     size_t page = atomic_load(&loss->page);
-    bool touched = page < end && page + mapio__page_size() > begin;
+    bool touched = page < end && page + ironmap__page_size() > begin;
     size_t from = touched ? page : atomic_load(&loss->from);
-    size_t taken = (size_t)mapio__max(from, begin);
-    return taken < atomic_load(&loss->to) ? (size_t)mapio__min(taken, end) : end;
+    size_t taken = (size_t)ironmap__max(from, begin);
+    return taken < atomic_load(&loss->to) ? (size_t)ironmap__min(taken, end) : end;
 }
 
 /* The first of the touched bytes that one of the losses [first, last) took, or their end. Losses
  * that the log no longer has may have been anywhere: the marks tell, unless another thread has
  * restored the pages already. */
-static size_t first_lost(const mapio_map *map, size_t first, size_t last, mapio__touch touch)
+static size_t first_lost(const ironmap_map *map, size_t first, size_t last, ironmap__touch touch)
 {
     size_t end = touch.offset + touch.length;
-    if (last - first > MAPIO__LOSS_LOG) {
+    if (last - first > IRONMAP__LOSS_LOG) {
         size_t marked = first_lost_page(map, touch.offset, end);
         return marked < end ? marked : touch.offset;
     }
-    size_t lead = mapio__lead(map);
+    size_t lead = ironmap__lead(map);
     size_t lost = end;
     for (size_t number = first; number != last; number++) {
-        const mapio__loss *loss = &map->health.log[number % MAPIO__LOSS_LOG];
-        lost = (size_t)mapio__min(lost, first_taken(loss, lead + touch.offset, lead + end) - lead);
+        const ironmap__loss *loss = &map->health.log[number % IRONMAP__LOSS_LOG];
+        lost =
+            (size_t)ironmap__min(lost, first_taken(loss, lead + touch.offset, lead + end) - lead);
     }
     return lost;
 }
 
-int mapio__guard_report(mapio__guard guard, mapio__touch touch, mapio_error *error)
+int ironmap__guard_report(ironmap__guard guard, ironmap__touch touch, ironmap_error *error)
 {
-    const mapio_map *map = guard.map;
+    const ironmap_map *map = guard.map;
     size_t losses = 0;
     size_t lost = 0;
     do {
@@ -506,7 +508,7 @@ int mapio__guard_report(mapio__guard guard, mapio__touch touch, mapio_error *err
         lost = first_lost(map, guard.losses, losses, touch);
     } while (atomic_load(&map->health.losses) != losses);
     bool touched = lost < touch.offset + touch.length;
-    int status = touched ? fail_fault(map, lost, touch.store, error) : MAPIO_OK;
+    int status = touched ? fail_fault(map, lost, touch.store, error) : IRONMAP_OK;
     restore(mutable_map(map), false);
     return status;
 }
@@ -514,60 +516,61 @@ int mapio__guard_report(mapio__guard guard, mapio__touch touch, mapio_error *err
 /* The frame is what makes a loss inside `work` one of ours. It is the caller's code, in which a
  * signal without an address may be meant: so the signal is taken back first from whoever took it
  * since. If that fails, it is as it was. */
-int mapio_guard(mapio_map *map, void (*work)(void *context), void *context, mapio_error *error)
+int ironmap_guard(ironmap_map *map, void (*work)(void *context), void *context,
+                  ironmap_error *error)
 {
-    mapio__guard guard;
-    const mapio__touch touch = {0, map->length, map->mode.writable};
+    ironmap__guard guard;
+    const ironmap__touch touch = {0, map->length, map->mode.writable};
     if (map->slot != NULL) {
-        (void)mapio__fault_guard_process(NULL);
+        (void)ironmap__fault_guard_process(NULL);
     }
-    int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status != MAPIO_OK) {
+    int status = ironmap__guard_begin(&guard, map, touch, error);
+    if (status != IRONMAP_OK) {
         return status;
     }
-    mapio__frame frame;
-    mapio__guard_leave();
-    mapio__frame_enter(&frame, map);
+    ironmap__frame frame;
+    ironmap__guard_leave();
+    ironmap__frame_enter(&frame, map);
     work(context);
-    mapio__frame_leave(&frame);
-    return mapio__guard_end(guard, touch, error);
+    ironmap__frame_leave(&frame);
+    return ironmap__guard_end(guard, touch, error);
 }
 
 /* ---- damage ---- */
 
-size_t mapio_damage_count(const mapio_map *map)
+size_t ironmap_damage_count(const ironmap_map *map)
 {
     return atomic_load(&map->health.handed);
 }
 
 /* The end of the damage that begins at `begin`, while the marks are held. */
-static size_t damage_end_held(const mapio_map *map, size_t begin)
+static size_t damage_end_held(const ironmap_map *map, size_t begin)
 {
-    size_t page = mapio__page_size();
-    size_t whole = seek_bit(bitmap(map, HANDED_OUT), (mapio__lead(map) + begin) / page,
+    size_t page = ironmap__page_size();
+    size_t whole = seek_bit(bitmap(map, HANDED_OUT), (ironmap__lead(map) + begin) / page,
                             page_count(map), false);
-    return (size_t)mapio__min(whole * page - mapio__lead(map), map->length);
+    return (size_t)ironmap__min(whole * page - ironmap__lead(map), map->length);
 }
 
-int mapio_damage(uint64_t *offset, size_t *length, const mapio_map *map, uint64_t from,
-                 mapio_error *error)
+int ironmap_damage(uint64_t *offset, size_t *length, const ironmap_map *map, uint64_t from,
+                   ironmap_error *error)
 {
     if (from > map->length) {
-        return mapio__fail(error, MAPIO_E_RANGE);
+        return ironmap__fail(error, IRONMAP_E_RANGE);
     }
     marks_hold(mutable_map(map));
     wait_for_handlers(map);
     size_t begin = damage_held(map, (size_t)from);
     size_t end = begin < map->length ? damage_end_held(map, begin) : begin;
     marks_release(mutable_map(map));
-    *offset = begin < end ? begin : MAPIO_NOT_FOUND;
+    *offset = begin < end ? begin : IRONMAP_NOT_FOUND;
     *length = end - begin;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio_clear_damage(mapio_map *map, mapio_error *error)
+int ironmap_clear_damage(ironmap_map *map, ironmap_error *error)
 {
     restore(map, true);
-    bool stuck = map->file == MAPIO__NO_FILE && mapio_damaged(map);
-    return stuck ? mapio__fail(error, MAPIO_E_NO_FILE) : MAPIO_OK;
+    bool stuck = map->file == IRONMAP__NO_FILE && ironmap_damaged(map);
+    return stuck ? ironmap__fail(error, IRONMAP_E_NO_FILE) : IRONMAP_OK;
 }

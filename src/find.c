@@ -11,17 +11,17 @@ typedef struct places {
 
 /* A search on its way. */
 typedef struct hunt {
-    const mapio_map *map;
-    const mapio__kernels *kernels;
-    mapio__pattern pattern;
+    const ironmap_map *map;
+    const ironmap__kernels *kernels;
+    ironmap__pattern pattern;
     places left;
     bool forward;
-    mapio__matches matches; /* forward */
-    size_t last;            /* backward: the match, or MAPIO__NOWHERE */
+    ironmap__matches matches; /* forward */
+    size_t last;              /* backward: the match, or IRONMAP__NOWHERE */
 } hunt;
 
 /* NEAR: as many places as the kernels search without a loop. */
-enum { PIECE = MAPIO__PIECE, NEAR = 128 };
+enum { PIECE = IRONMAP__PIECE, NEAR = 128 };
 
 /* How many places a piece has: many more than the bytes that two pieces share. */
 static size_t piece_size(size_t m)
@@ -59,45 +59,45 @@ static void search_piece(hunt *h, places piece)
 {
     const uint8_t *data = h->map->data;
     if (h->forward) {
-        mapio__forward(h->kernels, &h->matches, &h->pattern, data, piece.from, piece.to);
+        ironmap__forward(h->kernels, &h->matches, &h->pattern, data, piece.from, piece.to);
     } else {
-        h->last = mapio__backward(h->kernels, &h->pattern, data, piece.from, piece.to);
+        h->last = ironmap__backward(h->kernels, &h->pattern, data, piece.from, piece.to);
     }
 }
 
 static bool is_over(const hunt *h)
 {
-    return h->left.from >= h->left.to || h->last != MAPIO__NOWHERE ||
+    return h->left.from >= h->left.to || h->last != IRONMAP__NOWHERE ||
            h->matches.found == h->matches.capacity;
 }
 
 /* Piece after piece, until the search is over or a page was lost. */
-static int hunt_guarded(hunt *h, mapio_error *error)
+static int hunt_guarded(hunt *h, ironmap_error *error)
 {
-    const mapio_map *map = h->map;
+    const ironmap_map *map = h->map;
     const size_t size = piece_size(h->pattern.length);
     const size_t n = bytes_left(h);
     /* A needle out of the map itself may be lost as well. */
-    const mapio__touch touch =
-        mapio__overlaps(map, h->pattern.bytes, h->pattern.length)
-            ? mapio__hull(map, h->pattern.bytes, h->pattern.length, map->data + h->left.from, n)
-            : (mapio__touch){h->left.from, n, false};
+    const ironmap__touch touch =
+        ironmap__overlaps(map, h->pattern.bytes, h->pattern.length)
+            ? ironmap__hull(map, h->pattern.bytes, h->pattern.length, map->data + h->left.from, n)
+            : (ironmap__touch){h->left.from, n, false};
     const places all = h->left;
-    mapio__scan scan;
-    mapio__guard guard;
-    mapio__scan_begin(&scan, map, all.from, all.from + n, h->forward);
-    int status = mapio__guard_begin(&guard, map, touch, error);
-    if (status == MAPIO_OK) {
-        mapio__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
+    ironmap__scan scan;
+    ironmap__guard guard;
+    ironmap__scan_begin(&scan, map, all.from, all.from + n, h->forward);
+    int status = ironmap__guard_begin(&guard, map, touch, error);
+    if (status == IRONMAP_OK) {
+        ironmap__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
     }
     bool over = false;
-    while (status == MAPIO_OK && !over) {
-        mapio__scan_next(&scan, h->forward ? h->left.from - all.from : all.to - h->left.to);
+    while (status == IRONMAP_OK && !over) {
+        ironmap__scan_next(&scan, h->forward ? h->left.from - all.from : all.to - h->left.to);
         search_piece(h, take_piece(h, size));
         over = is_over(h);
-        status = mapio__scan_check(&guard, touch, over, error);
+        status = ironmap__scan_check(&guard, touch, over, error);
     }
-    return status == MAPIO_OK ? mapio__guard_end(guard, touch, error) : status;
+    return status == IRONMAP_OK ? ironmap__guard_end(guard, touch, error) : status;
 }
 
 /* Whether the nearest places come first, by themselves: one match is wanted and often is there, and
@@ -113,39 +113,39 @@ static bool begins_near(const hunt *h)
  * than a piece. False where all is not well, or something is left. */
 static bool hunt_quick(hunt *h)
 {
-    mapio__guard guard;
+    ironmap__guard guard;
     bool near = begins_near(h);
     if ((!near && bytes_left(h) > PIECE) || h->pattern.length > PIECE ||
-        mapio__overlaps(h->map, h->pattern.bytes, h->pattern.length) ||
-        !mapio__guard_try(&guard, h->map)) {
+        ironmap__overlaps(h->map, h->pattern.bytes, h->pattern.length) ||
+        !ironmap__guard_try(&guard, h->map)) {
         return false;
     }
-    const mapio__matches before = h->matches;
+    const ironmap__matches before = h->matches;
     const places all = h->left;
-    mapio__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
-    mapio__guard_enter(h->map);
+    ironmap__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
+    ironmap__guard_enter(h->map);
     search_piece(h, take_piece(h, near ? NEAR : PIECE));
     if (near && !is_over(h) && bytes_left(h) <= PIECE) {
         search_piece(h, take_piece(h, PIECE));
     }
-    mapio__guard_leave();
-    if (!mapio__guard_whole(guard)) {
+    ironmap__guard_leave();
+    if (!ironmap__guard_whole(guard)) {
         h->matches = before;
         h->left = all;
-        h->last = MAPIO__NOWHERE;
+        h->last = IRONMAP__NOWHERE;
         return false;
     }
     return is_over(h);
 }
 
-static int hunt_run(hunt *h, mapio_error *error)
+static int hunt_run(hunt *h, ironmap_error *error)
 {
-    return hunt_quick(h) ? MAPIO_OK : hunt_guarded(h, error);
+    return hunt_quick(h) ? IRONMAP_OK : hunt_guarded(h, error);
 }
 
 /* What every search is told. */
 typedef struct request {
-    const mapio_map *map;
+    const ironmap_map *map;
     const void *needle;
     size_t length;
     uint64_t start;
@@ -153,88 +153,88 @@ typedef struct request {
 } request;
 
 /* Cuts the range to the map. `*possible` tells whether the needle can be in it. */
-static int request_check(request *r, bool *possible, mapio_error *error)
+static int request_check(request *r, bool *possible, ironmap_error *error)
 {
-    r->end = mapio__min(r->end, r->map->length);
+    r->end = ironmap__min(r->end, r->map->length);
     *possible = r->start <= r->end && r->length <= r->end - r->start;
-    return r->map->mode.readable ? MAPIO_OK : mapio__fail(error, MAPIO_E_NOT_READABLE);
+    return r->map->mode.readable ? IRONMAP_OK : ironmap__fail(error, IRONMAP_E_NOT_READABLE);
 }
 
 /* A search as requested, the needle not empty; its pattern is made under the guard. */
-static void hunt_init(hunt *h, const request *r, bool forward, mapio__matches matches)
+static void hunt_init(hunt *h, const request *r, bool forward, ironmap__matches matches)
 {
     h->map = r->map;
-    h->kernels = mapio__best_kernels(mapio__keeps_wide_registers());
+    h->kernels = ironmap__best_kernels(ironmap__keeps_wide_registers());
     h->pattern.bytes = r->needle;
     h->pattern.length = r->length;
     h->left = (places){(size_t)r->start, (size_t)r->end - r->length + 1};
     h->forward = forward;
     h->matches = matches;
-    h->last = MAPIO__NOWHERE;
+    h->last = IRONMAP__NOWHERE;
 }
 
 /* ---- one match ---- */
 
-static int find_one(uint64_t *index, request r, bool forward, mapio_error *error)
+static int find_one(uint64_t *index, request r, bool forward, ironmap_error *error)
 {
     bool possible = false;
     int status = request_check(&r, &possible, error);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return status;
     }
     if (!possible || r.length == 0) {
-        *index = !possible ? MAPIO_NOT_FOUND : forward ? r.start : r.end;
-        return MAPIO_OK;
+        *index = !possible ? IRONMAP_NOT_FOUND : forward ? r.start : r.end;
+        return IRONMAP_OK;
     }
     hunt h;
     size_t match = 0; /* what a search that failed left there counts for nothing */
-    hunt_init(&h, &r, forward, (mapio__matches){.indexes = &match, .capacity = 1, .step = 1});
+    hunt_init(&h, &r, forward, (ironmap__matches){.indexes = &match, .capacity = 1, .step = 1});
     status = hunt_run(&h, error);
-    if (status == MAPIO_OK) {
-        bool found = h.matches.found > 0 || h.last != MAPIO__NOWHERE;
-        *index = !found ? MAPIO_NOT_FOUND : forward ? match : h.last;
+    if (status == IRONMAP_OK) {
+        bool found = h.matches.found > 0 || h.last != IRONMAP__NOWHERE;
+        *index = !found ? IRONMAP_NOT_FOUND : forward ? match : h.last;
     }
     return status;
 }
 
-int mapio_find(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
-               uint64_t start, uint64_t end, mapio_error *error)
+int ironmap_find(uint64_t *index, const ironmap_map *map, const void *needle, size_t length,
+                 uint64_t start, uint64_t end, ironmap_error *error)
 {
     return find_one(index, (request){map, needle, length, start, end}, true, error);
 }
 
-int mapio_rfind(uint64_t *index, const mapio_map *map, const void *needle, size_t length,
-                uint64_t start, uint64_t end, mapio_error *error)
+int ironmap_rfind(uint64_t *index, const ironmap_map *map, const void *needle, size_t length,
+                  uint64_t start, uint64_t end, ironmap_error *error)
 {
     return find_one(index, (request){map, needle, length, start, end}, false, error);
 }
 
 /* ---- many ---- */
 
-int mapio_count(size_t *count, const mapio_map *map, const void *needle, size_t length,
-                uint64_t start, uint64_t end, mapio_error *error)
+int ironmap_count(size_t *count, const ironmap_map *map, const void *needle, size_t length,
+                  uint64_t start, uint64_t end, ironmap_error *error)
 {
     request r = {map, needle, length, start, end};
     bool possible = false;
     int status = request_check(&r, &possible, error);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return status;
     }
     if (!possible || length == 0) {
         *count = possible ? (size_t)(r.end - r.start) + 1 : 0;
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     hunt h;
-    hunt_init(&h, &r, true, (mapio__matches){.capacity = SIZE_MAX, .step = length});
+    hunt_init(&h, &r, true, (ironmap__matches){.capacity = SIZE_MAX, .step = length});
     status = hunt_run(&h, error);
-    if (status == MAPIO_OK) {
+    if (status == IRONMAP_OK) {
         *count = h.matches.found;
     }
     return status;
 }
 
 /* The empty needle is everywhere, behind the last byte, too. */
-static void find_empty(mapio__matches *matches, const request *r)
+static void find_empty(ironmap__matches *matches, const request *r)
 {
     matches->next = (size_t)r->start;
     while (matches->found < matches->capacity && matches->next <= r->end) {
@@ -242,27 +242,28 @@ static void find_empty(mapio__matches *matches, const request *r)
     }
 }
 
-int mapio_find_all(mapio_matches *matches, const mapio_map *map, const void *needle, size_t length,
-                   uint64_t end, mapio_error *error)
+int ironmap_find_all(ironmap_matches *matches, const ironmap_map *map, const void *needle,
+                     size_t length, uint64_t end, ironmap_error *error)
 {
     request r = {map, needle, length, matches->next, end};
     bool possible = false;
     int status = matches->capacity > 0 ? request_check(&r, &possible, error)
-                                       : mapio__fail(error, MAPIO_E_INVALID);
-    if (status != MAPIO_OK) {
+                                       : ironmap__fail(error, IRONMAP_E_INVALID);
+    if (status != IRONMAP_OK) {
         return status;
     }
     hunt h = {.map = map};
     if (possible) {
         size_t step = matches->overlapping || length == 0 ? 1 : length;
-        hunt_init(&h, &r, true, (mapio__matches){matches->offsets, matches->capacity, step, 0, 0});
+        hunt_init(&h, &r, true,
+                  (ironmap__matches){matches->offsets, matches->capacity, step, 0, 0});
         if (length == 0) {
             find_empty(&h.matches, &r);
         } else {
             status = hunt_run(&h, error);
         }
     }
-    if (status == MAPIO_OK) {
+    if (status == IRONMAP_OK) {
         bool more = h.matches.found == matches->capacity;
         matches->found = h.matches.found;
         matches->next = more ? h.matches.next : (uint64_t)map->length + 1;

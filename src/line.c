@@ -20,56 +20,57 @@ static size_t kept_of(size_t found, bool newline, bool keep_end)
 }
 
 /* In two accesses: long lines, and maps with lost pages. */
-static MAPIO__APART int take_by_steps(size_t *length, const mapio_map *map, span where,
-                                      bool keep_end, mapio_room *room, void *context,
-                                      mapio_error *error)
+static IRONMAP__APART int take_by_steps(size_t *length, const ironmap_map *map, span where,
+                                        bool keep_end, ironmap_room *room, void *context,
+                                        ironmap_error *error)
 {
-    uint64_t newline = MAPIO_NOT_FOUND;
-    int status = mapio_find(&newline, map, "\n", 1, where.start, where.start + where.limit, error);
-    if (status != MAPIO_OK) {
+    uint64_t newline = IRONMAP_NOT_FOUND;
+    int status =
+        ironmap_find(&newline, map, "\n", 1, where.start, where.start + where.limit, error);
+    if (status != IRONMAP_OK) {
         return status;
     }
-    bool ends = newline != MAPIO_NOT_FOUND;
+    bool ends = newline != IRONMAP_NOT_FOUND;
     size_t found = ends ? (size_t)(newline - where.start) + 1 : where.limit;
     size_t kept = kept_of(found, ends, keep_end);
     void *buffer = room(context, kept);
     if (buffer == NULL) {
-        return mapio__fail(error, MAPIO_E_NOMEM);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    status = mapio_get(buffer, map, where.start, kept, error);
-    if (status == MAPIO_OK) {
+    status = ironmap_get(buffer, map, where.start, kept, error);
+    if (status == IRONMAP_OK) {
         *length = found;
     }
     return status;
 }
 
-int mapio_take_line(size_t *length, const mapio_map *map, uint64_t offset, uint64_t end,
-                    bool keep_end, mapio_room *room, void *context, mapio_error *error)
+int ironmap_take_line(size_t *length, const ironmap_map *map, uint64_t offset, uint64_t end,
+                      bool keep_end, ironmap_room *room, void *context, ironmap_error *error)
 {
-    mapio__guard guard;
-    end = mapio__min(end, map->length);
-    offset = mapio__min(offset, end);
+    ironmap__guard guard;
+    end = ironmap__min(end, map->length);
+    offset = ironmap__min(offset, end);
     span where = {(size_t)offset, (size_t)(end - offset)};
     bool quick = where.limit - 1 < SHORT && map->mode.readable;
-    if (!quick || !mapio__guard_try(&guard, map)) {
+    if (!quick || !ironmap__guard_try(&guard, map)) {
         return take_by_steps(length, map, where, keep_end, room, context, error);
     }
     const uint8_t *line = map->data + where.start;
-    mapio__guard_enter(map);
+    ironmap__guard_enter(map);
     const uint8_t *newline = memchr(line, '\n', where.limit);
-    mapio__guard_leave();
+    ironmap__guard_leave();
     size_t found = newline == NULL ? where.limit : (size_t)(newline - line) + 1;
     size_t kept = kept_of(found, newline != NULL, keep_end);
     void *buffer = room(context, kept);
     if (buffer == NULL) {
-        return mapio__fail(error, MAPIO_E_NOMEM);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    mapio__guard_enter(map);
+    ironmap__guard_enter(map);
     memcpy(buffer, line, kept);
-    mapio__guard_leave();
-    if (!mapio__guard_whole(guard)) {
+    ironmap__guard_leave();
+    if (!ironmap__guard_whole(guard)) {
         return take_by_steps(length, map, where, keep_end, room, context, error);
     }
     *length = found;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }

@@ -6,7 +6,7 @@
 
 /* The file of a map to be, and what was done to it for the map's sake. */
 typedef struct map_source {
-    mapio__file file;
+    ironmap__file file;
     const char *path;       /* NULL: by descriptor */
     bool owned;             /* file is ours to close */
     bool created;           /* by us */
@@ -16,7 +16,7 @@ typedef struct map_source {
 
 /* Whether a newer header's options ask for something that this library does not know: fields behind
  * those that it knows, with a value other than the default, which is zero bytes. */
-static bool asks_for_more(const mapio_options *given)
+static bool asks_for_more(const ironmap_options *given)
 {
     const uint8_t *bytes = (const uint8_t *)given;
     for (size_t i = sizeof(*given); i < given->size; i++) {
@@ -28,60 +28,60 @@ static bool asks_for_more(const mapio_options *given)
 }
 
 /* The options as this library knows them: those of an older or a newer header, or none. */
-static int options_read(mapio_options *known, const mapio_options *given, mapio_error *error)
+static int options_read(ironmap_options *known, const ironmap_options *given, ironmap_error *error)
 {
-    *known = (mapio_options)MAPIO_OPTIONS_INIT;
+    *known = (ironmap_options)IRONMAP_OPTIONS_INIT;
     if (given == NULL) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     if (given->size < sizeof(given->size)) {
-        return mapio__fail(error, MAPIO_E_INVALID);
+        return ironmap__fail(error, IRONMAP_E_INVALID);
     }
     if (asks_for_more(given)) {
-        return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+        return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
     }
-    memcpy(known, given, (size_t)mapio__min(given->size, sizeof(*known)));
-    const unsigned bits = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND |
-                          MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY | MAPIO_OPEN_PREALLOCATE;
+    memcpy(known, given, (size_t)ironmap__min(given->size, sizeof(*known)));
+    const unsigned bits = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE | IRONMAP_OPEN_EXTEND |
+                          IRONMAP_OPEN_NO_TRACK | IRONMAP_OPEN_NONEMPTY | IRONMAP_OPEN_PREALLOCATE;
     bool exclusive_alone =
-        (known->open & (MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE)) == MAPIO_OPEN_EXCLUSIVE;
-    bool bad_tag = known->tag != NULL && !mapio_is_tag(known->tag);
+        (known->open & (IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE)) == IRONMAP_OPEN_EXCLUSIVE;
+    bool bad_tag = known->tag != NULL && !ironmap_is_tag(known->tag);
     if ((known->open & ~bits) != 0 || exclusive_alone || bad_tag) {
-        return mapio__fail(error, MAPIO_E_INVALID);
+        return ironmap__fail(error, IRONMAP_E_INVALID);
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* How much of a file to map that has a length. */
-static int length_from_file(size_t *length, uint64_t file_length, const mapio_options *options,
-                            mapio_error *error)
+static int length_from_file(size_t *length, uint64_t file_length, const ironmap_options *options,
+                            ironmap_error *error)
 {
     if (options->offset > file_length) {
-        return mapio__fail(error, MAPIO_E_BEYOND_FILE);
+        return ironmap__fail(error, IRONMAP_E_BEYOND_FILE);
     }
     uint64_t rest = file_length - options->offset;
-    if (rest == 0 && (options->open & MAPIO_OPEN_NONEMPTY) != 0) {
-        return mapio__fail(error, file_length == 0 ? MAPIO_E_EMPTY : MAPIO_E_BEYOND_FILE);
+    if (rest == 0 && (options->open & IRONMAP_OPEN_NONEMPTY) != 0) {
+        return ironmap__fail(error, file_length == 0 ? IRONMAP_E_EMPTY : IRONMAP_E_BEYOND_FILE);
     }
-    if (rest > MAPIO__MEMORY_MAX) {
-        return mapio__fail(error, MAPIO_E_OVERFLOW);
+    if (rest > IRONMAP__MEMORY_MAX) {
+        return ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
     *length = (size_t)rest;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* Makes the file of `source` at least `end` bytes long, or says that it is not. */
 static int reach(map_source *source, uint64_t file_length, uint64_t end, unsigned open,
-                 mapio_error *error)
+                 ironmap_error *error)
 {
     if (end <= file_length) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
-    if ((open & MAPIO_OPEN_EXTEND) == 0) {
-        return mapio__fail(error, MAPIO_E_BEYOND_FILE);
+    if ((open & IRONMAP_OPEN_EXTEND) == 0) {
+        return ironmap__fail(error, IRONMAP_E_BEYOND_FILE);
     }
-    int status = mapio__file_set_length(source->file, end, error);
-    if (status == MAPIO_OK) {
+    int status = ironmap__file_set_length(source->file, end, error);
+    if (status == IRONMAP_OK) {
         source->extended = true;
         source->length_before = file_length;
     }
@@ -89,22 +89,22 @@ static int reach(map_source *source, uint64_t file_length, uint64_t end, unsigne
 }
 
 /* Resolves options->length against the file, extending it if asked to. */
-static int length_resolve(size_t *length, map_source *source, const mapio_options *options,
-                          mapio_error *error)
+static int length_resolve(size_t *length, map_source *source, const ironmap_options *options,
+                          ironmap_error *error)
 {
     uint64_t end = 0;
-    if (!mapio__add(&end, options->offset, options->length) || end > MAPIO__FILE_MAX) {
-        return mapio__fail(error, MAPIO_E_OVERFLOW);
+    if (!ironmap__add(&end, options->offset, options->length) || end > IRONMAP__FILE_MAX) {
+        return ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
     uint64_t file_length = 0;
     bool sized = false;
-    int status = mapio__file_length(&file_length, &sized, source->file, error);
-    if (status != MAPIO_OK) {
+    int status = ironmap__file_length(&file_length, &sized, source->file, error);
+    if (status != IRONMAP_OK) {
         return status;
     }
     if (!sized) {
         *length = options->length;
-        return *length == 0 ? mapio__fail(error, MAPIO_E_INVALID) : MAPIO_OK;
+        return *length == 0 ? ironmap__fail(error, IRONMAP_E_INVALID) : IRONMAP_OK;
     }
     if (options->length == 0) {
         return length_from_file(length, file_length, options, error);
@@ -118,166 +118,168 @@ static int length_resolve(size_t *length, map_source *source, const mapio_option
 static void source_undo(const map_source *source)
 {
     if (source->created) {
-        mapio__file_remove(source->path, source->file);
+        ironmap__file_remove(source->path, source->file);
     } else if (source->extended) {
-        (void)mapio__file_set_length(source->file, source->length_before, NULL);
+        (void)ironmap__file_set_length(source->file, source->length_before, NULL);
     }
     if (source->owned) {
-        (void)mapio__file_close(source->file, NULL);
+        (void)ironmap__file_close(source->file, NULL);
     }
 }
 
 /* The map's own descriptor: the source's where it is ours, else a duplicate; none if not tracked.
  */
-static int map_take_file(mapio_map *map, map_source *source, mapio_error *error)
+static int map_take_file(ironmap_map *map, map_source *source, ironmap_error *error)
 {
     if (!map->tracked) {
         bool close = source->owned;
         source->owned = false;
-        return close ? mapio__file_close(source->file, error) : MAPIO_OK;
+        return close ? ironmap__file_close(source->file, error) : IRONMAP_OK;
     }
     if (!source->owned) {
-        return mapio__file_duplicate(&map->file, source->file, error);
+        return ironmap__file_duplicate(&map->file, source->file, error);
     }
     map->file = source->file;
     source->owned = false;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* Maps what `options` ask of the source. */
-static int map_fill(mapio_map *map, map_source *source, const mapio_options *options,
-                    mapio_error *error)
+static int map_fill(ironmap_map *map, map_source *source, const ironmap_options *options,
+                    ironmap_error *error)
 {
     size_t length = 0;
     int status = length_resolve(&length, source, options, error);
-    if (status == MAPIO_OK) {
-        status = mapio__tag_join(&length, map, source->file, options, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__tag_join(&length, map, source->file, options, error);
     }
-    if (status == MAPIO_OK) {
-        status = mapio__map_reserve(map, source->file, length, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__map_reserve(map, source->file, length, error);
     }
-    if (status == MAPIO_OK) {
-        status = mapio__map_shape(map, source->file, length, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__map_shape(map, source->file, length, error);
     }
-    if (status == MAPIO_OK) {
+    if (status == IRONMAP_OK) {
         status = map_take_file(map, source, error);
     }
     return status;
 }
 
 /* Whether the options suit a map that does or does not write to its file. */
-static int check_writes(const mapio_map *map, unsigned open, mapio_error *error)
+static int check_writes(const ironmap_map *map, unsigned open, ironmap_error *error)
 {
     bool writes = map->mode.shared && map->mode.writable;
-    const unsigned for_writers = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND | MAPIO_OPEN_PREALLOCATE;
+    const unsigned for_writers =
+        IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND | IRONMAP_OPEN_PREALLOCATE;
     if (!writes && (open & for_writers) != 0) {
-        return mapio__fail(error, MAPIO_E_INVALID);
+        return ironmap__fail(error, IRONMAP_E_INVALID);
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* An empty map for a file, with the options checked. */
-static int map_for_file(mapio_map **map, mapio_options *known, const mapio_options *options,
-                        mapio_error *error)
+static int map_for_file(ironmap_map **map, ironmap_options *known, const ironmap_options *options,
+                        ironmap_error *error)
 {
     int status = options_read(known, options, error);
-    if (status == MAPIO_OK) {
-        status = mapio__map_new(map, known, false, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__map_new(map, known, false, error);
     }
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return status;
     }
     status = check_writes(*map, known->open, error);
-    if (status != MAPIO_OK) {
-        (void)mapio__map_end(*map, NULL);
+    if (status != IRONMAP_OK) {
+        (void)ironmap__map_end(*map, NULL);
     }
     return status;
 }
 
 /* Fills the map from the source and hands it out, or undoes both. */
-static int map_finish(mapio_map **map, mapio_map *made, map_source *source,
-                      const mapio_options *options, mapio_error *error)
+static int map_finish(ironmap_map **map, ironmap_map *made, map_source *source,
+                      const ironmap_options *options, ironmap_error *error)
 {
     int status = map_fill(made, source, options, error);
-    if (status != MAPIO_OK) {
-        (void)mapio__map_end(made, NULL);
+    if (status != IRONMAP_OK) {
+        (void)ironmap__map_end(made, NULL);
         source_undo(source);
         return status;
     }
     *map = made;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio_open_path(mapio_map **map, const char *path, const mapio_options *options,
-                    mapio_error *error)
+int ironmap_open_path(ironmap_map **map, const char *path, const ironmap_options *options,
+                      ironmap_error *error)
 {
-    mapio_options known;
-    mapio_map *made = NULL;
+    ironmap_options known;
+    ironmap_map *made = NULL;
     if (path == NULL) {
-        return mapio__fail(error, MAPIO_E_INVALID);
+        return ironmap__fail(error, IRONMAP_E_INVALID);
     }
     int status = map_for_file(&made, &known, options, error);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return status;
     }
-    map_source source = {.file = MAPIO__NO_FILE, .path = path};
+    map_source source = {.file = IRONMAP__NO_FILE, .path = path};
     bool write = made->mode.shared && made->mode.writable;
-    status = mapio__file_open(&source.file, &source.created, path, write, known.open,
-                              known.permission, error);
-    if (status != MAPIO_OK) {
-        (void)mapio__map_end(made, NULL);
+    status = ironmap__file_open(&source.file, &source.created, path, write, known.open,
+                                known.permission, error);
+    if (status != IRONMAP_OK) {
+        (void)ironmap__map_end(made, NULL);
         return status;
     }
     source.owned = true;
     return map_finish(map, made, &source, &known, error);
 }
 
-int mapio_open_fd(mapio_map **map, int fd, const mapio_options *options, mapio_error *error)
+int ironmap_open_fd(ironmap_map **map, int fd, const ironmap_options *options, ironmap_error *error)
 {
-    mapio_options known;
-    mapio_map *made = NULL;
+    ironmap_options known;
+    ironmap_map *made = NULL;
     int status = map_for_file(&made, &known, options, error);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return status;
     }
-    map_source source = {.file = MAPIO__NO_FILE};
-    status = (known.open & MAPIO_OPEN_CREATE) != 0 ? mapio__fail(error, MAPIO_E_INVALID)
-                                                   : mapio__file_from_fd(&source.file, fd, error);
-    if (status != MAPIO_OK) {
-        (void)mapio__map_end(made, NULL);
+    map_source source = {.file = IRONMAP__NO_FILE};
+    status = (known.open & IRONMAP_OPEN_CREATE) != 0
+                 ? ironmap__fail(error, IRONMAP_E_INVALID)
+                 : ironmap__file_from_fd(&source.file, fd, error);
+    if (status != IRONMAP_OK) {
+        (void)ironmap__map_end(made, NULL);
         return status;
     }
     return map_finish(map, made, &source, &known, error);
 }
 
-int mapio_open_anonymous(mapio_map **map, const mapio_options *options, mapio_error *error)
+int ironmap_open_anonymous(ironmap_map **map, const ironmap_options *options, ironmap_error *error)
 {
-    mapio_options known;
-    mapio_map *made = NULL;
+    ironmap_options known;
+    ironmap_map *made = NULL;
     int status = options_read(&known, options, error);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return status;
     }
-    const unsigned for_files = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND | MAPIO_OPEN_PREALLOCATE;
+    const unsigned for_files = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND | IRONMAP_OPEN_PREALLOCATE;
     if ((known.open & for_files) != 0) {
-        return mapio__fail(error, MAPIO_E_INVALID);
+        return ironmap__fail(error, IRONMAP_E_INVALID);
     }
-    if (known.length == 0 && known.tag == NULL && (known.open & MAPIO_OPEN_NONEMPTY) != 0) {
-        return mapio__fail(error, MAPIO_E_EMPTY);
+    if (known.length == 0 && known.tag == NULL && (known.open & IRONMAP_OPEN_NONEMPTY) != 0) {
+        return ironmap__fail(error, IRONMAP_E_EMPTY);
     }
-    status = mapio__map_new(&made, &known, true, error);
-    if (status != MAPIO_OK) {
+    status = ironmap__map_new(&made, &known, true, error);
+    if (status != IRONMAP_OK) {
         return status;
     }
     size_t length = known.length;
-    status = mapio__tag_join(&length, made, MAPIO__NO_FILE, &known, error);
-    if (status == MAPIO_OK) {
-        status = mapio__map_shape(made, made->file, length, error);
+    status = ironmap__tag_join(&length, made, IRONMAP__NO_FILE, &known, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__map_shape(made, made->file, length, error);
     }
-    if (status != MAPIO_OK) {
-        (void)mapio__map_end(made, NULL);
+    if (status != IRONMAP_OK) {
+        (void)ironmap__map_end(made, NULL);
         return status;
     }
     *map = made;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }

@@ -1,16 +1,16 @@
 /* Checked arithmetic on offsets and lengths: the one place where they are added and compared. */
-#ifndef MAPIO_RANGE_H
-#define MAPIO_RANGE_H
+#ifndef IRONMAP_RANGE_H
+#define IRONMAP_RANGE_H
 
-#include <mapio/mapio.h>
+#include <ironmap/ironmap.h>
 
 /* Where the file and the address space end: off_t is signed on every system, and no object may be
  * longer than PTRDIFF_MAX bytes (C17 6.5.6p9: the difference of its ends must fit). */
-#define MAPIO__FILE_MAX ((uint64_t)INT64_MAX)
-#define MAPIO__MEMORY_MAX ((size_t)PTRDIFF_MAX)
+#define IRONMAP__FILE_MAX ((uint64_t)INT64_MAX)
+#define IRONMAP__MEMORY_MAX ((size_t)PTRDIFF_MAX)
 
 /* `*sum` = a + b; false, and nothing stored, where that wraps. */
-static inline bool mapio__add(uint64_t *sum, uint64_t a, uint64_t b)
+static inline bool ironmap__add(uint64_t *sum, uint64_t a, uint64_t b)
 {
     if (b > UINT64_MAX - a) {
         return false;
@@ -20,28 +20,28 @@ static inline bool mapio__add(uint64_t *sum, uint64_t a, uint64_t b)
 }
 
 /* `*size` = a + b as a length of memory; false where no memory is so long. */
-static inline bool mapio__add_size(size_t *size, uint64_t a, uint64_t b)
+static inline bool ironmap__add_size(size_t *size, uint64_t a, uint64_t b)
 {
     uint64_t sum = 0;
-    if (!mapio__add(&sum, a, b) || sum > MAPIO__MEMORY_MAX) {
+    if (!ironmap__add(&sum, a, b) || sum > IRONMAP__MEMORY_MAX) {
         return false;
     }
     *size = (size_t)sum;
     return true;
 }
 
-/* MAPIO_OK where [offset, offset + length) lies inside [0, limit), else what is wrong with it. */
-static inline mapio_status mapio__range_check(uint64_t offset, uint64_t length, uint64_t limit)
+/* IRONMAP_OK where [offset, offset + length) lies inside [0, limit), else what is wrong with it. */
+static inline ironmap_status ironmap__range_check(uint64_t offset, uint64_t length, uint64_t limit)
 {
     if (offset <= limit && length <= limit - offset) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
-    return length > UINT64_MAX - offset ? MAPIO_E_OVERFLOW : MAPIO_E_RANGE;
+    return length > UINT64_MAX - offset ? IRONMAP_E_OVERFLOW : IRONMAP_E_RANGE;
 }
 
 /* `*span` = (count - 1) * stride, the distance of the first of `count` things from the last; false
  * where that wraps. count and stride are not 0. */
-static inline bool mapio__span(uint64_t *span, uint64_t count, uint64_t stride)
+static inline bool ironmap__span(uint64_t *span, uint64_t count, uint64_t stride)
 {
     if (count - 1 > UINT64_MAX / stride) {
         return false;
@@ -51,26 +51,26 @@ static inline bool mapio__span(uint64_t *span, uint64_t count, uint64_t stride)
 }
 
 /* The largest multiple of `unit`, a power of two, that is not above `value`. */
-static inline uint64_t mapio__align_down(uint64_t value, size_t unit)
+static inline uint64_t ironmap__align_down(uint64_t value, size_t unit)
 {
     return value - value % unit;
 }
 
 /* The smallest multiple of `unit`, a power of two, that is not below `value`, a length of memory.
  */
-static inline size_t mapio__align_up(size_t value, size_t unit)
+static inline size_t ironmap__align_up(size_t value, size_t unit)
 {
     return (value + unit - 1) / unit * unit;
 }
 
-static inline uint64_t mapio__min(uint64_t a, uint64_t b)
+static inline uint64_t ironmap__min(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
-static inline uint64_t mapio__max(uint64_t a, uint64_t b)
+static inline uint64_t ironmap__max(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-#endif /* MAPIO_RANGE_H */
+#endif /* IRONMAP_RANGE_H */

@@ -11,25 +11,25 @@
 
 enum { BLOCK_SLOTS = 64 };
 
-struct mapio__slot {
+struct ironmap__slot {
     atomic_size_t version; /* odd: in change */
     atomic_uintptr_t base;
     atomic_size_t length;
-    _Atomic(mapio_map *) map; /* NULL: free */
+    _Atomic(ironmap_map *) map; /* NULL: free */
 };
 
 struct block {
-    mapio__slot slots[BLOCK_SLOTS];
+    ironmap__slot slots[BLOCK_SLOTS];
     _Atomic(struct block *) next;
 };
 
 static struct block first_block;
 
 /* Takes a free slot of `block` for `map`. */
-static mapio__slot *take_slot(struct block *block, mapio_map *map)
+static ironmap__slot *take_slot(struct block *block, ironmap_map *map)
 {
     for (size_t i = 0; i < BLOCK_SLOTS; i++) {
-        mapio_map *nobody = NULL;
+        ironmap_map *nobody = NULL;
         if (atomic_compare_exchange_strong(&block->slots[i].map, &nobody, map)) {
             return &block->slots[i];
         }
@@ -53,7 +53,7 @@ static struct block *next_block(struct block *block)
 }
 
 /* Says which addresses the slot stands for; none with length 0. */
-static void slot_set(mapio__slot *slot, uintptr_t base, size_t length)
+static void slot_set(ironmap__slot *slot, uintptr_t base, size_t length)
 {
     atomic_fetch_add(&slot->version, 1);
     atomic_store(&slot->base, base);
@@ -62,21 +62,21 @@ static void slot_set(mapio__slot *slot, uintptr_t base, size_t length)
 }
 
 /* The map that the slot stands for if `address` is in its view. */
-static mapio_map *slot_match(mapio__slot *slot, uintptr_t address)
+static ironmap_map *slot_match(ironmap__slot *slot, uintptr_t address)
 {
     size_t version = atomic_load(&slot->version);
     uintptr_t base = atomic_load(&slot->base);
     size_t length = atomic_load(&slot->length);
-    mapio_map *map = atomic_load(&slot->map);
+    ironmap_map *map = atomic_load(&slot->map);
     bool stable = version % 2 == 0 && atomic_load(&slot->version) == version;
     return stable && address >= base && address - base < length ? map : NULL;
 }
 
-mapio_map *mapio__register_find(uintptr_t address)
+ironmap_map *ironmap__register_find(uintptr_t address)
 {
     for (struct block *block = &first_block; block != NULL; block = atomic_load(&block->next)) {
         for (size_t i = 0; i < BLOCK_SLOTS; i++) {
-            mapio_map *map = slot_match(&block->slots[i], address);
+            ironmap_map *map = slot_match(&block->slots[i], address);
             if (map != NULL) {
                 return map;
             }
@@ -85,11 +85,11 @@ mapio_map *mapio__register_find(uintptr_t address)
     return NULL;
 }
 
-void mapio__register_each(void (*visit)(mapio_map *map))
+void ironmap__register_each(void (*visit)(ironmap_map *map))
 {
     for (struct block *block = &first_block; block != NULL; block = atomic_load(&block->next)) {
         for (size_t i = 0; i < BLOCK_SLOTS; i++) {
-            mapio_map *map = atomic_load(&block->slots[i].map);
+            ironmap_map *map = atomic_load(&block->slots[i].map);
             if (map != NULL) {
                 visit(map);
             }
@@ -97,10 +97,10 @@ void mapio__register_each(void (*visit)(mapio_map *map))
     }
 }
 
-static mapio__slot *claim_slot(mapio_map *map)
+static ironmap__slot *claim_slot(ironmap_map *map)
 {
     struct block *block = &first_block;
-    mapio__slot *slot = take_slot(block, map);
+    ironmap__slot *slot = take_slot(block, map);
     while (slot == NULL) {
         block = next_block(block);
         if (block == NULL) {
@@ -111,40 +111,40 @@ static mapio__slot *claim_slot(mapio_map *map)
     return slot;
 }
 
-int mapio__register(mapio_map *map, mapio_error *error)
+int ironmap__register(ironmap_map *map, ironmap_error *error)
 {
-    int status = mapio__fault_guard_process(error);
-    if (status != MAPIO_OK) {
+    int status = ironmap__fault_guard_process(error);
+    if (status != IRONMAP_OK) {
         return status;
     }
     if (map->slot == NULL) {
         map->slot = claim_slot(map);
         if (map->slot == NULL) {
-            return mapio__fail(error, MAPIO_E_NOMEM);
+            return ironmap__fail(error, IRONMAP_E_NOMEM);
         }
     }
-    mapio__show(map);
-    return MAPIO_OK;
+    ironmap__show(map);
+    return IRONMAP_OK;
 }
 
-void mapio__hide(const mapio_map *map)
+void ironmap__hide(const ironmap_map *map)
 {
     if (map->slot != NULL) {
         slot_set(map->slot, 0, 0);
     }
 }
 
-void mapio__show(const mapio_map *map)
+void ironmap__show(const ironmap_map *map)
 {
     if (map->slot != NULL) {
-        slot_set(map->slot, (uintptr_t)map->view.base, mapio__view_reach(map));
+        slot_set(map->slot, (uintptr_t)map->view.base, ironmap__view_reach(map));
     }
 }
 
-void mapio__unregister(mapio_map *map)
+void ironmap__unregister(ironmap_map *map)
 {
     if (map->slot != NULL) {
-        mapio__hide(map);
+        ironmap__hide(map);
         atomic_store(&map->slot->map, NULL);
         map->slot = NULL;
     }

@@ -44,53 +44,53 @@ enum {
 
 /* Nothing is looked at before the first piece is done: what goes from line to line begins many
  * scans of which each ends in its first piece. */
-void mapio__scan_begin(mapio__scan *scan, const mapio_map *map, size_t from, size_t to,
-                       bool forward)
+void ironmap__scan_begin(ironmap__scan *scan, const ironmap_map *map, size_t from, size_t to,
+                         bool forward)
 {
     bool worthwhile = to - from >= SHORTEST && !map->mode.anonymous;
-    *scan = (mapio__scan){.map = map,
-                          .from = from,
-                          .to = to,
-                          .forward = forward,
-                          .look = worthwhile ? MAPIO__PIECE : SIZE_MAX};
+    *scan = (ironmap__scan){.map = map,
+                            .from = from,
+                            .to = to,
+                            .forward = forward,
+                            .look = worthwhile ? IRONMAP__PIECE : SIZE_MAX};
 }
 
 /* The whole pages over the `length` bytes, or what is left of them, that begin `way` bytes from the
  * scan's beginning. */
-static mapio__view stretch(const mapio__scan *scan, size_t way, size_t length)
+static ironmap__view stretch(const ironmap__scan *scan, size_t way, size_t length)
 {
-    length = (size_t)mapio__min(length, scan->to - scan->from - way);
+    length = (size_t)ironmap__min(length, scan->to - scan->from - way);
     size_t begin = scan->forward ? scan->from + way : scan->to - way - length;
-    size_t lead = (uintptr_t)(scan->map->data + begin) % mapio__page_size();
-    return (mapio__view){scan->map->data + begin - lead,
-                         mapio__align_up(lead + length, mapio__page_size())};
+    size_t lead = (uintptr_t)(scan->map->data + begin) % ironmap__page_size();
+    return (ironmap__view){scan->map->data + begin - lead,
+                           ironmap__align_up(lead + length, ironmap__page_size())};
 }
 
 /* Whether the window is not in memory, going by the page that the access comes to last: what the
  * system reads ahead for the window before does not reach so far. */
-static bool is_cold(const mapio__scan *scan, size_t way)
+static bool is_cold(const ironmap__scan *scan, size_t way)
 {
-    mapio__view pages = stretch(scan, way, WINDOW);
-    size_t last = scan->forward ? pages.length - mapio__page_size() : 0;
-    return !mapio__page_in_memory(pages.base + last);
+    ironmap__view pages = stretch(scan, way, WINDOW);
+    size_t last = scan->forward ? pages.length - ironmap__page_size() : 0;
+    return !ironmap__page_in_memory(pages.base + last);
 }
 
 /* Whether the window that ends `back` windows before the last that was looked at was cold. */
-static bool was_cold(const mapio__scan *scan, size_t back)
+static bool was_cold(const ironmap__scan *scan, size_t back)
 {
     return (scan->cold >> back & 1) != 0;
 }
 
 /* Takes the oldest window that is still known out of the page table. */
-static void leave_behind(const mapio__scan *scan)
+static void leave_behind(const ironmap__scan *scan)
 {
     if (was_cold(scan, BEHIND) && scan->map->mode.shared) {
-        mapio__view pages = stretch(scan, scan->looked - (BEHIND + 1) * (size_t)WINDOW, WINDOW);
-        mapio__view_leave(pages.base, pages.length);
+        ironmap__view pages = stretch(scan, scan->looked - (BEHIND + 1) * (size_t)WINDOW, WINDOW);
+        ironmap__view_leave(pages.base, pages.length);
     }
 }
 
-static void look_at_next(mapio__scan *scan)
+static void look_at_next(ironmap__scan *scan)
 {
     bool cold = is_cold(scan, scan->looked);
     scan->looked += WINDOW;
@@ -99,28 +99,28 @@ static void look_at_next(mapio__scan *scan)
 }
 
 /* Whether asking for pages ahead is faster than not to. */
-static bool needs_help(mapio__scan *scan)
+static bool needs_help(ironmap__scan *scan)
 {
     if (!scan->asked) {
         scan->asked = true;
-        scan->helped = !scan->forward || mapio__file_read_ahead(scan->map->file) < ENOUGH;
+        scan->helped = !scan->forward || ironmap__file_read_ahead(scan->map->file) < ENOUGH;
     }
     return scan->helped;
 }
 
 /* Asks for what is cold in [done, reach) of the way and was not asked for. */
-static void ask_ahead(mapio__scan *scan, size_t done, size_t reach)
+static void ask_ahead(ironmap__scan *scan, size_t done, size_t reach)
 {
-    scan->expected = (size_t)mapio__max(scan->expected, done);
-    for (; scan->expected < reach; scan->expected += MAPIO__PIECE) {
+    scan->expected = (size_t)ironmap__max(scan->expected, done);
+    for (; scan->expected < reach; scan->expected += IRONMAP__PIECE) {
         if (was_cold(scan, (scan->looked - 1 - scan->expected) / WINDOW)) {
-            mapio__view pages = stretch(scan, scan->expected, MAPIO__PIECE);
-            mapio__view_expect(pages.base, pages.length);
+            ironmap__view pages = stretch(scan, scan->expected, IRONMAP__PIECE);
+            ironmap__view_expect(pages.base, pages.length);
         }
     }
 }
 
-void mapio__scan_look(mapio__scan *scan, size_t done)
+void ironmap__scan_look(ironmap__scan *scan, size_t done)
 {
     size_t way = scan->to - scan->from;
     while (scan->looked < way && scan->looked <= done + WINDOW) {
@@ -129,7 +129,7 @@ void mapio__scan_look(mapio__scan *scan, size_t done)
     scan->look = scan->looked < way ? scan->looked - WINDOW : SIZE_MAX;
     bool cold = was_cold(scan, 0) || was_cold(scan, 1);
     if (cold && needs_help(scan)) {
-        ask_ahead(scan, done, (size_t)mapio__min(done + AHEAD, way));
+        ask_ahead(scan, done, (size_t)ironmap__min(done + AHEAD, way));
         scan->look = scan->expected < way ? done + 1 : SIZE_MAX;
     } else {
         scan->expected = scan->looked;
@@ -137,26 +137,27 @@ void mapio__scan_look(mapio__scan *scan, size_t done)
 }
 
 /* Asks whoever opened the map whether to go on; that is no access. */
-static int ask_to_go_on(const mapio_map *map, mapio_error *error)
+static int ask_to_go_on(const ironmap_map *map, ironmap_error *error)
 {
     if (map->check == NULL) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
-    mapio__guard_leave();
+    ironmap__guard_leave();
     bool stop = map->check(map->check_context) != 0;
-    mapio__guard_enter(map);
-    return stop ? mapio__fail(error, MAPIO_E_INTERRUPTED) : MAPIO_OK;
+    ironmap__guard_enter(map);
+    return stop ? ironmap__fail(error, IRONMAP_E_INTERRUPTED) : IRONMAP_OK;
 }
 
-int mapio__scan_check(mapio__guard *guard, mapio__touch touch, bool over, mapio_error *error)
+int ironmap__scan_check(ironmap__guard *guard, ironmap__touch touch, bool over,
+                        ironmap_error *error)
 {
-    int status = mapio__guard_check(guard, touch, error);
-    if (status != MAPIO_OK || over) {
+    int status = ironmap__guard_check(guard, touch, error);
+    if (status != IRONMAP_OK || over) {
         return status;
     }
     status = ask_to_go_on(guard->map, error);
-    if (status != MAPIO_OK) {
-        mapio__guard_leave();
+    if (status != IRONMAP_OK) {
+        ironmap__guard_leave();
     }
     return status;
 }

@@ -2,18 +2,18 @@
  * piece, such as a search or a copy. What the system can be told meanwhile so that a file that is
  * not in memory comes as fast as by reading it, and pushes no more out of memory than that: scan.c.
  */
-#ifndef MAPIO_SCAN_H
-#define MAPIO_SCAN_H
+#ifndef IRONMAP_SCAN_H
+#define IRONMAP_SCAN_H
 
 #include "fault.h"
 
 /* The piece by which long work goes: between two, the guard is asked whether pages were lost. At
  * the speed of memory it takes some 70 us. */
-enum { MAPIO__PIECE = 1 << 20 };
+enum { IRONMAP__PIECE = 1 << 20 };
 
-/* Made by mapio__scan_begin; the fields are scan.c's. It needs no end, and holds nothing. */
-typedef struct mapio__scan {
-    const mapio_map *map;
+/* Made by ironmap__scan_begin; the fields are scan.c's. It needs no end, and holds nothing. */
+typedef struct ironmap__scan {
+    const ironmap_map *map;
     size_t from; /* the range, in bytes of the map */
     size_t to;
     bool forward;
@@ -23,27 +23,28 @@ typedef struct mapio__scan {
     size_t looked;   /* how much of the way has been looked at */
     size_t expected; /* how much of it was asked for, or needs not to be */
     uint32_t cold;   /* which of the last windows were not in memory, the newest in bit 0 */
-} mapio__scan;
+} ironmap__scan;
 
 /* A scan of [from, to) of the map is about to begin, upward or downward. For short ranges all that
  * follows is nothing. */
-void mapio__scan_begin(mapio__scan *scan, const mapio_map *map, size_t from, size_t to,
-                       bool forward);
+void ironmap__scan_begin(ironmap__scan *scan, const ironmap_map *map, size_t from, size_t to,
+                         bool forward);
 
 /* The slow half of the next. */
-void mapio__scan_look(mapio__scan *scan, size_t done);
+void ironmap__scan_look(ironmap__scan *scan, size_t done);
 
 /* The access is about to go on, with `done` bytes of its way behind it: to be said before each
  * piece. Never fails, changes no byte and touches none. */
-static inline void mapio__scan_next(mapio__scan *scan, size_t done)
+static inline void ironmap__scan_next(ironmap__scan *scan, size_t done)
 {
     if (done >= scan->look) {
-        mapio__scan_look(scan, done);
+        ironmap__scan_look(scan, done);
     }
 }
 
 /* After a piece: whether pages were lost and, unless it was the last, whether whoever opened the
  * map wants to go on. After a failure there is no guard to end. */
-int mapio__scan_check(mapio__guard *guard, mapio__touch touch, bool over, mapio_error *error);
+int ironmap__scan_check(ironmap__guard *guard, ironmap__touch touch, bool over,
+                        ironmap_error *error);
 
-#endif /* MAPIO_SCAN_H */
+#endif /* IRONMAP_SCAN_H */

@@ -11,35 +11,35 @@ static const struct {
     const char *name;
     const char *message;
 } table[] = {
-#define ROW(name, value, message) {value, "MAPIO_" #name, message},
-    MAPIO_STATUS_TABLE(ROW)
+#define ROW(name, value, message) {value, "IRONMAP_" #name, message},
+    IRONMAP_STATUS_TABLE(ROW)
 #undef ROW
 };
 
-uint32_t mapio_version(void)
+uint32_t ironmap_version(void)
 {
-    return MAPIO_VERSION;
+    return IRONMAP_VERSION;
 }
 
 #define TEXT(x) #x
 #define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
 
-const char *mapio_version_string(void)
+const char *ironmap_version_string(void)
 {
-    return VERSION_TEXT(MAPIO_VERSION_MAJOR, MAPIO_VERSION_MINOR, MAPIO_VERSION_PATCH);
+    return VERSION_TEXT(IRONMAP_VERSION_MAJOR, IRONMAP_VERSION_MINOR, IRONMAP_VERSION_PATCH);
 }
 
-const char *mapio_status_name(int status)
+const char *ironmap_status_name(int status)
 {
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (table[i].status == status) {
             return table[i].name;
         }
     }
-    return "MAPIO_E_?";
+    return "IRONMAP_E_?";
 }
 
-const char *mapio_status_message(int status)
+const char *ironmap_status_message(int status)
 {
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (table[i].status == status) {
@@ -49,17 +49,17 @@ const char *mapio_status_message(int status)
     return "unknown status";
 }
 
-size_t mapio_error_text(char *buffer, size_t capacity, const mapio_error *error)
+size_t ironmap_error_text(char *buffer, size_t capacity, const ironmap_error *error)
 {
     char system[MESSAGE_CAPACITY];
-    const char *message = mapio_status_message(error->status);
+    const char *message = ironmap_status_message(error->status);
     const char *call = error->call == NULL ? "" : error->call;
     const char *colon = error->call == NULL ? "" : ": ";
     int length = 0;
     if (error->call == NULL && error->system_code == 0) {
         length = snprintf(buffer, capacity, "%s", message);
     } else {
-        mapio__system_message(system, sizeof(system), error->system_code);
+        ironmap__system_message(system, sizeof(system), error->system_code);
         length = snprintf(buffer, capacity, "%s: %s%s%s", message, call, colon, system);
     }
     return length < 0 ? 0 : (size_t)length;

@@ -1,6 +1,6 @@
 """Checks that the C code keeps to its rooms, and exits with 1 where it does not.
 
-- What system it is is asked in src/platform/ and for the export macro of mapio.h, nowhere else.
+- What system it is is asked in src/platform/ and for the export macro of ironmap.h, nowhere else.
 - A file includes only what its room may know: see ROOMS, which is the architecture as a table.
 """
 
@@ -18,16 +18,16 @@ ROOT = Path(__file__).resolve().parent.parent
 CONDITION = re.compile(r"\s*#\s*(?:if|ifdef|ifndef|elif|elifdef|elifndef)\b(?P<text>.*)")
 SYSTEM = re.compile(
     r"\b(?:_?WIN(?:32|64|DOWS)|__(?:linux|unix|APPLE|MACH|FreeBSD|NetBSD|OpenBSD|DragonFly|sun|"
-    r"ANDROID|CYGWIN|MINGW32|MINGW64)(?:__)?|MS_WIN\w*|MAPIO_NO_MREMAP)\b"
+    r"ANDROID|CYGWIN|MINGW32|MINGW64)(?:__)?|MS_WIN\w*|IRONMAP_NO_MREMAP)\b"
 )
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:<(?P<system>[^>]+)>|"(?P<own>[^"]+)")')
-EXPORT_MACRO = "#define MAPIO_API"
+EXPORT_MACRO = "#define IRONMAP_API"
 
 C_LIBRARY = (
     r"(?:assert|ctype|errno|float|inttypes|limits|math|stdalign|stdarg|stdatomic|stdbool|"
     r"stddef|stdint|stdio|stdlib|string)\.h"
 )
-PUBLIC = r"mapio/mapio\.h"
+PUBLIC = r"ironmap/ironmap\.h"
 
 
 class Room(NamedTuple):

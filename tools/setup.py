@@ -179,7 +179,7 @@ def venv(directory: Path, names: list[str]) -> None:
 
 def main(arguments: list[str]) -> None:
     if sys.version_info < OLDEST:
-        sys.exit(f"mapio needs Python 3.10 or newer; this is {sys.version.split()[0]}")
+        sys.exit(f"ironmap needs Python 3.10 or newer; this is {sys.version.split()[0]}")
     if len(arguments) > 1 and arguments[0] == "system":
         get(needs(arguments[1:]))
     elif len(arguments) > 2 and arguments[0] == "venv":

@@ -195,13 +195,13 @@ def assemble() -> Path:
     packages = BUILD / "packages"
     shutil.rmtree(packages, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "python" / "mapio", packages / "mapio", ignore=ignore)
-    shutil.copy(BUILD / "python" / "_mapio.pyd", packages / "mapio")
+    shutil.copytree(ROOT / "python" / "ironmap", packages / "ironmap", ignore=ignore)
+    shutil.copy(BUILD / "python" / "_ironmap.pyd", packages / "ironmap")
     return packages
 
 
 # Opening a file takes several times as long as on the system itself.
-FEWER = {"MAPIO_STEPS": "1000", "MAPIO_LEAK_ROUNDS": "30"}
+FEWER = {"IRONMAP_STEPS": "1000", "IRONMAP_LEAK_ROUNDS": "30"}
 
 
 def pytest(arguments: list[str]) -> int:

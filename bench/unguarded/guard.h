@@ -1,27 +1,27 @@
 /* The pieces of the fault guard with nothing in them, to measure what the guard costs. */
-#ifndef MAPIO_GUARD_H
-#define MAPIO_GUARD_H
+#ifndef IRONMAP_GUARD_H
+#define IRONMAP_GUARD_H
 
-static inline bool mapio__guard_try(mapio__guard *guard, const mapio_map *map)
+static inline bool ironmap__guard_try(ironmap__guard *guard, const ironmap_map *map)
 {
     guard->map = map;
     guard->losses = 0;
     return true;
 }
 
-static inline void mapio__guard_enter(const mapio_map *map)
+static inline void ironmap__guard_enter(const ironmap_map *map)
 {
     (void)map;
 }
 
-static inline void mapio__guard_leave(void)
+static inline void ironmap__guard_leave(void)
 {
 }
 
-static inline bool mapio__guard_whole(mapio__guard guard)
+static inline bool ironmap__guard_whole(ironmap__guard guard)
 {
     (void)guard;
     return true;
 }
 
-#endif /* MAPIO_GUARD_H */
+#endif /* IRONMAP_GUARD_H */

@@ -1,7 +1,7 @@
 /* What differs between the versions of CPython that the extension is built for (3.10 and newer),
  * and the casts that the C API asks for, all in one place. */
-#ifndef MAPIO_EXT_COMPAT_H
-#define MAPIO_EXT_COMPAT_H
+#ifndef IRONMAP_EXT_COMPAT_H
+#define IRONMAP_EXT_COMPAT_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -60,4 +60,4 @@ static inline int64_t monotonic_ns(void)
 #define BESIDE
 #endif
 
-#endif /* MAPIO_EXT_COMPAT_H */
+#endif /* IRONMAP_EXT_COMPAT_H */

@@ -1,8 +1,8 @@
 /* From Python arguments to C values. Each function returns false with an exception set where the
  * argument does not fit, and leaves `*value` alone then. All of them may run Python code
  * (__index__, __buffer__), which may close or resize any map: look at the map afterwards. */
-#ifndef MAPIO_EXT_CONVERT_H
-#define MAPIO_EXT_CONVERT_H
+#ifndef IRONMAP_EXT_CONVERT_H
+#define IRONMAP_EXT_CONVERT_H
 
 #include "compat.h"
 
@@ -99,4 +99,4 @@ static inline bool convert_byte(PyObject *object, uint8_t *value)
     return is_byte(object, value) || convert_byte_slow(object, value);
 }
 
-#endif /* MAPIO_EXT_CONVERT_H */
+#endif /* IRONMAP_EXT_CONVERT_H */

@@ -34,9 +34,9 @@ static bool codes_are_windows(void)
 static PyObject *make_winerror(int code, const char *name)
 {
     char text[512];
-    const mapio_error error = {MAPIO_E_SYSTEM, code, NULL, 0};
-    (void)mapio_error_text(text, sizeof(text), &error);
-    const char *words = text + strlen(mapio_status_message(MAPIO_E_SYSTEM)) + strlen(": ");
+    const ironmap_error error = {IRONMAP_E_SYSTEM, code, NULL, 0};
+    (void)ironmap_error_text(text, sizeof(text), &error);
+    const char *words = text + strlen(ironmap_status_message(IRONMAP_E_SYSTEM)) + strlen(": ");
     return PyObject_CallFunction(PyExc_OSError, "iszis", 0, words, name, code, NULL);
 }
 
@@ -107,7 +107,7 @@ static PyObject *object_of(const char *module, const char *name)
 
 PyObject *own_object(const char *name)
 {
-    return object_of("mapio._mapio", name);
+    return object_of("ironmap._ironmap", name);
 }
 
 PyObject *raise_no_file(const char *doing)
@@ -128,11 +128,11 @@ PyObject *raise_no_file(const char *doing)
 }
 
 /* The name of the map's file; None where nobody knows. */
-static PyObject *file_name(const mapio_map *map)
+static PyObject *file_name(const ironmap_map *map)
 {
     enum { CAPACITY = 4097 }; /* PATH_MAX of Linux, and the zero */
     char name[CAPACITY];
-    if (mapio_path(name, sizeof(name), map, NULL) != MAPIO_OK) {
+    if (ironmap_path(name, sizeof(name), map, NULL) != IRONMAP_OK) {
         return Py_NewRef(Py_None);
     }
     return PyUnicode_DecodeFSDefault(name);
@@ -142,7 +142,7 @@ static PyObject *file_name(const mapio_map *map)
 static PyObject *make_fault(PyObject *class, PyObject *name, int code, uint64_t offset)
 {
     PyObject *text =
-        PyUnicode_FromFormat("%s, at byte %llu of the map", mapio_status_message(MAPIO_E_FAULT),
+        PyUnicode_FromFormat("%s, at byte %llu of the map", ironmap_status_message(IRONMAP_E_FAULT),
                              (unsigned long long)offset);
     PyObject *place = PyLong_FromUnsignedLongLong(offset);
     PyObject *exception = NULL;
@@ -170,7 +170,7 @@ static void raise_fault_of(PyObject *name, int code, uint64_t offset)
 
 /* The map is asked for its name before anything else: importing and making objects may run code
  * that closes it. */
-PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset)
+PyObject *raise_fault(const ironmap_map *map, int code, uint64_t offset)
 {
     PyObject *name = file_name(map);
     if (name != NULL) {
@@ -181,7 +181,7 @@ PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset)
 }
 
 /* As raise_fault, of an error of the library. */
-static PyObject *raise_lost(const mapio_map *map, const mapio_error *error)
+static PyObject *raise_lost(const ironmap_map *map, const ironmap_error *error)
 {
     PyObject *name = file_name(map);
     int code = name == NULL ? -1 : errno_of_fault(error->system_code);
@@ -192,41 +192,41 @@ static PyObject *raise_lost(const mapio_map *map, const mapio_error *error)
     return NULL;
 }
 
-PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char *range_message)
+PyObject *raise_error(const ironmap_map *map, const ironmap_error *error, const char *range_message)
 {
     switch (error->status) {
-    case MAPIO_E_SYSTEM:
+    case IRONMAP_E_SYSTEM:
         return raise_system(error->system_code, NULL);
-    case MAPIO_E_INVALID:
+    case IRONMAP_E_INVALID:
         return raise_errno(EINVAL);
-    case MAPIO_E_UNSUPPORTED:
+    case IRONMAP_E_UNSUPPORTED:
         return error->system_code != 0 ? raise_system(error->system_code, NULL)
                                        : raise_errno(ENOTSUP);
-    case MAPIO_E_NOMEM:
+    case IRONMAP_E_NOMEM:
         return PyErr_NoMemory();
-    case MAPIO_E_RANGE:
-    case MAPIO_E_OVERFLOW:
-    case MAPIO_E_END:
+    case IRONMAP_E_RANGE:
+    case IRONMAP_E_OVERFLOW:
+    case IRONMAP_E_END:
         PyErr_SetString(PyExc_ValueError, range_message);
         return NULL;
-    case MAPIO_E_READONLY:
+    case IRONMAP_E_READONLY:
         return raise_readonly();
-    case MAPIO_E_NOT_READABLE:
+    case IRONMAP_E_NOT_READABLE:
         PyErr_SetString(PyExc_TypeError, "mmap can't read a memory map without read permission.");
         return NULL;
-    case MAPIO_E_NOT_RESIZABLE:
+    case IRONMAP_E_NOT_RESIZABLE:
         return raise_not_resizable();
-    case MAPIO_E_BUSY:
+    case IRONMAP_E_BUSY:
         PyErr_SetString(PyExc_BufferError, "mmap is in use");
         return NULL;
-    case MAPIO_E_NO_FILE:
+    case IRONMAP_E_NO_FILE:
         return raise_no_file("reach the file");
-    case MAPIO_E_INTERRUPTED: /* the handler of a signal has raised */
+    case IRONMAP_E_INTERRUPTED: /* the handler of a signal has raised */
         return NULL;
-    case MAPIO_E_FAULT:
+    case IRONMAP_E_FAULT:
         return raise_lost(map, error);
     default:
-        PyErr_SetString(PyExc_OSError, mapio_status_message((int)error->status));
+        PyErr_SetString(PyExc_OSError, ironmap_status_message((int)error->status));
         return NULL;
     }
 }

@@ -1,23 +1,24 @@
 /* From the library's errors to Python's exceptions. Every function here sets one and returns NULL,
  * for `return raise_...` in a function that makes an object. */
-#ifndef MAPIO_EXT_ERRORS_H
-#define MAPIO_EXT_ERRORS_H
+#ifndef IRONMAP_EXT_ERRORS_H
+#define IRONMAP_EXT_ERRORS_H
 
-#include <mapio/mapio.h>
+#include <ironmap/ironmap.h>
 
 #include "compat.h"
 
 /* The exception for what a function of the library reported of `map` (NULL: of none). Statuses that
  * say "out of range" become ValueError(`range_message`). */
-PyObject *raise_error(const mapio_map *map, const mapio_error *error, const char *range_message);
+PyObject *raise_error(const ironmap_map *map, const ironmap_error *error,
+                      const char *range_message);
 
-/* A page of `map` cannot be had: mapio.FaultError with `code` (an errno) and the offset. */
-PyObject *raise_fault(const mapio_map *map, int code, uint64_t offset);
+/* A page of `map` cannot be had: ironmap.FaultError with `code` (an errno) and the offset. */
+PyObject *raise_fault(const ironmap_map *map, int code, uint64_t offset);
 
 /* OSError with `code` (an errno) and the system's words for it. */
 PyObject *raise_errno(int code);
 
-/* OSError with `code` of a mapio_error: errno, or on Windows winerror, of which Python makes an
+/* OSError with `code` of a ironmap_error: errno, or on Windows winerror, of which Python makes an
  * errno. `name` is its filename; NULL: it has none. */
 PyObject *raise_system(int code, const char *name);
 
@@ -38,4 +39,4 @@ PyObject *raise_no_file(const char *doing);
 /* An object of the module by its name, in the interpreter that runs; NULL with an exception. */
 PyObject *own_object(const char *name);
 
-#endif /* MAPIO_EXT_ERRORS_H */
+#endif /* IRONMAP_EXT_ERRORS_H */

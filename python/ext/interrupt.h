@@ -1,6 +1,6 @@
 /* Ctrl-C and other signals in the middle of long work. */
-#ifndef MAPIO_EXT_INTERRUPT_H
-#define MAPIO_EXT_INTERRUPT_H
+#ifndef IRONMAP_EXT_INTERRUPT_H
+#define IRONMAP_EXT_INTERRUPT_H
 
 #include "compat.h"
 
@@ -8,8 +8,8 @@
 PyThreadState *interrupt_let_go(void);
 void interrupt_take_back(PyThreadState *thread);
 
-/* The question, as mapio_options.check: now and then the GIL is taken and handlers of signals run.
- * Not 0, and an exception is set, where one has raised. */
+/* The question, as ironmap_options.check: now and then the GIL is taken and handlers of signals
+ * run. Not 0, and an exception is set, where one has raised. */
 int interrupt_check(void *unused);
 
 /* Lets whoever waits for the GIL run, and the handlers of signals. False, with an exception, where
@@ -35,4 +35,4 @@ static inline bool interrupt_turn(size_t *work, size_t bytes)
     return interrupt_give_turn();
 }
 
-#endif /* MAPIO_EXT_INTERRUPT_H */
+#endif /* IRONMAP_EXT_INTERRUPT_H */

@@ -6,17 +6,17 @@
 /* ---- what is damaged ---- */
 
 /* Raises FaultError with the place of the first damage. */
-static void raise_damage(const mapio_map *map)
+static void raise_damage(const ironmap_map *map)
 {
     uint64_t offset = 0;
     size_t length = 0;
-    (void)mapio_damage(&offset, &length, map, 0, NULL);
-    raise_fault(map, EIO, offset == MAPIO_NOT_FOUND ? 0 : offset);
+    (void)ironmap_damage(&offset, &length, map, 0, NULL);
+    raise_fault(map, EIO, offset == IRONMAP_NOT_FOUND ? 0 : offset);
 }
 
-bool mmap_check_damage(const mapio_map *map)
+bool mmap_check_damage(const ironmap_map *map)
 {
-    if (!mapio_damaged(map)) {
+    if (!ironmap_damaged(map)) {
         return true;
     }
     raise_damage(map);
@@ -24,12 +24,12 @@ bool mmap_check_damage(const mapio_map *map)
 }
 
 /* Appends (start, end) of each damaged run to `list`. */
-static bool append_damage(PyObject *list, const mapio_map *map)
+static bool append_damage(PyObject *list, const ironmap_map *map)
 {
     uint64_t offset = 0;
     size_t length = 0;
-    (void)mapio_damage(&offset, &length, map, 0, NULL);
-    while (offset != MAPIO_NOT_FOUND) {
+    (void)ironmap_damage(&offset, &length, map, 0, NULL);
+    while (offset != IRONMAP_NOT_FOUND) {
         uint64_t end = offset + length;
         PyObject *run = Py_BuildValue("KK", (unsigned long long)offset, (unsigned long long)end);
         if (run == NULL || PyList_Append(list, run) == -1) {
@@ -37,7 +37,7 @@ static bool append_damage(PyObject *list, const mapio_map *map)
             return false;
         }
         Py_DECREF(run);
-        (void)mapio_damage(&offset, &length, map, end, NULL);
+        (void)ironmap_damage(&offset, &length, map, end, NULL);
     }
     return true;
 }
@@ -47,14 +47,14 @@ PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
     /* The list first: making one may run the collector, and so anyone's code; and so may making
      * what comes into it, while the map is held. */
     PyObject *list = PyList_New(0);
-    mapio_map *map = list == NULL ? NULL : mmap_use(self);
+    ironmap_map *map = list == NULL ? NULL : mmap_use(self);
     if (map == NULL) {
         Py_XDECREF(list);
         return NULL;
     }
-    mapio_hold(map);
+    ironmap_hold(map);
     bool done = append_damage(list, map);
-    mapio_release(map);
+    ironmap_release(map);
     PyObject *runs = done ? PyList_AsTuple(list) : NULL;
     Py_DECREF(list);
     return runs;
@@ -62,15 +62,15 @@ PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
 
 PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    mapio_map *map = mmap_use(self);
-    mapio_error error;
+    ironmap_map *map = mmap_use(self);
+    ironmap_error error;
     if (map == NULL) {
         return NULL;
     }
     PyThreadState *thread = mmap_let_go(map);
-    int status = mapio_clear_damage(map, &error);
+    int status = ironmap_clear_damage(map, &error);
     mmap_take_back(map, thread);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return raise_error(map, &error, "");
     }
     Py_RETURN_NONE;
@@ -111,12 +111,12 @@ PyObject *mmap_guarded(PyObject *self, PyObject *Py_UNUSED(unused))
 static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     Guarded *guarded = guarded_object(self);
-    const mapio_map *map = mmap_use(guarded->map);
+    const ironmap_map *map = mmap_use(guarded->map);
     if (map == NULL || !mmap_check_damage(map)) {
         return NULL;
     }
     if (guarded->depth == 0) {
-        guarded->count = mapio_damage_count(map);
+        guarded->count = ironmap_damage_count(map);
     }
     guarded->depth++;
     return Py_NewRef(guarded->map);
@@ -127,13 +127,13 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
 {
     Guarded *guarded = guarded_object(self);
     const MmapObject *object = mmap_object(guarded->map);
-    const mapio_map *map = object->map;
+    const ironmap_map *map = object->map;
     guarded->depth -= guarded->depth > 0 ? 1 : 0;
     if (object->resizing) {
         mmap_raise_absent(object);
         return NULL;
     }
-    if (map != NULL && mapio_damage_count(map) != guarded->count) {
+    if (map != NULL && ironmap_damage_count(map) != guarded->count) {
         raise_damage(map);
         return NULL;
     }
@@ -173,7 +173,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec guarded_spec = {
-    .name = "mapio.Guarded",
+    .name = "ironmap.Guarded",
     .basicsize = sizeof(Guarded),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,

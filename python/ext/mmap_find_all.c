@@ -9,7 +9,7 @@ enum { BATCH = 128 };
 typedef struct {
     PyObject_HEAD PyObject *map;
     PyObject *needle; /* bytes: what it was found by may change */
-    mapio_matches matches;
+    ironmap_matches matches;
     uint64_t end;
     size_t taken; /* of the batch */
     size_t work;
@@ -36,7 +36,7 @@ static PyObject *find_all_new(PyObject *map, PyObject *needle, uint64_t start, u
         FindAll *all = find_all_object(self);
         all->map = Py_NewRef(map);
         all->needle = Py_NewRef(needle);
-        all->matches = (mapio_matches){
+        all->matches = (ironmap_matches){
             .offsets = all->offsets, .capacity = BATCH, .next = start, .overlapping = overlapping};
         all->end = end;
     }
@@ -67,7 +67,7 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
 {
     bool overlapping = false;
     uint64_t start = 0;
-    uint64_t end = MAPIO_TO_END;
+    uint64_t end = IRONMAP_TO_END;
     if (!mmap_first_look(self) || !check_count("find_all", count, 1, 3) ||
         !parse_overlapping(&overlapping, args + count, names)) {
         return NULL;
@@ -86,15 +86,15 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
 /* ---- going on ---- */
 
 /* The next matches before `end`. */
-static int find_before(FindAll *all, const mapio_map *map, uint64_t end, mapio_error *error)
+static int find_before(FindAll *all, const ironmap_map *map, uint64_t end, ironmap_error *error)
 {
-    return mapio_find_all(&all->matches, map, PyBytes_AS_STRING(all->needle),
-                          (size_t)PyBytes_GET_SIZE(all->needle), end, error);
+    return ironmap_find_all(&all->matches, map, PyBytes_AS_STRING(all->needle),
+                            (size_t)PyBytes_GET_SIZE(all->needle), end, error);
 }
 
 /* Matches in the next MMAP_LONG_WORK places, under the GIL. Where there are fewer than fit, the
  * search goes on at the first place behind, or behind the last match. */
-static int find_near(FindAll *all, const mapio_map *map, mapio_error *error)
+static int find_near(FindAll *all, const ironmap_map *map, ironmap_error *error)
 {
     size_t length = (size_t)PyBytes_GET_SIZE(all->needle);
     uint64_t start = all->matches.next;
@@ -103,7 +103,7 @@ static int find_near(FindAll *all, const mapio_map *map, mapio_error *error)
     }
     uint64_t behind = start + MMAP_LONG_WORK;
     int status = find_before(all, map, behind + length - 1, error);
-    if (status == MAPIO_OK && all->matches.found < BATCH) {
+    if (status == IRONMAP_OK && all->matches.found < BATCH) {
         size_t found = all->matches.found;
         uint64_t step = all->matches.overlapping || length == 0 ? 1 : length;
         uint64_t after = found > 0 ? all->offsets[found - 1] + step : 0;
@@ -120,18 +120,18 @@ static bool is_empty(const FindAll *all)
 
 /* The next match, however far it is, while other threads run. Where one of them has gone on with
  * this iterator meanwhile, what was found here is dropped. `*more` is false where there is none. */
-static int find_far(bool *more, FindAll *all, mapio_map *map, mapio_error *error)
+static int find_far(bool *more, FindAll *all, ironmap_map *map, ironmap_error *error)
 {
     size_t offset = 0;
     uint64_t start = all->matches.next;
-    mapio_matches far = all->matches;
+    ironmap_matches far = all->matches;
     far.offsets = &offset;
     far.capacity = 1;
     PyThreadState *thread = mmap_let_go(map);
-    int status = mapio_find_all(&far, map, PyBytes_AS_STRING(all->needle),
-                                (size_t)PyBytes_GET_SIZE(all->needle), all->end, error);
+    int status = ironmap_find_all(&far, map, PyBytes_AS_STRING(all->needle),
+                                  (size_t)PyBytes_GET_SIZE(all->needle), all->end, error);
     mmap_take_back(map, thread);
-    if (status == MAPIO_OK && all->matches.next == start && is_empty(all)) {
+    if (status == IRONMAP_OK && all->matches.next == start && is_empty(all)) {
         all->offsets[0] = offset;
         all->matches.next = far.next;
         all->matches.found = far.found;
@@ -142,16 +142,16 @@ static int find_far(bool *more, FindAll *all, mapio_map *map, mapio_error *error
 }
 
 /* Finds the next batch; `*more` is false where there is none. */
-static int find_batch(bool *more, FindAll *all, mapio_map *map, mapio_error *error)
+static int find_batch(bool *more, FindAll *all, ironmap_map *map, ironmap_error *error)
 {
     all->taken = 0;
     all->matches.found = 0;
     int status = find_near(all, map, error);
-    if (status != MAPIO_OK || all->matches.found > 0) {
+    if (status != IRONMAP_OK || all->matches.found > 0) {
         return status;
     }
     *more = all->matches.next <= all->end;
-    return *more ? find_far(more, all, map, error) : MAPIO_OK;
+    return *more ? find_far(more, all, map, error) : IRONMAP_OK;
 }
 
 /* Whoever runs meanwhile, a handler of a signal or another thread, may take matches as well: what
@@ -163,10 +163,10 @@ static PyObject *find_all_next(PyObject *self)
         return NULL;
     }
     bool more = true;
-    mapio_error error;
-    mapio_map *map = mmap_use(all->map);
+    ironmap_error error;
+    ironmap_map *map = mmap_use(all->map);
     while (map != NULL && more && is_empty(all)) {
-        if (find_batch(&more, all, map, &error) != MAPIO_OK) {
+        if (find_batch(&more, all, map, &error) != IRONMAP_OK) {
             return raise_error(map, &error, "");
         }
         map = mmap_use(all->map);
@@ -203,7 +203,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec find_all_spec = {
-    .name = "mapio.FindAll",
+    .name = "ironmap.FindAll",
     .basicsize = sizeof(FindAll),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,

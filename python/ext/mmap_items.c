@@ -6,32 +6,32 @@
 
 Py_ssize_t mmap_length(PyObject *self)
 {
-    const mapio_map *map = mmap_use(self);
-    return map == NULL ? -1 : (Py_ssize_t)mapio_length(map);
+    const ironmap_map *map = mmap_use(self);
+    return map == NULL ? -1 : (Py_ssize_t)ironmap_length(map);
 }
 
 /* The offset that an index stands for, negative ones counted from the end. What lies before the
  * beginning becomes a number beyond every end. */
-static uint64_t offset_from(Py_ssize_t index, const mapio_map *map)
+static uint64_t offset_from(Py_ssize_t index, const ironmap_map *map)
 {
-    return index < 0 ? (uint64_t)index + mapio_length(map) : (uint64_t)index;
+    return index < 0 ? (uint64_t)index + ironmap_length(map) : (uint64_t)index;
 }
 
 /* The library checks the offset; outside the map is an IndexError here. */
-static PyObject *raise_item(const mapio_map *map, const mapio_error *error)
+static PyObject *raise_item(const ironmap_map *map, const ironmap_error *error)
 {
-    bool outside = error->status == MAPIO_E_RANGE || error->status == MAPIO_E_OVERFLOW;
+    bool outside = error->status == IRONMAP_E_RANGE || error->status == IRONMAP_E_OVERFLOW;
     return outside ? raise_index() : raise_error(map, error, "");
 }
 
 /* Whether `index` lies inside the map as it is now. */
 static bool check_index(PyObject *self, Py_ssize_t index)
 {
-    const mapio_map *map = mmap_use(self);
+    const ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return false;
     }
-    if (offset_from(index, map) >= mapio_length(map)) {
+    if (offset_from(index, map) >= ironmap_length(map)) {
         raise_index();
         return false;
     }
@@ -51,12 +51,12 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
         return -1;
     }
     uint8_t byte = 0;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
     if (!convert_item(value, &byte) || (map = mmap_use(self)) == NULL) {
         return -1;
     }
-    mapio_error error;
-    if (mapio_put_byte(map, offset_from(index, map), byte, &error) != MAPIO_OK) {
+    ironmap_error error;
+    if (ironmap_put_byte(map, offset_from(index, map), byte, &error) != IRONMAP_OK) {
         raise_item(map, &error);
         return -1;
     }
@@ -78,14 +78,14 @@ static bool may_assign(PyObject *self)
 
 PyObject *mmap_item(PyObject *self, Py_ssize_t index)
 {
-    const mapio_map *map = mmap_use(self);
+    const ironmap_map *map = mmap_use(self);
     uint8_t byte = 0;
-    mapio_error error;
+    ironmap_error error;
     if (map == NULL) {
         return NULL;
     }
     /* Whoever calls this has counted a negative index from the end. */
-    if (mapio_get_byte(&byte, map, (uint64_t)index, &error) != MAPIO_OK) {
+    if (ironmap_get_byte(&byte, map, (uint64_t)index, &error) != IRONMAP_OK) {
         return raise_item(map, &error);
     }
     return PyBytes_FromStringAndSize((const char *)&byte, 1);
@@ -109,13 +109,13 @@ static PyObject *get_index(PyObject *self, PyObject *key)
     if (!convert_index(key, &index)) {
         return NULL;
     }
-    const mapio_map *map = mmap_use(self);
+    const ironmap_map *map = mmap_use(self);
     uint8_t byte = 0;
-    mapio_error error;
+    ironmap_error error;
     if (map == NULL) {
         return NULL;
     }
-    if (mapio_get_byte(&byte, map, offset_from(index, map), &error) != MAPIO_OK) {
+    if (ironmap_get_byte(&byte, map, offset_from(index, map), &error) != IRONMAP_OK) {
         return raise_item(map, &error);
     }
     return PyLong_FromLong(byte);
@@ -158,10 +158,10 @@ static bool range_unpack(Range *range, PyObject *slice)
            PySlice_Unpack(slice, &range->start, &range->stop, &range->step) == 0;
 }
 
-static void range_cut(Range *range, const mapio_map *map)
+static void range_cut(Range *range, const ironmap_map *map)
 {
-    range->count = PySlice_AdjustIndices((Py_ssize_t)mapio_length(map), &range->start, &range->stop,
-                                         range->step);
+    range->count = PySlice_AdjustIndices((Py_ssize_t)ironmap_length(map), &range->start,
+                                         &range->stop, range->step);
 }
 
 /* Bytes of memory that the range makes the system fetch, about: bytes that lie far apart are each
@@ -175,27 +175,27 @@ static size_t range_work(const Range *range)
 }
 
 /* Into the memory of a new object. */
-static int copy_out(char *buffer, mapio_map *map, const Range *range, mapio_error *error)
+static int copy_out(char *buffer, ironmap_map *map, const Range *range, ironmap_error *error)
 {
     uint64_t start = (uint64_t)range->start;
     size_t count = (size_t)range->count;
     PyThreadState *thread = mmap_let_go_for(map, range_work(range));
-    mapio_prepare(buffer, count);
+    ironmap_prepare(buffer, count);
     int status = range->step == 1
-                     ? mapio_get(buffer, map, start, count, error)
-                     : mapio_get_strided(buffer, map, start, range->step, count, error);
+                     ? ironmap_get(buffer, map, start, count, error)
+                     : ironmap_get_strided(buffer, map, start, range->step, count, error);
     mmap_take_back(map, thread);
     return status;
 }
 
-static int copy_in(mapio_map *map, const Range *range, const void *buffer, mapio_error *error)
+static int copy_in(ironmap_map *map, const Range *range, const void *buffer, ironmap_error *error)
 {
     uint64_t start = (uint64_t)range->start;
     size_t count = (size_t)range->count;
     PyThreadState *thread = mmap_let_go_for(map, range_work(range));
     int status = range->step == 1
-                     ? mapio_put(map, start, buffer, count, error)
-                     : mapio_put_strided(map, start, range->step, buffer, count, error);
+                     ? ironmap_put(map, start, buffer, count, error)
+                     : ironmap_put_strided(map, start, range->step, buffer, count, error);
     mmap_take_back(map, thread);
     return status;
 }
@@ -206,7 +206,7 @@ static BESIDE PyObject *get_slice(PyObject *self, PyObject *key)
     if (!range_unpack(&range, key)) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
@@ -215,8 +215,8 @@ static BESIDE PyObject *get_slice(PyObject *self, PyObject *key)
     if (bytes == NULL || range.count == 0) {
         return bytes;
     }
-    mapio_error error;
-    if (copy_out(PyBytes_AS_STRING(bytes), map, &range, &error) != MAPIO_OK) {
+    ironmap_error error;
+    if (copy_out(PyBytes_AS_STRING(bytes), map, &range, &error) != IRONMAP_OK) {
         Py_DECREF(bytes);
         return raise_error(map, &error, "");
     }
@@ -226,7 +226,7 @@ static BESIDE PyObject *get_slice(PyObject *self, PyObject *key)
 /* Stores the bytes of `view`, whose making may have run Python code. */
 static int store_slice(PyObject *self, Range *range, const Py_buffer *view)
 {
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return -1;
     }
@@ -235,8 +235,8 @@ static int store_slice(PyObject *self, Range *range, const Py_buffer *view)
         PyErr_SetString(PyExc_IndexError, "mmap slice assignment is wrong size");
         return -1;
     }
-    mapio_error error;
-    if (range->count != 0 && copy_in(map, range, view->buf, &error) != MAPIO_OK) {
+    ironmap_error error;
+    if (range->count != 0 && copy_in(map, range, view->buf, &error) != IRONMAP_OK) {
         raise_error(map, &error, "");
         return -1;
     }

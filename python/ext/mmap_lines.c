@@ -8,40 +8,40 @@
 /* Lines up to this length are found and copied at once. */
 enum { SHORT_LINE = 512 };
 
-static APART PyObject *raise_line(const mapio_map *map, const mapio_error *error)
+static APART PyObject *raise_line(const ironmap_map *map, const ironmap_error *error)
 {
     return raise_error(map, error, "read out of range");
 }
 
 /* The length of the line at `start` that has no newline before `from`. For the rest of a long one
  * the GIL is released. */
-static int find_end(size_t *length, mapio_map *map, uint64_t start, uint64_t from, uint64_t end,
-                    mapio_error *error)
+static int find_end(size_t *length, ironmap_map *map, uint64_t start, uint64_t from, uint64_t end,
+                    ironmap_error *error)
 {
-    uint64_t newline = MAPIO_NOT_FOUND;
+    uint64_t newline = IRONMAP_NOT_FOUND;
     uint64_t near = end - from < MMAP_LONG_WORK ? end : from + MMAP_LONG_WORK;
-    int status = mapio_find(&newline, map, "\n", 1, from, near, error);
-    if (status == MAPIO_OK && newline == MAPIO_NOT_FOUND && near < end) {
+    int status = ironmap_find(&newline, map, "\n", 1, from, near, error);
+    if (status == IRONMAP_OK && newline == IRONMAP_NOT_FOUND && near < end) {
         PyThreadState *thread = mmap_let_go(map);
-        status = mapio_find(&newline, map, "\n", 1, near, end, error);
+        status = ironmap_find(&newline, map, "\n", 1, near, end, error);
         mmap_take_back(map, thread);
     }
-    *length = (size_t)((newline == MAPIO_NOT_FOUND ? end : newline + 1) - start);
+    *length = (size_t)((newline == IRONMAP_NOT_FOUND ? end : newline + 1) - start);
     return status;
 }
 
 /* Copies `length` bytes from `start`. */
-static PyObject *copy_bytes(mapio_map *map, uint64_t start, size_t length)
+static PyObject *copy_bytes(ironmap_map *map, uint64_t start, size_t length)
 {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (bytes == NULL) {
         return NULL;
     }
-    mapio_error error;
+    ironmap_error error;
     PyThreadState *thread = mmap_let_go_for(map, length);
-    int status = mapio_get(PyBytes_AS_STRING(bytes), map, start, length, &error);
+    int status = ironmap_get(PyBytes_AS_STRING(bytes), map, start, length, &error);
     mmap_take_back(map, thread);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         Py_DECREF(bytes);
         return raise_line(map, &error);
     }
@@ -49,14 +49,14 @@ static PyObject *copy_bytes(mapio_map *map, uint64_t start, size_t length)
 }
 
 /* A line of SHORT_LINE bytes or more. */
-static APART PyObject *long_line(size_t *length, mapio_map *map, uint64_t start, uint64_t end,
+static APART PyObject *long_line(size_t *length, ironmap_map *map, uint64_t start, uint64_t end,
                                  bool keep_end)
 {
-    mapio_error error;
+    ironmap_error error;
     uint8_t last = 0;
-    end = end < mapio_length(map) ? end : mapio_length(map);
-    if (find_end(length, map, start, start + SHORT_LINE - 1, end, &error) != MAPIO_OK ||
-        mapio_get_byte(&last, map, start + *length - 1, &error) != MAPIO_OK) {
+    end = end < ironmap_length(map) ? end : ironmap_length(map);
+    if (find_end(length, map, start, start + SHORT_LINE - 1, end, &error) != IRONMAP_OK ||
+        ironmap_get_byte(&last, map, start + *length - 1, &error) != IRONMAP_OK) {
         return raise_line(map, &error);
     }
     return copy_bytes(map, start, *length - (!keep_end && last == '\n' ? 1 : 0));
@@ -78,14 +78,14 @@ static void *line_room(void *context, size_t length)
 /* The line at `start`, of which `end` is the end at the latest; `*length` is its length with its
  * newline, be that kept or not. The GIL may have been free meanwhile, and another thread have taken
  * the same line: the caller looks whether that one still is the next. */
-static inline PyObject *read_line(size_t *length, mapio_map *map, uint64_t start, uint64_t end,
+static inline PyObject *read_line(size_t *length, ironmap_map *map, uint64_t start, uint64_t end,
                                   bool keep_end)
 {
-    mapio_error error;
+    ironmap_error error;
     Line line = {NULL};
     uint64_t near = end < start + SHORT_LINE ? end : start + SHORT_LINE;
-    int status = mapio_take_line(length, map, start, near, keep_end, line_room, &line, &error);
-    if (status != MAPIO_OK) {
+    int status = ironmap_take_line(length, map, start, near, keep_end, line_room, &line, &error);
+    if (status != IRONMAP_OK) {
         Py_XDECREF(line.bytes);
         return raise_line(map, &error);
     }
@@ -99,23 +99,23 @@ static inline PyObject *read_line(size_t *length, mapio_map *map, uint64_t start
 /* ---- from the position ---- */
 
 /* A position beyond the end, which a resize may have left there, stays. */
-static void set_position(mapio_map *map, uint64_t position)
+static void set_position(ironmap_map *map, uint64_t position)
 {
-    (void)mapio_seek(map, (int64_t)position, MAPIO_SEEK_SET, NULL);
+    (void)ironmap_seek(map, (int64_t)position, IRONMAP_SEEK_SET, NULL);
 }
 
 /* The next line, or b"" at the end. Where another thread has moved the position in the middle of a
  * long line, it is a new one that is asked for. */
-static PyObject *next_line(mapio_map *map)
+static PyObject *next_line(ironmap_map *map)
 {
     for (;;) {
-        uint64_t start = mapio_tell(map);
+        uint64_t start = ironmap_tell(map);
         size_t length = 0;
-        PyObject *line = read_line(&length, map, start, mapio_length(map), true);
+        PyObject *line = read_line(&length, map, start, ironmap_length(map), true);
         if (line == NULL) {
             return NULL;
         }
-        if (mapio_tell(map) == start) {
+        if (ironmap_tell(map) == start) {
             set_position(map, start + length);
             return line;
         }
@@ -128,17 +128,17 @@ PyObject *mmap_readline(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssi
     if (!check_count("readline", count, 0, 0)) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     return map == NULL ? NULL : next_line(map);
 }
 
 /* Appends lines to `list` until there are no more, or more than `hint` bytes of them. `*reached` is
  * the position after the last. */
-static bool append_lines(PyObject *list, uint64_t *reached, mapio_map *map, size_t hint)
+static bool append_lines(PyObject *list, uint64_t *reached, ironmap_map *map, size_t hint)
 {
     size_t total = 0;
     size_t work = 0;
-    while (total <= hint && mapio_tell(map) < mapio_length(map)) {
+    while (total <= hint && ironmap_tell(map) < ironmap_length(map)) {
         PyObject *line = next_line(map);
         if (line == NULL || PyList_Append(list, line) == -1) {
             Py_XDECREF(line);
@@ -146,7 +146,7 @@ static bool append_lines(PyObject *list, uint64_t *reached, mapio_map *map, size
         }
         size_t length = (size_t)PyBytes_GET_SIZE(line);
         Py_DECREF(line);
-        *reached = mapio_tell(map);
+        *reached = ironmap_tell(map);
         total += length;
         if (!interrupt_turn(&work, length)) {
             return false;
@@ -164,18 +164,18 @@ PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count
     }
     /* The list first: making one may run the collector, and so anyone's code. */
     PyObject *list = PyList_New(0);
-    mapio_map *map = list == NULL ? NULL : mmap_use(self);
+    ironmap_map *map = list == NULL ? NULL : mmap_use(self);
     if (map == NULL) {
         Py_XDECREF(list);
         return NULL;
     }
-    uint64_t start = mapio_tell(map);
+    uint64_t start = ironmap_tell(map);
     uint64_t reached = start;
-    mapio_hold(map);
+    ironmap_hold(map);
     bool done = append_lines(list, &reached, map, hint > 0 ? (size_t)hint : SIZE_MAX);
-    mapio_release(map);
+    ironmap_release(map);
     if (!done) {
-        if (mapio_tell(map) == reached) {
+        if (ironmap_tell(map) == reached) {
             set_position(map, start);
         }
         Py_CLEAR(list);
@@ -247,11 +247,11 @@ PyObject *mmap_lines(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
         !lines_keywords(&keep_ends, args + count, names)) {
         return NULL;
     }
-    const mapio_map *map = mmap_use(self);
+    const ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
-    (void)PySlice_AdjustIndices((Py_ssize_t)mapio_length(map), &start, &end, 1);
+    (void)PySlice_AdjustIndices((Py_ssize_t)ironmap_length(map), &start, &end, 1);
     return lines_new(self, (uint64_t)start, (uint64_t)end, keep_ends);
 }
 
@@ -262,11 +262,11 @@ static PyObject *lines_next(PyObject *self)
         return NULL;
     }
     while (lines->position < lines->end) {
-        mapio_map *map = mmap_use(lines->map);
+        ironmap_map *map = mmap_use(lines->map);
         if (map == NULL) {
             return NULL;
         }
-        if (lines->position >= mapio_length(map)) {
+        if (lines->position >= ironmap_length(map)) {
             lines->end = 0;
             break;
         }
@@ -312,7 +312,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec lines_spec = {
-    .name = "mapio.Lines",
+    .name = "ironmap.Lines",
     .basicsize = sizeof(Lines),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,

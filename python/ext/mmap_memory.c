@@ -52,9 +52,9 @@ static bool flush_refused(const Flush *flush, const MmapObject *object)
     if (flush->flags < 0 || flush->flags > SYSTEM_BITS) {
         return true;
     }
-    mapio_access access = mapio_access_of(object->map);
-    return object->anonymous && (size_t)flush->offset % mapio_page_size() != 0 &&
-           access != MAPIO_ACCESS_READ && access != MAPIO_ACCESS_COPY;
+    ironmap_access access = ironmap_access_of(object->map);
+    return object->anonymous && (size_t)flush->offset % ironmap_page_size() != 0 &&
+           access != IRONMAP_ACCESS_READ && access != IRONMAP_ACCESS_COPY;
 }
 
 PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
@@ -63,7 +63,7 @@ PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
     if (!mmap_first_look(self) || !flush_arguments(self, &flush, args, count, names)) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
@@ -71,16 +71,16 @@ PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
         PyErr_SetString(PyExc_ValueError, "flush values out of range");
         return NULL;
     }
-    size_t size = flush.size == -1 ? MAPIO_TO_END : (size_t)flush.size;
-    bool inside = (size_t)flush.offset <= mapio_length(map);
+    size_t size = flush.size == -1 ? IRONMAP_TO_END : (size_t)flush.size;
+    bool inside = (size_t)flush.offset <= ironmap_length(map);
     if (inside && flush_refused(&flush, mmap_object(self))) {
         return raise_errno(EINVAL);
     }
-    mapio_error error;
+    ironmap_error error;
     PyThreadState *thread = mmap_let_go(map);
-    int status = mapio_flush(map, (uint64_t)flush.offset, size, flush.flags, &error);
+    int status = ironmap_flush(map, (uint64_t)flush.offset, size, flush.flags, &error);
     mmap_take_back(map, thread);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return raise_error(map, &error, "flush values out of range");
     }
     Py_RETURN_NONE;
@@ -105,9 +105,9 @@ static bool advice_arguments(PyObject *self, Advice *advice, PyObject *const *ar
            (!advice->length_given || convert_size(args[2], &advice->length));
 }
 
-static bool advice_check(const Advice *advice, const mapio_map *map)
+static bool advice_check(const Advice *advice, const ironmap_map *map)
 {
-    if (advice->start < 0 || (size_t)advice->start >= mapio_length(map)) {
+    if (advice->start < 0 || (size_t)advice->start >= ironmap_length(map)) {
         PyErr_SetString(PyExc_ValueError, "madvise start out of bounds");
         return false;
     }
@@ -132,16 +132,16 @@ PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (!mmap_first_look(self) || !advice_arguments(self, &advice, args, count)) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL || !advice_check(&advice, map)) {
         return NULL;
     }
-    size_t length = advice.length_given ? (size_t)advice.length : MAPIO_TO_END;
-    mapio_error error;
+    size_t length = advice.length_given ? (size_t)advice.length : IRONMAP_TO_END;
+    ironmap_error error;
     PyThreadState *thread = mmap_let_go(map);
-    int status = mapio_advise(map, (uint64_t)advice.start, length, advice.option, &error);
+    int status = ironmap_advise(map, (uint64_t)advice.start, length, advice.option, &error);
     mmap_take_back(map, thread);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return raise_error(map, &error, "madvise start out of bounds");
     }
     Py_RETURN_NONE;
@@ -159,7 +159,7 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
         !convert_size(args[2], &length)) {
         return NULL;
     }
-    mapio_map *map = mmap_use_writable(self);
+    ironmap_map *map = mmap_use_writable(self);
     if (map == NULL) {
         return NULL;
     }
@@ -168,11 +168,11 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_ValueError, message);
         return NULL;
     }
-    mapio_error error;
+    ironmap_error error;
     PyThreadState *thread = mmap_let_go_for(map, (size_t)length);
-    int status = mapio_move(map, (uint64_t)target, (uint64_t)source, (size_t)length, &error);
+    int status = ironmap_move(map, (uint64_t)target, (uint64_t)source, (size_t)length, &error);
     mmap_take_back(map, thread);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return raise_error(map, &error, message);
     }
     Py_RETURN_NONE;
@@ -182,9 +182,9 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
 
 static bool resize_check(const MmapObject *object, Py_ssize_t length)
 {
-    const mapio_map *map = object->map;
-    mapio_access access = mapio_access_of(map);
-    if (mapio_busy(map)) {
+    const ironmap_map *map = object->map;
+    ironmap_access access = ironmap_access_of(map);
+    if (ironmap_busy(map)) {
         PyErr_SetString(PyExc_BufferError, "mmap can't resize with extant buffers exported.");
         return false;
     }
@@ -192,15 +192,15 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
         PyErr_SetString(PyExc_ValueError, "mmap can't resize with trackfd=False.");
         return false;
     }
-    if (mapio_tag(map) != NULL) {
+    if (ironmap_tag(map) != NULL) {
         PyErr_SetString(PyExc_TypeError, "mmap can't resize a memory map with a tagname.");
         return false;
     }
-    if (access == MAPIO_ACCESS_READ || access == MAPIO_ACCESS_COPY) {
+    if (access == IRONMAP_ACCESS_READ || access == IRONMAP_ACCESS_COPY) {
         raise_not_resizable();
         return false;
     }
-    uint64_t offset = object->anonymous ? 0 : mapio_offset(map);
+    uint64_t offset = object->anonymous ? 0 : ironmap_offset(map);
     if (length < 0 || offset > (uint64_t)(PY_SSIZE_T_MAX - length)) {
         PyErr_SetString(PyExc_ValueError, "new size out of range");
         return false;
@@ -217,13 +217,13 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
  * all who find it absent ask why, and are refused (mmap_raise_absent). The caller has a reference
  * to the object. In a child that is forked just then, the map stays absent: the thread that would
  * put it back is not there, and nobody knows what shape it has. */
-static int resize_absent(MmapObject *object, size_t length, mapio_error *error)
+static int resize_absent(MmapObject *object, size_t length, ironmap_error *error)
 {
-    mapio_map *map = object->map;
+    ironmap_map *map = object->map;
     object->map = NULL;
     object->resizing = true;
     PyThreadState *thread = PyEval_SaveThread();
-    int status = mapio_resize(map, length, error);
+    int status = ironmap_resize(map, length, error);
     PyEval_RestoreThread(thread);
     object->map = map;
     object->resizing = false;
@@ -240,13 +240,13 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
     if (mmap_use(self) == NULL || !resize_check(object, length)) {
         return NULL;
     }
-    mapio_error error;
+    ironmap_error error;
     int status = resize_absent(object, (size_t)length, &error);
-    if (status == MAPIO_E_UNSUPPORTED) {
+    if (status == IRONMAP_E_UNSUPPORTED) {
         PyErr_SetString(PyExc_ValueError, "mmap: can't expand a shared anonymous mapping");
         return NULL;
     }
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return raise_error(object->map, &error, "new size out of range");
     }
     Py_RETURN_NONE;
@@ -256,7 +256,7 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
  * no tags, of a tag its own. */
 PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
@@ -264,25 +264,25 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
         return raise_no_file("get size");
     }
     if (mmap_object(self)->anonymous && !mmap_has_flags()) {
-        return PyLong_FromSize_t(mapio_length(map));
+        return PyLong_FromSize_t(ironmap_length(map));
     }
     uint64_t size = 0;
-    mapio_error error;
+    ironmap_error error;
     PyThreadState *thread = mmap_let_go(map);
-    int status = mapio_size(&size, map, &error);
+    int status = ironmap_size(&size, map, &error);
     mmap_take_back(map, thread);
-    return status == MAPIO_OK ? PyLong_FromUnsignedLongLong(size) : raise_error(map, &error, "");
+    return status == IRONMAP_OK ? PyLong_FromUnsignedLongLong(size) : raise_error(map, &error, "");
 }
 
 /* ---- the name ---- */
 
 /* What tools that show a process's memory look for in front of names given by Python programs. */
 #define NAME_PREFIX "cpython:mmap:"
-enum { NAME_MAX_LENGTH = MAPIO_NAME_MAX - (sizeof(NAME_PREFIX) - 1) };
+enum { NAME_MAX_LENGTH = IRONMAP_NAME_MAX - (sizeof(NAME_PREFIX) - 1) };
 
 PyObject *mmap_set_name(PyObject *self, PyObject *name)
 {
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
@@ -297,22 +297,22 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     }
     const char *message = strlen(text) != (size_t)length ? "embedded null character"
                           : length > NAME_MAX_LENGTH     ? "name is too long"
-                          : !mmap_object(self)->anonymous || mapio_tag(map) != NULL
+                          : !mmap_object(self)->anonymous || ironmap_tag(map) != NULL
                               ? "Cannot set annotation on non-anonymous mappings"
                               : NULL;
     if (message != NULL) {
         PyErr_SetString(PyExc_ValueError, message);
         return NULL;
     }
-    char whole[MAPIO_NAME_MAX + 1] = NAME_PREFIX;
+    char whole[IRONMAP_NAME_MAX + 1] = NAME_PREFIX;
     memcpy(whole + sizeof(NAME_PREFIX) - 1, text, (size_t)length + 1);
-    mapio_error error;
+    ironmap_error error;
     /* The system waits for others that change the process's memory. */
     PyThreadState *thread = mmap_let_go(map);
-    int status = mapio_set_name(map, whole, &error);
+    int status = ironmap_set_name(map, whole, &error);
     mmap_take_back(map, thread);
     /* A name is for those who look: where the system has none, that is no reason to stop. */
-    if (status != MAPIO_OK && status != MAPIO_E_UNSUPPORTED) {
+    if (status != IRONMAP_OK && status != IRONMAP_E_UNSUPPORTED) {
         return raise_error(map, &error, "");
     }
     Py_RETURN_NONE;

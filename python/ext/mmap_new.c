@@ -8,7 +8,7 @@
 typedef struct {
     int fileno;
     Py_ssize_t length;
-    int flags; /* MAPIO_SYSTEM_DEFAULT: not given */
+    int flags; /* IRONMAP_SYSTEM_DEFAULT: not given */
     int prot;
     int access;
     long long offset;
@@ -21,7 +21,7 @@ typedef struct {
 static int constant(const char *name)
 {
     size_t count = 0;
-    const mapio_constant *constants = mapio_constants(&count);
+    const ironmap_constant *constants = ironmap_constants(&count);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(constants[i].name, name) == 0) {
             return constants[i].value;
@@ -70,9 +70,9 @@ static bool parse_without_flags(Arguments *given, PyObject *args, PyObject *kwar
 static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
 {
     *given = (Arguments){
-        .flags = MAPIO_SYSTEM_DEFAULT,
-        .prot = MAPIO_SYSTEM_DEFAULT,
-        .access = MAPIO_ACCESS_DEFAULT,
+        .flags = IRONMAP_SYSTEM_DEFAULT,
+        .prot = IRONMAP_SYSTEM_DEFAULT,
+        .access = IRONMAP_ACCESS_DEFAULT,
         .trackfd = 1,
     };
     return mmap_has_flags() ? parse_with_flags(given, args, kwargs)
@@ -82,8 +82,8 @@ static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
 /* Whether flags or prot say something other than their defaults. */
 static bool by_hand(const Arguments *given)
 {
-    return (given->flags != MAPIO_SYSTEM_DEFAULT && given->flags != constant("MAP_SHARED")) ||
-           (given->prot != MAPIO_SYSTEM_DEFAULT &&
+    return (given->flags != IRONMAP_SYSTEM_DEFAULT && given->flags != constant("MAP_SHARED")) ||
+           (given->prot != IRONMAP_SYSTEM_DEFAULT &&
             given->prot != (constant("PROT_READ") | constant("PROT_WRITE")));
 }
 
@@ -102,11 +102,11 @@ static bool check_range(const Arguments *given)
 
 static bool check_access(const Arguments *given)
 {
-    if (given->access != MAPIO_ACCESS_DEFAULT && by_hand(given)) {
+    if (given->access != IRONMAP_ACCESS_DEFAULT && by_hand(given)) {
         PyErr_SetString(PyExc_ValueError, "mmap can't specify both access and flags, prot.");
         return false;
     }
-    if (given->access < MAPIO_ACCESS_DEFAULT || given->access > MAPIO_ACCESS_COPY) {
+    if (given->access < IRONMAP_ACCESS_DEFAULT || given->access > IRONMAP_ACCESS_COPY) {
         PyErr_SetString(PyExc_ValueError, "mmap invalid access parameter.");
         return false;
     }
@@ -115,10 +115,10 @@ static bool check_access(const Arguments *given)
 
 static bool check_tagname(const Arguments *given)
 {
-    if (given->tagname != NULL && !mapio_is_tag(given->tagname)) {
+    if (given->tagname != NULL && !ironmap_is_tag(given->tagname)) {
         PyErr_Format(PyExc_ValueError,
                      "tagname must be 1 to %d of A-Z a-z 0-9 . _ - and not begin with a full stop",
-                     MAPIO_TAG_MAX);
+                     IRONMAP_TAG_MAX);
         return false;
     }
     return true;
@@ -137,34 +137,34 @@ static bool check(const Arguments *given)
 static bool is_anonymous(const Arguments *given)
 {
     int bit = constant("MAP_ANONYMOUS");
-    bool by_flag = given->flags != MAPIO_SYSTEM_DEFAULT && (given->flags & bit) != 0;
+    bool by_flag = given->flags != IRONMAP_SYSTEM_DEFAULT && (given->flags & bit) != 0;
     return given->fileno == -1 || by_flag;
 }
 
 /* Whether a file that is too short is made longer: as on Windows, where the map may write to it. */
 static bool extends(const Arguments *given)
 {
-    bool writes = given->access == MAPIO_ACCESS_DEFAULT || given->access == MAPIO_ACCESS_WRITE;
+    bool writes = given->access == IRONMAP_ACCESS_DEFAULT || given->access == IRONMAP_ACCESS_WRITE;
     return given->preallocate || (!mmap_has_flags() && writes && !is_anonymous(given));
 }
 
-static mapio_options options_from(const Arguments *given)
+static ironmap_options options_from(const Arguments *given)
 {
-    mapio_options options = MAPIO_OPTIONS_INIT;
-    options.access = (mapio_access)given->access;
-    if (options.access == MAPIO_ACCESS_DEFAULT) {
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+    options.access = (ironmap_access)given->access;
+    if (options.access == IRONMAP_ACCESS_DEFAULT) {
         options.flags = given->flags;
         options.prot = given->prot;
     }
     options.offset = (uint64_t)given->offset;
     options.length = (size_t)given->length;
     options.check = interrupt_check;
-    options.open = MAPIO_OPEN_NONEMPTY;
+    options.open = IRONMAP_OPEN_NONEMPTY;
     if (!given->trackfd) {
-        options.open |= MAPIO_OPEN_NO_TRACK;
+        options.open |= IRONMAP_OPEN_NO_TRACK;
     }
-    options.open |= given->preallocate ? MAPIO_OPEN_PREALLOCATE : 0U;
-    options.open |= extends(given) ? MAPIO_OPEN_EXTEND : 0U;
+    options.open |= given->preallocate ? IRONMAP_OPEN_PREALLOCATE : 0U;
+    options.open |= extends(given) ? IRONMAP_OPEN_EXTEND : 0U;
     options.tag = given->tagname;
     return options;
 }
@@ -180,18 +180,18 @@ static void raise_tag(int code, const char *message, const char *tagname)
 }
 
 /* What only a tag can be the reason for; false, and nothing raised, for everything else. */
-static bool raise_for_tag(const mapio_error *error, const Arguments *given)
+static bool raise_for_tag(const ironmap_error *error, const Arguments *given)
 {
     bool memory = given->tagname != NULL && is_anonymous(given);
-    const char *message = mapio_status_message((int)error->status);
-    if (error->status == MAPIO_E_NO_TAG) {
+    const char *message = ironmap_status_message((int)error->status);
+    if (error->status == IRONMAP_E_NO_TAG) {
         raise_tag(ENOENT, message, given->tagname);
-    } else if (error->status == MAPIO_E_TAG_TAKEN) {
+    } else if (error->status == IRONMAP_E_TAG_TAKEN) {
         raise_tag(EEXIST, message, given->tagname);
-    } else if (memory && error->status == MAPIO_E_BEYOND_FILE) {
+    } else if (memory && error->status == IRONMAP_E_BEYOND_FILE) {
         PyErr_Format(PyExc_ValueError, "mmap %s is greater than the length of the tag '%s'",
                      given->length == 0 ? "offset" : "length", given->tagname);
-    } else if (memory && error->status == MAPIO_E_SYSTEM) {
+    } else if (memory && error->status == IRONMAP_E_SYSTEM) {
         raise_system(error->system_code, given->tagname);
     } else {
         return false;
@@ -199,21 +199,21 @@ static bool raise_for_tag(const mapio_error *error, const Arguments *given)
     return true;
 }
 
-static PyObject *raise_open(const mapio_error *error, const Arguments *given)
+static PyObject *raise_open(const ironmap_error *error, const Arguments *given)
 {
     if (raise_for_tag(error, given)) {
         return NULL;
     }
     const char *message = "mmap length is too large";
     switch (error->status) {
-    case MAPIO_E_EMPTY:
+    case IRONMAP_E_EMPTY:
         message = "cannot mmap an empty file";
         break;
-    case MAPIO_E_BEYOND_FILE:
+    case IRONMAP_E_BEYOND_FILE:
         message = given->length == 0 ? "mmap offset is greater than file size"
                                      : "mmap length is greater than file size";
         break;
-    case MAPIO_E_OVERFLOW:
+    case IRONMAP_E_OVERFLOW:
         /* On Windows there is no file that is too short. */
         if (!mmap_has_flags()) {
             return raise_errno(EINVAL);
@@ -233,16 +233,16 @@ static PyObject *raise_open(const mapio_error *error, const Arguments *given)
 
 /* Without the GIL: a slow disk or a network may be behind the descriptor, or another process have
  * the tag in hands. */
-static mapio_map *open_map(const Arguments *given)
+static ironmap_map *open_map(const Arguments *given)
 {
-    mapio_options options = options_from(given);
-    mapio_map *map = NULL;
-    mapio_error error;
+    ironmap_options options = options_from(given);
+    ironmap_map *map = NULL;
+    ironmap_error error;
     PyThreadState *thread = interrupt_let_go();
-    int status = is_anonymous(given) ? mapio_open_anonymous(&map, &options, &error)
-                                     : mapio_open_fd(&map, given->fileno, &options, &error);
+    int status = is_anonymous(given) ? ironmap_open_anonymous(&map, &options, &error)
+                                     : ironmap_open_fd(&map, given->fileno, &options, &error);
     interrupt_take_back(thread);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         raise_open(&error, given);
         return NULL;
     }
@@ -262,7 +262,7 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (is_anonymous(&given) && given.length == 0 && given.tagname == NULL) {
         return raise_errno(EINVAL);
     }
-    mapio_map *map = open_map(&given);
+    ironmap_map *map = open_map(&given);
     if (map == NULL) {
         return NULL;
     }
@@ -275,6 +275,6 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     object->map = map;
     object->anonymous = is_anonymous(&given);
     object->tracked = given.trackfd != 0;
-    object->readonly = mapio_access_of(map) == MAPIO_ACCESS_READ;
+    object->readonly = ironmap_access_of(map) == IRONMAP_ACCESS_READ;
     return self;
 }

@@ -17,19 +17,19 @@ void mmap_raise_absent(const MmapObject *object)
 
 /* Unmapping much memory takes a while, and so does the last descriptor of a file that has no name
  * any more; neither needs the GIL. */
-int mmap_close_map(mapio_map *map, mapio_error *error)
+int mmap_close_map(ironmap_map *map, ironmap_error *error)
 {
     PyThreadState *thread = PyEval_SaveThread();
-    int status = mapio_close(map, error);
+    int status = ironmap_close(map, error);
     PyEval_RestoreThread(thread);
     return status;
 }
 
 /* The map leaves the object first: for all other threads it is closed from then on. Nothing pins
  * it, so that it is gone afterwards, whatever is reported. */
-static int detach_and_close(MmapObject *self, mapio_error *error)
+static int detach_and_close(MmapObject *self, ironmap_error *error)
 {
-    mapio_map *map = self->map;
+    ironmap_map *map = self->map;
     self->map = NULL;
     return mmap_close_map(map, error);
 }
@@ -44,12 +44,12 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
     if (object->map == NULL) {
         Py_RETURN_NONE;
     }
-    if (mapio_busy(object->map)) {
+    if (ironmap_busy(object->map)) {
         PyErr_SetString(PyExc_BufferError, "cannot close exported pointers exist");
         return NULL;
     }
-    mapio_error error;
-    if (detach_and_close(object, &error) != MAPIO_OK) {
+    ironmap_error error;
+    if (detach_and_close(object, &error) != IRONMAP_OK) {
         return raise_error(NULL, &error, "");
     }
     Py_RETURN_NONE;
@@ -85,40 +85,40 @@ static void mmap_dealloc(PyObject *self)
 static int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
     view->obj = NULL;
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return -1;
     }
-    if (!mapio_readable(map)) {
+    if (!ironmap_readable(map)) {
         PyErr_SetString(PyExc_BufferError, "mmap has no read permission");
         return -1;
     }
     if (!mmap_check_damage(map)) {
         return -1;
     }
-    if (PyBuffer_FillInfo(view, self, mapio_data(map), (Py_ssize_t)mapio_length(map),
-                          !mapio_writable(map), flags) == -1) {
+    if (PyBuffer_FillInfo(view, self, ironmap_data(map), (Py_ssize_t)ironmap_length(map),
+                          !ironmap_writable(map), flags) == -1) {
         return -1;
     }
-    mapio_pin(map);
+    ironmap_pin(map);
     return 0;
 }
 
 static void mmap_releasebuffer(PyObject *self, Py_buffer *Py_UNUSED(view))
 {
-    mapio_unpin(mmap_object(self)->map);
+    ironmap_unpin(mmap_object(self)->map);
 }
 
 /* ---- about an object ---- */
 
-static const char *access_name(mapio_access access)
+static const char *access_name(ironmap_access access)
 {
     switch (access) {
-    case MAPIO_ACCESS_READ:
+    case IRONMAP_ACCESS_READ:
         return "ACCESS_READ";
-    case MAPIO_ACCESS_WRITE:
+    case IRONMAP_ACCESS_WRITE:
         return "ACCESS_WRITE";
-    case MAPIO_ACCESS_COPY:
+    case IRONMAP_ACCESS_COPY:
         return "ACCESS_COPY";
     default:
         return "ACCESS_DEFAULT";
@@ -135,26 +135,26 @@ static const char *class_name(PyTypeObject *type)
 static PyObject *mmap_repr(PyObject *self)
 {
     const char *name = class_name(Py_TYPE(self));
-    const mapio_map *map = mmap_object(self)->map;
+    const ironmap_map *map = mmap_object(self)->map;
     if (map == NULL) {
         const char *state = mmap_object(self)->resizing ? "closed=False, resizing" : "closed=True";
         return PyUnicode_FromFormat("<%s %s>", name, state);
     }
-    const char *tag = mapio_tag(map);
+    const char *tag = ironmap_tag(map);
     return PyUnicode_FromFormat(
         "<%s closed=False, access=%s, length=%zu, pos=%llu, offset=%llu%s%s%s>", name,
-        access_name(mapio_access_of(map)), mapio_length(map), (unsigned long long)mapio_tell(map),
-        (unsigned long long)mapio_offset(map), tag == NULL ? "" : ", tagname='",
-        tag == NULL ? "" : tag, tag == NULL ? "" : "'");
+        access_name(ironmap_access_of(map)), ironmap_length(map),
+        (unsigned long long)ironmap_tell(map), (unsigned long long)ironmap_offset(map),
+        tag == NULL ? "" : ", tagname='", tag == NULL ? "" : tag, tag == NULL ? "" : "'");
 }
 
 static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))
 {
-    const mapio_map *map = mmap_use(self);
+    const ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
-    const char *tag = mapio_tag(map);
+    const char *tag = ironmap_tag(map);
     return tag == NULL ? Py_NewRef(Py_None) : PyUnicode_FromString(tag);
 }
 
@@ -209,7 +209,7 @@ PyObject *mmap_type(PyObject *module)
     whole[0].pfunc = AS_SLOT(mmap_doc());
     whole[1].pfunc = mmap_methods();
     PyType_Spec spec = {
-        .name = "mapio.mmap",
+        .name = "ironmap.mmap",
         .basicsize = sizeof(MmapObject),
         .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
                  Py_TPFLAGS_IMMUTABLETYPE,

@@ -1,4 +1,4 @@
-/* The class mapio.mmap as the files of the extension know it.
+/* The class ironmap.mmap as the files of the extension know it.
  *
  * The order of things in every method, on which the safety of the class rests:
  *   1. mmap_first_look: a closed map is an error before anything else is looked at, where the
@@ -6,10 +6,10 @@
  *   2. convert the arguments, which may run Python code that closes or resizes this very map;
  *   3. mmap_use again, and check ranges against the length that the map has now;
  *   4. work, under the GIL if it is short, else held and without it (mmap_let_go). */
-#ifndef MAPIO_EXT_MMAP_OBJECT_H
-#define MAPIO_EXT_MMAP_OBJECT_H
+#ifndef IRONMAP_EXT_MMAP_OBJECT_H
+#define IRONMAP_EXT_MMAP_OBJECT_H
 
-#include <mapio/mapio.h>
+#include <ironmap/ironmap.h>
 
 #include "compat.h"
 #include "errors.h"
@@ -18,7 +18,7 @@
 /* ---- the object ---- */
 
 typedef struct {
-    PyObject_HEAD mapio_map *map; /* NULL: closed, or in the hands of a thread that resizes it */
+    PyObject_HEAD ironmap_map *map; /* NULL: closed, or in the hands of a thread that resizes it */
     PyObject *weakrefs;
     bool resizing;  /* a thread resizes the map, without the GIL; it puts the map back */
     bool anonymous; /* made with descriptor -1 */
@@ -35,9 +35,9 @@ static inline MmapObject *mmap_object(PyObject *self)
 void mmap_raise_absent(const MmapObject *object);
 
 /* The open map of `self`, or NULL and an exception. Good until Python code may run again. */
-static inline mapio_map *mmap_use(PyObject *self)
+static inline ironmap_map *mmap_use(PyObject *self)
 {
-    mapio_map *map = mmap_object(self)->map;
+    ironmap_map *map = mmap_object(self)->map;
     if (map == NULL) {
         mmap_raise_absent(mmap_object(self));
     }
@@ -51,10 +51,10 @@ static inline bool mmap_first_look(PyObject *self)
 }
 
 /* As mmap_use, for a map that is about to be changed. */
-static inline mapio_map *mmap_use_writable(PyObject *self)
+static inline ironmap_map *mmap_use_writable(PyObject *self)
 {
-    mapio_map *map = mmap_use(self);
-    if (map != NULL && !mapio_writable(map)) {
+    ironmap_map *map = mmap_use(self);
+    if (map != NULL && !ironmap_writable(map)) {
         raise_readonly();
         return NULL;
     }
@@ -69,24 +69,24 @@ static inline mapio_map *mmap_use_writable(PyObject *self)
 
 /* Holds the map, so that no other thread can close or resize it (BufferError there), and releases
  * the GIL. */
-static inline PyThreadState *mmap_let_go(mapio_map *map)
+static inline PyThreadState *mmap_let_go(ironmap_map *map)
 {
-    mapio_hold(map);
+    ironmap_hold(map);
     return interrupt_let_go();
 }
 
 /* As mmap_let_go if `bytes` are much, else nothing and NULL. */
-static inline PyThreadState *mmap_let_go_for(mapio_map *map, size_t bytes)
+static inline PyThreadState *mmap_let_go_for(ironmap_map *map, size_t bytes)
 {
     return bytes < MMAP_LONG_WORK ? NULL : mmap_let_go(map);
 }
 
 /* Ends what mmap_let_go or mmap_let_go_for began. */
-static inline void mmap_take_back(mapio_map *map, PyThreadState *thread)
+static inline void mmap_take_back(ironmap_map *map, PyThreadState *thread)
 {
     if (thread != NULL) {
         interrupt_take_back(thread);
-        mapio_release(map);
+        ironmap_release(map);
     }
 }
 
@@ -95,7 +95,7 @@ static inline void mmap_take_back(mapio_map *map, PyThreadState *thread)
 /* mmap_object.c */
 PyObject *mmap_type(PyObject *module); /* makes the class */
 PyObject *mmap_close(PyObject *self, PyObject *unused);
-int mmap_close_map(mapio_map *map, mapio_error *error); /* without the GIL */
+int mmap_close_map(ironmap_map *map, ironmap_error *error); /* without the GIL */
 
 /* mmap_new.c */
 PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
@@ -145,7 +145,7 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name);
 
 /* mmap_damage.c */
 extern PyType_Spec guarded_spec;
-bool mmap_check_damage(const mapio_map *map); /* false, and FaultError, where it is damaged */
+bool mmap_check_damage(const ironmap_map *map); /* false, and FaultError, where it is damaged */
 PyObject *mmap_get_damaged(PyObject *self, void *closure);
 PyObject *mmap_clear_damage(PyObject *self, PyObject *unused);
 PyObject *mmap_guarded(PyObject *self, PyObject *unused);
@@ -154,4 +154,4 @@ PyObject *mmap_guarded(PyObject *self, PyObject *unused);
 const char *mmap_doc(void); /* with the order of arguments that the system has */
 PyMethodDef *mmap_methods(void);
 
-#endif /* MAPIO_EXT_MMAP_OBJECT_H */
+#endif /* IRONMAP_EXT_MMAP_OBJECT_H */

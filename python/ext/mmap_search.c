@@ -11,16 +11,16 @@ typedef struct {
     bool backwards;
 } Search;
 
-static int search_range(uint64_t *index, const mapio_map *map, const Search *search, uint64_t start,
-                        uint64_t end, mapio_error *error)
+static int search_range(uint64_t *index, const ironmap_map *map, const Search *search,
+                        uint64_t start, uint64_t end, ironmap_error *error)
 {
     return search->backwards
-               ? mapio_rfind(index, map, search->needle, search->length, start, end, error)
-               : mapio_find(index, map, search->needle, search->length, start, end, error);
+               ? ironmap_rfind(index, map, search->needle, search->length, start, end, error)
+               : ironmap_find(index, map, search->needle, search->length, start, end, error);
 }
 
-static int search_released(uint64_t *index, mapio_map *map, const Search *search, uint64_t start,
-                           uint64_t end, mapio_error *error)
+static int search_released(uint64_t *index, ironmap_map *map, const Search *search, uint64_t start,
+                           uint64_t end, ironmap_error *error)
 {
     PyThreadState *thread = mmap_let_go(map);
     int status = search_range(index, map, search, start, end, error);
@@ -30,7 +30,7 @@ static int search_released(uint64_t *index, mapio_map *map, const Search *search
 
 /* Most searches are over soon, however large the map. So the first MMAP_LONG_WORK places where the
  * needle can begin (or end, backwards) are searched under the GIL, and the rest without it. */
-static int search_map(uint64_t *index, mapio_map *map, const Search *search, mapio_error *error)
+static int search_map(uint64_t *index, ironmap_map *map, const Search *search, ironmap_error *error)
 {
     uint64_t start = search->start;
     uint64_t end = search->end;
@@ -44,7 +44,7 @@ static int search_map(uint64_t *index, mapio_map *map, const Search *search, map
     size_t near = MMAP_LONG_WORK + overlap;
     int status = search->backwards ? search_range(index, map, search, end - near, end, error)
                                    : search_range(index, map, search, start, start + near, error);
-    if (status != MAPIO_OK || *index != MAPIO_NOT_FOUND) {
+    if (status != IRONMAP_OK || *index != IRONMAP_NOT_FOUND) {
         return status;
     }
     return search->backwards
@@ -74,11 +74,11 @@ bool mmap_bounds(PyObject *self, uint64_t *start, uint64_t *end, PyObject *const
         (end_given && !convert_size(args[1], &given_end))) {
         return false;
     }
-    const mapio_map *map = mmap_use(self);
+    const ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return false;
     }
-    size_t length = mapio_length(map);
+    size_t length = ironmap_length(map);
     *start = start_given ? bound_from(given_start, length) : *start;
     *end = end_given ? bound_from(given_end, length) : *end;
     *end = *end < length ? *end : length;
@@ -90,24 +90,24 @@ static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *
                                Py_ssize_t count)
 {
     /* Between the needle and the bounds, every version looks whether the map is closed. */
-    search->start = MAPIO_NOT_FOUND;
-    search->end = MAPIO_TO_END;
+    search->start = IRONMAP_NOT_FOUND;
+    search->end = IRONMAP_TO_END;
     if (mmap_use(self) == NULL || !mmap_bounds(self, &search->start, &search->end, args, count)) {
         return NULL;
     }
-    mapio_map *map = mmap_object(self)->map;
-    if (search->start == MAPIO_NOT_FOUND) {
-        search->start = mapio_tell(map);
+    ironmap_map *map = mmap_object(self)->map;
+    if (search->start == IRONMAP_NOT_FOUND) {
+        search->start = ironmap_tell(map);
     }
-    if (SEARCH_CUTS_START && search->start > mapio_length(map)) {
-        search->start = mapio_length(map);
+    if (SEARCH_CUTS_START && search->start > ironmap_length(map)) {
+        search->start = ironmap_length(map);
     }
-    uint64_t index = MAPIO_NOT_FOUND;
-    mapio_error error;
-    if (search_map(&index, map, search, &error) != MAPIO_OK) {
+    uint64_t index = IRONMAP_NOT_FOUND;
+    ironmap_error error;
+    if (search_map(&index, map, search, &error) != IRONMAP_OK) {
         return raise_error(map, &error, "");
     }
-    return PyLong_FromSsize_t(index == MAPIO_NOT_FOUND ? -1 : (Py_ssize_t)index);
+    return PyLong_FromSsize_t(index == IRONMAP_NOT_FOUND ? -1 : (Py_ssize_t)index);
 }
 
 static PyObject *search_for(PyObject *self, const char *name, bool backwards, PyObject *const *args,
@@ -144,18 +144,18 @@ static PyObject *count_bounds(PyObject *self, const Py_buffer *view, PyObject *c
                               Py_ssize_t count)
 {
     uint64_t start = 0;
-    uint64_t end = MAPIO_TO_END;
+    uint64_t end = IRONMAP_TO_END;
     if (!mmap_bounds(self, &start, &end, args, count)) {
         return NULL;
     }
-    mapio_map *map = mmap_object(self)->map;
+    ironmap_map *map = mmap_object(self)->map;
     size_t length = start < end ? (size_t)(end - start) : 0;
     size_t found = 0;
-    mapio_error error;
+    ironmap_error error;
     PyThreadState *thread = mmap_let_go_for(map, length);
-    int status = mapio_count(&found, map, view->buf, (size_t)view->len, start, end, &error);
+    int status = ironmap_count(&found, map, view->buf, (size_t)view->len, start, end, &error);
     mmap_take_back(map, thread);
-    return status == MAPIO_OK ? PyLong_FromSize_t(found) : raise_error(map, &error, "");
+    return status == IRONMAP_OK ? PyLong_FromSize_t(found) : raise_error(map, &error, "");
 }
 
 PyObject *mmap_count(PyObject *self, PyObject *const *args, Py_ssize_t count)

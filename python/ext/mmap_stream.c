@@ -5,27 +5,27 @@
 /* ---- the position ---- */
 
 /* Bytes from `position` to the end; a map that was made shorter may have its position beyond. */
-static size_t rest_from(const mapio_map *map, uint64_t position)
+static size_t rest_from(const ironmap_map *map, uint64_t position)
 {
-    size_t length = mapio_length(map);
+    size_t length = ironmap_length(map);
     return position < length ? (size_t)(length - position) : 0;
 }
 
 /* Long reads and writes claim their bytes first, by moving the position on, so that threads that
  * read or write one map at once get different bytes, as if they had waited for each other. Returns
  * where they begin. The caller has seen that they are inside the map, so moving cannot fail. */
-static uint64_t claim(mapio_map *map, size_t length)
+static uint64_t claim(ironmap_map *map, size_t length)
 {
-    uint64_t position = mapio_tell(map);
-    (void)mapio_seek(map, (int64_t)(position + length), MAPIO_SEEK_SET, NULL);
+    uint64_t position = ironmap_tell(map);
+    (void)ironmap_seek(map, (int64_t)(position + length), IRONMAP_SEEK_SET, NULL);
     return position;
 }
 
 /* Gives back what was claimed and came to nothing, unless the position has moved since. */
-static void give_back(mapio_map *map, uint64_t position, size_t length)
+static void give_back(ironmap_map *map, uint64_t position, size_t length)
 {
-    if (mapio_tell(map) == position + length) {
-        (void)mapio_seek(map, (int64_t)position, MAPIO_SEEK_SET, NULL);
+    if (ironmap_tell(map) == position + length) {
+        (void)ironmap_seek(map, (int64_t)position, IRONMAP_SEEK_SET, NULL);
     }
 }
 
@@ -34,8 +34,8 @@ PyObject *mmap_tell(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t
     if (!check_count("tell", count, 0, 0)) {
         return NULL;
     }
-    const mapio_map *map = mmap_use(self);
-    return map == NULL ? NULL : PyLong_FromSsize_t((Py_ssize_t)mapio_tell(map));
+    const ironmap_map *map = mmap_use(self);
+    return map == NULL ? NULL : PyLong_FromSsize_t((Py_ssize_t)ironmap_tell(map));
 }
 
 PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -44,21 +44,21 @@ PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     Py_ssize_t offset = 0;
-    int whence = MAPIO_SEEK_SET;
+    int whence = IRONMAP_SEEK_SET;
     if (!convert_size(args[0], &offset) || (count > 1 && !convert_int(args[1], &whence))) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
-    mapio_error error;
-    if (mapio_seek(map, offset, whence, &error) != MAPIO_OK) {
-        PyErr_SetString(PyExc_ValueError, error.status == MAPIO_E_INVALID ? "unknown seek type"
-                                                                          : "seek out of range");
+    ironmap_error error;
+    if (ironmap_seek(map, offset, whence, &error) != IRONMAP_OK) {
+        PyErr_SetString(PyExc_ValueError, error.status == IRONMAP_E_INVALID ? "unknown seek type"
+                                                                            : "seek out of range");
         return NULL;
     }
-    return PyLong_FromSsize_t((Py_ssize_t)mapio_tell(map));
+    return PyLong_FromSsize_t((Py_ssize_t)ironmap_tell(map));
 }
 
 PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
@@ -70,32 +70,33 @@ PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
 
 /* The next `length` bytes into `buffer`; they are there. Of a new object the memory is `fresh`;
  * what others have allocated, and may keep for other things, is not advised about. */
-static int take_into(char *buffer, bool fresh, mapio_map *map, size_t length, mapio_error *error)
+static int take_into(char *buffer, bool fresh, ironmap_map *map, size_t length,
+                     ironmap_error *error)
 {
     if (length < MMAP_LONG_WORK) {
-        return mapio_read(buffer, &length, map, length, error);
+        return ironmap_read(buffer, &length, map, length, error);
     }
     uint64_t position = claim(map, length);
     PyThreadState *thread = mmap_let_go(map);
     if (fresh) {
-        mapio_prepare(buffer, length);
+        ironmap_prepare(buffer, length);
     }
-    int status = mapio_get(buffer, map, position, length, error);
+    int status = ironmap_get(buffer, map, position, length, error);
     mmap_take_back(map, thread);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         give_back(map, position, length);
     }
     return status;
 }
 
-static PyObject *take(mapio_map *map, size_t length)
+static PyObject *take(ironmap_map *map, size_t length)
 {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (bytes == NULL || length == 0) {
         return bytes;
     }
-    mapio_error error;
-    if (take_into(PyBytes_AS_STRING(bytes), true, map, length, &error) != MAPIO_OK) {
+    ironmap_error error;
+    if (take_into(PyBytes_AS_STRING(bytes), true, map, length, &error) != IRONMAP_OK) {
         Py_DECREF(bytes);
         return raise_error(map, &error, "read out of range");
     }
@@ -111,11 +112,11 @@ PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (count > 0 && !convert_read_size(args[0], &wanted)) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
-    size_t rest = rest_from(map, mapio_tell(map));
+    size_t rest = rest_from(map, ironmap_tell(map));
     return take(map, wanted < 0 || (size_t)wanted > rest ? rest : (size_t)wanted);
 }
 
@@ -124,13 +125,13 @@ PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ss
     if (!check_count("read_byte", count, 0, 0)) {
         return NULL;
     }
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     uint8_t byte = 0;
-    mapio_error error;
+    ironmap_error error;
     if (map == NULL) {
         return NULL;
     }
-    if (mapio_read_byte(&byte, map, &error) != MAPIO_OK) {
+    if (ironmap_read_byte(&byte, map, &error) != IRONMAP_OK) {
         return raise_error(map, &error, "read byte out of range");
     }
     return PyLong_FromLong(byte);
@@ -166,14 +167,14 @@ static bool target_buffer(Py_buffer *view, PyObject *target)
 /* Fills `view`, whose making may have run Python code, as far as there is something to read. */
 static PyObject *read_view(PyObject *self, const Py_buffer *view)
 {
-    mapio_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
-    size_t rest = rest_from(map, mapio_tell(map));
+    size_t rest = rest_from(map, ironmap_tell(map));
     size_t length = (size_t)view->len < rest ? (size_t)view->len : rest;
-    mapio_error error;
-    if (take_into(view->buf, false, map, length, &error) != MAPIO_OK) {
+    ironmap_error error;
+    if (take_into(view->buf, false, map, length, &error) != IRONMAP_OK) {
         return raise_error(map, &error, "read out of range");
     }
     return PyLong_FromSize_t(length);
@@ -192,17 +193,17 @@ PyObject *mmap_readinto(PyObject *self, PyObject *target)
 
 /* ---- writing ---- */
 
-static int put_from(const Py_buffer *view, mapio_map *map, mapio_error *error)
+static int put_from(const Py_buffer *view, ironmap_map *map, ironmap_error *error)
 {
     size_t length = (size_t)view->len;
-    if (length < MMAP_LONG_WORK || length > rest_from(map, mapio_tell(map))) {
-        return mapio_write(map, view->buf, length, error);
+    if (length < MMAP_LONG_WORK || length > rest_from(map, ironmap_tell(map))) {
+        return ironmap_write(map, view->buf, length, error);
     }
     uint64_t position = claim(map, length);
     PyThreadState *thread = mmap_let_go(map);
-    int status = mapio_put(map, position, view->buf, length, error);
+    int status = ironmap_put(map, position, view->buf, length, error);
     mmap_take_back(map, thread);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         give_back(map, position, length);
     }
     return status;
@@ -211,12 +212,12 @@ static int put_from(const Py_buffer *view, mapio_map *map, mapio_error *error)
 /* Writes the bytes of `view`, whose making may have run Python code. */
 static PyObject *write_view(PyObject *self, const Py_buffer *view)
 {
-    mapio_map *map = mmap_use_writable(self);
+    ironmap_map *map = mmap_use_writable(self);
     if (map == NULL) {
         return NULL;
     }
-    mapio_error error;
-    if (put_from(view, map, &error) != MAPIO_OK) {
+    ironmap_error error;
+    if (put_from(view, map, &error) != IRONMAP_OK) {
         return raise_error(map, &error, "data out of range");
     }
     return PyLong_FromSsize_t(view->len);
@@ -239,12 +240,12 @@ PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
     if (!mmap_first_look(self) || !convert_byte(byte, &value)) {
         return NULL;
     }
-    mapio_map *map = mmap_use_writable(self);
+    ironmap_map *map = mmap_use_writable(self);
     if (map == NULL) {
         return NULL;
     }
-    mapio_error error;
-    if (mapio_write_byte(map, value, &error) != MAPIO_OK) {
+    ironmap_error error;
+    if (ironmap_write_byte(map, value, &error) != IRONMAP_OK) {
         return raise_error(map, &error, "write byte out of range");
     }
     Py_RETURN_NONE;

@@ -55,9 +55,9 @@ static PyObject *leave(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssiz
 
 static PyObject *size_of(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    const mapio_map *map = mmap_object(self)->map;
+    const ironmap_map *map = mmap_object(self)->map;
     size_t size = (size_t)Py_TYPE(self)->tp_basicsize;
-    return PyLong_FromSize_t(map == NULL ? size : size + mapio_overhead(map));
+    return PyLong_FromSize_t(map == NULL ? size : size + ironmap_overhead(map));
 }
 
 /* read_byte, readline and tell take no arguments, and are called in loops: in the manner of those

@@ -1,17 +1,17 @@
-/* The module mapio._mapio: the class, the constants, the version. */
-#include <mapio/mapio.h>
+/* The module ironmap._ironmap: the class, the constants, the version. */
+#include <ironmap/ironmap.h>
 
 #include "compat.h"
 #include "mmap_object.h"
 
-static const mapio_constant own_constants[] = {
-    {"ACCESS_DEFAULT", MAPIO_ACCESS_DEFAULT},
-    {"ACCESS_READ", MAPIO_ACCESS_READ},
-    {"ACCESS_WRITE", MAPIO_ACCESS_WRITE},
-    {"ACCESS_COPY", MAPIO_ACCESS_COPY},
+static const ironmap_constant own_constants[] = {
+    {"ACCESS_DEFAULT", IRONMAP_ACCESS_DEFAULT},
+    {"ACCESS_READ", IRONMAP_ACCESS_READ},
+    {"ACCESS_WRITE", IRONMAP_ACCESS_WRITE},
+    {"ACCESS_COPY", IRONMAP_ACCESS_COPY},
 };
 
-static int add_constants(PyObject *module, const mapio_constant *constants, size_t count)
+static int add_constants(PyObject *module, const ironmap_constant *constants, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) == -1) {
@@ -24,12 +24,12 @@ static int add_constants(PyObject *module, const mapio_constant *constants, size
 static int add_system(PyObject *module)
 {
     size_t count = 0;
-    const mapio_constant *constants = mapio_constants(&count);
+    const ironmap_constant *constants = ironmap_constants(&count);
     if (add_constants(module, constants, count) == -1 ||
-        PyModule_AddIntConstant(module, "PAGESIZE", (long)mapio_page_size()) == -1) {
+        PyModule_AddIntConstant(module, "PAGESIZE", (long)ironmap_page_size()) == -1) {
         return -1;
     }
-    return PyModule_AddIntConstant(module, "ALLOCATIONGRANULARITY", (long)mapio_granularity());
+    return PyModule_AddIntConstant(module, "ALLOCATIONGRANULARITY", (long)ironmap_granularity());
 }
 
 /* Adds a class that was just made; with NULL it could not be. */
@@ -52,7 +52,7 @@ static int add_class(PyObject *module, PyType_Spec *spec)
 static int add_fault_error(PyObject *module)
 {
     PyObject *class = PyErr_NewExceptionWithDoc(
-        "mapio.FaultError",
+        "ironmap.FaultError",
         "A page of a map cannot be had: the file was cut short, the disk fails or is full.\n\n"
         "An OSError: `errno` is EIO, or ENOSPC where a full disk is the cause; `filename` is the\n"
         "file's, where it is known. `offset` is the byte of the map that was to be accessed.",
@@ -86,7 +86,7 @@ static int module_exec(PyObject *module)
         PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;
     }
-    return PyModule_AddStringConstant(module, "__version__", mapio_version_string());
+    return PyModule_AddStringConstant(module, "__version__", ironmap_version_string());
 }
 
 static PyModuleDef_Slot slots[] = {
@@ -97,14 +97,14 @@ static PyModuleDef_Slot slots[] = {
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "mapio._mapio",
-    .m_doc = "The part of mapio that is written in C. Import mapio instead.",
+    .m_name = "ironmap._ironmap",
+    .m_doc = "The part of ironmap that is written in C. Import ironmap instead.",
     .m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit__mapio(void);
+PyMODINIT_FUNC PyInit__ironmap(void);
 
-PyMODINIT_FUNC PyInit__mapio(void)
+PyMODINIT_FUNC PyInit__ironmap(void)
 {
     return PyModuleDef_Init(&definition);
 }

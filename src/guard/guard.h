@@ -1,34 +1,34 @@
 /* The pieces of the fault guard: what every access of the library does before and after it touches
  * mapped memory. They are here by themselves so that a build without them can be measured beside
  * this one (bench/unguarded). Included by internal.h; the reasoning is in fault.c. */
-#ifndef MAPIO_GUARD_H
-#define MAPIO_GUARD_H
+#ifndef IRONMAP_GUARD_H
+#define IRONMAP_GUARD_H
 
 /* Begins where no page of the map is lost, and tells whether it did. */
-static inline bool mapio__guard_try(mapio__guard *guard, const mapio_map *map)
+static inline bool ironmap__guard_try(ironmap__guard *guard, const ironmap_map *map)
 {
     guard->map = map;
     guard->losses = atomic_load_explicit(&map->health.losses, memory_order_acquire);
     return guard->losses == atomic_load_explicit(&map->health.restored, memory_order_acquire);
 }
 
-static inline void mapio__guard_enter(const mapio_map *map)
+static inline void ironmap__guard_enter(const ironmap_map *map)
 {
-    mapio__accessed = map;
+    ironmap__accessed = map;
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-static inline void mapio__guard_leave(void)
+static inline void ironmap__guard_leave(void)
 {
     atomic_signal_fence(memory_order_seq_cst);
-    mapio__accessed = NULL;
+    ironmap__accessed = NULL;
 }
 
 /* Whether nothing was lost since begin. */
-static inline bool mapio__guard_whole(mapio__guard guard)
+static inline bool ironmap__guard_whole(ironmap__guard guard)
 {
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&guard.map->health.losses, memory_order_relaxed) == guard.losses;
 }
 
-#endif /* MAPIO_GUARD_H */
+#endif /* IRONMAP_GUARD_H */

@@ -1,10 +1,10 @@
 /* What this build has for 64-bit ARM, little-endian. */
 #include "internal.h"
 
-extern const mapio__kernels mapio__neon_kernels;
+extern const ironmap__kernels ironmap__neon_kernels;
 
-const mapio__kernels *const mapio__all_kernels[] = {
-    &mapio__neon_kernels,
-    &mapio__scalar_kernels,
+const ironmap__kernels *const ironmap__all_kernels[] = {
+    &ironmap__neon_kernels,
+    &ironmap__scalar_kernels,
     NULL,
 };

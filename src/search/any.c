@@ -1,7 +1,7 @@
 /* What a build has for every other processor. */
 #include "internal.h"
 
-const mapio__kernels *const mapio__all_kernels[] = {
-    &mapio__scalar_kernels,
+const ironmap__kernels *const ironmap__all_kernels[] = {
+    &ironmap__scalar_kernels,
     NULL,
 };

@@ -56,5 +56,5 @@ static bool supported(void)
            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
 }
 
-const mapio__kernels mapio__avx2_kernels = {"avx2", false, supported, blocks_forward,
-                                            blocks_backward};
+const ironmap__kernels ironmap__avx2_kernels = {"avx2", false, supported, blocks_forward,
+                                                blocks_backward};

@@ -47,5 +47,5 @@ static bool supported(void)
            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
 }
 
-const mapio__kernels mapio__avx512_kernels = {"avx512", true, supported, blocks_forward,
-                                              blocks_backward};
+const ironmap__kernels ironmap__avx512_kernels = {"avx512", true, supported, blocks_forward,
+                                                  blocks_backward};

@@ -11,8 +11,8 @@
  * at which the other probes and at last the whole needle are compared. Most blocks have none, so
  * two are asked at once, in the order of the search.
  */
-#ifndef MAPIO_SEARCH_BLOCKS_H
-#define MAPIO_SEARCH_BLOCKS_H
+#ifndef IRONMAP_SEARCH_BLOCKS_H
+#define IRONMAP_SEARCH_BLOCKS_H
 
 #include "internal.h"
 
@@ -45,8 +45,8 @@ typedef struct scan {
     const uint8_t *haystack;
     size_t from; /* places that are left: the search takes them off one end */
     size_t to;
-    mapio__pattern *pattern;
-    mapio__matches *matches;
+    ironmap__pattern *pattern;
+    ironmap__matches *matches;
     bool done;         /* as many matches as are wanted */
     size_t reconsider; /* when so much is spent, look whether it is worth it */
 } scan;
@@ -55,13 +55,13 @@ typedef struct scan {
  * one that the needle has. How many is a constant in each loop, so that it has no other loop
  * inside; so not every number has a loop of its own. */
 typedef struct lead {
-    const uint8_t *haystack[MAPIO__PROBES]; /* the byte that meets the probe at place 0 */
-    splat byte[MAPIO__PROBES];
+    const uint8_t *haystack[IRONMAP__PROBES]; /* the byte that meets the probe at place 0 */
+    splat byte[IRONMAP__PROBES];
 } lead;
 
 static inline lead lead_of(const scan *s, unsigned count)
 {
-    const mapio__pattern *p = s->pattern;
+    const ironmap__pattern *p = s->pattern;
     lead l;
     for (unsigned i = 0; i < count; i++) {
         size_t offset = p->probes[i < p->probe_count ? i : 0];
@@ -88,9 +88,9 @@ static inline mask candidates(const lead *l, size_t place, unsigned count)
 /* The candidates of a block, by `count` of the probes, that the others leave. */
 static inline uint64_t probe(const scan *s, size_t place, uint64_t left, unsigned count)
 {
-    mapio__pattern *p = s->pattern;
+    ironmap__pattern *p = s->pattern;
     p->spent += p->probe_count > count;
-    for (unsigned i = count; i < MAPIO__PROBES && i < p->probe_count && left != 0; i++) {
+    for (unsigned i = count; i < IRONMAP__PROBES && i < p->probe_count && left != 0; i++) {
         size_t offset = p->probes[i];
         left &= bits(equal(s->haystack + place + offset, splat_of(p->bytes[offset])));
     }
@@ -100,7 +100,7 @@ static inline uint64_t probe(const scan *s, size_t place, uint64_t left, unsigne
 /* Whether the whole needle is at `place`, where all probes are right. */
 static inline bool is_match(const scan *s, size_t place)
 {
-    return s->pattern->exact || mapio__verify(s->pattern, s->haystack, place);
+    return s->pattern->exact || ironmap__verify(s->pattern, s->haystack, place);
 }
 
 /* Whether comparing has taken so long that something else may be better. */
@@ -128,7 +128,7 @@ static inline void take_forward(scan *s, size_t place, uint64_t left)
         size_t candidate = place + (size_t)__builtin_ctzll(left);
         left &= left - 1;
         if (candidate >= s->matches->next && is_match(s, candidate) &&
-            mapio__take_match(s->matches, candidate)) {
+            ironmap__take_match(s->matches, candidate)) {
             s->done = true;
             return;
         }
@@ -168,7 +168,7 @@ static inline void run_groups_forward(scan *s)
 {
     const unsigned leading = s->pattern->leading;
     if (leading > 6) {
-        groups_forward(s, MAPIO__PROBES);
+        groups_forward(s, IRONMAP__PROBES);
     } else if (leading > 4) {
         groups_forward(s, 6);
     } else if (leading == 4) {
@@ -219,7 +219,7 @@ static inline uint64_t that_count(uint64_t before, uint64_t now, unsigned distan
 
 /* The last of the matches `kept` of a block that ends at `end`. One in an earlier block keeps
  * nothing away behind this one, so it need not be noted. */
-static inline void note_last(mapio__matches *matches, size_t end, uint64_t kept)
+static inline void note_last(ironmap__matches *matches, size_t end, uint64_t kept)
 {
     if (kept != 0) {
         matches->next = end - 1 - (size_t)__builtin_clzll(kept) + matches->step;
@@ -254,7 +254,7 @@ FOR_EACH_CONSTANT void tally(scan *s, unsigned count, unsigned distances)
 
 static inline bool counts_all(const scan *s)
 {
-    const mapio__matches *m = s->matches;
+    const ironmap__matches *m = s->matches;
     return m->indexes == NULL && m->capacity == SIZE_MAX && s->pattern->exact;
 }
 
@@ -266,10 +266,10 @@ static inline bool can_tally(const scan *s)
 
 static inline void run_tally(scan *s)
 {
-    const mapio__pattern *p = s->pattern;
-    unsigned distances = s->matches->step < p->length ? 0 : mapio__overlaps(p);
+    const ironmap__pattern *p = s->pattern;
+    unsigned distances = s->matches->step < p->length ? 0 : ironmap__overlaps(p);
     if (p->probe_count > 6) {
-        tally(s, MAPIO__PROBES, distances);
+        tally(s, IRONMAP__PROBES, distances);
     } else if (p->probe_count > 4) {
         tally(s, 6, distances);
     } else if (p->probe_count > 2) {
@@ -326,7 +326,7 @@ static inline void rest_forward(scan *s, const lead *l, unsigned count)
  * after some more. */
 static inline void set_reconsider(scan *s)
 {
-    size_t soon = s->pattern->spent + MAPIO__SPENT_AT_ONCE;
+    size_t soon = s->pattern->spent + IRONMAP__SPENT_AT_ONCE;
     s->reconsider = soon < s->pattern->adapt_at ? soon : s->pattern->adapt_at;
 }
 
@@ -334,18 +334,18 @@ static inline void set_reconsider(scan *s)
  * two-way is to go on. */
 static inline bool go_on(scan *s, size_t passed, const uint8_t *sample, size_t places)
 {
-    mapio__pattern *p = s->pattern;
-    if (mapio__spent_too_much(p, passed)) {
+    ironmap__pattern *p = s->pattern;
+    if (ironmap__spent_too_much(p, passed)) {
         return false;
     }
     if (p->spent > p->adapt_at) {
-        mapio__pattern_adapt(p, sample, places);
+        ironmap__pattern_adapt(p, sample, places);
     }
     set_reconsider(s);
     return true;
 }
 
-static inline scan scan_of(mapio__matches *matches, mapio__pattern *pattern,
+static inline scan scan_of(ironmap__matches *matches, ironmap__pattern *pattern,
                            const uint8_t *haystack, size_t from, size_t to)
 {
     scan s = {
@@ -361,8 +361,8 @@ static inline scan scan_of(mapio__matches *matches, mapio__pattern *pattern,
 
 /* Begins as plain C does, with the needle's first byte, which may be nowhere near: false where it
  * is not at any of the places. */
-static inline bool plain_begin(const mapio__pattern *pattern, const uint8_t *haystack, size_t *from,
-                               size_t to)
+static inline bool plain_begin(const ironmap__pattern *pattern, const uint8_t *haystack,
+                               size_t *from, size_t to)
 {
     size_t near = to - *from < NEAR ? to - *from : NEAR;
     const uint8_t *first = memchr(haystack + *from, pattern->bytes[0], near);
@@ -370,7 +370,7 @@ static inline bool plain_begin(const mapio__pattern *pattern, const uint8_t *hay
     return *from < to;
 }
 
-static APART void many_forward(mapio__matches *matches, mapio__pattern *pattern,
+static APART void many_forward(ironmap__matches *matches, ironmap__pattern *pattern,
                                const uint8_t *haystack, size_t from, size_t to)
 {
     if (matches->capacity == 1 && to - from >= ENOUGH &&
@@ -381,7 +381,7 @@ static APART void many_forward(mapio__matches *matches, mapio__pattern *pattern,
     run_forward(&s);
     while (s.to - s.from >= BLOCK && !s.done) {
         if (!go_on(&s, s.from - from, haystack + s.from, s.to - s.from)) {
-            mapio__two_way_forward(matches, pattern, haystack, s.from, to);
+            ironmap__two_way_forward(matches, pattern, haystack, s.from, to);
             return;
         }
         run_forward(&s);
@@ -391,7 +391,7 @@ static APART void many_forward(mapio__matches *matches, mapio__pattern *pattern,
 }
 
 /* The first match in two blocks at most. */
-static inline void few_forward(mapio__matches *matches, mapio__pattern *pattern,
+static inline void few_forward(ironmap__matches *matches, ironmap__pattern *pattern,
                                const uint8_t *haystack, size_t from, size_t to)
 {
     scan s = scan_of(matches, pattern, haystack, from, to);
@@ -403,7 +403,7 @@ static inline void few_forward(mapio__matches *matches, mapio__pattern *pattern,
 
 /* Whether places, fewer than a block has but one at least, have the bytes of a block all the same.
  * Nothing asks there whether too much is compared in vain, so the needle is not long. */
-static inline bool is_tight(const mapio__pattern *pattern, size_t places)
+static inline bool is_tight(const ironmap__pattern *pattern, size_t places)
 {
     return places > 0 && places < BLOCK && places + pattern->length > BLOCK &&
            pattern->length <= TIGHT_NEEDLE;
@@ -411,7 +411,7 @@ static inline bool is_tight(const mapio__pattern *pattern, size_t places)
 
 /* Which of the tight places [from, to) are right at a probe. The block is not read from the first
  * of them on where it would go beyond the bytes that there are. */
-static inline uint64_t tight_meets(const mapio__pattern *p, const uint8_t *haystack, size_t from,
+static inline uint64_t tight_meets(const ironmap__pattern *p, const uint8_t *haystack, size_t from,
                                    size_t to, unsigned i)
 {
     size_t offset = p->probes[i];
@@ -421,7 +421,7 @@ static inline uint64_t tight_meets(const mapio__pattern *p, const uint8_t *hayst
 }
 
 /* The candidates among tight places. */
-static inline uint64_t tight_candidates(const mapio__pattern *pattern, const uint8_t *haystack,
+static inline uint64_t tight_candidates(const ironmap__pattern *pattern, const uint8_t *haystack,
                                         size_t from, size_t to)
 {
     uint64_t left = UINT64_MAX >> (BLOCK - (to - from));
@@ -431,20 +431,20 @@ static inline uint64_t tight_candidates(const mapio__pattern *pattern, const uin
     return left;
 }
 
-static APART void tight_forward(mapio__matches *matches, mapio__pattern *pattern,
+static APART void tight_forward(ironmap__matches *matches, ironmap__pattern *pattern,
                                 const uint8_t *haystack, size_t from, size_t to)
 {
     scan s = scan_of(matches, pattern, haystack, from, to);
     take_forward(&s, from, tight_candidates(pattern, haystack, from, to));
 }
 
-static inline void blocks_forward(mapio__matches *matches, mapio__pattern *pattern,
+static inline void blocks_forward(ironmap__matches *matches, ironmap__pattern *pattern,
                                   const uint8_t *haystack, size_t from, size_t to)
 {
     if (is_tight(pattern, to - from)) {
         tight_forward(matches, pattern, haystack, from, to);
     } else if (to - from < BLOCK) {
-        mapio__scalar_kernels.forward(matches, pattern, haystack, from, to);
+        ironmap__scalar_kernels.forward(matches, pattern, haystack, from, to);
     } else if (to - from <= FEW && matches->capacity == 1) {
         few_forward(matches, pattern, haystack, from, to);
     } else {
@@ -454,7 +454,7 @@ static inline void blocks_forward(mapio__matches *matches, mapio__pattern *patte
 
 /* ---- from the end ---- */
 
-/* The highest match among the candidates of the block at `place`, or MAPIO__NOWHERE. */
+/* The highest match among the candidates of the block at `place`, or IRONMAP__NOWHERE. */
 static inline size_t take_backward(scan *s, size_t place, uint64_t left)
 {
     while (left != 0) {
@@ -464,13 +464,13 @@ static inline size_t take_backward(scan *s, size_t place, uint64_t left)
             return place + top;
         }
     }
-    return MAPIO__NOWHERE;
+    return IRONMAP__NOWHERE;
 }
 
 static inline size_t block_backward(scan *s, size_t place, mask found, unsigned count)
 {
     uint64_t left = bits(found);
-    return left == 0 ? MAPIO__NOWHERE : take_backward(s, place, probe(s, place, left, count));
+    return left == 0 ? IRONMAP__NOWHERE : take_backward(s, place, probe(s, place, left, count));
 }
 
 FOR_EACH_CONSTANT size_t groups_backward(scan *s, unsigned count)
@@ -484,15 +484,15 @@ FOR_EACH_CONSTANT size_t groups_backward(scan *s, unsigned count)
         s->to = place;
         if (any(either(high, low))) {
             size_t match = block_backward(s, place + BLOCK, high, count);
-            if (match == MAPIO__NOWHERE) {
+            if (match == IRONMAP__NOWHERE) {
                 match = block_backward(s, place, low, count);
             }
-            if (match != MAPIO__NOWHERE || in_doubt(s)) {
+            if (match != IRONMAP__NOWHERE || in_doubt(s)) {
                 return match;
             }
         }
     }
-    return MAPIO__NOWHERE;
+    return IRONMAP__NOWHERE;
 }
 
 /* Groups, as run_groups_forward. */
@@ -500,7 +500,7 @@ static inline size_t run_groups_backward(scan *s)
 {
     const unsigned leading = s->pattern->leading;
     if (leading > 6) {
-        return groups_backward(s, MAPIO__PROBES);
+        return groups_backward(s, IRONMAP__PROBES);
     }
     if (leading > 4) {
         return groups_backward(s, 6);
@@ -517,12 +517,12 @@ static inline size_t run_groups_backward(scan *s)
 /* Whole blocks, as run_forward; `count` of the probes, a constant. */
 FOR_EACH_CONSTANT size_t run_backward(scan *s, unsigned count)
 {
-    size_t match = MAPIO__NOWHERE;
+    size_t match = IRONMAP__NOWHERE;
     if (s->to - s->from >= GROUP) {
         match = run_groups_backward(s);
     }
     const lead l = lead_of(s, count);
-    while (match == MAPIO__NOWHERE && s->to - s->from >= BLOCK && !in_doubt(s)) {
+    while (match == IRONMAP__NOWHERE && s->to - s->from >= BLOCK && !in_doubt(s)) {
         s->to -= BLOCK;
         match = block_backward(s, s->to, candidates(&l, s->to, count), count);
     }
@@ -533,66 +533,66 @@ static inline size_t rest_backward(scan *s, const lead *l, unsigned count)
 {
     size_t n = s->to - s->from;
     if (n == 0) {
-        return MAPIO__NOWHERE;
+        return IRONMAP__NOWHERE;
     }
     uint64_t left = bits(candidates(l, s->from, count)) & (UINT64_MAX >> (BLOCK - n));
-    return left == 0 ? MAPIO__NOWHERE : take_backward(s, s->from, probe(s, s->from, left, count));
+    return left == 0 ? IRONMAP__NOWHERE : take_backward(s, s->from, probe(s, s->from, left, count));
 }
 
 /* The places that are searched next, as many as a sample has. */
 static inline const uint8_t *sample_before(const scan *s, size_t *places)
 {
     size_t left = s->to - s->from;
-    *places = left < MAPIO__SAMPLE ? left : MAPIO__SAMPLE;
+    *places = left < IRONMAP__SAMPLE ? left : IRONMAP__SAMPLE;
     return s->haystack + s->to - *places;
 }
 
-static APART size_t many_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
+static APART size_t many_backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from,
                                   size_t to)
 {
     scan s = scan_of(NULL, pattern, haystack, from, to);
     size_t match = pattern->length == 1 ? run_backward(&s, 1) : run_backward(&s, 2);
-    while (match == MAPIO__NOWHERE && s.to - s.from >= BLOCK) {
+    while (match == IRONMAP__NOWHERE && s.to - s.from >= BLOCK) {
         size_t places = 0;
         const uint8_t *sample = sample_before(&s, &places);
         if (!go_on(&s, to - s.to, sample, places)) {
-            return mapio__two_way_backward(pattern, haystack, from, s.to);
+            return ironmap__two_way_backward(pattern, haystack, from, s.to);
         }
         match = run_backward(&s, 2);
     }
     const lead l = lead_of(&s, 2);
-    return match == MAPIO__NOWHERE ? rest_backward(&s, &l, 2) : match;
+    return match == IRONMAP__NOWHERE ? rest_backward(&s, &l, 2) : match;
 }
 
-/* Two blocks at most, the match or MAPIO__NOWHERE. */
-static inline size_t few_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
+/* Two blocks at most, the match or IRONMAP__NOWHERE. */
+static inline size_t few_backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from,
                                   size_t to)
 {
     scan s = scan_of(NULL, pattern, haystack, from, to);
     const lead l = lead_of(&s, 4);
     s.to -= BLOCK;
     size_t match = block_backward(&s, s.to, candidates(&l, s.to, 4), 4);
-    return match == MAPIO__NOWHERE ? rest_backward(&s, &l, 4) : match;
+    return match == IRONMAP__NOWHERE ? rest_backward(&s, &l, 4) : match;
 }
 
-static APART size_t tight_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
+static APART size_t tight_backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from,
                                    size_t to)
 {
     scan s = scan_of(NULL, pattern, haystack, from, to);
     return take_backward(&s, from, tight_candidates(pattern, haystack, from, to));
 }
 
-static inline size_t blocks_backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from,
-                                     size_t to)
+static inline size_t blocks_backward(ironmap__pattern *pattern, const uint8_t *haystack,
+                                     size_t from, size_t to)
 {
     if (is_tight(pattern, to - from)) {
         return tight_backward(pattern, haystack, from, to);
     }
     if (to - from < BLOCK) {
-        return mapio__scalar_kernels.backward(pattern, haystack, from, to);
+        return ironmap__scalar_kernels.backward(pattern, haystack, from, to);
     }
     return to - from > FEW ? many_backward(pattern, haystack, from, to)
                            : few_backward(pattern, haystack, from, to);
 }
 
-#endif /* MAPIO_SEARCH_BLOCKS_H */
+#endif /* IRONMAP_SEARCH_BLOCKS_H */

@@ -58,5 +58,5 @@ static bool supported(void)
     return true;
 }
 
-const mapio__kernels mapio__neon_kernels = {"neon", false, supported, blocks_forward,
-                                            blocks_backward};
+const ironmap__kernels ironmap__neon_kernels = {"neon", false, supported, blocks_forward,
+                                                blocks_backward};

@@ -12,7 +12,7 @@ enum {
     OFFSETS = 1024,      /* offsets of the needle among which the probes are chosen */
     FIRST_PATIENCE = 64, /* candidates before the probes are chosen anew */
     PATIENCE_GROWTH = 4, /* choosing takes as long as some hundred candidates */
-    HALF = MAPIO__SAMPLE / 2,
+    HALF = IRONMAP__SAMPLE / 2,
     MOST_WORK = 1 << 15, /* bytes that are compared with the needle for each probe */
     /* What it costs to compare one more probe everywhere, in candidates among half a sample's
      * places. Measured (Zen 4, in the cache): 1 ns in 64 places for a probe, 25 ns for a candidate.
@@ -22,25 +22,25 @@ enum {
 };
 
 /* The ends, then what halves the gaps. */
-static void spread_probes(mapio__pattern *pattern)
+static void spread_probes(ironmap__pattern *pattern)
 {
     size_t last = pattern->length - 1;
-    const size_t eighths[MAPIO__PROBES] = {0, 8, 4, 2, 6, 1, 3, 7};
-    for (unsigned i = 0; i < MAPIO__PROBES; i++) {
+    const size_t eighths[IRONMAP__PROBES] = {0, 8, 4, 2, 6, 1, 3, 7};
+    for (unsigned i = 0; i < IRONMAP__PROBES; i++) {
         pattern->probes[i] = last / 8 * eighths[i] + last % 8 * eighths[i] / 8;
     }
-    pattern->probe_count = MAPIO__PROBES;
+    pattern->probe_count = IRONMAP__PROBES;
 }
 
-void mapio__pattern_init(mapio__pattern *pattern, const void *needle, size_t length)
+void ironmap__pattern_init(ironmap__pattern *pattern, const void *needle, size_t length)
 {
     pattern->bytes = needle;
     pattern->length = length;
-    pattern->exact = length <= MAPIO__PROBES;
+    pattern->exact = length <= IRONMAP__PROBES;
     pattern->leading = length < 2 ? 1 : 2;
     pattern->crowded = false;
     pattern->has_grams = false;
-    pattern->surprise = MAPIO__NOWHERE;
+    pattern->surprise = IRONMAP__NOWHERE;
     pattern->spent = 0;
     pattern->passed = 0;
     pattern->adapt_at = FIRST_PATIENCE;
@@ -65,7 +65,7 @@ typedef struct subset {
 /* What is known of the haystack while probes are chosen. What is chosen to be rare in one half of
  * the sample is less so elsewhere; so the other half tells how rare it is. */
 typedef struct choice {
-    const mapio__pattern *pattern;
+    const ironmap__pattern *pattern;
     const uint8_t *sample;
     size_t half;             /* places of the sample in each, at which the needle may begin */
     size_t offsets;          /* how many of the needle's are considered */
@@ -77,7 +77,7 @@ typedef struct choice {
     subset telling;
 } choice;
 
-static void begin_choice(choice *c, const mapio__pattern *pattern, const uint8_t *sample,
+static void begin_choice(choice *c, const ironmap__pattern *pattern, const uint8_t *sample,
                          size_t places)
 {
     c->pattern = pattern;
@@ -103,7 +103,7 @@ static size_t best_offset(const choice *c)
     uint64_t best_score = UINT64_MAX;
     for (size_t i = 0; i < c->offsets; i++) {
         uint8_t byte = c->pattern->bytes[i];
-        uint64_t weight = (uint64_t)(c->counts[byte] + MAPIO__SAMPLE / 256) << c->used[byte];
+        uint64_t weight = (uint64_t)(c->counts[byte] + IRONMAP__SAMPLE / 256) << c->used[byte];
         uint64_t score = (uint64_t)c->agree[i] << 32 | weight;
         if (score < best_score && !c->taken[i]) {
             best = i;
@@ -166,7 +166,7 @@ static void take(choice *c, size_t offset, bool first)
     }
 }
 
-void mapio__pattern_adapt(mapio__pattern *pattern, const uint8_t *sample, size_t places)
+void ironmap__pattern_adapt(ironmap__pattern *pattern, const uint8_t *sample, size_t places)
 {
     pattern->patience *= pattern->patience < SIZE_MAX / PATIENCE_GROWTH ? PATIENCE_GROWTH : 1;
     pattern->adapt_at = pattern->spent + pattern->patience;
@@ -175,7 +175,7 @@ void mapio__pattern_adapt(mapio__pattern *pattern, const uint8_t *sample, size_t
     size_t least = 0;
     for (unsigned i = 0; i < pattern->probe_count; i++) {
         /* What was different where all before it was the same tells more than anything. */
-        bool surprised = i == 0 && pattern->surprise != MAPIO__NOWHERE;
+        bool surprised = i == 0 && pattern->surprise != IRONMAP__NOWHERE;
         pattern->probes[i] = surprised ? pattern->surprise : best_offset(&c);
         take(&c, pattern->probes[i], i == 0);
         size_t candidates = c.telling.count * HALF / c.half;
@@ -188,7 +188,7 @@ void mapio__pattern_adapt(mapio__pattern *pattern, const uint8_t *sample, size_t
     }
 }
 
-unsigned mapio__overlaps(const mapio__pattern *pattern)
+unsigned ironmap__overlaps(const ironmap__pattern *pattern)
 {
     const size_t m = pattern->length;
     uint64_t needle = 0; /* its byte i is byte i from the low end */

@@ -12,12 +12,12 @@ static inline bool has_zero(uint64_t word)
     return ((word - ones) & ~word & (ones << 7)) != 0;
 }
 
-/* The highest index in [from, to) of the byte, or MAPIO__NOWHERE: memrchr is no standard. */
+/* The highest index in [from, to) of the byte, or IRONMAP__NOWHERE: memrchr is no standard. */
 static size_t last_byte(const uint8_t *bytes, size_t from, size_t to, uint8_t byte)
 {
     const uint64_t pattern = UINT64_C(0x0101010101010101) * byte;
     while (to - from >= sizeof(uint64_t) &&
-           !has_zero(mapio__load_word(bytes + to - sizeof(uint64_t)) ^ pattern)) {
+           !has_zero(ironmap__load_word(bytes + to - sizeof(uint64_t)) ^ pattern)) {
         to -= sizeof(uint64_t);
     }
     while (to > from) {
@@ -26,49 +26,49 @@ static size_t last_byte(const uint8_t *bytes, size_t from, size_t to, uint8_t by
             return to;
         }
     }
-    return MAPIO__NOWHERE;
+    return IRONMAP__NOWHERE;
 }
 
 static size_t first_byte(const uint8_t *bytes, size_t from, size_t to, uint8_t byte)
 {
     const uint8_t *hit = from < to ? memchr(bytes + from, byte, to - from) : NULL;
-    return hit == NULL ? MAPIO__NOWHERE : (size_t)(hit - bytes);
+    return hit == NULL ? IRONMAP__NOWHERE : (size_t)(hit - bytes);
 }
 
-static void forward(mapio__matches *matches, mapio__pattern *pattern, const uint8_t *haystack,
+static void forward(ironmap__matches *matches, ironmap__pattern *pattern, const uint8_t *haystack,
                     size_t from, size_t to)
 {
     size_t place = matches->next > from ? matches->next : from;
     for (;;) {
         place = first_byte(haystack, place, to, pattern->bytes[0]);
-        if (place == MAPIO__NOWHERE) {
+        if (place == IRONMAP__NOWHERE) {
             return;
         }
-        if (!mapio__verify(pattern, haystack, place)) {
+        if (!ironmap__verify(pattern, haystack, place)) {
             place++;
-        } else if (mapio__take_match(matches, place)) {
+        } else if (ironmap__take_match(matches, place)) {
             return;
         } else {
             place = matches->next;
         }
-        if (mapio__spent_too_much(pattern, place - from) && place < to) {
-            mapio__two_way_forward(matches, pattern, haystack, place, to);
+        if (ironmap__spent_too_much(pattern, place - from) && place < to) {
+            ironmap__two_way_forward(matches, pattern, haystack, place, to);
             return;
         }
     }
 }
 
-static size_t backward(mapio__pattern *pattern, const uint8_t *haystack, size_t from, size_t to)
+static size_t backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from, size_t to)
 {
     size_t end = to;
     for (;;) {
         size_t place = last_byte(haystack, from, end, pattern->bytes[0]);
-        if (place == MAPIO__NOWHERE || mapio__verify(pattern, haystack, place)) {
+        if (place == IRONMAP__NOWHERE || ironmap__verify(pattern, haystack, place)) {
             return place;
         }
         end = place;
-        if (mapio__spent_too_much(pattern, to - end) && end > from) {
-            return mapio__two_way_backward(pattern, haystack, from, end);
+        if (ironmap__spent_too_much(pattern, to - end) && end > from) {
+            return ironmap__two_way_backward(pattern, haystack, from, end);
         }
     }
 }
@@ -78,4 +78,4 @@ static bool always(void)
     return true;
 }
 
-const mapio__kernels mapio__scalar_kernels = {"scalar", false, always, forward, backward};
+const ironmap__kernels ironmap__scalar_kernels = {"scalar", false, always, forward, backward};

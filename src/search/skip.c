@@ -17,26 +17,26 @@ enum {
     /* Processors do not foresee steps that long. Measured (Zen 4, a needle of 1 KiB in 128 MiB of
      * text): 67 GB/s without asking, 90 with 8 strides ahead. */
     STRIDES_AHEAD = 8,
-    TABLE_BITS = MAPIO__GRAM_WORDS * 64
+    TABLE_BITS = IRONMAP__GRAM_WORDS * 64
 };
 
 static inline size_t gram_slot(const uint8_t *bytes)
 {
     /* Multiplicative hashing (Knuth, TAOCP 3, 6.4) with 2^64 divided by the golden ratio. */
-    return (size_t)(mapio__load_word(bytes) * UINT64_C(0x9E3779B97F4A7C15) >> 50) % TABLE_BITS;
+    return (size_t)(ironmap__load_word(bytes) * UINT64_C(0x9E3779B97F4A7C15) >> 50) % TABLE_BITS;
 }
 
-static size_t reach_of(const mapio__pattern *pattern)
+static size_t reach_of(const ironmap__pattern *pattern)
 {
     return pattern->length < REACH ? pattern->length : REACH;
 }
 
-static size_t stride_of(const mapio__pattern *pattern)
+static size_t stride_of(const ironmap__pattern *pattern)
 {
     return reach_of(pattern) - COMMON + 1;
 }
 
-static void make_grams(mapio__pattern *pattern)
+static void make_grams(ironmap__pattern *pattern)
 {
     if (pattern->has_grams) {
         return;
@@ -49,14 +49,14 @@ static void make_grams(mapio__pattern *pattern)
     pattern->has_grams = true;
 }
 
-static inline bool has_gram(const mapio__pattern *pattern, const uint8_t *bytes)
+static inline bool has_gram(const ironmap__pattern *pattern, const uint8_t *bytes)
 {
     size_t slot = gram_slot(bytes);
     return (pattern->grams[slot / 64] >> slot % 64 & 1) != 0;
 }
 
 /* Whether none of the places that have the COMMON bytes in common is a match. */
-static inline bool settled(const mapio__pattern *pattern, const uint8_t *common)
+static inline bool settled(const ironmap__pattern *pattern, const uint8_t *common)
 {
     for (size_t i = 0; i < COMMON; i += GRAM) {
         if (!has_gram(pattern, common + i)) {
@@ -73,8 +73,9 @@ static size_t widen(size_t window, size_t stride)
     return window < WIDEST * stride ? window * 2 : window;
 }
 
-void mapio__skip_forward(const mapio__kernels *kernels, mapio__matches *matches,
-                         mapio__pattern *pattern, const uint8_t *haystack, size_t from, size_t to)
+void ironmap__skip_forward(const ironmap__kernels *kernels, ironmap__matches *matches,
+                           ironmap__pattern *pattern, const uint8_t *haystack, size_t from,
+                           size_t to)
 {
     make_grams(pattern);
     const size_t stride = stride_of(pattern);
@@ -95,14 +96,14 @@ void mapio__skip_forward(const mapio__kernels *kernels, mapio__matches *matches,
     }
 }
 
-size_t mapio__skip_backward(const mapio__kernels *kernels, mapio__pattern *pattern,
-                            const uint8_t *haystack, size_t from, size_t to)
+size_t ironmap__skip_backward(const ironmap__kernels *kernels, ironmap__pattern *pattern,
+                              const uint8_t *haystack, size_t from, size_t to)
 {
     make_grams(pattern);
     const size_t stride = stride_of(pattern);
     size_t window = stride;
-    size_t match = MAPIO__NOWHERE;
-    while (from < to && match == MAPIO__NOWHERE) {
+    size_t match = IRONMAP__NOWHERE;
+    while (from < to && match == IRONMAP__NOWHERE) {
         const uint8_t *common = haystack + to - 1;
         size_t step = stride;
         __builtin_prefetch(common - STRIDES_AHEAD * stride);

@@ -59,5 +59,5 @@ static bool supported(void)
     return __builtin_cpu_supports("sse2");
 }
 
-const mapio__kernels mapio__sse2_kernels = {"sse2", false, supported, blocks_forward,
-                                            blocks_backward};
+const ironmap__kernels ironmap__sse2_kernels = {"sse2", false, supported, blocks_forward,
+                                                blocks_backward};

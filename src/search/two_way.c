@@ -135,33 +135,33 @@ static inline size_t next_match(search *s, bool mirrored)
             return pos;
         }
     }
-    return MAPIO__NOWHERE;
+    return IRONMAP__NOWHERE;
 }
 
-static text text_of(const mapio__pattern *pattern)
+static text text_of(const ironmap__pattern *pattern)
 {
     return (text){pattern->bytes, pattern->length};
 }
 
-void mapio__two_way_forward(mapio__matches *matches, const mapio__pattern *pattern,
-                            const uint8_t *haystack, size_t from, size_t to)
+void ironmap__two_way_forward(ironmap__matches *matches, const ironmap__pattern *pattern,
+                              const uint8_t *haystack, size_t from, size_t to)
 {
     text places = {haystack + from, to - from + pattern->length - 1};
     search s = begin(places, text_of(pattern), false);
     size_t match = next_match(&s, false);
-    while (match != MAPIO__NOWHERE) {
-        if (from + match >= matches->next && mapio__take_match(matches, from + match)) {
+    while (match != IRONMAP__NOWHERE) {
+        if (from + match >= matches->next && ironmap__take_match(matches, from + match)) {
             return;
         }
         match = next_match(&s, false);
     }
 }
 
-size_t mapio__two_way_backward(const mapio__pattern *pattern, const uint8_t *haystack, size_t from,
-                               size_t to)
+size_t ironmap__two_way_backward(const ironmap__pattern *pattern, const uint8_t *haystack,
+                                 size_t from, size_t to)
 {
     text places = {haystack + from, to - from + pattern->length - 1};
     search s = begin(places, text_of(pattern), true);
     size_t from_end = next_match(&s, true);
-    return from_end == MAPIO__NOWHERE ? MAPIO__NOWHERE : to - 1 - from_end;
+    return from_end == IRONMAP__NOWHERE ? IRONMAP__NOWHERE : to - 1 - from_end;
 }

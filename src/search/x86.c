@@ -1,14 +1,14 @@
 /* What this build has for x86-64. */
 #include "internal.h"
 
-extern const mapio__kernels mapio__avx512_kernels;
-extern const mapio__kernels mapio__avx2_kernels;
-extern const mapio__kernels mapio__sse2_kernels;
+extern const ironmap__kernels ironmap__avx512_kernels;
+extern const ironmap__kernels ironmap__avx2_kernels;
+extern const ironmap__kernels ironmap__sse2_kernels;
 
-const mapio__kernels *const mapio__all_kernels[] = {
-    &mapio__avx512_kernels,
-    &mapio__avx2_kernels,
-    &mapio__sse2_kernels,
-    &mapio__scalar_kernels,
+const ironmap__kernels *const ironmap__all_kernels[] = {
+    &ironmap__avx512_kernels,
+    &ironmap__avx2_kernels,
+    &ironmap__sse2_kernels,
+    &ironmap__scalar_kernels,
     NULL,
 };

@@ -4,7 +4,7 @@
 check_install.py BUILD PROGRAM.c VERSION NM OBJDUMP COMPILER...
 
 The program must build through pkg-config and run with the shared and with the static library; what
-is for another processor or for Windows, in the wrapper that MAPIO_EXE_WRAPPER names. The shared
+is for another processor or for Windows, in the wrapper that IRONMAP_EXE_WRAPPER names. The shared
 library must have its soname, and export the public names and nothing else.
 """
 
@@ -36,7 +36,7 @@ def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> st
 
 
 def public_names(header: Path) -> set[str]:
-    declarations = re.findall(r"MAPIO_API[^;{]*?\b(mapio_\w+)\(", header.read_text())
+    declarations = re.findall(r"IRONMAP_API[^;{]*?\b(ironmap_\w+)\(", header.read_text())
     return set(declarations)
 
 
@@ -44,7 +44,7 @@ def pkg_config(pc: Path, root: Path, *options: str) -> list[str]:
     output = run(
         os.environ.get("PKG_CONFIG", "pkg-config"),
         *options,
-        "mapio",
+        "ironmap",
         PKG_CONFIG_LIBDIR=str(pc.parent),
         PKG_CONFIG_SYSROOT_DIR=str(root),
     )
@@ -57,14 +57,14 @@ def the_only(root: Path, pattern: str) -> Path:
 
 
 def check_exported(root: Path, exported: set[str]) -> None:
-    names = public_names(the_only(root, "mapio.h"))
+    names = public_names(the_only(root, "ironmap.h"))
     assert exported == names, f"exported or declared, and not both: {sorted(exported ^ names)}"
 
 
 def check_shared_object(root: Path, version: str, nm: str) -> Path:
-    shared = the_only(root, f"libmapio.so.{version}")
+    shared = the_only(root, f"libironmap.so.{version}")
     soname = run("readelf", "--dynamic", shared)
-    assert "soname: [libmapio.so.0]" in soname, soname
+    assert "soname: [libironmap.so.0]" in soname, soname
     table = run(nm, "--dynamic", "--defined-only", "--format=posix", shared)
     check_exported(root, {line.split()[0] for line in table.splitlines()})
     return shared
@@ -72,8 +72,8 @@ def check_shared_object(root: Path, version: str, nm: str) -> Path:
 
 def check_dll(root: Path, objdump: str) -> Path:
     """Its name has the version that an ABI has; a link names the import library."""
-    shared = the_only(root, "libmapio-0.dll")
-    assert the_only(root, "libmapio.dll.a").is_file()
+    shared = the_only(root, "libironmap-0.dll")
+    assert the_only(root, "libironmap.dll.a").is_file()
     table = run(objdump, "--private-headers", shared)
     _, _, exports = table.partition("[Ordinal/Name Pointer] Table")
     exports, _, _ = exports.partition("\n\n")
@@ -83,7 +83,7 @@ def check_dll(root: Path, objdump: str) -> Path:
 
 def main() -> None:
     build, program, version, nm, objdump, *compiler = sys.argv[1:]
-    wrapper = shlex.split(os.environ.get("MAPIO_EXE_WRAPPER", ""))
+    wrapper = shlex.split(os.environ.get("IRONMAP_EXE_WRAPPER", ""))
     with tempfile.TemporaryDirectory() as folder:
         root, work = Path(folder, "root"), Path(folder, "work")
         work.mkdir()
@@ -91,7 +91,7 @@ def main() -> None:
         run(meson, "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", root)
         is_dll = any(root.rglob("*.dll"))
         library = check_dll(root, objdump) if is_dll else check_shared_object(root, version, nm)
-        pc = the_only(root, "mapio.pc")
+        pc = the_only(root, "ironmap.pc")
         assert pkg_config(pc, root, "--modversion") == [version]
 
         # Windows looks for a DLL beside the program.
@@ -101,10 +101,10 @@ def main() -> None:
         run(*compiler, program, *flags, "-o", work / "shared.exe")
         shared = run(*wrapper, work / "shared.exe", cwd=work, LD_LIBRARY_PATH=str(library.parent))
 
-        archive = the_only(root, "libmapio.a")
-        flags = [*pkg_config(pc, root, "--cflags"), "-DMAPIO_STATIC"]
+        archive = the_only(root, "libironmap.a")
+        flags = [*pkg_config(pc, root, "--cflags"), "-DIRONMAP_STATIC"]
         needed = pkg_config(pc, root, "--static", "--libs-only-l")
-        libraries = [flag for flag in needed if flag != "-lmapio"]
+        libraries = [flag for flag in needed if flag != "-lironmap"]
         run(*compiler, program, *flags, archive, *libraries, "-o", work / "static.exe")
         static = run(*wrapper, work / "static.exe", cwd=work)
         assert shared == static, (shared, static)

@@ -1,47 +1,47 @@
 /* The header alone, in C and in C++: everything that it defines is used once, so that each macro is
  * seen to expand to what both languages take. Compiled, never run. */
-#include <mapio/mapio.h>
+#include <ironmap/ironmap.h>
 
 #define NAME_OF(name, value, message) #name,
-static const char *const names[] = {MAPIO_STATUS_TABLE(NAME_OF)};
+static const char *const names[] = {IRONMAP_STATUS_TABLE(NAME_OF)};
 #undef NAME_OF
 
-#define VALUE_OF(name, value, message) MAPIO_##name,
-static const mapio_status statuses[] = {MAPIO_STATUS_TABLE(VALUE_OF)};
+#define VALUE_OF(name, value, message) IRONMAP_##name,
+static const ironmap_status statuses[] = {IRONMAP_STATUS_TABLE(VALUE_OF)};
 #undef VALUE_OF
 
-#if MAPIO_VERSION !=                                                                               \
-    MAPIO_VERSION_NUMBER(MAPIO_VERSION_MAJOR, MAPIO_VERSION_MINOR, MAPIO_VERSION_PATCH)
+#if IRONMAP_VERSION !=                                                                             \
+    IRONMAP_VERSION_NUMBER(IRONMAP_VERSION_MAJOR, IRONMAP_VERSION_MINOR, IRONMAP_VERSION_PATCH)
 #error the version is no number that the preprocessor can compare
 #endif
 
-static const mapio_options constant_options = MAPIO_OPTIONS_INIT;
+static const ironmap_options constant_options = IRONMAP_OPTIONS_INIT;
 
-uint64_t header_is_whole(mapio_map *map);
+uint64_t header_is_whole(ironmap_map *map);
 
 /* Uses the names of every group; returns something made of all of them. */
-uint64_t header_is_whole(mapio_map *map)
+uint64_t header_is_whole(ironmap_map *map)
 {
-    mapio_options options = MAPIO_OPTIONS_INIT;
-    mapio_error error = {MAPIO_OK, 0, NULL, 0};
-    mapio_constant constant = {"name", 0};
-    char name[MAPIO_NAME_MAX + 1] = {'\0'};
-    uint64_t index = MAPIO_NOT_FOUND;
-    size_t length = MAPIO_TO_END;
-    int flags = MAPIO_FLUSH_ASYNC | MAPIO_FLUSH_INVALIDATE;
-    int advice = MAPIO_ADVICE_DONTNEED;
-    bool readable = mapio_readable(map);
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+    ironmap_error error = {IRONMAP_OK, 0, NULL, 0};
+    ironmap_constant constant = {"name", 0};
+    char name[IRONMAP_NAME_MAX + 1] = {'\0'};
+    uint64_t index = IRONMAP_NOT_FOUND;
+    size_t length = IRONMAP_TO_END;
+    int flags = IRONMAP_FLUSH_ASYNC | IRONMAP_FLUSH_INVALIDATE;
+    int advice = IRONMAP_ADVICE_DONTNEED;
+    bool readable = ironmap_readable(map);
 
-    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND |
-                   MAPIO_OPEN_NO_TRACK | MAPIO_OPEN_NONEMPTY | MAPIO_OPEN_PREALLOCATE;
-    options.access = MAPIO_ACCESS_COPY;
-    options.flags = MAPIO_SYSTEM_DEFAULT;
-    (void)mapio_open_anonymous(&map, &options, &error);
-    (void)mapio_seek(map, 0, MAPIO_SEEK_END, &error);
-    (void)mapio_find(&index, map, name, sizeof(name), 0, length, NULL);
-    (void)mapio_flush(map, 0, length, flags, &error);
-    (void)mapio_advise(map, 0, length, advice, &error);
-    return names[0] != NULL && statuses[0] == MAPIO_OK && constant.value == 0 && readable
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE | IRONMAP_OPEN_EXTEND |
+                   IRONMAP_OPEN_NO_TRACK | IRONMAP_OPEN_NONEMPTY | IRONMAP_OPEN_PREALLOCATE;
+    options.access = IRONMAP_ACCESS_COPY;
+    options.flags = IRONMAP_SYSTEM_DEFAULT;
+    (void)ironmap_open_anonymous(&map, &options, &error);
+    (void)ironmap_seek(map, 0, IRONMAP_SEEK_END, &error);
+    (void)ironmap_find(&index, map, name, sizeof(name), 0, length, NULL);
+    (void)ironmap_flush(map, 0, length, flags, &error);
+    (void)ironmap_advise(map, 0, length, advice, &error);
+    return names[0] != NULL && statuses[0] == IRONMAP_OK && constant.value == 0 && readable
                ? index
                : constant_options.length;
 }

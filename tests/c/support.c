@@ -9,59 +9,59 @@
 /* ---- checks ---------------------------------------------------------------------------------- */
 
 /* What `failure` holds before a call: values that no function of the library writes. */
-#define UNTOUCHED_STATUS MAPIO_STATUS_FORCE_INT
+#define UNTOUCHED_STATUS IRONMAP_STATUS_FORCE_INT
 #define UNTOUCHED_CODE 0x5a5a5a5a
 #define UNTOUCHED_OFFSET UINT64_C(0x5a5a5a5a5a5a5a5a)
 static const char untouched_call[] = "untouched";
 
-mapio_error failure = {UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call, UNTOUCHED_OFFSET};
+ironmap_error failure = {UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call, UNTOUCHED_OFFSET};
 
 /* Returns what the last call wrote and makes `failure` ready for the next one. */
-static mapio_error take_failure(void)
+static ironmap_error take_failure(void)
 {
-    mapio_error taken = failure;
+    ironmap_error taken = failure;
 
-    failure = (mapio_error){UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call, UNTOUCHED_OFFSET};
+    failure = (ironmap_error){UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call, UNTOUCHED_OFFSET};
     return taken;
 }
 
-static bool untouched(const mapio_error *error)
+static bool untouched(const ironmap_error *error)
 {
     return error->status == UNTOUCHED_STATUS && error->system_code == UNTOUCHED_CODE &&
            error->call == untouched_call && error->offset == UNTOUCHED_OFFSET;
 }
 
-static void describe(const char *call, int result, const mapio_error *error)
+static void describe(const char *call, int result, const ironmap_error *error)
 {
     char text[256] = "nothing in the error";
 
     if (!untouched(error)) {
-        mapio_error_text(text, sizeof(text), error);
+        ironmap_error_text(text, sizeof(text), error);
     }
-    print_error("%s\nreturned %s (%d): %s\n", call, mapio_status_name(result), result, text);
+    print_error("%s\nreturned %s (%d): %s\n", call, ironmap_status_name(result), result, text);
 }
 
 void check_ok(int result, const char *call, const char *file, int line)
 {
-    mapio_error error = take_failure();
+    ironmap_error error = take_failure();
 
-    if (result != MAPIO_OK || !untouched(&error)) {
+    if (result != IRONMAP_OK || !untouched(&error)) {
         describe(call, result, &error);
-        print_error("expected MAPIO_OK and the error left alone\n");
+        print_error("expected IRONMAP_OK and the error left alone\n");
         _fail(file, line);
     }
 }
 
 /* A failing call returned `status` and filled the error with it. */
-static mapio_error check_failed(int result, int status, const char *call, const char *file,
-                                int line)
+static ironmap_error check_failed(int result, int status, const char *call, const char *file,
+                                  int line)
 {
-    mapio_error error = take_failure();
+    ironmap_error error = take_failure();
 
     if (result != status || (int)error.status != status || error.call == untouched_call ||
         error.system_code == UNTOUCHED_CODE) {
         describe(call, result, &error);
-        print_error("expected %s, in the error too\n", mapio_status_name(status));
+        print_error("expected %s, in the error too\n", ironmap_status_name(status));
         _fail(file, line);
     }
     return error;
@@ -74,7 +74,7 @@ void check_status(int result, int status, const char *call, const char *file, in
 
 void check_fails(int result, int status, const char *call, const char *file, int line)
 {
-    mapio_error error = check_failed(result, status, call, file, line);
+    ironmap_error error = check_failed(result, status, call, file, line);
 
     if (error.system_code != 0 || error.call != NULL) {
         describe(call, result, &error);
@@ -86,7 +86,7 @@ void check_fails(int result, int status, const char *call, const char *file, int
 void check_system_fails(int result, int status, int code, const char *call, const char *file,
                         int line)
 {
-    mapio_error error = check_failed(result, status, call, file, line);
+    ironmap_error error = check_failed(result, status, call, file, line);
 
     if (error.system_code != code || error.call == NULL || error.call[0] == '\0') {
         describe(call, result, &error);
@@ -100,7 +100,7 @@ void check_system_fails(int result, int status, int code, const char *call, cons
 
 void check_status_or_ok(int result, int status, const char *call, const char *file, int line)
 {
-    if (status == MAPIO_OK) {
+    if (status == IRONMAP_OK) {
         check_ok(result, call, file, line);
     } else {
         check_status(result, status, call, file, line);
@@ -161,10 +161,10 @@ int fixture_teardown(void **state)
     fixture *f = *state;
     size_t left;
 
-    while (f->map != NULL && mapio_pins(f->map) > 0) {
-        mapio_unpin(f->map);
+    while (f->map != NULL && ironmap_pins(f->map) > 0) {
+        ironmap_unpin(f->map);
     }
-    (void)mapio_close(f->map, NULL);
+    (void)ironmap_close(f->map, NULL);
     f->map = NULL;
     if (f->fd >= 0) {
         descriptor_close(f->fd);
@@ -238,16 +238,16 @@ void assert_file_untouched(const fixture *f, size_t length)
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
-const mapio_access all_accesses[4] = {
-    MAPIO_ACCESS_DEFAULT,
-    MAPIO_ACCESS_READ,
-    MAPIO_ACCESS_WRITE,
-    MAPIO_ACCESS_COPY,
+const ironmap_access all_accesses[4] = {
+    IRONMAP_ACCESS_DEFAULT,
+    IRONMAP_ACCESS_READ,
+    IRONMAP_ACCESS_WRITE,
+    IRONMAP_ACCESS_COPY,
 };
 
-mapio_options options_of(mapio_access access, uint64_t offset, size_t length)
+ironmap_options options_of(ironmap_access access, uint64_t offset, size_t length)
 {
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     options.access = access;
     options.offset = offset;
@@ -255,67 +255,67 @@ mapio_options options_of(mapio_access access, uint64_t offset, size_t length)
     return options;
 }
 
-void map_file(fixture *f, mapio_access access)
+void map_file(fixture *f, ironmap_access access)
 {
-    mapio_options options = options_of(access, 0, 0);
+    ironmap_options options = options_of(access, 0, 0);
 
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
 }
 
-void map_anonymous(fixture *f, mapio_access access, size_t length)
+void map_anonymous(fixture *f, ironmap_access access, size_t length)
 {
-    mapio_options options = options_of(access, 0, length);
+    ironmap_options options = options_of(access, 0, length);
 
-    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&f->map, &options, &failure));
 }
 
 void map_text(fixture *f, const char *text)
 {
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, strlen(text));
-    assert_ok(mapio_put(f->map, 0, text, strlen(text), &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, strlen(text));
+    assert_ok(ironmap_put(f->map, 0, text, strlen(text), &failure));
 }
 
 void map_close(fixture *f)
 {
-    mapio_map *map = f->map;
+    ironmap_map *map = f->map;
 
     f->map = NULL;
-    assert_ok(mapio_close(map, &failure));
+    assert_ok(ironmap_close(map, &failure));
 }
 
-void assert_map(const mapio_map *map, uint64_t offset, const void *expected, size_t length)
+void assert_map(const ironmap_map *map, uint64_t offset, const void *expected, size_t length)
 {
     uint8_t *bytes = malloc(length + 1);
 
     assert_non_null(bytes);
-    assert_ok(mapio_get(bytes, map, offset, length, &failure));
+    assert_ok(ironmap_get(bytes, map, offset, length, &failure));
     assert_memory_equal(bytes, expected, length);
     free(bytes);
 }
 
-void assert_map_pattern(const mapio_map *map, uint64_t offset, size_t length)
+void assert_map_pattern(const ironmap_map *map, uint64_t offset, size_t length)
 {
     uint8_t *expected = malloc(length + 1);
 
     assert_non_null(expected);
     pattern_fill(expected, offset, length);
-    assert_u64(mapio_length(map), length);
+    assert_u64(ironmap_length(map), length);
     assert_map(map, 0, expected, length);
     free(expected);
 }
 
-void assert_map_kept(const mapio_map *map, uint64_t offset, size_t kept, size_t length)
+void assert_map_kept(const ironmap_map *map, uint64_t offset, size_t kept, size_t length)
 {
     uint8_t *expected = calloc(length + 1, 1);
 
     assert_non_null(expected);
     pattern_fill(expected, offset, kept);
-    assert_u64(mapio_length(map), length);
+    assert_u64(ironmap_length(map), length);
     assert_map(map, 0, expected, length);
     free(expected);
 }
 
-void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uint8_t byte)
+void assert_map_filled(const ironmap_map *map, uint64_t offset, size_t length, uint8_t byte)
 {
     uint8_t *expected = malloc(length + 1);
 
@@ -331,58 +331,58 @@ typedef struct flush_case {
     int status;
 } flush_case;
 
-void assert_flush_ranges(mapio_map *map)
+void assert_flush_ranges(ironmap_map *map)
 {
-    const size_t n = mapio_length(map);
+    const size_t n = ironmap_length(map);
     const flush_case cases[] = {
-        {0, MAPIO_TO_END, MAPIO_OK},
-        {0, n, MAPIO_OK},
-        {0, 0, MAPIO_OK},
-        {0, 1, MAPIO_OK},
-        {1, 1, MAPIO_OK},
-        {4095, 2, MAPIO_OK},
-        {4096, 4096, MAPIO_OK},
-        {5000, MAPIO_TO_END, MAPIO_OK},
-        {n - 1, 1, MAPIO_OK},
-        {n - 1, MAPIO_TO_END, MAPIO_OK},
-        {n, 0, MAPIO_OK},
-        {n, MAPIO_TO_END, MAPIO_OK},
-        {0, n + 1, MAPIO_E_RANGE},
-        {1, n, MAPIO_E_RANGE},
-        {n, 1, MAPIO_E_RANGE},
-        {n + 1, 0, MAPIO_E_RANGE},
-        {INT64_MAX, 1, MAPIO_E_RANGE},
-        {UINT64_MAX, 0, MAPIO_E_RANGE},
-        {UINT64_MAX, 1, MAPIO_E_OVERFLOW},
+        {0, IRONMAP_TO_END, IRONMAP_OK},
+        {0, n, IRONMAP_OK},
+        {0, 0, IRONMAP_OK},
+        {0, 1, IRONMAP_OK},
+        {1, 1, IRONMAP_OK},
+        {4095, 2, IRONMAP_OK},
+        {4096, 4096, IRONMAP_OK},
+        {5000, IRONMAP_TO_END, IRONMAP_OK},
+        {n - 1, 1, IRONMAP_OK},
+        {n - 1, IRONMAP_TO_END, IRONMAP_OK},
+        {n, 0, IRONMAP_OK},
+        {n, IRONMAP_TO_END, IRONMAP_OK},
+        {0, n + 1, IRONMAP_E_RANGE},
+        {1, n, IRONMAP_E_RANGE},
+        {n, 1, IRONMAP_E_RANGE},
+        {n + 1, 0, IRONMAP_E_RANGE},
+        {INT64_MAX, 1, IRONMAP_E_RANGE},
+        {UINT64_MAX, 0, IRONMAP_E_RANGE},
+        {UINT64_MAX, 1, IRONMAP_E_OVERFLOW},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        assert_status_or_ok(mapio_flush(map, cases[i].offset, cases[i].length, 0, &failure),
+        assert_status_or_ok(ironmap_flush(map, cases[i].offset, cases[i].length, 0, &failure),
                             cases[i].status);
     }
 }
 
-void assert_stores_refused(mapio_map *map)
+void assert_stores_refused(ironmap_map *map)
 {
-    assert_fails(mapio_put(map, 0, "x", 1, &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_put_byte(map, 0, 'x', &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_put_strided(map, 0, 2, "xy", 2, &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_fill(map, 0, 1, 'x', &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_move(map, 0, 1, 1, &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_write(map, "x", 1, &failure), MAPIO_E_READONLY);
-    assert_fails(mapio_write_byte(map, 'x', &failure), MAPIO_E_READONLY);
-    assert_u64(mapio_tell(map), 0);
+    assert_fails(ironmap_put(map, 0, "x", 1, &failure), IRONMAP_E_READONLY);
+    assert_fails(ironmap_put_byte(map, 0, 'x', &failure), IRONMAP_E_READONLY);
+    assert_fails(ironmap_put_strided(map, 0, 2, "xy", 2, &failure), IRONMAP_E_READONLY);
+    assert_fails(ironmap_fill(map, 0, 1, 'x', &failure), IRONMAP_E_READONLY);
+    assert_fails(ironmap_move(map, 0, 1, 1, &failure), IRONMAP_E_READONLY);
+    assert_fails(ironmap_write(map, "x", 1, &failure), IRONMAP_E_READONLY);
+    assert_fails(ironmap_write_byte(map, 'x', &failure), IRONMAP_E_READONLY);
+    assert_u64(ironmap_tell(map), 0);
 }
 
 /* ---- random numbers -------------------------------------------------------------------------- */
 
 random_source random_start(void)
 {
-    const char *given = getenv("MAPIO_TEST_SEED");
+    const char *given = getenv("IRONMAP_TEST_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 10)
                                   : (uint64_t)time(NULL) * 1000003U + process_number();
 
-    print_message("seed %" PRIu64 " (MAPIO_TEST_SEED=%" PRIu64 " repeats it)\n", seed, seed);
+    print_message("seed %" PRIu64 " (IRONMAP_TEST_SEED=%" PRIu64 " repeats it)\n", seed, seed);
     return (random_source){seed};
 }
 
@@ -406,7 +406,7 @@ uint64_t random_below(random_source *random, uint64_t bound)
 bool system_constant(int *value, const char *name)
 {
     size_t count = 0;
-    const mapio_constant *constants = mapio_constants(&count);
+    const ironmap_constant *constants = ironmap_constants(&count);
 
     for (size_t i = 0; i < count; i++) {
         if (strcmp(constants[i].name, name) == 0) {

@@ -2,8 +2,8 @@
  * numbers that can be repeated, and facts about the process. What of it is the system's is in
  * support_posix.c or support_windows.c, of which the build takes one; what only Unix has is
  * declared in support_posix.h. */
-#ifndef MAPIO_TESTS_SUPPORT_H
-#define MAPIO_TESTS_SUPPORT_H
+#ifndef IRONMAP_TESTS_SUPPORT_H
+#define IRONMAP_TESTS_SUPPORT_H
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include <mapio/mapio.h>
+#include <ironmap/ironmap.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -23,7 +23,7 @@
 
 /* The error that checked calls fill: pass `&failure` as their last argument. The checks below see
  * to it that a success leaves it alone and that a failure fills it wholly. One thread only. */
-extern mapio_error failure;
+extern ironmap_error failure;
 
 /* The call succeeds. */
 #define assert_ok(call) check_ok((call), #call, __FILE__, __LINE__)
@@ -38,7 +38,7 @@ extern mapio_error failure;
 /* The call fails with `status`; whether the system was asked is the library's own affair. */
 #define assert_status(call, status) check_status((call), (status), #call, __FILE__, __LINE__)
 
-/* The call returns `status`, which may be MAPIO_OK: for tables of cases. */
+/* The call returns `status`, which may be IRONMAP_OK: for tables of cases. */
 #define assert_status_or_ok(call, status)                                                          \
     check_status_or_ok((call), (status), #call, __FILE__, __LINE__)
 
@@ -79,14 +79,15 @@ typedef struct system_codes {
 
 extern const system_codes codes;
 
-/* Where systems differ in what the library can do, as mapio.h says. */
+/* Where systems differ in what the library can do, as ironmap.h says. */
 typedef struct system_traits {
-    bool shared_memory_grows;    /* mapio_resize of anonymous memory that is shared */
+    bool shared_memory_grows;    /* ironmap_resize of anonymous memory that is shared */
     bool loses_whole_views;      /* a page that is lost takes the map's other pages with it */
     bool maps_behind_files;      /* a file that is cut just then does not keep a map from growing */
-    bool restore_needs_the_file; /* mapio_clear_damage with MAPIO_OPEN_NO_TRACK puts nothing back */
+    bool restore_needs_the_file; /* ironmap_clear_damage with IRONMAP_OPEN_NO_TRACK puts nothing
+                                    back */
     bool cuts_mapped_files;      /* a file can get shorter while somebody else maps it */
-    bool flush_needs_the_file;   /* mapio_flush with MAPIO_OPEN_NO_TRACK is not durable */
+    bool flush_needs_the_file;   /* ironmap_flush with IRONMAP_OPEN_NO_TRACK is not durable */
 } system_traits;
 
 extern const system_traits traits;
@@ -109,7 +110,7 @@ typedef struct fixture {
     char directory[256];
     char path[300];     /* the file made by file_make and file_text; does not exist before */
     int fd;             /* open on it for reading and writing, else -1 */
-    mapio_map *map;     /* closed by the tear-down where not NULL */
+    ironmap_map *map;   /* closed by the tear-down where not NULL */
     size_t descriptors; /* how many were open before the test */
 } fixture;
 
@@ -172,14 +173,14 @@ void descriptor_write(int fd, const void *bytes, size_t length);
 /* ---- maps ------------------------------------------------------------------------------------ */
 
 /* Every access there is. */
-extern const mapio_access all_accesses[4];
+extern const ironmap_access all_accesses[4];
 
 /* Options with these fields and the defaults in all others. */
-mapio_options options_of(mapio_access access, uint64_t offset, size_t length);
+ironmap_options options_of(ironmap_access access, uint64_t offset, size_t length);
 
 /* Opens f->map: the file by its path, or `length` anonymous bytes. */
-void map_file(fixture *f, mapio_access access);
-void map_anonymous(fixture *f, mapio_access access, size_t length);
+void map_file(fixture *f, ironmap_access access);
+void map_anonymous(fixture *f, ironmap_access access, size_t length);
 
 /* The same with `text` inside. */
 void map_text(fixture *f, const char *text);
@@ -187,24 +188,24 @@ void map_text(fixture *f, const char *text);
 void map_close(fixture *f);
 
 /* The map's bytes from `offset` on are these. */
-void assert_map(const mapio_map *map, uint64_t offset, const void *expected, size_t length);
+void assert_map(const ironmap_map *map, uint64_t offset, const void *expected, size_t length);
 
 /* The map is `length` bytes long, and all of them are the pattern from `offset` on. */
-void assert_map_pattern(const mapio_map *map, uint64_t offset, size_t length);
+void assert_map_pattern(const ironmap_map *map, uint64_t offset, size_t length);
 
 /* The map is `length` long; its first `kept` bytes are the pattern from `offset` on, the others
  * zero. */
-void assert_map_kept(const mapio_map *map, uint64_t offset, size_t kept, size_t length);
+void assert_map_kept(const ironmap_map *map, uint64_t offset, size_t kept, size_t length);
 
 /* `length` bytes of the map from `offset` on are `byte`. */
-void assert_map_filled(const mapio_map *map, uint64_t offset, size_t length, uint8_t byte);
+void assert_map_filled(const ironmap_map *map, uint64_t offset, size_t length, uint8_t byte);
 
 /* Any range inside the map, of more than 5000 bytes, can be flushed, page boundaries or not;
  * another is refused. */
-void assert_flush_ranges(mapio_map *map);
+void assert_flush_ranges(ironmap_map *map);
 
 /* Every store into the map is refused as of a map that cannot be written. */
-void assert_stores_refused(mapio_map *map);
+void assert_stores_refused(ironmap_map *map);
 
 /* ---- memory that may not be left --------------------------------------------------------------
  */
@@ -223,7 +224,7 @@ typedef struct random_source {
     uint64_t state;
 } random_source;
 
-/* Starts from the seed in MAPIO_TEST_SEED, else from the clock, and prints it. */
+/* Starts from the seed in IRONMAP_TEST_SEED, else from the clock, and prints it. */
 random_source random_start(void);
 
 /* A number below `bound`, which is not 0. */
@@ -261,7 +262,7 @@ bool inside_qemu(void);
     } while (0)
 #define skip_on_acted_pages(reason)                                                                \
     do {                                                                                           \
-        if (mapio_page_size() != 4096) {                                                           \
+        if (ironmap_page_size() != 4096) {                                                         \
             skip_inside_qemu("with larger pages than the system's " reason);                       \
         }                                                                                          \
     } while (0)
@@ -312,4 +313,4 @@ void thread_yield(void);
         }                                                                                          \
     } while (0)
 
-#endif /* MAPIO_TESTS_SUPPORT_H */
+#endif /* IRONMAP_TESTS_SUPPORT_H */

@@ -1,5 +1,5 @@
 /* A Windows program under Wine can start a program of the system below, and share memory with it
- * through a file that both map. MAPIO_TEST_CUTTER names that program: tests/windows/cutter.c. */
+ * through a file that both map. IRONMAP_TEST_CUTTER names that program: tests/windows/cutter.c. */
 #include "support_below.h"
 
 #include <windows.h>
@@ -76,7 +76,7 @@ static void stop(void)
 
 bool below_start(void)
 {
-    const char *program = getenv("MAPIO_TEST_CUTTER");
+    const char *program = getenv("IRONMAP_TEST_CUTTER");
     wchar_t folder[MAX_PATH + 1];
     wchar_t path[MAX_PATH + 1];
     char name[PATH_CAPACITY];

@@ -1,6 +1,6 @@
 /* The system below Wine, where there is one: it does to files what Windows lets nobody do. */
-#ifndef MAPIO_TESTS_SUPPORT_BELOW_H
-#define MAPIO_TESTS_SUPPORT_BELOW_H
+#ifndef IRONMAP_TESTS_SUPPORT_BELOW_H
+#define IRONMAP_TESTS_SUPPORT_BELOW_H
 
 #include "support.h"
 
@@ -15,4 +15,4 @@ void below_cut(const char *path, uint64_t length, unsigned delay);
 /* Whether all of that has been done; fails where it never will be. */
 bool below_is_done(void);
 
-#endif /* MAPIO_TESTS_SUPPORT_BELOW_H */
+#endif /* IRONMAP_TESTS_SUPPORT_BELOW_H */

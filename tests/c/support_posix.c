@@ -49,7 +49,7 @@ bool directory_make(char *directory, size_t capacity)
 {
     const char *base = getenv("TMPDIR");
 
-    (void)snprintf(directory, capacity, "%s/mapio-test-XXXXXX", base != NULL ? base : "/tmp");
+    (void)snprintf(directory, capacity, "%s/ironmap-test-XXXXXX", base != NULL ? base : "/tmp");
     return mkdtemp(directory) != NULL;
 }
 
@@ -206,16 +206,16 @@ size_t open_descriptors(void)
 
 void map_memory(fixture *f, int flags, int prot, size_t length)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, length);
 
     options.flags = flags;
     options.prot = prot;
-    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&f->map, &options, &failure));
 }
 
 uint8_t *edged_memory(size_t *size)
 {
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     size_t inside = (*size + page - 1) / page * page;
     uint8_t *whole = mmap(NULL, inside + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -227,7 +227,7 @@ uint8_t *edged_memory(size_t *size)
 
 void edged_free(uint8_t *memory, size_t size)
 {
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
 
     assert_int_equal(munmap(memory - page, size + 2 * page), 0);
 }
@@ -306,7 +306,7 @@ uint64_t process_number(void)
 
 bool inside_qemu(void)
 {
-    return getenv("MAPIO_TEST_QEMU") != NULL;
+    return getenv("IRONMAP_TEST_QEMU") != NULL;
 }
 
 bool inside_valgrind(void)

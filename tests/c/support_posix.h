@@ -1,6 +1,6 @@
 /* What only tests of Unix use. */
-#ifndef MAPIO_TESTS_SUPPORT_POSIX_H
-#define MAPIO_TESTS_SUPPORT_POSIX_H
+#ifndef IRONMAP_TESTS_SUPPORT_POSIX_H
+#define IRONMAP_TESTS_SUPPORT_POSIX_H
 
 #include "support.h"
 
@@ -16,4 +16,4 @@ bool proc_line(char *line, size_t capacity, const char *file, const void *addres
  * dies otherwise. The child must not use the checks of support.h, but child_check. */
 int in_child(int (*work)(void *), void *argument);
 
-#endif /* MAPIO_TESTS_SUPPORT_POSIX_H */
+#endif /* IRONMAP_TESTS_SUPPORT_POSIX_H */

@@ -1,6 +1,6 @@
 /* What support.c needs of the system, beside what tests use of it: see support.h. */
-#ifndef MAPIO_TESTS_SUPPORT_SYSTEM_H
-#define MAPIO_TESTS_SUPPORT_SYSTEM_H
+#ifndef IRONMAP_TESTS_SUPPORT_SYSTEM_H
+#define IRONMAP_TESTS_SUPPORT_SYSTEM_H
 
 #include "support.h"
 
@@ -16,4 +16,4 @@ int descriptor_create(const char *path);
 /* Loads from the file with the system's read call, and returns how much there was. */
 size_t file_load(void *bytes, const fixture *f, uint64_t offset, size_t length);
 
-#endif /* MAPIO_TESTS_SUPPORT_SYSTEM_H */
+#endif /* IRONMAP_TESTS_SUPPORT_SYSTEM_H */

@@ -86,8 +86,8 @@ bool directory_make(char *directory, size_t capacity)
     }
     do {
         made++;
-        (void)_snwprintf(path, COUNT_OF(path), L"%lsmapio-test-%lu-%u", base, GetCurrentProcessId(),
-                         made);
+        (void)_snwprintf(path, COUNT_OF(path), L"%lsironmap-test-%lu-%u", base,
+                         GetCurrentProcessId(), made);
     } while (!CreateDirectoryW(path, NULL) && GetLastError() == ERROR_ALREADY_EXISTS);
     return narrow(directory, capacity, path);
 }
@@ -300,7 +300,7 @@ uint64_t file_length(const fixture *f)
 
 uint8_t *edged_memory(size_t *size)
 {
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     size_t inside = (*size + page - 1) / page * page;
     uint8_t *whole = VirtualAlloc(NULL, inside + 2 * page, MEM_RESERVE, PAGE_NOACCESS);
 
@@ -313,7 +313,7 @@ uint8_t *edged_memory(size_t *size)
 void edged_free(uint8_t *memory, size_t size)
 {
     (void)size;
-    require(VirtualFree(memory - mapio_page_size(), 0, MEM_RELEASE), "VirtualFree");
+    require(VirtualFree(memory - ironmap_page_size(), 0, MEM_RELEASE), "VirtualFree");
 }
 
 void memory_forbid(void *pages, size_t length)
@@ -400,13 +400,13 @@ bool handle_is_inherited(uintptr_t handle)
  * Wine something of each program of the other system. */
 static void use_what_stays_open(void)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_READ, 0, 1);
-    mapio_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_READ, 0, 1);
+    ironmap_map *map = NULL;
     uint8_t byte;
 
-    (void)mapio_open_anonymous(&map, &options, NULL);
-    (void)mapio_get_byte(&byte, map, 0, NULL);
-    (void)mapio_close(map, NULL);
+    (void)ironmap_open_anonymous(&map, &options, NULL);
+    (void)ironmap_get_byte(&byte, map, 0, NULL);
+    (void)ironmap_close(map, NULL);
     (void)below_start();
 }
 
@@ -429,8 +429,8 @@ uint64_t process_number(void)
 /* ---- other processes ------------------------------------------------------------------------- */
 
 /* What a process is told that is started to do some work. */
-static const wchar_t work_variable[] = L"MAPIO_TEST_WORK";
-static const wchar_t path_variable[] = L"MAPIO_TEST_PATH";
+static const wchar_t work_variable[] = L"IRONMAP_TEST_WORK";
+static const wchar_t path_variable[] = L"IRONMAP_TEST_PATH";
 
 static bool variable(char *value, size_t capacity, const wchar_t *name)
 {

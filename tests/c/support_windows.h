@@ -1,6 +1,6 @@
 /* What only tests of Windows use. */
-#ifndef MAPIO_TESTS_SUPPORT_WINDOWS_H
-#define MAPIO_TESTS_SUPPORT_WINDOWS_H
+#ifndef IRONMAP_TESTS_SUPPORT_WINDOWS_H
+#define IRONMAP_TESTS_SUPPORT_WINDOWS_H
 
 #include "support.h"
 
@@ -10,4 +10,4 @@ size_t open_handles(uintptr_t *handles, size_t capacity);
 /* Whether programs that are started inherit the handle. */
 bool handle_is_inherited(uintptr_t handle);
 
-#endif /* MAPIO_TESTS_SUPPORT_WINDOWS_H */
+#endif /* IRONMAP_TESTS_SUPPORT_WINDOWS_H */

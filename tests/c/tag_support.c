@@ -20,7 +20,7 @@ bool own_memory(const char *path, const char *options)
 {
     return unshare(CLONE_NEWNS) == 0 &&
            mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("mapio", path, "tmpfs", 0, options) == 0;
+           mount("ironmap", path, "tmpfs", 0, options) == 0;
 }
 #else
 bool own_memory(const char *path, const char *options)
@@ -39,7 +39,8 @@ void tags_find_folder(void)
     if (stat(base, &status) == -1) {
         base = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
     }
-    (void)snprintf(tag_folder, sizeof(tag_folder), "%s/mapio-%lu", base, (unsigned long)geteuid());
+    (void)snprintf(tag_folder, sizeof(tag_folder), "%s/ironmap-%lu", base,
+                   (unsigned long)geteuid());
 }
 
 void tags_begin(void)
@@ -72,25 +73,25 @@ void assert_nothing_left(const char *name)
     assert_true(!tags_alone || lstat(tag_folder, &status) == -1);
 }
 
-int tag_open(mapio_map **map, const char *name, size_t length)
+int tag_open(ironmap_map **map, const char *name, size_t length)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, length);
 
     options.tag = name;
-    return mapio_open_anonymous(map, &options, NULL);
+    return ironmap_open_anonymous(map, &options, NULL);
 }
 
-mapio_map *open_tag(size_t length)
+ironmap_map *open_tag(size_t length)
 {
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
-    assert_int_equal(tag_open(&map, tag, length), MAPIO_OK);
+    assert_int_equal(tag_open(&map, tag, length), IRONMAP_OK);
     return map;
 }
 
-void close_map(mapio_map *map)
+void close_map(ironmap_map *map)
 {
-    assert_ok(mapio_close(map, &failure));
+    assert_ok(ironmap_close(map, &failure));
 }
 
 int status_of(pid_t child)

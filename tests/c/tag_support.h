@@ -1,7 +1,7 @@
 /* What the tests of tags on Unix share. Where the program may, it has a /dev/shm of its own, so
  * that nobody else's tags are in the way. */
-#ifndef MAPIO_TESTS_TAG_SUPPORT_H
-#define MAPIO_TESTS_TAG_SUPPORT_H
+#ifndef IRONMAP_TESTS_TAG_SUPPORT_H
+#define IRONMAP_TESTS_TAG_SUPPORT_H
 
 #include "support_posix.h"
 
@@ -33,13 +33,13 @@ bool tag_is_there(const char *name);
 void assert_nothing_left(const char *name);
 
 /* Opens memory of a tag. */
-int tag_open(mapio_map **map, const char *name, size_t length);
+int tag_open(ironmap_map **map, const char *name, size_t length);
 
 /* The same of `tag`, which must succeed. */
-mapio_map *open_tag(size_t length);
-void close_map(mapio_map *map);
+ironmap_map *open_tag(size_t length);
+void close_map(ironmap_map *map);
 
 /* What a child ends with: its status, or the signal that has killed it, negative. */
 int status_of(pid_t child);
 
-#endif /* MAPIO_TESTS_TAG_SUPPORT_H */
+#endif /* IRONMAP_TESTS_TAG_SUPPORT_H */

@@ -40,14 +40,14 @@ static const range_case outside[] = {
 /* What lies outside is RANGE; where even the sum wraps it is OVERFLOW. */
 static int status_outside(const range_case *row)
 {
-    return row->length > UINT64_MAX - row->offset ? MAPIO_E_OVERFLOW : MAPIO_E_RANGE;
+    return row->length > UINT64_MAX - row->offset ? IRONMAP_E_OVERFLOW : IRONMAP_E_RANGE;
 }
 
 /* An anonymous map that is filled with the pattern. */
 static void map_pattern(fixture *f, size_t length)
 {
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, length);
-    pattern_fill(mapio_data(f->map), 0, length);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, length);
+    pattern_fill(ironmap_data(f->map), 0, length);
 }
 
 /* ---- get and put ---- */
@@ -64,7 +64,7 @@ static void get_copies_the_range(void **state)
 
         memset(buffer, '#', sizeof(buffer));
         pattern_fill(expected, inside[i].offset, inside[i].length);
-        assert_ok(mapio_get(buffer, f->map, inside[i].offset, inside[i].length, &failure));
+        assert_ok(ironmap_get(buffer, f->map, inside[i].offset, inside[i].length, &failure));
         assert_memory_equal(buffer, expected, inside[i].length);
         assert_int_equal(buffer[inside[i].length], '#');
     }
@@ -78,12 +78,12 @@ static void put_changes_the_range(void **state)
     uint8_t expected[LENGTH];
 
     memset(stored, 0xa5, sizeof(stored));
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     for (size_t i = 0; i < COUNT_OF(inside); i++) {
         pattern_fill(expected, 0, LENGTH);
-        pattern_fill(mapio_data(f->map), 0, LENGTH);
+        pattern_fill(ironmap_data(f->map), 0, LENGTH);
         memset(expected + inside[i].offset, 0xa5, inside[i].length);
-        assert_ok(mapio_put(f->map, inside[i].offset, stored, inside[i].length, &failure));
+        assert_ok(ironmap_put(f->map, inside[i].offset, stored, inside[i].length, &failure));
         assert_map(f->map, 0, expected, LENGTH);
     }
 }
@@ -96,7 +96,7 @@ static void get_outside_is_refused(void **state)
 
     map_pattern(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(outside); i++) {
-        assert_fails(mapio_get(&byte, f->map, outside[i].offset, outside[i].length, &failure),
+        assert_fails(ironmap_get(&byte, f->map, outside[i].offset, outside[i].length, &failure),
                      status_outside(&outside[i]));
         assert_int_equal(byte, '#');
     }
@@ -112,9 +112,9 @@ static void stores_outside_are_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(outside); i++) {
         const range_case *row = &outside[i];
 
-        assert_fails(mapio_put(f->map, row->offset, &byte, row->length, &failure),
+        assert_fails(ironmap_put(f->map, row->offset, &byte, row->length, &failure),
                      status_outside(row));
-        assert_fails(mapio_fill(f->map, row->offset, row->length, byte, &failure),
+        assert_fails(ironmap_fill(f->map, row->offset, row->length, byte, &failure),
                      status_outside(row));
     }
     assert_map_pattern(f->map, 0, LENGTH);
@@ -128,13 +128,13 @@ static void put_may_overlap_the_map(void **state)
     uint8_t *data;
 
     map_pattern(f, LENGTH);
-    data = mapio_data(f->map);
+    data = ironmap_data(f->map);
     pattern_fill(expected, 0, LENGTH);
     memmove(expected + 100, expected, 5000);
-    assert_ok(mapio_put(f->map, 100, data, 5000, &failure));
+    assert_ok(ironmap_put(f->map, 100, data, 5000, &failure));
     assert_map(f->map, 0, expected, LENGTH);
     memmove(expected, expected + 333, 5000);
-    assert_ok(mapio_put(f->map, 0, data + 333, 5000, &failure));
+    assert_ok(ironmap_put(f->map, 0, data + 333, 5000, &failure));
     assert_map(f->map, 0, expected, LENGTH);
 }
 
@@ -148,10 +148,10 @@ static void single_bytes_go_in_and_out(void **state)
 
     map_pattern(f, LENGTH);
     for (uint64_t offset = 0; offset < LENGTH; offset++) {
-        assert_ok(mapio_get_byte(&byte, f->map, offset, &failure));
+        assert_ok(ironmap_get_byte(&byte, f->map, offset, &failure));
         assert_int_equal(byte, pattern_byte(offset));
-        assert_ok(mapio_put_byte(f->map, offset, (uint8_t)(byte + 1), &failure));
-        assert_ok(mapio_get_byte(&byte, f->map, offset, &failure));
+        assert_ok(ironmap_put_byte(f->map, offset, (uint8_t)(byte + 1), &failure));
+        assert_ok(ironmap_get_byte(&byte, f->map, offset, &failure));
         assert_int_equal(byte, (uint8_t)(pattern_byte(offset) + 1));
     }
 }
@@ -166,11 +166,11 @@ static void single_bytes_outside_are_refused(void **state)
 
     map_pattern(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        assert_fails(mapio_get_byte(&byte, f->map, offsets[i], &failure), MAPIO_E_RANGE);
-        assert_fails(mapio_put_byte(f->map, offsets[i], 1, &failure), MAPIO_E_RANGE);
+        assert_fails(ironmap_get_byte(&byte, f->map, offsets[i], &failure), IRONMAP_E_RANGE);
+        assert_fails(ironmap_put_byte(f->map, offsets[i], 1, &failure), IRONMAP_E_RANGE);
     }
-    assert_fails(mapio_get_byte(&byte, f->map, UINT64_MAX, &failure), MAPIO_E_OVERFLOW);
-    assert_fails(mapio_put_byte(f->map, UINT64_MAX, 1, &failure), MAPIO_E_OVERFLOW);
+    assert_fails(ironmap_get_byte(&byte, f->map, UINT64_MAX, &failure), IRONMAP_E_OVERFLOW);
+    assert_fails(ironmap_put_byte(f->map, UINT64_MAX, 1, &failure), IRONMAP_E_OVERFLOW);
     assert_int_equal(byte, '#');
     assert_map_pattern(f->map, 0, LENGTH);
 }
@@ -185,38 +185,38 @@ typedef struct stride_case {
 } stride_case;
 
 static const stride_case stride_cases[] = {
-    {0, 1, LENGTH, MAPIO_OK},
-    {LENGTH - 1, -1, LENGTH, MAPIO_OK},
-    {0, 2, LENGTH / 2, MAPIO_OK},
-    {1, 3, 3333, MAPIO_OK},
-    {LENGTH - 1, -3333, 4, MAPIO_OK},
-    {9, -3, 4, MAPIO_OK},
-    {0, LENGTH - 1, 2, MAPIO_OK},
-    {5, INT64_MAX, 1, MAPIO_OK},
-    {5, INT64_MIN, 1, MAPIO_OK},
-    {LENGTH - 1, 1, 1, MAPIO_OK},
-    {0, 7, 0, MAPIO_OK},
-    {LENGTH, 7, 0, MAPIO_OK},
-    {LENGTH, -7, 0, MAPIO_OK},
-    {0, 0, 1, MAPIO_E_INVALID},
-    {0, 0, 0, MAPIO_E_INVALID},
-    {0, 1, LENGTH + 1, MAPIO_E_RANGE},
-    {1, 1, LENGTH, MAPIO_E_RANGE},
-    {0, LENGTH, 2, MAPIO_E_RANGE},
-    {0, 2, LENGTH / 2 + 1, MAPIO_E_RANGE},
-    {LENGTH, 1, 1, MAPIO_E_RANGE},
-    {LENGTH, -1, 2, MAPIO_E_RANGE},
-    {LENGTH + 1, 1, 0, MAPIO_E_RANGE},
-    {0, -1, 2, MAPIO_E_RANGE},
-    {LENGTH - 1, -1, LENGTH + 1, MAPIO_E_RANGE},
-    {9, -3, 5, MAPIO_E_RANGE},
-    {0, INT64_MAX, 2, MAPIO_E_RANGE},
-    {9999, INT64_MIN, 2, MAPIO_E_RANGE},
-    {UINT64_MAX, 1, 1, MAPIO_E_RANGE},
-    {UINT64_MAX, -1, 2, MAPIO_E_RANGE},
-    {0, INT64_MAX, 4, MAPIO_E_OVERFLOW},
-    {0, INT64_MIN, 4, MAPIO_E_OVERFLOW},
-    {LENGTH - 1, INT64_MIN, 3, MAPIO_E_OVERFLOW},
+    {0, 1, LENGTH, IRONMAP_OK},
+    {LENGTH - 1, -1, LENGTH, IRONMAP_OK},
+    {0, 2, LENGTH / 2, IRONMAP_OK},
+    {1, 3, 3333, IRONMAP_OK},
+    {LENGTH - 1, -3333, 4, IRONMAP_OK},
+    {9, -3, 4, IRONMAP_OK},
+    {0, LENGTH - 1, 2, IRONMAP_OK},
+    {5, INT64_MAX, 1, IRONMAP_OK},
+    {5, INT64_MIN, 1, IRONMAP_OK},
+    {LENGTH - 1, 1, 1, IRONMAP_OK},
+    {0, 7, 0, IRONMAP_OK},
+    {LENGTH, 7, 0, IRONMAP_OK},
+    {LENGTH, -7, 0, IRONMAP_OK},
+    {0, 0, 1, IRONMAP_E_INVALID},
+    {0, 0, 0, IRONMAP_E_INVALID},
+    {0, 1, LENGTH + 1, IRONMAP_E_RANGE},
+    {1, 1, LENGTH, IRONMAP_E_RANGE},
+    {0, LENGTH, 2, IRONMAP_E_RANGE},
+    {0, 2, LENGTH / 2 + 1, IRONMAP_E_RANGE},
+    {LENGTH, 1, 1, IRONMAP_E_RANGE},
+    {LENGTH, -1, 2, IRONMAP_E_RANGE},
+    {LENGTH + 1, 1, 0, IRONMAP_E_RANGE},
+    {0, -1, 2, IRONMAP_E_RANGE},
+    {LENGTH - 1, -1, LENGTH + 1, IRONMAP_E_RANGE},
+    {9, -3, 5, IRONMAP_E_RANGE},
+    {0, INT64_MAX, 2, IRONMAP_E_RANGE},
+    {9999, INT64_MIN, 2, IRONMAP_E_RANGE},
+    {UINT64_MAX, 1, 1, IRONMAP_E_RANGE},
+    {UINT64_MAX, -1, 2, IRONMAP_E_RANGE},
+    {0, INT64_MAX, 4, IRONMAP_E_OVERFLOW},
+    {0, INT64_MIN, 4, IRONMAP_E_OVERFLOW},
+    {LENGTH - 1, INT64_MIN, 3, IRONMAP_E_OVERFLOW},
 };
 
 static uint64_t strided_offset(const stride_case *row, size_t i)
@@ -235,12 +235,12 @@ static void get_strided_copies_every_step(void **state)
         uint8_t buffer[LENGTH + 1] = {'#'};
 
         assert_status_or_ok(
-            mapio_get_strided(buffer, f->map, row->offset, row->step, row->count, &failure),
+            ironmap_get_strided(buffer, f->map, row->offset, row->step, row->count, &failure),
             row->status);
-        for (size_t k = 0; row->status == MAPIO_OK && k < row->count; k++) {
+        for (size_t k = 0; row->status == IRONMAP_OK && k < row->count; k++) {
             assert_int_equal(buffer[k], pattern_byte(strided_offset(row, k)));
         }
-        if (row->status != MAPIO_OK) {
+        if (row->status != IRONMAP_OK) {
             assert_int_equal(buffer[0], '#');
         }
     }
@@ -253,18 +253,18 @@ static void put_strided_stores_every_step(void **state)
     uint8_t expected[LENGTH];
     uint8_t stored[LENGTH + 1];
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     for (size_t i = 0; i < COUNT_OF(stride_cases); i++) {
         const stride_case *row = &stride_cases[i];
 
         pattern_fill(expected, 0, LENGTH);
-        pattern_fill(mapio_data(f->map), 0, LENGTH);
+        pattern_fill(ironmap_data(f->map), 0, LENGTH);
         pattern_fill(stored, 12345, sizeof(stored));
-        for (size_t k = 0; row->status == MAPIO_OK && k < row->count; k++) {
+        for (size_t k = 0; row->status == IRONMAP_OK && k < row->count; k++) {
             expected[strided_offset(row, k)] = stored[k];
         }
         assert_status_or_ok(
-            mapio_put_strided(f->map, row->offset, row->step, stored, row->count, &failure),
+            ironmap_put_strided(f->map, row->offset, row->step, stored, row->count, &failure),
             row->status);
         assert_map(f->map, 0, expected, LENGTH);
     }
@@ -289,12 +289,13 @@ static void move_is_memmove(void **state)
     fixture *f = *state;
     uint8_t expected[LENGTH];
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         pattern_fill(expected, 0, LENGTH);
-        pattern_fill(mapio_data(f->map), 0, LENGTH);
+        pattern_fill(ironmap_data(f->map), 0, LENGTH);
         memmove(expected + cases[i].target, expected + cases[i].source, cases[i].length);
-        assert_ok(mapio_move(f->map, cases[i].target, cases[i].source, cases[i].length, &failure));
+        assert_ok(
+            ironmap_move(f->map, cases[i].target, cases[i].source, cases[i].length, &failure));
         assert_map(f->map, 0, expected, LENGTH);
     }
 }
@@ -308,12 +309,12 @@ static void move_outside_is_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(outside); i++) {
         const range_case *row = &outside[i];
 
-        assert_fails(mapio_move(f->map, row->offset, row->offset, row->length, &failure),
+        assert_fails(ironmap_move(f->map, row->offset, row->offset, row->length, &failure),
                      status_outside(row));
         if (row->length <= LENGTH) {
-            assert_fails(mapio_move(f->map, row->offset, 0, row->length, &failure),
+            assert_fails(ironmap_move(f->map, row->offset, 0, row->length, &failure),
                          status_outside(row));
-            assert_fails(mapio_move(f->map, 0, row->offset, row->length, &failure),
+            assert_fails(ironmap_move(f->map, 0, row->offset, row->length, &failure),
                          status_outside(row));
         }
     }
@@ -326,12 +327,12 @@ static void fill_sets_the_range(void **state)
     fixture *f = *state;
     uint8_t expected[LENGTH];
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     for (size_t i = 0; i < COUNT_OF(inside); i++) {
         pattern_fill(expected, 0, LENGTH);
-        pattern_fill(mapio_data(f->map), 0, LENGTH);
+        pattern_fill(ironmap_data(f->map), 0, LENGTH);
         memset(expected + inside[i].offset, 0x7e, inside[i].length);
-        assert_ok(mapio_fill(f->map, inside[i].offset, inside[i].length, 0x7e, &failure));
+        assert_ok(ironmap_fill(f->map, inside[i].offset, inside[i].length, 0x7e, &failure));
         assert_map(f->map, 0, expected, LENGTH);
     }
 }
@@ -344,7 +345,7 @@ static void read_map_refuses_stores(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_READ);
+    map_file(f, IRONMAP_ACCESS_READ);
     assert_stores_refused(f->map);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_file_untouched(f, LENGTH);

@@ -7,18 +7,18 @@ enum { LENGTH = 10000 };
 static void portable_advice_is_taken(void **state)
 {
     static const int advice[] = {
-        MAPIO_ADVICE_NORMAL,   MAPIO_ADVICE_SEQUENTIAL, MAPIO_ADVICE_RANDOM,
-        MAPIO_ADVICE_WILLNEED, MAPIO_ADVICE_DONTNEED,
+        IRONMAP_ADVICE_NORMAL,   IRONMAP_ADVICE_SEQUENTIAL, IRONMAP_ADVICE_RANDOM,
+        IRONMAP_ADVICE_WILLNEED, IRONMAP_ADVICE_DONTNEED,
     };
-    static const mapio_access accesses[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_WRITE,
-                                            MAPIO_ACCESS_COPY};
+    static const ironmap_access accesses[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_WRITE,
+                                              IRONMAP_ACCESS_COPY};
     fixture *f = *state;
 
     file_make(f, LENGTH);
     for (size_t a = 0; a < COUNT_OF(accesses); a++) {
         map_file(f, accesses[a]);
         for (size_t i = 0; i < COUNT_OF(advice); i++) {
-            assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, advice[i], &failure));
+            assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, advice[i], &failure));
             assert_map_pattern(f->map, 0, LENGTH);
         }
         map_close(f);
@@ -37,32 +37,32 @@ typedef struct advise_case {
 static void ranges_are_cut_to_the_map(void **state)
 {
     static const advise_case cases[] = {
-        {0, 0, MAPIO_OK},
-        {0, 1, MAPIO_OK},
-        {1, 1, MAPIO_OK},
-        {4095, 2, MAPIO_OK},
-        {0, LENGTH, MAPIO_OK},
-        {0, LENGTH + 1, MAPIO_OK},
-        {5000, MAPIO_TO_END, MAPIO_OK},
-        {5000, MAPIO_TO_END - 1, MAPIO_OK},
-        {LENGTH - 1, 100000, MAPIO_OK},
-        {LENGTH, 0, MAPIO_OK},
-        {LENGTH, MAPIO_TO_END, MAPIO_OK},
-        {LENGTH + 1, 0, MAPIO_E_RANGE},
-        {LENGTH + 1, MAPIO_TO_END, MAPIO_E_RANGE},
-        {INT64_MAX, 1, MAPIO_E_RANGE},
-        {UINT64_MAX, 1, MAPIO_E_RANGE},
-        {UINT64_MAX, MAPIO_TO_END, MAPIO_E_RANGE},
+        {0, 0, IRONMAP_OK},
+        {0, 1, IRONMAP_OK},
+        {1, 1, IRONMAP_OK},
+        {4095, 2, IRONMAP_OK},
+        {0, LENGTH, IRONMAP_OK},
+        {0, LENGTH + 1, IRONMAP_OK},
+        {5000, IRONMAP_TO_END, IRONMAP_OK},
+        {5000, IRONMAP_TO_END - 1, IRONMAP_OK},
+        {LENGTH - 1, 100000, IRONMAP_OK},
+        {LENGTH, 0, IRONMAP_OK},
+        {LENGTH, IRONMAP_TO_END, IRONMAP_OK},
+        {LENGTH + 1, 0, IRONMAP_E_RANGE},
+        {LENGTH + 1, IRONMAP_TO_END, IRONMAP_E_RANGE},
+        {INT64_MAX, 1, IRONMAP_E_RANGE},
+        {UINT64_MAX, 1, IRONMAP_E_RANGE},
+        {UINT64_MAX, IRONMAP_TO_END, IRONMAP_E_RANGE},
     };
-    static const int advice[] = {MAPIO_ADVICE_RANDOM, MAPIO_ADVICE_DONTNEED};
+    static const int advice[] = {IRONMAP_ADVICE_RANDOM, IRONMAP_ADVICE_DONTNEED};
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_READ);
+    map_file(f, IRONMAP_ACCESS_READ);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         for (size_t k = 0; k < COUNT_OF(advice); k++) {
             assert_status_or_ok(
-                mapio_advise(f->map, cases[i].offset, cases[i].length, advice[k], &failure),
+                ironmap_advise(f->map, cases[i].offset, cases[i].length, advice[k], &failure),
                 cases[i].status);
         }
     }
@@ -75,10 +75,10 @@ static void unknown_advice_is_refused(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_fails(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_DONTNEED + 1, &failure),
-                 MAPIO_E_INVALID);
-    assert_fails(mapio_advise(f->map, 0, MAPIO_TO_END, INT32_MAX, &failure), MAPIO_E_INVALID);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_fails(ironmap_advise(f->map, 0, IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED + 1, &failure),
+                 IRONMAP_E_INVALID);
+    assert_fails(ironmap_advise(f->map, 0, IRONMAP_TO_END, INT32_MAX, &failure), IRONMAP_E_INVALID);
 }
 
 /* Stores into private memory in front of the range survive DONTNEED, wherever in a page it
@@ -86,13 +86,14 @@ static void unknown_advice_is_refused(void **state)
 static void dontneed_keeps_what_lies_in_front(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     const size_t offsets[] = {1, 100, page - 1, page, page + 1, 2 * page + 7, 3 * page - 1};
 
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        map_anonymous(f, MAPIO_ACCESS_COPY, 3 * page);
-        assert_ok(mapio_fill(f->map, 0, 3 * page, 0xaa, &failure));
-        assert_ok(mapio_advise(f->map, offsets[i], MAPIO_TO_END, MAPIO_ADVICE_DONTNEED, &failure));
+        map_anonymous(f, IRONMAP_ACCESS_COPY, 3 * page);
+        assert_ok(ironmap_fill(f->map, 0, 3 * page, 0xaa, &failure));
+        assert_ok(
+            ironmap_advise(f->map, offsets[i], IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED, &failure));
         assert_map_filled(f->map, 0, offsets[i], 0xaa);
         map_close(f);
     }
@@ -102,13 +103,13 @@ static void dontneed_keeps_what_lies_in_front(void **state)
 static void dontneed_inside_a_page_drops_nothing(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
 
-    map_anonymous(f, MAPIO_ACCESS_COPY, 3 * page);
-    assert_ok(mapio_fill(f->map, 0, 3 * page, 0xaa, &failure));
-    assert_ok(mapio_advise(f->map, page + 1, page - 1, MAPIO_ADVICE_DONTNEED, &failure));
-    assert_ok(mapio_advise(f->map, page + 1, 1, MAPIO_ADVICE_DONTNEED, &failure));
-    assert_ok(mapio_advise(f->map, 3 * page - 1, 1, MAPIO_ADVICE_DONTNEED, &failure));
+    map_anonymous(f, IRONMAP_ACCESS_COPY, 3 * page);
+    assert_ok(ironmap_fill(f->map, 0, 3 * page, 0xaa, &failure));
+    assert_ok(ironmap_advise(f->map, page + 1, page - 1, IRONMAP_ADVICE_DONTNEED, &failure));
+    assert_ok(ironmap_advise(f->map, page + 1, 1, IRONMAP_ADVICE_DONTNEED, &failure));
+    assert_ok(ironmap_advise(f->map, 3 * page - 1, 1, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_map_filled(f->map, 0, 3 * page, 0xaa);
 }
 
@@ -116,13 +117,13 @@ static void dontneed_inside_a_page_drops_nothing(void **state)
 static void dontneed_of_an_unaligned_map(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
-    mapio_options options = options_of(MAPIO_ACCESS_COPY, page / 2, 0);
+    size_t page = ironmap_page_size();
+    ironmap_options options = options_of(IRONMAP_ACCESS_COPY, page / 2, 0);
 
     file_make(f, 4 * page);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_ok(mapio_fill(f->map, 0, mapio_length(f->map), 0xaa, &failure));
-    assert_ok(mapio_advise(f->map, page, MAPIO_TO_END, MAPIO_ADVICE_DONTNEED, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_fill(f->map, 0, ironmap_length(f->map), 0xaa, &failure));
+    assert_ok(ironmap_advise(f->map, page, IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_map_filled(f->map, 0, page + page / 2, 0xaa);
 }
 
@@ -132,16 +133,16 @@ static void dontneed_of_an_unaligned_map(void **state)
 static void names_are_checked(void **state)
 {
     fixture *f = *state;
-    char name[MAPIO_NAME_MAX + 2];
+    char name[IRONMAP_NAME_MAX + 2];
 
     memset(name, 'n', sizeof(name));
-    name[MAPIO_NAME_MAX + 1] = '\0';
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
-    assert_fails(mapio_set_name(f->map, name, &failure), MAPIO_E_INVALID);
+    name[IRONMAP_NAME_MAX + 1] = '\0';
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    assert_fails(ironmap_set_name(f->map, name, &failure), IRONMAP_E_INVALID);
     map_close(f);
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_fails(mapio_set_name(f->map, "name", &failure), MAPIO_E_INVALID);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_fails(ironmap_set_name(f->map, "name", &failure), IRONMAP_E_INVALID);
 }
 
 int main(void)

@@ -12,19 +12,19 @@ static void closed_descriptors(void **state)
 {
     static const int descriptors[] = {-1, -2, INT_MIN, INT_MAX, 100000};
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
     int closed;
 
     file_make(f, LENGTH);
     closed = descriptor_duplicate(f->fd);
     descriptor_close(closed);
-    assert_system_fails(mapio_open_fd(&map, closed, NULL, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_fd(&map, closed, NULL, &failure), IRONMAP_E_SYSTEM,
                         codes.bad_descriptor);
-    assert_system_fails(mapio_open_fd(&map, closed, &options, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_fd(&map, closed, &options, &failure), IRONMAP_E_SYSTEM,
                         codes.bad_descriptor);
     for (size_t i = 0; i < COUNT_OF(descriptors); i++) {
-        assert_system_fails(mapio_open_fd(&map, descriptors[i], NULL, &failure), MAPIO_E_SYSTEM,
+        assert_system_fails(ironmap_open_fd(&map, descriptors[i], NULL, &failure), IRONMAP_E_SYSTEM,
                             codes.bad_descriptor);
     }
     assert_null(map);
@@ -34,19 +34,19 @@ static void closed_descriptors(void **state)
  * is wrong. */
 static void pipes(void **state)
 {
-    mapio_map *map = NULL;
-    mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options some = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
     int ends[2];
 
     skip_on_acted_pages("refuses itself to map what has no length");
     (void)state;
     descriptor_pipe(ends);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        mapio_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(all_accesses[i], 0, 0);
 
-        assert_fails(mapio_open_fd(&map, ends[0], &options, &failure), MAPIO_E_INVALID);
+        assert_fails(ironmap_open_fd(&map, ends[0], &options, &failure), IRONMAP_E_INVALID);
     }
-    assert_system_fails(mapio_open_fd(&map, ends[0], &some, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_fd(&map, ends[0], &some, &failure), IRONMAP_E_SYSTEM,
                         codes.not_mappable);
     assert_null(map);
     descriptor_close(ends[0]);
@@ -59,19 +59,19 @@ static void pipes(void **state)
 static void paths_that_cannot_be_opened(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options create = options_of(MAPIO_ACCESS_WRITE, 0, 0);
+    ironmap_map *map = NULL;
+    ironmap_options create = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
 
-    create.open = MAPIO_OPEN_CREATE;
-    assert_system_fails(mapio_open_path(&map, "", NULL, &failure), MAPIO_E_SYSTEM,
+    create.open = IRONMAP_OPEN_CREATE;
+    assert_system_fails(ironmap_open_path(&map, "", NULL, &failure), IRONMAP_E_SYSTEM,
                         codes.empty_path);
-    assert_system_fails(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_SYSTEM,
                         codes.not_found);
     file_make(f, LENGTH);
     (void)strncat(f->path, "/inside", sizeof(f->path) - strlen(f->path) - 1);
-    assert_system_fails(mapio_open_path(&map, f->path, &create, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&map, f->path, &create, &failure), IRONMAP_E_SYSTEM,
                         codes.not_a_directory);
-    assert_fails(mapio_open_path(&map, NULL, NULL, &failure), MAPIO_E_INVALID);
+    assert_fails(ironmap_open_path(&map, NULL, NULL, &failure), IRONMAP_E_INVALID);
     assert_null(map);
 }
 
@@ -81,48 +81,48 @@ static void paths_that_cannot_be_opened(void **state)
 static void newer_options_are_refused(void **state)
 {
     struct {
-        mapio_options known;
+        ironmap_options known;
         uint64_t newer;
-    } options = {options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH), 0};
-    mapio_map *map = NULL;
+    } options = {options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH), 0};
+    ironmap_map *map = NULL;
 
     (void)state;
     options.known.size = sizeof(options);
-    assert_ok(mapio_open_anonymous(&map, &options.known, &failure));
-    assert_ok(mapio_close(map, &failure));
+    assert_ok(ironmap_open_anonymous(&map, &options.known, &failure));
+    assert_ok(ironmap_close(map, &failure));
     options.newer = 1;
-    assert_fails(mapio_open_anonymous(&map, &options.known, &failure), MAPIO_E_UNSUPPORTED);
+    assert_fails(ironmap_open_anonymous(&map, &options.known, &failure), IRONMAP_E_UNSUPPORTED);
 }
 
 typedef struct options_case {
-    mapio_access access;
+    ironmap_access access;
     int flags;
     int prot;
     unsigned open;
 } options_case;
 
-enum { NOT_SET = MAPIO_SYSTEM_DEFAULT };
+enum { NOT_SET = IRONMAP_SYSTEM_DEFAULT };
 
 /* contradictions and unknown bits, for every way to open; any flags and prot contradict access */
 static const options_case contradictions[] = {
-    {(mapio_access)4, NOT_SET, NOT_SET, 0},
-    {(mapio_access)-1, NOT_SET, NOT_SET, 0},
-    {(mapio_access)INT_MAX, NOT_SET, NOT_SET, 0},
-    {MAPIO_ACCESS_READ, 1, NOT_SET, 0},
-    {MAPIO_ACCESS_WRITE, NOT_SET, 1, 0},
-    {MAPIO_ACCESS_COPY, 2, 1, 0},
-    {MAPIO_ACCESS_WRITE, 0, NOT_SET, 0},
-    {MAPIO_ACCESS_WRITE, NOT_SET, 0, 0},
-    {MAPIO_ACCESS_READ, NOT_SET, NOT_SET, MAPIO_OPEN_EXTEND},
-    {MAPIO_ACCESS_COPY, NOT_SET, NOT_SET, MAPIO_OPEN_EXTEND},
-    {MAPIO_ACCESS_WRITE, NOT_SET, NOT_SET, 1U << 31},
-    {MAPIO_ACCESS_WRITE, NOT_SET, NOT_SET, UINT_MAX},
-    {MAPIO_ACCESS_WRITE, NOT_SET, NOT_SET, MAPIO_OPEN_EXCLUSIVE},
+    {(ironmap_access)4, NOT_SET, NOT_SET, 0},
+    {(ironmap_access)-1, NOT_SET, NOT_SET, 0},
+    {(ironmap_access)INT_MAX, NOT_SET, NOT_SET, 0},
+    {IRONMAP_ACCESS_READ, 1, NOT_SET, 0},
+    {IRONMAP_ACCESS_WRITE, NOT_SET, 1, 0},
+    {IRONMAP_ACCESS_COPY, 2, 1, 0},
+    {IRONMAP_ACCESS_WRITE, 0, NOT_SET, 0},
+    {IRONMAP_ACCESS_WRITE, NOT_SET, 0, 0},
+    {IRONMAP_ACCESS_READ, NOT_SET, NOT_SET, IRONMAP_OPEN_EXTEND},
+    {IRONMAP_ACCESS_COPY, NOT_SET, NOT_SET, IRONMAP_OPEN_EXTEND},
+    {IRONMAP_ACCESS_WRITE, NOT_SET, NOT_SET, 1U << 31},
+    {IRONMAP_ACCESS_WRITE, NOT_SET, NOT_SET, UINT_MAX},
+    {IRONMAP_ACCESS_WRITE, NOT_SET, NOT_SET, IRONMAP_OPEN_EXCLUSIVE},
 };
 
-static mapio_options options_of_case(const options_case *row)
+static ironmap_options options_of_case(const options_case *row)
 {
-    mapio_options options = options_of(row->access, 0, LENGTH);
+    ironmap_options options = options_of(row->access, 0, LENGTH);
 
     options.flags = row->flags;
     options.prot = row->prot;
@@ -134,15 +134,15 @@ static mapio_options options_of_case(const options_case *row)
 static void contradicting_options(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(contradictions); i++) {
-        mapio_options options = options_of_case(&contradictions[i]);
+        ironmap_options options = options_of_case(&contradictions[i]);
 
-        assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_INVALID);
-        assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
-        assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_INVALID);
+        assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
+        assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
+        assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
     }
     assert_null(map);
     assert_file_untouched(f, LENGTH);
@@ -152,15 +152,15 @@ static void contradicting_options(void **state)
 static void invalid_options_create_nothing(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     for (size_t i = 0; i < COUNT_OF(contradictions); i++) {
-        mapio_options options = options_of_case(&contradictions[i]);
+        ironmap_options options = options_of_case(&contradictions[i]);
 
-        if (options.open != MAPIO_OPEN_EXCLUSIVE) {
-            options.open |= MAPIO_OPEN_CREATE;
+        if (options.open != IRONMAP_OPEN_EXCLUSIVE) {
+            options.open |= IRONMAP_OPEN_CREATE;
         }
-        assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_INVALID);
+        assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
         assert_false(file_exists(f));
     }
     assert_null(map);
@@ -169,17 +169,17 @@ static void invalid_options_create_nothing(void **state)
 /* CREATE and EXCLUSIVE mean nothing for a descriptor. */
 static void descriptors_are_not_created(void **state)
 {
-    static const unsigned bits[] = {MAPIO_OPEN_CREATE, MAPIO_OPEN_EXCLUSIVE,
-                                    MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE};
+    static const unsigned bits[] = {IRONMAP_OPEN_CREATE, IRONMAP_OPEN_EXCLUSIVE,
+                                    IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE};
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(bits); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 0);
+        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
 
         options.open = bits[i];
-        assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
+        assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
     }
     assert_null(map);
 }
@@ -204,19 +204,19 @@ static void ranges_that_cannot_be_addressed(void **state)
         {INT64_MAX, SIZE_MAX},
         {INT64_MAX - LENGTH + 1, LENGTH},
     };
-    static const unsigned bits[] = {0, MAPIO_OPEN_EXTEND, MAPIO_OPEN_NONEMPTY};
+    static const unsigned bits[] = {0, IRONMAP_OPEN_EXTEND, IRONMAP_OPEN_NONEMPTY};
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         for (size_t k = 0; k < COUNT_OF(bits); k++) {
-            mapio_options options =
-                options_of(MAPIO_ACCESS_WRITE, cases[i].offset, cases[i].length);
+            ironmap_options options =
+                options_of(IRONMAP_ACCESS_WRITE, cases[i].offset, cases[i].length);
 
             options.open = bits[k];
-            assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_OVERFLOW);
-            assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_OVERFLOW);
+            assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_OVERFLOW);
+            assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_OVERFLOW);
         }
     }
     assert_null(map);
@@ -228,15 +228,15 @@ static void lengths_beyond_the_address_space(void **state)
 {
     static const size_t lengths[] = {SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX / 2 + 1};
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, lengths[i]);
+        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, lengths[i]);
 
-        assert_status(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_OVERFLOW);
-        options.open = MAPIO_OPEN_EXTEND;
-        assert_status(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_OVERFLOW);
+        assert_status(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_OVERFLOW);
+        options.open = IRONMAP_OPEN_EXTEND;
+        assert_status(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_OVERFLOW);
     }
     assert_null(map);
     assert_file_untouched(f, LENGTH);
@@ -246,12 +246,12 @@ static void lengths_beyond_the_address_space(void **state)
 static void memory_that_the_system_lacks(void **state)
 {
     const size_t length = SIZE_MAX / 2 - 65535;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, length);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, length);
 
     (void)state;
     skip_on_32_bit();
-    assert_system_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_SYSTEM,
                         code_of_refused_map(length));
     assert_null(map);
 }

@@ -6,35 +6,35 @@
 
 enum { MIB = 1 << 20 };
 
-static size_t count(const mapio_map *map, const char *needle, uint64_t start, uint64_t end)
+static size_t count(const ironmap_map *map, const char *needle, uint64_t start, uint64_t end)
 {
     size_t result = 0;
 
-    assert_ok(mapio_count(&result, map, needle, strlen(needle), start, end, &failure));
+    assert_ok(ironmap_count(&result, map, needle, strlen(needle), start, end, &failure));
     return result;
 }
 
 /* All offsets from `start` on, in batches of `batch`; returns how many. */
-static size_t find_all(size_t *offsets, size_t batch, const mapio_map *map, const char *needle,
+static size_t find_all(size_t *offsets, size_t batch, const ironmap_map *map, const char *needle,
                        uint64_t start, uint64_t end, bool overlapping)
 {
-    mapio_matches matches = {
+    ironmap_matches matches = {
         .offsets = offsets, .capacity = batch, .next = start, .overlapping = overlapping};
     size_t total = 0;
 
     do {
-        assert_ok(mapio_find_all(&matches, map, needle, strlen(needle), end, &failure));
+        assert_ok(ironmap_find_all(&matches, map, needle, strlen(needle), end, &failure));
         assert_true(matches.found <= batch);
         total += matches.found;
         matches.offsets += matches.found;
     } while (matches.found > 0);
-    assert_true(matches.next > mapio_length(map));
+    assert_true(matches.next > ironmap_length(map));
     return total;
 }
 
 /* ---- the table ---- */
 
-#define END MAPIO_TO_END
+#define END IRONMAP_TO_END
 
 typedef struct find_all_case {
     const char *haystack;
@@ -71,7 +71,7 @@ static const find_all_case cases[] = {
     {"", "a", 0, END, "", ""},
 };
 
-static void check_case(const mapio_map *map, const find_all_case *row, bool overlapping)
+static void check_case(const ironmap_map *map, const find_all_case *row, bool overlapping)
 {
     const char *expected = overlapping ? row->overlapping : row->apart;
 
@@ -106,10 +106,10 @@ static void table_of_cases(void **state)
 static void no_room_is_an_error(void **state)
 {
     fixture *f = *state;
-    mapio_matches matches = {.next = 1, .found = 5};
+    ironmap_matches matches = {.next = 1, .found = 5};
 
     map_text(f, "abc");
-    assert_fails(mapio_find_all(&matches, f->map, "a", 1, END, &failure), MAPIO_E_INVALID);
+    assert_fails(ironmap_find_all(&matches, f->map, "a", 1, END, &failure), IRONMAP_E_INVALID);
     assert_u64(matches.next, 1);
     assert_u64(matches.found, 5);
 }
@@ -126,8 +126,8 @@ static void pieces_do_not_show(void **state)
     size_t found;
 
     assert_non_null(offsets);
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
-    assert_ok(mapio_fill(f->map, 0, LENGTH, 'a', &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    assert_ok(ironmap_fill(f->map, 0, LENGTH, 'a', &failure));
     found = find_all(offsets, LENGTH, f->map, "aaaaaaa", 0, END, false);
     assert_u64(found, LENGTH / NEEDLE);
     for (size_t i = 0; i < found; i++) {
@@ -146,21 +146,21 @@ static void needles_longer_than_a_piece(void **state)
     uint8_t *data;
     size_t result = 0;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
-    data = mapio_data(f->map);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    data = ironmap_data(f->map);
     for (size_t i = 0; i < LENGTH; i++) {
         data[i] = (uint8_t)(i % (2 * MIB) * 2654435761U >> 13);
     }
-    assert_ok(mapio_count(&result, f->map, data, 2 * MIB, 0, END, &failure));
+    assert_ok(ironmap_count(&result, f->map, data, 2 * MIB, 0, END, &failure));
     assert_u64(result, 3);
-    assert_ok(mapio_count(&result, f->map, data, 2 * MIB - 1, 1, END, &failure));
+    assert_ok(ironmap_count(&result, f->map, data, 2 * MIB - 1, 1, END, &failure));
     assert_u64(result, 2);
 }
 
 /* ---- whether to go on ---- */
 
 typedef struct asked {
-    const mapio_map *map;
+    const ironmap_map *map;
     int times;
     int stop_at; /* 0: never */
 } asked;
@@ -172,17 +172,17 @@ static int ask(void *context)
     uint8_t byte = 0;
 
     a->times++;
-    assert_ok(mapio_get_byte(&byte, a->map, 0, &failure));
+    assert_ok(ironmap_get_byte(&byte, a->map, 0, &failure));
     return a->times == a->stop_at;
 }
 
 static void map_asking(fixture *f, asked *a, size_t length)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, length);
 
     options.check = ask;
     options.check_context = a;
-    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&f->map, &options, &failure));
     a->map = f->map;
 }
 
@@ -194,16 +194,16 @@ static void long_searches_ask_whether_to_go_on(void **state)
     uint64_t index = 0;
 
     map_asking(f, &a, LENGTH);
-    assert_ok(mapio_find(&index, f->map, "ab", 2, 0, END, &failure));
+    assert_ok(ironmap_find(&index, f->map, "ab", 2, 0, END, &failure));
     assert_true(a.times >= 8 && a.times <= 64);
     a.times = 0;
-    assert_ok(mapio_rfind(&index, f->map, "ab", 2, 0, END, &failure));
+    assert_ok(ironmap_rfind(&index, f->map, "ab", 2, 0, END, &failure));
     assert_true(a.times >= 8 && a.times <= 64);
     a.times = 0;
     assert_u64(count(f->map, "ab", 0, END), 0);
     assert_true(a.times >= 8 && a.times <= 64);
     a.times = 0;
-    assert_ok(mapio_find(&index, f->map, "ab", 2, 0, 1000, &failure));
+    assert_ok(ironmap_find(&index, f->map, "ab", 2, 0, 1000, &failure));
     assert_int_equal(a.times, 0);
 }
 
@@ -214,24 +214,24 @@ static void a_search_can_be_interrupted(void **state)
     uint64_t index = 77;
     size_t offsets[1];
     size_t result = 77;
-    mapio_matches matches = {.offsets = offsets, .capacity = 1};
+    ironmap_matches matches = {.offsets = offsets, .capacity = 1};
 
     map_asking(f, &a, 16 * MIB);
-    assert_fails(mapio_find(&index, f->map, "ab", 2, 0, END, &failure), MAPIO_E_INTERRUPTED);
+    assert_fails(ironmap_find(&index, f->map, "ab", 2, 0, END, &failure), IRONMAP_E_INTERRUPTED);
     a.times = 0;
-    assert_fails(mapio_rfind(&index, f->map, "ab", 2, 0, END, &failure), MAPIO_E_INTERRUPTED);
+    assert_fails(ironmap_rfind(&index, f->map, "ab", 2, 0, END, &failure), IRONMAP_E_INTERRUPTED);
     a.times = 0;
-    assert_fails(mapio_count(&result, f->map, "ab", 2, 0, END, &failure), MAPIO_E_INTERRUPTED);
+    assert_fails(ironmap_count(&result, f->map, "ab", 2, 0, END, &failure), IRONMAP_E_INTERRUPTED);
     a.times = 0;
-    assert_fails(mapio_find_all(&matches, f->map, "ab", 2, END, &failure), MAPIO_E_INTERRUPTED);
+    assert_fails(ironmap_find_all(&matches, f->map, "ab", 2, END, &failure), IRONMAP_E_INTERRUPTED);
     assert_int_equal(a.times, 3);
     assert_u64(index, 77);
     assert_u64(result, 77);
     assert_u64(matches.next, 0);
     /* and the map is as it was */
     a.stop_at = 0;
-    assert_ok(mapio_find(&index, f->map, "ab", 2, 0, END, &failure));
-    assert_u64(index, MAPIO_NOT_FOUND);
+    assert_ok(ironmap_find(&index, f->map, "ab", 2, 0, END, &failure));
+    assert_u64(index, IRONMAP_NOT_FOUND);
 }
 
 int main(void)

@@ -11,8 +11,8 @@ static void ranges_are_checked(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_fill(f->map, 0, LENGTH, 1, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_fill(f->map, 0, LENGTH, 1, &failure));
     assert_flush_ranges(f->map);
 }
 
@@ -22,32 +22,32 @@ static void to_end_from_behind_is_refused(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_fails(mapio_flush(f->map, LENGTH + 1, MAPIO_TO_END, 0, &failure), MAPIO_E_RANGE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_fails(ironmap_flush(f->map, LENGTH + 1, IRONMAP_TO_END, 0, &failure), IRONMAP_E_RANGE);
 }
 
 /* A map that begins in the middle of a page flushes like another. */
 static void ranges_of_unaligned_maps(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 4001, LENGTH);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 4001, LENGTH);
 
     file_make(f, LENGTH + 4001);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_ok(mapio_fill(f->map, 0, LENGTH, 1, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_fill(f->map, 0, LENGTH, 1, &failure));
     assert_flush_ranges(f->map);
 }
 
 /* READ and COPY maps never write: the range is checked and that is all, whatever the flags. */
 static void maps_that_never_write_have_nothing_to_flush(void **state)
 {
-    static const mapio_access accesses[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_COPY};
+    static const ironmap_access accesses[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_COPY};
     fixture *f = *state;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(accesses); i++) {
         map_file(f, accesses[i]);
-        (void)mapio_put(f->map, 0, "copy", 4, NULL);
+        (void)ironmap_put(f->map, 0, "copy", 4, NULL);
         assert_flush_ranges(f->map);
         map_close(f);
     }
@@ -59,7 +59,7 @@ static void anonymous_maps_flush(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     assert_flush_ranges(f->map);
 }
 
@@ -68,17 +68,17 @@ static void flags_are_understood(void **state)
 {
     static const int flags[] = {
         0,
-        MAPIO_FLUSH_ASYNC,
-        MAPIO_FLUSH_INVALIDATE,
-        MAPIO_FLUSH_ASYNC | MAPIO_FLUSH_INVALIDATE,
+        IRONMAP_FLUSH_ASYNC,
+        IRONMAP_FLUSH_INVALIDATE,
+        IRONMAP_FLUSH_ASYNC | IRONMAP_FLUSH_INVALIDATE,
     };
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
-        assert_ok(mapio_put(f->map, 10 * i, "flushed", 7, &failure));
-        assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, flags[i], &failure));
+        assert_ok(ironmap_put(f->map, 10 * i, "flushed", 7, &failure));
+        assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, flags[i], &failure));
         assert_file(f, 10 * i, "flushed", 7);
     }
 }
@@ -103,9 +103,9 @@ static void another_process_reads_flushed_bytes(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_put(f->map, 5000, "flushed", 7, &failure));
-    assert_ok(mapio_flush(f->map, 5000, 7, 0, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_put(f->map, 5000, "flushed", 7, &failure));
+    assert_ok(ironmap_flush(f->map, 5000, 7, 0, &failure));
     assert_int_equal(in_process("read", f->path), 0);
 }
 
@@ -115,8 +115,8 @@ static void closing_loses_nothing(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_put(f->map, 5000, "flushed", 7, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_put(f->map, 5000, "flushed", 7, &failure));
     map_close(f);
     assert_int_equal(in_process("read", f->path), 0);
 }

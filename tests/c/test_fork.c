@@ -8,15 +8,15 @@ enum { LENGTH = 10000, ANSWER = 5000 };
 /* Reads the parent's line and stores an answer; closes its own copy of the map. */
 static int read_line_and_answer(void *argument)
 {
-    mapio_map *map = argument;
+    ironmap_map *map = argument;
     char line[32];
     size_t length = 0;
 
-    child_check(mapio_seek(map, 0, MAPIO_SEEK_SET, NULL) == MAPIO_OK);
-    child_check(mapio_readline(line, &length, map, sizeof(line), NULL) == MAPIO_OK);
+    child_check(ironmap_seek(map, 0, IRONMAP_SEEK_SET, NULL) == IRONMAP_OK);
+    child_check(ironmap_readline(line, &length, map, sizeof(line), NULL) == IRONMAP_OK);
     child_check(length == 13 && memcmp(line, "Hello world!\n", 13) == 0);
-    child_check(mapio_put(map, ANSWER, "answer", 6, NULL) == MAPIO_OK);
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_put(map, ANSWER, "answer", 6, NULL) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -25,11 +25,11 @@ static void assert_child_answers(fixture *f, bool shared)
 {
     char nothing[6] = {0};
 
-    assert_ok(mapio_write(f->map, "Hello world!\n", 13, &failure));
+    assert_ok(ironmap_write(f->map, "Hello world!\n", 13, &failure));
     assert_int_equal(in_child(read_line_and_answer, f->map), 0);
     assert_map(f->map, ANSWER, shared ? "answer" : nothing, 6);
-    assert_u64(mapio_tell(f->map), 13);
-    assert_ok(mapio_put(f->map, LENGTH - 3, "end", 3, &failure));
+    assert_u64(ironmap_tell(f->map), 13);
+    assert_ok(ironmap_put(f->map, LENGTH - 3, "end", 3, &failure));
     map_close(f);
 }
 
@@ -39,9 +39,9 @@ static void anonymous_map_is_shared(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     assert_child_answers(f, true);
-    map_anonymous(f, MAPIO_ACCESS_WRITE, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_WRITE, LENGTH);
     assert_child_answers(f, true);
 }
 
@@ -52,7 +52,7 @@ static void private_maps_part_ways(void **state)
 
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
     assert_child_answers(f, false);
-    map_anonymous(f, MAPIO_ACCESS_COPY, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_COPY, LENGTH);
     assert_child_answers(f, false);
 }
 
@@ -63,10 +63,10 @@ static void maps_of_files(void **state)
     static const uint8_t zeros[LENGTH];
 
     file_bytes(f, zeros, LENGTH);
-    map_file(f, MAPIO_ACCESS_COPY);
+    map_file(f, IRONMAP_ACCESS_COPY);
     assert_child_answers(f, false);
     assert_file(f, 0, zeros, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     assert_child_answers(f, true);
     assert_file(f, ANSWER, "answer", 6);
 }
@@ -74,12 +74,12 @@ static void maps_of_files(void **state)
 static int map_the_file_and_store(void *argument)
 {
     const fixture *f = argument;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, ANSWER, 6);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, ANSWER, 6);
 
-    child_check(mapio_open_path(&map, f->path, &options, NULL) == MAPIO_OK);
-    child_check(mapio_put(map, 0, "answer", 6, NULL) == MAPIO_OK);
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_open_path(&map, f->path, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_put(map, 0, "answer", 6, NULL) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -89,18 +89,18 @@ static void another_process_maps_the_file(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_READ);
+    map_file(f, IRONMAP_ACCESS_READ);
     assert_int_equal(in_child(map_the_file_and_store, f), 0);
     assert_map(f->map, ANSWER, "answer", 6);
 }
 
 static int resize_and_close(void *argument)
 {
-    mapio_map *map = argument;
+    ironmap_map *map = argument;
 
-    child_check(mapio_resize(map, 2 * LENGTH, NULL) == MAPIO_OK);
-    child_check(mapio_put(map, 2 * LENGTH - 3, "end", 3, NULL) == MAPIO_OK);
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_resize(map, 2 * LENGTH, NULL) == IRONMAP_OK);
+    child_check(ironmap_put(map, 2 * LENGTH - 3, "end", 3, NULL) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -111,10 +111,10 @@ static void child_resizes_its_own_map(void **state)
     uint64_t size = 0;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     assert_int_equal(in_child(resize_and_close, f->map), 0);
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_ok(ironmap_size(&size, f->map, &failure));
     assert_u64(size, 2 * LENGTH);
     assert_file(f, 2 * LENGTH - 3, "end", 3);
 }
@@ -122,11 +122,11 @@ static void child_resizes_its_own_map(void **state)
 /* Cannot close the map that the parent pinned before its own copy of the pin is gone. */
 static int close_the_pinned_map(void *argument)
 {
-    mapio_map *map = argument;
+    ironmap_map *map = argument;
 
-    child_check(mapio_close(map, NULL) == MAPIO_E_BUSY);
-    mapio_unpin(map);
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_E_BUSY);
+    ironmap_unpin(map);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -135,11 +135,11 @@ static void pins_are_inherited(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
-    mapio_pin(f->map);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    ironmap_pin(f->map);
     assert_int_equal(in_child(close_the_pinned_map, f->map), 0);
-    assert_u64(mapio_pins(f->map), 1);
-    mapio_unpin(f->map);
+    assert_u64(ironmap_pins(f->map), 1);
+    ironmap_unpin(f->map);
 }
 
 int main(void)

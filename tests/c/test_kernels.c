@@ -29,14 +29,14 @@ static size_t naive_next(const task *t, size_t place)
     while (place < t->to && memcmp(t->haystack + place, t->needle, t->m) != 0) {
         place++;
     }
-    return place < t->to ? place : MAPIO__NOWHERE;
+    return place < t->to ? place : IRONMAP__NOWHERE;
 }
 
 static size_t naive_find_all(size_t *indexes, const task *t, size_t step)
 {
     size_t found = 0;
 
-    for (size_t i = naive_next(t, t->from); i != MAPIO__NOWHERE; i = naive_next(t, i + step)) {
+    for (size_t i = naive_next(t, t->from); i != IRONMAP__NOWHERE; i = naive_next(t, i + step)) {
         indexes[found++] = i;
     }
     return found;
@@ -49,46 +49,46 @@ static size_t naive_rfind(const task *t)
             return i;
         }
     }
-    return MAPIO__NOWHERE;
+    return IRONMAP__NOWHERE;
 }
 
 /* All matches in batches of `capacity`. */
-static size_t kernel_find_all(size_t *indexes, size_t capacity, const mapio__kernels *kernels,
+static size_t kernel_find_all(size_t *indexes, size_t capacity, const ironmap__kernels *kernels,
                               const task *t, size_t step)
 {
-    mapio__pattern pattern;
-    mapio__matches matches = {.step = step, .next = t->from};
+    ironmap__pattern pattern;
+    ironmap__matches matches = {.step = step, .next = t->from};
     size_t total = 0;
 
-    mapio__pattern_init(&pattern, t->needle, t->m);
+    ironmap__pattern_init(&pattern, t->needle, t->m);
     do {
         matches.indexes = indexes + total;
         matches.capacity = capacity;
         matches.found = 0;
         if (matches.next < t->to) {
-            mapio__forward(kernels, &matches, &pattern, t->haystack, matches.next, t->to);
+            ironmap__forward(kernels, &matches, &pattern, t->haystack, matches.next, t->to);
         }
         total += matches.found;
     } while (matches.found == capacity);
     return total;
 }
 
-static size_t kernel_count(const mapio__kernels *kernels, const task *t, size_t step)
+static size_t kernel_count(const ironmap__kernels *kernels, const task *t, size_t step)
 {
-    mapio__pattern pattern;
-    mapio__matches matches = {.capacity = SIZE_MAX, .step = step};
+    ironmap__pattern pattern;
+    ironmap__matches matches = {.capacity = SIZE_MAX, .step = step};
 
-    mapio__pattern_init(&pattern, t->needle, t->m);
-    mapio__forward(kernels, &matches, &pattern, t->haystack, t->from, t->to);
+    ironmap__pattern_init(&pattern, t->needle, t->m);
+    ironmap__forward(kernels, &matches, &pattern, t->haystack, t->from, t->to);
     return matches.found;
 }
 
-static size_t kernel_rfind(const mapio__kernels *kernels, const task *t)
+static size_t kernel_rfind(const ironmap__kernels *kernels, const task *t)
 {
-    mapio__pattern pattern;
+    ironmap__pattern pattern;
 
-    mapio__pattern_init(&pattern, t->needle, t->m);
-    return mapio__backward(kernels, &pattern, t->haystack, t->from, t->to);
+    ironmap__pattern_init(&pattern, t->needle, t->m);
+    return ironmap__backward(kernels, &pattern, t->haystack, t->from, t->to);
 }
 
 /* ---- every kernel finds what the naive search finds ---- */
@@ -97,7 +97,7 @@ enum { MOST = 1 << 17 };
 static size_t expected[MOST];
 static size_t actual[MOST];
 
-static void check_indexes(const mapio__kernels *kernels, const task *t, size_t step,
+static void check_indexes(const ironmap__kernels *kernels, const task *t, size_t step,
                           size_t capacity)
 {
     size_t found = naive_find_all(expected, t, step);
@@ -112,8 +112,8 @@ static void check_indexes(const mapio__kernels *kernels, const task *t, size_t s
 
 static void check_task(const task *t, size_t capacity)
 {
-    for (size_t i = 0; mapio__all_kernels[i] != NULL; i++) {
-        const mapio__kernels *kernels = mapio__all_kernels[i];
+    for (size_t i = 0; ironmap__all_kernels[i] != NULL; i++) {
+        const ironmap__kernels *kernels = ironmap__all_kernels[i];
 
         if (kernels->supported()) {
             check_indexes(kernels, t, 1, capacity);
@@ -129,17 +129,17 @@ static void plain_c_is_the_last(void **state)
     size_t last = 0;
 
     (void)state;
-    while (mapio__all_kernels[last + 1] != NULL) {
+    while (ironmap__all_kernels[last + 1] != NULL) {
         last++;
     }
-    assert_string_equal(mapio__all_kernels[last]->name, "scalar");
-    assert_true(mapio__all_kernels[last]->supported());
-    for (size_t i = 0; mapio__all_kernels[i] != NULL; i++) {
-        const mapio__kernels *kernels = mapio__all_kernels[i];
+    assert_string_equal(ironmap__all_kernels[last]->name, "scalar");
+    assert_true(ironmap__all_kernels[last]->supported());
+    for (size_t i = 0; ironmap__all_kernels[i] != NULL; i++) {
+        const ironmap__kernels *kernels = ironmap__all_kernels[i];
 
         print_message("%s: %s\n", kernels->name, kernels->supported() ? "here" : "not here");
         if (kernels->supported()) {
-            assert_ptr_equal(kernels, mapio__best_kernels(true));
+            assert_ptr_equal(kernels, ironmap__best_kernels(true));
             break;
         }
     }
@@ -154,7 +154,7 @@ typedef struct kernel_case {
     size_t last;
 } kernel_case;
 
-#define NONE MAPIO__NOWHERE
+#define NONE IRONMAP__NOWHERE
 #define TEN "0123456789"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
@@ -312,15 +312,15 @@ static void any_number_of_probes_finds_the_same(void **state)
         memcpy(haystack + random_below(&random, LONG - m + 1), needle, m);
         task t = task_of(haystack, LONG, needle, m);
         size_t found = naive_find_all(expected, &t, 1);
-        for (size_t i = 0; mapio__all_kernels[i] != NULL; i++) {
-            const mapio__kernels *kernels = mapio__all_kernels[i];
+        for (size_t i = 0; ironmap__all_kernels[i] != NULL; i++) {
+            const ironmap__kernels *kernels = ironmap__all_kernels[i];
 
-            for (unsigned leading = 1; kernels->supported() && leading <= MAPIO__PROBES;
+            for (unsigned leading = 1; kernels->supported() && leading <= IRONMAP__PROBES;
                  leading++) {
-                mapio__pattern pattern;
-                mapio__matches matches = {.indexes = actual, .capacity = MOST, .step = 1};
+                ironmap__pattern pattern;
+                ironmap__matches matches = {.indexes = actual, .capacity = MOST, .step = 1};
 
-                mapio__pattern_init(&pattern, needle, m);
+                ironmap__pattern_init(&pattern, needle, m);
                 pattern.leading = leading;
                 pattern.adapt_at = SIZE_MAX;
                 kernels->forward(&matches, &pattern, haystack, t.from, t.to);
@@ -422,7 +422,7 @@ static void long_needles_share_grams_with_the_haystack(void **state)
 
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
-        size_t m = MAPIO__SKIP_FROM - 2 + (size_t)random_below(&random, 1000);
+        size_t m = IRONMAP__SKIP_FROM - 2 + (size_t)random_below(&random, 1000);
         size_t n = 17 * m + (size_t)random_below(&random, LONGEST - 17 * m);
         uint8_t *haystack = random_below(&random, 2) == 0 ? memory : memory + size - n;
         uint8_t *needle = malloc(m);
@@ -445,21 +445,21 @@ static void long_needles_share_grams_with_the_haystack(void **state)
 /* ---- how much is compared ---- */
 
 /* What a kernel spends on candidates, in all three ways to search for what is not there. */
-static size_t spent_in_vain(const mapio__kernels *kernels, const task *t, int way)
+static size_t spent_in_vain(const ironmap__kernels *kernels, const task *t, int way)
 {
-    mapio__pattern pattern;
+    ironmap__pattern pattern;
     size_t index = 0;
-    mapio__matches matches = {.capacity = SIZE_MAX, .step = t->m};
+    ironmap__matches matches = {.capacity = SIZE_MAX, .step = t->m};
 
     if (way == 0) {
         matches.indexes = &index;
         matches.capacity = 1;
     }
-    mapio__pattern_init(&pattern, t->needle, t->m);
+    ironmap__pattern_init(&pattern, t->needle, t->m);
     if (way < 2) {
-        mapio__forward(kernels, &matches, &pattern, t->haystack, t->from, t->to);
+        ironmap__forward(kernels, &matches, &pattern, t->haystack, t->from, t->to);
     } else {
-        matches.found = mapio__backward(kernels, &pattern, t->haystack, t->from, t->to) != NONE;
+        matches.found = ironmap__backward(kernels, &pattern, t->haystack, t->from, t->to) != NONE;
     }
     assert_u64(matches.found, 0);
     return pattern.spent;
@@ -468,12 +468,12 @@ static size_t spent_in_vain(const mapio__kernels *kernels, const task *t, int wa
 /* Fewer than one place in `places` is compared. */
 static void check_few_candidates(const task *t, size_t places)
 {
-    for (size_t i = 0; mapio__all_kernels[i] != &mapio__scalar_kernels; i++) {
-        for (int way = 0; mapio__all_kernels[i]->supported() && way < 3; way++) {
-            size_t spent = spent_in_vain(mapio__all_kernels[i], t, way);
+    for (size_t i = 0; ironmap__all_kernels[i] != &ironmap__scalar_kernels; i++) {
+        for (int way = 0; ironmap__all_kernels[i]->supported() && way < 3; way++) {
+            size_t spent = spent_in_vain(ironmap__all_kernels[i], t, way);
 
             if (spent > (t->to - t->from) / places) {
-                fail_msg("%s, way %d, needle of %zu: %zu candidates", mapio__all_kernels[i]->name,
+                fail_msg("%s, way %d, needle of %zu: %zu candidates", ironmap__all_kernels[i]->name,
                          way, t->m, spent);
             }
         }
@@ -536,17 +536,17 @@ static void comparing_has_a_limit(void **state)
     for (size_t flaw = 0; flaw < NEEDLE; flaw += 100) {
         memcpy(needle, haystack, NEEDLE);
         needle[flaw] ^= 'a' ^ 'b';
-        for (size_t i = 0; mapio__all_kernels[i] != NULL; i++) {
-            const mapio__kernels *kernels = mapio__all_kernels[i];
-            mapio__pattern pattern;
-            mapio__matches matches = {.capacity = SIZE_MAX, .step = 1};
+        for (size_t i = 0; ironmap__all_kernels[i] != NULL; i++) {
+            const ironmap__kernels *kernels = ironmap__all_kernels[i];
+            ironmap__pattern pattern;
+            ironmap__matches matches = {.capacity = SIZE_MAX, .step = 1};
 
             if (kernels->supported()) {
-                mapio__pattern_init(&pattern, needle, NEEDLE);
-                mapio__forward(kernels, &matches, &pattern, haystack, 0, LONG - NEEDLE + 1);
+                ironmap__pattern_init(&pattern, needle, NEEDLE);
+                ironmap__forward(kernels, &matches, &pattern, haystack, 0, LONG - NEEDLE + 1);
                 assert_u64(matches.found, 0);
                 assert_true(pattern.spent <=
-                            LONG / MAPIO__PLACES_PER_SPENT + 3 * MAPIO__SPENT_AT_ONCE);
+                            LONG / IRONMAP__PLACES_PER_SPENT + 3 * IRONMAP__SPENT_AT_ONCE);
             }
         }
     }
@@ -569,8 +569,8 @@ static void two_way_is_right(void **state)
         uint64_t letters = 2 + random_below(&random, 2);
         size_t n = 1 + (size_t)random_below(&random, SHORT);
         size_t m = 1 + (size_t)random_below(&random, n);
-        mapio__pattern pattern;
-        mapio__matches matches = {.indexes = ours, .capacity = SHORT + 1};
+        ironmap__pattern pattern;
+        ironmap__matches matches = {.indexes = ours, .capacity = SHORT + 1};
 
         random_letters(&random, haystack, n, letters);
         random_letters(&random, needle, m, letters);
@@ -579,11 +579,11 @@ static void two_way_is_right(void **state)
         }
         task t = task_of(haystack, n, needle, m);
         matches.step = random_below(&random, 2) == 0 ? 1 : m;
-        mapio__pattern_init(&pattern, needle, m);
-        mapio__two_way_forward(&matches, &pattern, haystack, t.from, t.to);
+        ironmap__pattern_init(&pattern, needle, m);
+        ironmap__two_way_forward(&matches, &pattern, haystack, t.from, t.to);
         assert_u64(matches.found, naive_find_all(expected, &t, matches.step));
         assert_memory_equal(ours, expected, matches.found * sizeof(size_t));
-        assert_u64(mapio__two_way_backward(&pattern, haystack, t.from, t.to), naive_rfind(&t));
+        assert_u64(ironmap__two_way_backward(&pattern, haystack, t.from, t.to), naive_rfind(&t));
     }
 }
 

@@ -23,8 +23,8 @@ static void map_sparse(fixture *f)
 {
     skip_on_32_bit();
     file_make_sparse(f);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_u64(mapio_length(f->map), FILE_SIZE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_u64(ironmap_length(f->map), FILE_SIZE);
 }
 
 static void skip_where_offsets_are_cut(void)
@@ -38,45 +38,45 @@ static void skip_where_offsets_are_cut(void)
 static void window_beyond_4_gib(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, FAR, 1000);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, FAR, 1000);
     uint64_t size = 0;
 
     skip_where_offsets_are_cut();
     file_make_sparse(f);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_map_pattern(f->map, FAR, 1000);
-    assert_u64(mapio_offset(f->map), FAR);
-    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(ironmap_offset(f->map), FAR);
+    assert_ok(ironmap_size(&size, f->map, &failure));
     assert_u64(size, FILE_SIZE);
-    assert_ok(mapio_put(f->map, 500, "far", 3, &failure));
+    assert_ok(ironmap_put(f->map, 500, "far", 3, &failure));
     assert_file(f, FAR + 500, "far", 3);
-    assert_ok(mapio_flush(f->map, 500, 3, 0, &failure));
+    assert_ok(ironmap_flush(f->map, 500, 3, 0, &failure));
 }
 
 /* Length 0 from beyond 4 GiB is what the file has there. */
 static void window_to_the_end(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_READ, FILE_SIZE - 5, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_READ, FILE_SIZE - 5, 0);
 
     file_make_sparse(f);
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-    assert_u64(mapio_length(f->map), 5);
+    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_u64(ironmap_length(f->map), 5);
 }
 
 /* A window beyond 4 GiB grows and shrinks with its file. */
 static void window_is_resized(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, FAR, 1000);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, FAR, 1000);
 
     skip_where_offsets_are_cut();
     file_make_sparse(f);
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-    assert_ok(mapio_resize(f->map, 500, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_resize(f->map, 500, &failure));
     assert_u64(file_length(f), FAR + 500);
     assert_map_pattern(f->map, FAR, 500);
-    assert_ok(mapio_resize(f->map, 100000, &failure));
+    assert_ok(ironmap_resize(f->map, 100000, &failure));
     assert_u64(file_length(f), FAR + 100000);
     assert_map_filled(f->map, 500, 99500, 0);
 }
@@ -85,11 +85,11 @@ static void window_is_resized(void **state)
 static void extend_beyond_4_gib(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, FAR, 1000);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, FAR, 1000);
 
-    options.open = MAPIO_OPEN_EXTEND;
+    options.open = IRONMAP_OPEN_EXTEND;
     file_make(f, 100);
-    if (mapio_open_path(&f->map, f->path, &options, NULL) != MAPIO_OK) {
+    if (ironmap_open_path(&f->map, f->path, &options, NULL) != IRONMAP_OK) {
         skip_because("no file of 5 GiB, not even a sparse one, can be made here");
     }
     assert_u64(file_length(f), FAR + 1000);
@@ -104,22 +104,22 @@ static void access_beyond_4_gib(void **state)
     uint8_t expected[3];
 
     map_sparse(f);
-    assert_ok(mapio_get_byte(&bytes[0], f->map, FAR + 7, &failure));
+    assert_ok(ironmap_get_byte(&bytes[0], f->map, FAR + 7, &failure));
     assert_int_equal(bytes[0], pattern_byte(FAR + 7));
-    assert_ok(mapio_put(f->map, FAR, "far", 3, &failure));
+    assert_ok(ironmap_put(f->map, FAR, "far", 3, &failure));
     assert_file(f, FAR, "far", 3);
-    assert_ok(mapio_move(f->map, 10, FAR, 3, &failure));
+    assert_ok(ironmap_move(f->map, 10, FAR, 3, &failure));
     assert_file(f, 10, "far", 3);
-    assert_ok(mapio_move(f->map, FILE_SIZE - 3, 10, 3, &failure));
+    assert_ok(ironmap_move(f->map, FILE_SIZE - 3, 10, 3, &failure));
     assert_map(f->map, FILE_SIZE - 3, "far", 3);
-    assert_fails(mapio_put(f->map, FILE_SIZE - 2, "far", 3, &failure), MAPIO_E_RANGE);
-    assert_ok(mapio_put_byte(f->map, 12345 + 4 * GIB - 2 * GIB, 'h', &failure));
-    assert_ok(mapio_get_strided(bytes, f->map, 12345, (int64_t)(2 * GIB), 3, &failure));
+    assert_fails(ironmap_put(f->map, FILE_SIZE - 2, "far", 3, &failure), IRONMAP_E_RANGE);
+    assert_ok(ironmap_put_byte(f->map, 12345 + 4 * GIB - 2 * GIB, 'h', &failure));
+    assert_ok(ironmap_get_strided(bytes, f->map, 12345, (int64_t)(2 * GIB), 3, &failure));
     expected[0] = 0;
     expected[1] = 'h';
     expected[2] = 'f';
     assert_memory_equal(bytes, expected, sizeof(expected));
-    assert_ok(mapio_get_strided(bytes, f->map, FAR, -(int64_t)(2 * GIB), 3, &failure));
+    assert_ok(ironmap_get_strided(bytes, f->map, FAR, -(int64_t)(2 * GIB), 3, &failure));
     assert_int_equal(bytes[0], 'f');
     assert_int_equal(bytes[1], 'h');
 }
@@ -133,15 +133,16 @@ static void find_beyond_4_gib(void **state)
 
     map_sparse(f);
     pattern_fill(needle, FAR + 50, sizeof(needle));
+    assert_ok(ironmap_find(&index, f->map, needle, sizeof(needle), FAR - 100000, IRONMAP_TO_END,
+                           &failure));
+    assert_u64(index, FAR + 50);
+    assert_ok(ironmap_rfind(&index, f->map, needle, sizeof(needle), 0, FAR + 100000, &failure));
+    assert_u64(index, FAR + 50);
+    assert_ok(ironmap_find(&index, f->map, needle, sizeof(needle), FAR, FAR + 149, &failure));
+    assert_u64(index, IRONMAP_NOT_FOUND);
     assert_ok(
-        mapio_find(&index, f->map, needle, sizeof(needle), FAR - 100000, MAPIO_TO_END, &failure));
-    assert_u64(index, FAR + 50);
-    assert_ok(mapio_rfind(&index, f->map, needle, sizeof(needle), 0, FAR + 100000, &failure));
-    assert_u64(index, FAR + 50);
-    assert_ok(mapio_find(&index, f->map, needle, sizeof(needle), FAR, FAR + 149, &failure));
-    assert_u64(index, MAPIO_NOT_FOUND);
-    assert_ok(mapio_rfind(&index, f->map, needle, sizeof(needle), FAR + 51, FAR + 1000, &failure));
-    assert_u64(index, MAPIO_NOT_FOUND);
+        ironmap_rfind(&index, f->map, needle, sizeof(needle), FAR + 51, FAR + 1000, &failure));
+    assert_u64(index, IRONMAP_NOT_FOUND);
 }
 
 /* The position goes beyond 4 GiB, and lines there have their length. */
@@ -152,20 +153,20 @@ static void stream_beyond_4_gib(void **state)
     size_t length = 0;
 
     map_sparse(f);
-    assert_ok(mapio_put(f->map, FAR, "line\nlast", 9, &failure));
-    assert_ok(mapio_seek(f->map, (int64_t)FAR, MAPIO_SEEK_SET, &failure));
-    assert_u64(mapio_tell(f->map), FAR);
-    assert_ok(mapio_line_length(&length, f->map, &failure));
+    assert_ok(ironmap_put(f->map, FAR, "line\nlast", 9, &failure));
+    assert_ok(ironmap_seek(f->map, (int64_t)FAR, IRONMAP_SEEK_SET, &failure));
+    assert_u64(ironmap_tell(f->map), FAR);
+    assert_ok(ironmap_line_length(&length, f->map, &failure));
     assert_u64(length, 5);
-    assert_ok(mapio_readline(buffer, &length, f->map, sizeof(buffer), &failure));
+    assert_ok(ironmap_readline(buffer, &length, f->map, sizeof(buffer), &failure));
     assert_u64(length, 5);
-    assert_u64(mapio_tell(f->map), FAR + 5);
-    assert_ok(mapio_write(f->map, "LAST", 4, &failure));
+    assert_u64(ironmap_tell(f->map), FAR + 5);
+    assert_ok(ironmap_write(f->map, "LAST", 4, &failure));
     assert_file(f, FAR, "line\nLAST", 9);
-    assert_ok(mapio_seek(f->map, -(int64_t)FILE_SIZE, MAPIO_SEEK_END, &failure));
-    assert_u64(mapio_tell(f->map), 0);
-    assert_fails(mapio_seek(f->map, (int64_t)FILE_SIZE + 1, MAPIO_SEEK_CUR, &failure),
-                 MAPIO_E_RANGE);
+    assert_ok(ironmap_seek(f->map, -(int64_t)FILE_SIZE, IRONMAP_SEEK_END, &failure));
+    assert_u64(ironmap_tell(f->map), 0);
+    assert_fails(ironmap_seek(f->map, (int64_t)FILE_SIZE + 1, IRONMAP_SEEK_CUR, &failure),
+                 IRONMAP_E_RANGE);
 }
 
 /* Ranges beyond 4 GiB are flushed and advised. */
@@ -174,10 +175,10 @@ static void memory_beyond_4_gib(void **state)
     fixture *f = *state;
 
     map_sparse(f);
-    assert_ok(mapio_put(f->map, FAR, "far", 3, &failure));
-    assert_ok(mapio_flush(f->map, FAR, 3, 0, &failure));
-    assert_ok(mapio_advise(f->map, FAR, MAPIO_TO_END, MAPIO_ADVICE_RANDOM, &failure));
-    assert_fails(mapio_flush(f->map, FAR, FILE_SIZE - FAR + 1, 0, &failure), MAPIO_E_RANGE);
+    assert_ok(ironmap_put(f->map, FAR, "far", 3, &failure));
+    assert_ok(ironmap_flush(f->map, FAR, 3, 0, &failure));
+    assert_ok(ironmap_advise(f->map, FAR, IRONMAP_TO_END, IRONMAP_ADVICE_RANDOM, &failure));
+    assert_fails(ironmap_flush(f->map, FAR, FILE_SIZE - FAR + 1, 0, &failure), IRONMAP_E_RANGE);
 }
 
 /* A map grows beyond 4 GiB and shrinks below. */
@@ -186,10 +187,10 @@ static void resize_across_4_gib(void **state)
     fixture *f = *state;
 
     map_sparse(f);
-    assert_ok(mapio_resize(f->map, 1000, &failure));
+    assert_ok(ironmap_resize(f->map, 1000, &failure));
     assert_u64(file_length(f), 1000);
-    assert_ok(mapio_put(f->map, 997, "end", 3, &failure));
-    assert_ok(mapio_resize(f->map, (size_t)FILE_SIZE, &failure));
+    assert_ok(ironmap_put(f->map, 997, "end", 3, &failure));
+    assert_ok(ironmap_resize(f->map, (size_t)FILE_SIZE, &failure));
     assert_u64(file_length(f), FILE_SIZE);
     assert_map(f->map, 997, "end", 3);
     assert_map_filled(f->map, FAR, 1000, 0);

@@ -7,22 +7,22 @@ enum { LENGTH = 10000, ROUNDS = 2000 };
 static void closing_null_is_allowed(void **state)
 {
     (void)state;
-    assert_ok(mapio_close(NULL, &failure));
-    assert_ok(mapio_close(NULL, NULL));
+    assert_ok(ironmap_close(NULL, &failure));
+    assert_ok(ironmap_close(NULL, NULL));
 }
 
 /* Where nobody asks for an error, a failure still returns its status. */
 static void error_is_optional(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
-    assert_int_equal(mapio_open_path(&map, f->path, NULL, NULL), MAPIO_E_SYSTEM);
-    map_anonymous(f, MAPIO_ACCESS_READ, LENGTH);
-    assert_int_equal(mapio_put_byte(f->map, 0, 1, NULL), MAPIO_E_READONLY);
-    assert_int_equal(mapio_seek(f->map, -1, MAPIO_SEEK_SET, NULL), MAPIO_E_RANGE);
-    assert_int_equal(mapio_resize(f->map, 1, NULL), MAPIO_E_NOT_RESIZABLE);
-    assert_int_equal(mapio_flush(f->map, 0, LENGTH + 1, 0, NULL), MAPIO_E_RANGE);
+    assert_int_equal(ironmap_open_path(&map, f->path, NULL, NULL), IRONMAP_E_SYSTEM);
+    map_anonymous(f, IRONMAP_ACCESS_READ, LENGTH);
+    assert_int_equal(ironmap_put_byte(f->map, 0, 1, NULL), IRONMAP_E_READONLY);
+    assert_int_equal(ironmap_seek(f->map, -1, IRONMAP_SEEK_SET, NULL), IRONMAP_E_RANGE);
+    assert_int_equal(ironmap_resize(f->map, 1, NULL), IRONMAP_E_NOT_RESIZABLE);
+    assert_int_equal(ironmap_flush(f->map, 0, LENGTH + 1, 0, NULL), IRONMAP_E_RANGE);
 }
 
 /* Pins are counted. */
@@ -30,16 +30,16 @@ static void pins_are_counted(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     for (size_t i = 0; i < 100; i++) {
-        assert_u64(mapio_pins(f->map), i);
-        mapio_pin(f->map);
+        assert_u64(ironmap_pins(f->map), i);
+        ironmap_pin(f->map);
     }
     for (size_t i = 100; i > 0; i--) {
-        assert_u64(mapio_pins(f->map), i);
-        mapio_unpin(f->map);
+        assert_u64(ironmap_pins(f->map), i);
+        ironmap_unpin(f->map);
     }
-    assert_u64(mapio_pins(f->map), 0);
+    assert_u64(ironmap_pins(f->map), 0);
 }
 
 /* A pinned map is not closed and works on, until the last pin is gone. */
@@ -48,16 +48,16 @@ static void pinned_map_is_not_closed(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    mapio_pin(f->map);
-    mapio_pin(f->map);
-    assert_fails(mapio_close(f->map, &failure), MAPIO_E_BUSY);
-    mapio_unpin(f->map);
-    assert_fails(mapio_close(f->map, &failure), MAPIO_E_BUSY);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    ironmap_pin(f->map);
+    ironmap_pin(f->map);
+    assert_fails(ironmap_close(f->map, &failure), IRONMAP_E_BUSY);
+    ironmap_unpin(f->map);
+    assert_fails(ironmap_close(f->map, &failure), IRONMAP_E_BUSY);
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_ok(mapio_put(f->map, 0, "open", 4, &failure));
+    assert_ok(ironmap_put(f->map, 0, "open", 4, &failure));
     assert_file(f, 0, "open", 4);
-    mapio_unpin(f->map);
+    ironmap_unpin(f->map);
     map_close(f);
 }
 
@@ -67,12 +67,12 @@ static void empty_map_is_pinned(void **state)
     fixture *f = *state;
 
     file_make(f, 0);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    mapio_pin(f->map);
-    assert_fails(mapio_resize(f->map, LENGTH, &failure), MAPIO_E_BUSY);
-    assert_fails(mapio_close(f->map, &failure), MAPIO_E_BUSY);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    ironmap_pin(f->map);
+    assert_fails(ironmap_resize(f->map, LENGTH, &failure), IRONMAP_E_BUSY);
+    assert_fails(ironmap_close(f->map, &failure), IRONMAP_E_BUSY);
     assert_u64(file_length(f), 0);
-    mapio_unpin(f->map);
+    ironmap_unpin(f->map);
 }
 
 /* A map's own record is some bytes of heap, the same for a map of any length. */
@@ -81,57 +81,57 @@ static void overhead_is_a_record(void **state)
     fixture *f = *state;
     size_t overhead;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 1);
-    overhead = mapio_overhead(f->map);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 1);
+    overhead = ironmap_overhead(f->map);
     assert_true(overhead > sizeof(void *));
     assert_true(overhead < 4096);
     map_close(f);
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 1 << 20);
-    assert_u64(mapio_overhead(f->map), overhead);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 1 << 20);
+    assert_u64(ironmap_overhead(f->map), overhead);
 }
 
 /* ---- leaks ---- */
 
 static void open_and_close(fixture *f, unsigned open, uint64_t offset)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, offset, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, offset, 0);
 
     options.open = open;
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     map_close(f);
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
     map_close(f);
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     map_close(f);
 }
 
 static void fail_to_open(fixture *f)
 {
-    mapio_map *map = NULL;
-    mapio_options beyond = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH + 1);
-    mapio_options refused = options_of(MAPIO_ACCESS_DEFAULT, 0, 2 * LENGTH);
-    mapio_options invalid = options_of((mapio_access)77, 0, 0);
+    ironmap_map *map = NULL;
+    ironmap_options beyond = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH + 1);
+    ironmap_options refused = options_of(IRONMAP_ACCESS_DEFAULT, 0, 2 * LENGTH);
+    ironmap_options invalid = options_of((ironmap_access)77, 0, 0);
 
     refused.flags = 0;
-    refused.open = MAPIO_OPEN_EXTEND;
-    assert_int_not_equal(mapio_open_path(&map, f->directory, NULL, NULL), MAPIO_OK);
-    assert_int_not_equal(mapio_open_path(&map, f->path, &beyond, NULL), MAPIO_OK);
-    assert_int_not_equal(mapio_open_fd(&map, f->fd, &beyond, NULL), MAPIO_OK);
-    assert_int_not_equal(mapio_open_path(&map, f->path, &refused, NULL), MAPIO_OK);
-    assert_int_not_equal(mapio_open_fd(&map, f->fd, &refused, NULL), MAPIO_OK);
-    assert_int_not_equal(mapio_open_anonymous(&map, &refused, NULL), MAPIO_OK);
-    assert_int_not_equal(mapio_open_path(&map, f->path, &invalid, NULL), MAPIO_OK);
-    assert_int_not_equal(mapio_open_fd(&map, -1, NULL, NULL), MAPIO_OK);
+    refused.open = IRONMAP_OPEN_EXTEND;
+    assert_int_not_equal(ironmap_open_path(&map, f->directory, NULL, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_path(&map, f->path, &beyond, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_fd(&map, f->fd, &beyond, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_path(&map, f->path, &refused, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_fd(&map, f->fd, &refused, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_anonymous(&map, &refused, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_path(&map, f->path, &invalid, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_fd(&map, -1, NULL, NULL), IRONMAP_OK);
     assert_null(map);
 }
 
 static void resize_and_fail_to(fixture *f)
 {
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_resize(f->map, 50 * LENGTH, &failure));
-    assert_int_not_equal(mapio_resize(f->map, SIZE_MAX, NULL), MAPIO_OK);
-    assert_ok(mapio_resize(f->map, 0, &failure));
-    assert_ok(mapio_resize(f->map, LENGTH, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_resize(f->map, 50 * LENGTH, &failure));
+    assert_int_not_equal(ironmap_resize(f->map, SIZE_MAX, NULL), IRONMAP_OK);
+    assert_ok(ironmap_resize(f->map, 0, &failure));
+    assert_ok(ironmap_resize(f->map, LENGTH, &failure));
     map_close(f);
 }
 
@@ -139,7 +139,7 @@ static void run_all(fixture *f, int rounds)
 {
     for (int round = 0; round < rounds; round++) {
         open_and_close(f, 0, 0);
-        open_and_close(f, MAPIO_OPEN_NO_TRACK, 5001);
+        open_and_close(f, IRONMAP_OPEN_NO_TRACK, 5001);
         fail_to_open(f);
         if (round % 20 == 0) {
             resize_and_fail_to(f);
@@ -169,19 +169,19 @@ static void nothing_is_left_behind(void **state)
 static void many_maps_are_open_at_once(void **state)
 {
     enum { MAPS = 500 };
-    static mapio_map *maps[MAPS];
+    static ironmap_map *maps[MAPS];
     fixture *f = *state;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < MAPS; i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_COPY, i, 0);
+        ironmap_options options = options_of(IRONMAP_ACCESS_COPY, i, 0);
 
-        options.open = MAPIO_OPEN_NO_TRACK;
-        assert_ok(mapio_open_fd(&maps[i], f->fd, &options, &failure));
+        options.open = IRONMAP_OPEN_NO_TRACK;
+        assert_ok(ironmap_open_fd(&maps[i], f->fd, &options, &failure));
     }
     for (size_t i = 0; i < MAPS; i++) {
         assert_map_pattern(maps[i], i, LENGTH - i);
-        assert_ok(mapio_close(maps[i], &failure));
+        assert_ok(ironmap_close(maps[i], &failure));
     }
 }
 

@@ -1,4 +1,4 @@
-/* mapio_take_line: a line into room that is asked for. */
+/* ironmap_take_line: a line into room that is asked for. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static void assert_taken(fixture *f, uint64_t offset, uint64_t end, bool keep_en
     room *r = room_new();
     size_t length = 12345;
 
-    assert_ok(mapio_take_line(&length, f->map, offset, end, keep_end, give, r, &failure));
+    assert_ok(ironmap_take_line(&length, f->map, offset, end, keep_end, give, r, &failure));
     assert_u64(length, expected_length);
     assert_u64(r->length, strlen(expected));
     assert_u64(r->times, 1);
@@ -49,13 +49,13 @@ static void line_is_taken(void **state)
     fixture *f = *state;
 
     map_text(f, "one\n\nthree");
-    assert_taken(f, 0, MAPIO_TO_END, true, "one\n", 4);
-    assert_taken(f, 0, MAPIO_TO_END, false, "one", 4);
-    assert_taken(f, 2, MAPIO_TO_END, true, "e\n", 2);
-    assert_taken(f, 4, MAPIO_TO_END, true, "\n", 1);
-    assert_taken(f, 4, MAPIO_TO_END, false, "", 1);
-    assert_taken(f, 5, MAPIO_TO_END, true, "three", 5);
-    assert_taken(f, 5, MAPIO_TO_END, false, "three", 5);
+    assert_taken(f, 0, IRONMAP_TO_END, true, "one\n", 4);
+    assert_taken(f, 0, IRONMAP_TO_END, false, "one", 4);
+    assert_taken(f, 2, IRONMAP_TO_END, true, "e\n", 2);
+    assert_taken(f, 4, IRONMAP_TO_END, true, "\n", 1);
+    assert_taken(f, 4, IRONMAP_TO_END, false, "", 1);
+    assert_taken(f, 5, IRONMAP_TO_END, true, "three", 5);
+    assert_taken(f, 5, IRONMAP_TO_END, false, "three", 5);
 }
 
 /* `end` ends a line as the map's end does; behind both there is nothing. */
@@ -69,7 +69,7 @@ static void line_ends_at_the_end(void **state)
     assert_taken(f, 0, 4, false, "one", 4);
     assert_taken(f, 5, 6, true, "w", 1);
     assert_taken(f, 5, 1000, true, "wo", 2);
-    assert_taken(f, 7, MAPIO_TO_END, true, "", 0);
+    assert_taken(f, 7, IRONMAP_TO_END, true, "", 0);
     assert_taken(f, 6, 2, true, "", 0);
     assert_taken(f, UINT64_MAX, UINT64_MAX, true, "", 0);
 }
@@ -80,9 +80,9 @@ static void line_leaves_the_position(void **state)
     fixture *f = *state;
 
     map_text(f, "one\ntwo");
-    assert_ok(mapio_seek(f->map, 2, MAPIO_SEEK_SET, &failure));
-    assert_taken(f, 0, MAPIO_TO_END, true, "one\n", 4);
-    assert_u64(mapio_tell(f->map), 2);
+    assert_ok(ironmap_seek(f->map, 2, IRONMAP_SEEK_SET, &failure));
+    assert_taken(f, 0, IRONMAP_TO_END, true, "one\n", 4);
+    assert_u64(ironmap_tell(f->map), 2);
 }
 
 /* A line of any length, of any content, is the same. */
@@ -98,12 +98,12 @@ static void long_line_is_taken(void **state)
         memset(text, 'x', lengths[i]);
         text[lengths[i]] = '\n';
         map_text(f, text);
-        assert_taken(f, 0, MAPIO_TO_END, true, text, lengths[i] + 1);
+        assert_taken(f, 0, IRONMAP_TO_END, true, text, lengths[i] + 1);
         text[lengths[i]] = '\0';
-        assert_taken(f, 0, MAPIO_TO_END, false, text, lengths[i] + 1);
+        assert_taken(f, 0, IRONMAP_TO_END, false, text, lengths[i] + 1);
         assert_taken(f, 0, lengths[i], true, text, lengths[i]);
         free(text);
-        assert_ok(mapio_close(f->map, &failure));
+        assert_ok(ironmap_close(f->map, &failure));
         f->map = NULL;
     }
 }
@@ -116,8 +116,8 @@ static void no_room_is_an_error(void **state)
 
     map_text(f, "a line\n");
     r->most = 3;
-    assert_fails(mapio_take_line(&length, f->map, 0, MAPIO_TO_END, true, give, r, &failure),
-                 MAPIO_E_NOMEM);
+    assert_fails(ironmap_take_line(&length, f->map, 0, IRONMAP_TO_END, true, give, r, &failure),
+                 IRONMAP_E_NOMEM);
     assert_u64(length, 12345);
     free(r);
 }

@@ -28,23 +28,23 @@ static uint64_t dirty_kib(const void *data)
 static void flush_cleans_its_pages(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     uint64_t page_kib = page / 1024;
     void *data;
 
     skip_on_acted_pages("shows the system's");
     file_make(f, PAGES * page);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    data = mapio_data(f->map);
-    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    data = ironmap_data(f->map);
+    assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
     if (dirty_kib(data) != 0) {
         skip_because("this file system keeps its files in memory");
     }
-    assert_ok(mapio_fill(f->map, 0, PAGES * page, 1, &failure));
+    assert_ok(ironmap_fill(f->map, 0, PAGES * page, 1, &failure));
     assert_u64(dirty_kib(data), PAGES * page_kib);
-    assert_ok(mapio_flush(f->map, page + 1, 2 * page, 0, &failure));
+    assert_ok(ironmap_flush(f->map, page + 1, 2 * page, 0, &failure));
     assert_u64(dirty_kib(data), (PAGES - 3) * page_kib);
-    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
     assert_u64(dirty_kib(data), 0);
 }
 
@@ -52,16 +52,16 @@ static void flush_cleans_its_pages(void **state)
 static void dontneed_drops_whole_pages(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
 
     skip_on_acted_pages("does not drop them");
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, PAGES * page);
-    assert_ok(mapio_fill(f->map, 0, PAGES * page, 0xaa, &failure));
-    assert_ok(mapio_advise(f->map, page + 1, 2 * page, MAPIO_ADVICE_DONTNEED, &failure));
+    assert_ok(ironmap_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    assert_ok(ironmap_advise(f->map, page + 1, 2 * page, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_map_filled(f->map, 0, 2 * page, 0xaa);
     assert_map_filled(f->map, 2 * page, 2 * page, 0);
     assert_map_filled(f->map, 4 * page, (PAGES - 4) * page, 0xaa);
-    assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_DONTNEED, &failure));
+    assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_map_filled(f->map, 0, PAGES * page, 0);
 }
 
@@ -69,12 +69,12 @@ static void dontneed_drops_whole_pages(void **state)
 static void dontneed_brings_back_the_file(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
 
     file_make(f, PAGES * page);
-    map_file(f, MAPIO_ACCESS_COPY);
-    assert_ok(mapio_fill(f->map, 0, PAGES * page, 0xaa, &failure));
-    assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_DONTNEED, &failure));
+    map_file(f, IRONMAP_ACCESS_COPY);
+    assert_ok(ironmap_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_map_pattern(f->map, 0, PAGES * page);
 }
 
@@ -82,14 +82,14 @@ static void dontneed_brings_back_the_file(void **state)
 static void remove_keeps_what_lies_in_front(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
 
     skip_inside_qemu("makes no holes");
     file_make(f, 0);
     file_truncate(f, PAGES * page);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_fill(f->map, 0, PAGES * page, 0xaa, &failure));
-    if (mapio_advise(f->map, page + 7, 3 * page - 7, MADV_REMOVE, NULL) != MAPIO_OK) {
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    if (ironmap_advise(f->map, page + 7, 3 * page - 7, MADV_REMOVE, NULL) != IRONMAP_OK) {
         skip_because("this file system makes no holes");
     }
     assert_map_filled(f->map, 0, 2 * page, 0xaa);
@@ -121,17 +121,17 @@ static void advice_for_nothing_touches_nothing(void **state)
     size_t before;
 
     file_make(f, 0);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     before = undumped_regions();
-    assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, MADV_DONTDUMP, &failure));
+    assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, MADV_DONTDUMP, &failure));
     assert_u64(undumped_regions(), before);
     map_close(f);
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 10000);
-    assert_ok(mapio_advise(f->map, 10000, MAPIO_TO_END, MADV_DONTDUMP, &failure));
-    assert_ok(mapio_advise(f->map, 5000, 0, MADV_DONTDUMP, &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 10000);
+    assert_ok(ironmap_advise(f->map, 10000, IRONMAP_TO_END, MADV_DONTDUMP, &failure));
+    assert_ok(ironmap_advise(f->map, 5000, 0, MADV_DONTDUMP, &failure));
     assert_u64(undumped_regions(), before);
     skip_inside_qemu("leaves nothing out of core dumps");
-    assert_ok(mapio_advise(f->map, 5000, 1, MADV_DONTDUMP, &failure));
+    assert_ok(ironmap_advise(f->map, 5000, 1, MADV_DONTDUMP, &failure));
     assert_u64(undumped_regions(), before + 1);
 }
 
@@ -139,7 +139,7 @@ static void assert_name_shown(const fixture *f, const char *expected)
 {
     char line[512];
 
-    assert_true(proc_line(line, sizeof(line), "maps", mapio_data(f->map), ""));
+    assert_true(proc_line(line, sizeof(line), "maps", ironmap_data(f->map), ""));
     if (strstr(line, expected) == NULL) {
         fail_msg("no %s in %s", expected, line);
     }
@@ -148,12 +148,12 @@ static void assert_name_shown(const fixture *f, const char *expected)
 /* Names the map; a system that has no names for memory must say so. */
 static void set_name_or_skip(fixture *f, const char *name)
 {
-    int result = mapio_set_name(f->map, name, NULL);
+    int result = ironmap_set_name(f->map, name, NULL);
 
-    if (result == MAPIO_E_UNSUPPORTED) {
+    if (result == IRONMAP_E_UNSUPPORTED) {
         skip_because("the system has no names for memory");
     }
-    assert_int_equal(result, MAPIO_OK);
+    assert_int_equal(result, IRONMAP_OK);
 }
 
 /* The name of a private anonymous map is shown, until it gets another. */
@@ -172,12 +172,12 @@ static void name_of_private_memory_is_shown(void **state)
 static void name_of_shared_memory_is_shown(void **state)
 {
     fixture *f = *state;
-    char name[MAPIO_NAME_MAX + 1];
-    char shown[MAPIO_NAME_MAX + 32];
+    char name[IRONMAP_NAME_MAX + 1];
+    char shown[IRONMAP_NAME_MAX + 32];
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 10000);
-    memset(name, 'n', MAPIO_NAME_MAX);
-    name[MAPIO_NAME_MAX] = '\0';
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 10000);
+    memset(name, 'n', IRONMAP_NAME_MAX);
+    name[IRONMAP_NAME_MAX] = '\0';
     set_name_or_skip(f, name);
     (void)snprintf(shown, sizeof(shown), "[anon_shmem:%s]", name);
     assert_name_shown(f, shown);
@@ -193,7 +193,7 @@ static void forbidden_characters_are_refused(void **state)
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 10000);
     set_name_or_skip(f, "good");
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        assert_int_not_equal(mapio_set_name(f->map, names[i], NULL), MAPIO_OK);
+        assert_int_not_equal(ironmap_set_name(f->map, names[i], NULL), IRONMAP_OK);
     }
     assert_name_shown(f, "[anon:good]");
 }

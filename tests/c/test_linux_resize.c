@@ -22,14 +22,14 @@ static void map_sealed(fixture *f, int seals)
 {
     uint8_t bytes[LENGTH];
 
-    f->fd = memfd_create("mapio-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    f->fd = memfd_create("ironmap-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (f->fd < 0) {
         skip_because("the system has no files of memory");
     }
     pattern_fill(bytes, 0, LENGTH);
     assert_int_equal(write(f->fd, bytes, LENGTH), LENGTH);
     assert_int_equal(fcntl(f->fd, F_ADD_SEALS, seals), 0);
-    assert_ok(mapio_open_fd(&f->map, f->fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, NULL, &failure));
 }
 
 /* f->fd and f->map: a file of memory that could be longer than the address space. */
@@ -50,20 +50,20 @@ static uint64_t length_of(int fd)
 /* Map, file, address and position are those from before. */
 static void assert_unchanged(const fixture *f, const void *data)
 {
-    assert_ptr_equal(mapio_data(f->map), data);
-    assert_u64(mapio_tell(f->map), LENGTH / 2);
+    assert_ptr_equal(ironmap_data(f->map), data);
+    assert_u64(ironmap_tell(f->map), LENGTH / 2);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_u64(length_of(f->fd), LENGTH);
     assert_file(f, 0, data, LENGTH);
-    assert_ok(mapio_put_byte(f->map, LENGTH - 1, pattern_byte(LENGTH - 1), &failure));
+    assert_ok(ironmap_put_byte(f->map, LENGTH - 1, pattern_byte(LENGTH - 1), &failure));
 }
 
 static void assert_resize_forbidden(fixture *f, size_t length)
 {
-    void *data = mapio_data(f->map);
+    void *data = ironmap_data(f->map);
 
-    assert_ok(mapio_seek(f->map, LENGTH / 2, MAPIO_SEEK_SET, &failure));
-    assert_system_fails(mapio_resize(f->map, length, &failure), MAPIO_E_SYSTEM, EPERM);
+    assert_ok(ironmap_seek(f->map, LENGTH / 2, IRONMAP_SEEK_SET, &failure));
+    assert_system_fails(ironmap_resize(f->map, length, &failure), IRONMAP_E_SYSTEM, EPERM);
     assert_unchanged(f, data);
 }
 
@@ -75,7 +75,7 @@ static void file_sealed_against_growing(void **state)
     map_sealed(f, F_SEAL_GROW);
     assert_resize_forbidden(f, LENGTH + 1);
     assert_resize_forbidden(f, 100 * LENGTH);
-    assert_ok(mapio_resize(f->map, 1000, &failure));
+    assert_ok(ironmap_resize(f->map, 1000, &failure));
     assert_map_pattern(f->map, 0, 1000);
 }
 
@@ -88,7 +88,7 @@ static void file_sealed_against_shrinking(void **state)
     assert_resize_forbidden(f, LENGTH - 1);
     assert_resize_forbidden(f, 1);
     assert_resize_forbidden(f, 0);
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_map_filled(f->map, LENGTH, LENGTH, 0);
 }
 
@@ -99,11 +99,11 @@ static void address_space_too_small(void **state)
     void *data;
 
     map_growable(f);
-    data = mapio_data(f->map);
-    assert_ok(mapio_seek(f->map, LENGTH / 2, MAPIO_SEEK_SET, &failure));
-    assert_status(mapio_resize(f->map, TOO_LONG, &failure), MAPIO_E_SYSTEM);
+    data = ironmap_data(f->map);
+    assert_ok(ironmap_seek(f->map, LENGTH / 2, IRONMAP_SEEK_SET, &failure));
+    assert_status(ironmap_resize(f->map, TOO_LONG, &failure), IRONMAP_E_SYSTEM);
     assert_unchanged(f, data);
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
 }
 
 /* The same for an empty map, which has no memory to make longer. */
@@ -112,25 +112,25 @@ static void address_space_too_small_for_empty_map(void **state)
     fixture *f = *state;
 
     map_growable(f);
-    assert_ok(mapio_resize(f->map, 0, &failure));
-    assert_system_fails(mapio_resize(f->map, TOO_LONG, &failure), MAPIO_E_SYSTEM,
+    assert_ok(ironmap_resize(f->map, 0, &failure));
+    assert_system_fails(ironmap_resize(f->map, TOO_LONG, &failure), IRONMAP_E_SYSTEM,
                         code_of_refused_map(TOO_LONG));
-    assert_u64(mapio_length(f->map), 0);
-    assert_null(mapio_data(f->map));
+    assert_u64(ironmap_length(f->map), 0);
+    assert_null(ironmap_data(f->map));
     assert_u64(length_of(f->fd), 0);
-    assert_ok(mapio_resize(f->map, LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, LENGTH, &failure));
 }
 
 /* The same where the open would extend the file. */
 static void address_space_too_small_to_open(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, TOO_LONG);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, TOO_LONG);
 
     map_growable(f);
-    options.open = MAPIO_OPEN_EXTEND;
-    assert_system_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_SYSTEM,
+    options.open = IRONMAP_OPEN_EXTEND;
+    assert_system_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_SYSTEM,
                         code_of_refused_map(TOO_LONG));
     assert_null(map);
     assert_u64(length_of(f->fd), LENGTH);
@@ -140,14 +140,14 @@ static void address_space_too_small_to_open(void **state)
 static void failed_resize_keeps_bytes_behind_it(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
 
     map_growable(f);
     map_close(f);
     assert_int_equal(ftruncate(f->fd, (off_t)(2 * TOO_LONG)), 0);
     assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)(TOO_LONG + LENGTH)), 6);
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-    assert_status(mapio_resize(f->map, TOO_LONG, &failure), MAPIO_E_SYSTEM);
+    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_status(ironmap_resize(f->map, TOO_LONG, &failure), IRONMAP_E_SYSTEM);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_u64(length_of(f->fd), 2 * TOO_LONG);
     assert_file(f, TOO_LONG + LENGTH, "behind", 6);
@@ -161,10 +161,10 @@ static void private_memory_too_long(void **state)
 
     skip_on_32_bit();
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
-    data = mapio_data(f->map);
+    data = ironmap_data(f->map);
     pattern_fill(data, 0, LENGTH);
-    assert_status(mapio_resize(f->map, SIZE_MAX / 2 - 65535, &failure), MAPIO_E_SYSTEM);
-    assert_ptr_equal(mapio_data(f->map), data);
+    assert_status(ironmap_resize(f->map, SIZE_MAX / 2 - 65535, &failure), IRONMAP_E_SYSTEM);
+    assert_ptr_equal(ironmap_data(f->map), data);
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
@@ -179,27 +179,27 @@ static uint64_t address_space_in_use(void)
         (void)!read(fd, text, sizeof(text) - 1);
         (void)close(fd);
     }
-    return strtoull(text, NULL, 10) * mapio_page_size();
+    return strtoull(text, NULL, 10) * ironmap_page_size();
 }
 
 /* In a child: the address space may grow by 64 MiB, and the map wants to grow by 1 GiB. */
 static int resize_in_little_space(void *argument)
 {
     fixture *f = argument;
-    void *data = mapio_data(f->map);
+    void *data = ironmap_data(f->map);
     struct rlimit limit;
-    mapio_error error = {MAPIO_OK, 0, NULL, 0};
+    ironmap_error error = {IRONMAP_OK, 0, NULL, 0};
     int result;
 
     child_check(getrlimit(RLIMIT_AS, &limit) == 0);
     limit.rlim_cur = address_space_in_use() + (64U << 20);
     child_check(setrlimit(RLIMIT_AS, &limit) == 0);
-    result = mapio_resize(f->map, 1U << 30, &error);
+    result = ironmap_resize(f->map, 1U << 30, &error);
     limit.rlim_cur = limit.rlim_max;
     child_check(setrlimit(RLIMIT_AS, &limit) == 0);
-    child_check(result == MAPIO_E_SYSTEM && error.system_code == ENOMEM);
-    child_check(mapio_data(f->map) == data && mapio_length(f->map) == LENGTH);
-    child_check(mapio_put_byte(f->map, LENGTH - 1, pattern_byte(LENGTH - 1), NULL) == MAPIO_OK);
+    child_check(result == IRONMAP_E_SYSTEM && error.system_code == ENOMEM);
+    child_check(ironmap_data(f->map) == data && ironmap_length(f->map) == LENGTH);
+    child_check(ironmap_put_byte(f->map, LENGTH - 1, pattern_byte(LENGTH - 1), NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -213,7 +213,7 @@ static void address_space_limit_is_an_error(void **state)
         skip_because("this process uses too much address space to limit it");
     }
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     assert_int_equal(in_child(resize_in_little_space, f), 0);
     assert_file_untouched(f, LENGTH);
     assert_map_pattern(f->map, 0, LENGTH);
@@ -225,7 +225,7 @@ static void address_space_limit_is_an_error(void **state)
 static int resize_on_full_file_system(void *argument)
 {
     fixture *f = argument;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 32768);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 32768);
     uint64_t size = 0;
     int result;
 
@@ -233,15 +233,15 @@ static int resize_on_full_file_system(void *argument)
         mount("none", f->directory, "tmpfs", 0, "size=64k") != 0) {
         return 77;
     }
-    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
-    child_check(mapio_open_path(&f->map, f->path, &options, NULL) == MAPIO_OK);
-    child_check(mapio_fill(f->map, 0, 32768, 'x', NULL) == MAPIO_OK);
-    result = mapio_resize(f->map, 1 << 20, NULL);
-    child_check(result == MAPIO_OK || result == MAPIO_E_SYSTEM);
-    child_check(mapio_size(&size, f->map, NULL) == MAPIO_OK);
-    child_check(size == mapio_length(f->map));
-    child_check(size == (result == MAPIO_OK ? 1 << 20 : 32768));
-    child_check(((const char *)mapio_data(f->map))[32767] == 'x');
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
+    child_check(ironmap_open_path(&f->map, f->path, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_fill(f->map, 0, 32768, 'x', NULL) == IRONMAP_OK);
+    result = ironmap_resize(f->map, 1 << 20, NULL);
+    child_check(result == IRONMAP_OK || result == IRONMAP_E_SYSTEM);
+    child_check(ironmap_size(&size, f->map, NULL) == IRONMAP_OK);
+    child_check(size == ironmap_length(f->map));
+    child_check(size == (result == IRONMAP_OK ? 1 << 20 : 32768));
+    child_check(((const char *)ironmap_data(f->map))[32767] == 'x');
     return 0;
 }
 

@@ -13,11 +13,11 @@
 enum { LENGTH = 96 << 20, SMALL = 40 << 20, LEFT = 56 << 20 };
 
 /* How much of the map is in the page table. */
-static uint64_t in_page_table(const mapio_map *map)
+static uint64_t in_page_table(const ironmap_map *map)
 {
     char line[512];
 
-    if (!proc_line(line, sizeof(line), "smaps", mapio_data(map), "Rss:")) {
+    if (!proc_line(line, sizeof(line), "smaps", ironmap_data(map), "Rss:")) {
         skip_because("the system does not show the state of pages");
     }
     return strtoull(line + strlen("Rss:"), NULL, 10) * 1024;
@@ -28,13 +28,13 @@ static void skip_unless_cold(const fixture *f)
 {
     unsigned char resident = 1;
 
-    if (mincore(mapio_data(f->map), 1, &resident) == -1 || (resident & 1) != 0) {
+    if (mincore(ironmap_data(f->map), 1, &resident) == -1 || (resident & 1) != 0) {
         skip_because("the system does not tell which pages are in memory");
     }
 }
 
 /* Opens f->map: a file of which nothing is in memory. */
-static void map_cold(fixture *f, mapio_access access, size_t length)
+static void map_cold(fixture *f, ironmap_access access, size_t length)
 {
     file_make(f, 0);
     file_truncate(f, length);
@@ -46,9 +46,9 @@ static void scan(fixture *f, bool forward)
 {
     uint64_t index = 0;
 
-    assert_ok(forward ? mapio_find(&index, f->map, "x", 1, 0, MAPIO_TO_END, &failure)
-                      : mapio_rfind(&index, f->map, "x", 1, 0, MAPIO_TO_END, &failure));
-    assert_u64(index, MAPIO_NOT_FOUND);
+    assert_ok(forward ? ironmap_find(&index, f->map, "x", 1, 0, IRONMAP_TO_END, &failure)
+                      : ironmap_rfind(&index, f->map, "x", 1, 0, IRONMAP_TO_END, &failure));
+    assert_u64(index, IRONMAP_NOT_FOUND);
 }
 
 static void copy(fixture *f)
@@ -56,7 +56,7 @@ static void copy(fixture *f)
     uint8_t *bytes = malloc(LENGTH);
 
     assert_non_null(bytes);
-    assert_ok(mapio_get(bytes, f->map, 0, LENGTH, &failure));
+    assert_ok(ironmap_get(bytes, f->map, 0, LENGTH, &failure));
     free(bytes);
 }
 
@@ -66,15 +66,15 @@ static void cold_scans_leave_their_pages(void **state)
 {
     fixture *f = *state;
 
-    map_cold(f, MAPIO_ACCESS_READ, LENGTH);
+    map_cold(f, IRONMAP_ACCESS_READ, LENGTH);
     scan(f, true);
     assert_true(in_page_table(f->map) <= LEFT);
     map_close(f);
-    map_cold(f, MAPIO_ACCESS_WRITE, LENGTH);
+    map_cold(f, IRONMAP_ACCESS_WRITE, LENGTH);
     scan(f, false);
     assert_true(in_page_table(f->map) <= LEFT);
     map_close(f);
-    map_cold(f, MAPIO_ACCESS_READ, LENGTH);
+    map_cold(f, IRONMAP_ACCESS_READ, LENGTH);
     copy(f);
     assert_true(in_page_table(f->map) <= LEFT);
 }
@@ -84,10 +84,10 @@ static void hot_scans_keep_their_pages(void **state)
 {
     fixture *f = *state;
 
-    map_cold(f, MAPIO_ACCESS_READ, LENGTH);
+    map_cold(f, IRONMAP_ACCESS_READ, LENGTH);
     scan(f, true);
     map_close(f);
-    map_file(f, MAPIO_ACCESS_READ);
+    map_file(f, IRONMAP_ACCESS_READ);
     scan(f, true);
     assert_u64(in_page_table(f->map), LENGTH);
     scan(f, false);
@@ -100,11 +100,11 @@ static void small_and_private_maps_keep_their_pages(void **state)
 {
     fixture *f = *state;
 
-    map_cold(f, MAPIO_ACCESS_READ, SMALL);
+    map_cold(f, IRONMAP_ACCESS_READ, SMALL);
     scan(f, true);
     assert_u64(in_page_table(f->map), SMALL);
     map_close(f);
-    map_cold(f, MAPIO_ACCESS_COPY, LENGTH);
+    map_cold(f, IRONMAP_ACCESS_COPY, LENGTH);
     scan(f, true);
     assert_u64(in_page_table(f->map), LENGTH);
 }
@@ -127,10 +127,10 @@ static bool prepared(fixture *f, size_t length, bool used)
 
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 16 * MIB);
     if (used) {
-        assert_ok(mapio_fill(f->map, 0, 16 * MIB, 1, &failure));
+        assert_ok(ironmap_fill(f->map, 0, 16 * MIB, 1, &failure));
     }
-    mapio_prepare(mapio_data(f->map), length);
-    asked = asked_for_huge_pages(mapio_data(f->map));
+    ironmap_prepare(ironmap_data(f->map), length);
+    asked = asked_for_huge_pages(ironmap_data(f->map));
     map_close(f);
     return asked;
 }
@@ -157,7 +157,7 @@ static void prepared_pieces_are_one_mapping(void **state)
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, (size_t)PIECES * PIECE + MIB);
     before = mapped_regions();
     for (size_t i = 0; i < PIECES; i++) {
-        mapio_prepare((uint8_t *)mapio_data(f->map) + i * PIECE + 48, PIECE - 16);
+        ironmap_prepare((uint8_t *)ironmap_data(f->map) + i * PIECE + 48, PIECE - 16);
     }
     assert_true(mapped_regions() <= before + 1);
 }

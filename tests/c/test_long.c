@@ -48,9 +48,9 @@ static void long_copies_out_are_exact(void **state)
         if (i % 2 == 0) {
             file_drop(f);
         }
-        map_file(f, i % 3 == 0 ? MAPIO_ACCESS_COPY : MAPIO_ACCESS_READ);
+        map_file(f, i % 3 == 0 ? IRONMAP_ACCESS_COPY : IRONMAP_ACCESS_READ);
         memset(bytes, 0, length);
-        assert_ok(mapio_get(bytes, f->map, start, length, &failure));
+        assert_ok(ironmap_get(bytes, f->map, start, length, &failure));
         assert_memory_equal(bytes, expected + start, length);
         map_close(f);
     }
@@ -75,9 +75,9 @@ static void long_copies_in_are_exact(void **state)
         memcpy(expected + start, bytes, lengths[i]);
         memset(expected + half, 0xee, end - half);
         file_hole(f, ROOM);
-        map_file(f, MAPIO_ACCESS_WRITE);
-        assert_ok(mapio_put(f->map, start, bytes, lengths[i], &failure));
-        assert_ok(mapio_fill(f->map, half, end - half, 0xee, &failure));
+        map_file(f, IRONMAP_ACCESS_WRITE);
+        assert_ok(ironmap_put(f->map, start, bytes, lengths[i], &failure));
+        assert_ok(ironmap_fill(f->map, half, end - half, 0xee, &failure));
         map_close(f);
         assert_file(f, 0, expected, ROOM);
     }
@@ -100,17 +100,17 @@ static void long_strided_copies_are_exact(void **state)
         uint64_t first = steps[i] > 0 ? 0 : ROOM - 1;
 
         file_hole(f, ROOM);
-        map_file(f, MAPIO_ACCESS_WRITE);
+        map_file(f, IRONMAP_ACCESS_WRITE);
         pattern_fill(expected, i, count);
-        assert_ok(mapio_put_strided(f->map, first, steps[i], expected, count, &failure));
+        assert_ok(ironmap_put_strided(f->map, first, steps[i], expected, count, &failure));
         memset(bytes, 0, count);
-        assert_ok(mapio_get_strided(bytes, f->map, first, steps[i], count, &failure));
+        assert_ok(ironmap_get_strided(bytes, f->map, first, steps[i], count, &failure));
         assert_memory_equal(bytes, expected, count);
         for (size_t k = 0; k < count; k += 1 + k / 50) {
             uint8_t byte = 0;
             uint64_t at = steps[i] > 0 ? k * stride : ROOM - 1 - k * stride;
 
-            assert_ok(mapio_get_byte(&byte, f->map, at, &failure));
+            assert_ok(ironmap_get_byte(&byte, f->map, at, &failure));
             assert_int_equal(byte, expected[k]);
         }
         map_close(f);
@@ -133,26 +133,26 @@ static void long_searches_find_across_borders(void **state)
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         file_store(f, places[i], "a needle", 8);
     }
-    map_file(f, MAPIO_ACCESS_READ);
+    map_file(f, IRONMAP_ACCESS_READ);
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         uint64_t start = i == 0 ? 0 : places[i - 1] + 1;
         uint64_t end = i + 1 == COUNT_OF(places) ? LONGEST : places[i + 1] + 7;
 
-        assert_ok(mapio_find(&index, f->map, "a needle", 8, start, MAPIO_TO_END, &failure));
+        assert_ok(ironmap_find(&index, f->map, "a needle", 8, start, IRONMAP_TO_END, &failure));
         assert_u64(index, places[i]);
-        assert_ok(mapio_rfind(&index, f->map, "a needle", 8, 0, end, &failure));
+        assert_ok(ironmap_rfind(&index, f->map, "a needle", 8, 0, end, &failure));
         assert_u64(index, places[i]);
     }
-    assert_ok(mapio_find(&index, f->map, "no needle", 9, 0, MAPIO_TO_END, &failure));
-    assert_u64(index, MAPIO_NOT_FOUND);
+    assert_ok(ironmap_find(&index, f->map, "no needle", 9, 0, IRONMAP_TO_END, &failure));
+    assert_u64(index, IRONMAP_NOT_FOUND);
 }
 
 /* What was stored stays while a scan goes over it, in every kind of map. The stores lie so far
  * APART that most of the file is not in memory when the scan begins. */
 static void scans_lose_no_store(void **state)
 {
-    static const mapio_access kinds[] = {MAPIO_ACCESS_WRITE, MAPIO_ACCESS_COPY,
-                                         MAPIO_ACCESS_DEFAULT};
+    static const ironmap_access kinds[] = {IRONMAP_ACCESS_WRITE, IRONMAP_ACCESS_COPY,
+                                           IRONMAP_ACCESS_DEFAULT};
     fixture *f = *state;
     uint64_t index = 0;
 
@@ -160,15 +160,15 @@ static void scans_lose_no_store(void **state)
         file_hole(f, LONGEST);
         map_file(f, kinds[i]);
         for (size_t at = 0; at < LONGEST; at += MIB) {
-            assert_ok(mapio_put_byte(f->map, at + 77, 0xab, &failure));
+            assert_ok(ironmap_put_byte(f->map, at + 77, 0xab, &failure));
         }
         file_drop(f);
-        assert_ok(mapio_find(&index, f->map, "no needle", 9, 0, MAPIO_TO_END, &failure));
-        assert_ok(mapio_rfind(&index, f->map, "no needle", 9, 0, MAPIO_TO_END, &failure));
+        assert_ok(ironmap_find(&index, f->map, "no needle", 9, 0, IRONMAP_TO_END, &failure));
+        assert_ok(ironmap_rfind(&index, f->map, "no needle", 9, 0, IRONMAP_TO_END, &failure));
         for (size_t at = 0; at < LONGEST; at += MIB) {
             uint8_t byte = 0;
 
-            assert_ok(mapio_get_byte(&byte, f->map, at + 77, &failure));
+            assert_ok(ironmap_get_byte(&byte, f->map, at + 77, &failure));
             assert_int_equal(byte, 0xab);
         }
         map_close(f);
@@ -183,8 +183,8 @@ static void the_longest_store_reaches_the_file(void **state)
 
     pattern_fill(bytes, 0, LONGEST);
     file_hole(f, LONGEST);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_put(f->map, 0, bytes, LONGEST, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_put(f->map, 0, bytes, LONGEST, &failure));
     map_close(f);
     assert_file(f, 0, bytes, LONGEST);
     free(bytes);
@@ -200,24 +200,24 @@ static void preparing_changes_no_byte(void **state)
     uint8_t *memory = memory_of(room);
     uint8_t little[64] = {0x11};
 
-    mapio_prepare(NULL, 0);
-    mapio_prepare(little, sizeof(little));
+    ironmap_prepare(NULL, 0);
+    ironmap_prepare(little, sizeof(little));
     assert_int_equal(little[0], 0x11);
     pattern_fill(expected, 0, room);
     memcpy(memory, expected, room);
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         for (size_t k = 0; k < COUNT_OF(starts) && starts[k] + lengths[i] <= room; k++) {
-            mapio_prepare(memory + starts[k], lengths[i]);
+            ironmap_prepare(memory + starts[k], lengths[i]);
         }
     }
     assert_memory_equal(memory, expected, room);
     free(memory);
 
-    map_anonymous(f, MAPIO_ACCESS_COPY, room);
-    mapio_prepare(mapio_data(f->map), room);
+    map_anonymous(f, IRONMAP_ACCESS_COPY, room);
+    ironmap_prepare(ironmap_data(f->map), room);
     assert_map_filled(f->map, 0, room, 0);
-    assert_ok(mapio_put(f->map, 0, expected, room, &failure));
-    mapio_prepare(mapio_data(f->map), room);
+    assert_ok(ironmap_put(f->map, 0, expected, room, &failure));
+    ironmap_prepare(ironmap_data(f->map), room);
     assert_map_pattern(f->map, 0, room);
     free(expected);
 }
@@ -228,7 +228,7 @@ enum { ASKED = (10 << 20) + 5, STOP = 3 };
 
 /* What the map's owner is asked by. */
 typedef struct owner {
-    mapio_map *map;
+    ironmap_map *map;
     size_t asked;
     size_t stop; /* at which question to say so; 0: never */
 } owner;
@@ -240,34 +240,34 @@ static int ask(void *context)
 
     o->asked++;
     /* The map can be used meanwhile. */
-    return mapio_get_byte(&byte, o->map, 1, NULL) != MAPIO_OK || o->asked == o->stop;
+    return ironmap_get_byte(&byte, o->map, 1, NULL) != IRONMAP_OK || o->asked == o->stop;
 }
 
 typedef int work(owner *o, uint8_t *bytes);
 
 static int work_get(owner *o, uint8_t *bytes)
 {
-    return mapio_get(bytes, o->map, 0, ASKED, &failure);
+    return ironmap_get(bytes, o->map, 0, ASKED, &failure);
 }
 
 static int work_put(owner *o, uint8_t *bytes)
 {
-    return mapio_put(o->map, 0, bytes, ASKED, &failure);
+    return ironmap_put(o->map, 0, bytes, ASKED, &failure);
 }
 
 static int work_fill(owner *o, uint8_t *bytes)
 {
-    return mapio_fill(o->map, 0, ASKED, bytes[0], &failure);
+    return ironmap_fill(o->map, 0, ASKED, bytes[0], &failure);
 }
 
 static int work_get_strided(owner *o, uint8_t *bytes)
 {
-    return mapio_get_strided(bytes, o->map, ASKED - 1, -1, ASKED, &failure);
+    return ironmap_get_strided(bytes, o->map, ASKED - 1, -1, ASKED, &failure);
 }
 
 static int work_put_strided(owner *o, uint8_t *bytes)
 {
-    return mapio_put_strided(o->map, 0, 2, bytes, ASKED / 2, &failure);
+    return ironmap_put_strided(o->map, 0, 2, bytes, ASKED / 2, &failure);
 }
 
 static work *const works[] = {work_get, work_put, work_fill, work_get_strided, work_put_strided};
@@ -275,11 +275,11 @@ static work *const works[] = {work_get, work_put, work_fill, work_get_strided, w
 /* Opens f->map, which asks `o`. */
 static void map_asking(fixture *f, owner *o)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
 
     options.check = ask;
     options.check_context = o;
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     o->map = f->map;
 }
 
@@ -314,7 +314,7 @@ static void long_copies_can_be_ended(void **state)
 
         file_hole(f, ASKED);
         map_asking(f, &o);
-        assert_fails(works[i](&o, bytes), MAPIO_E_INTERRUPTED);
+        assert_fails(works[i](&o, bytes), IRONMAP_E_INTERRUPTED);
         assert_u64(o.asked, STOP);
         /* Strided pieces are a little longer. */
         assert_map_filled(f->map, STOP * MIB + 8, ASKED - STOP * MIB - 8, 0);

@@ -14,17 +14,17 @@ static void path_maps_the_whole_file(void **state)
     uint64_t size = 0;
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, NULL, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, NULL, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_u64(mapio_offset(f->map), 0);
-    assert_u64(mapio_tell(f->map), 0);
-    assert_u64(mapio_pins(f->map), 0);
-    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_u64(ironmap_offset(f->map), 0);
+    assert_u64(ironmap_tell(f->map), 0);
+    assert_u64(ironmap_pins(f->map), 0);
+    assert_ok(ironmap_size(&size, f->map, &failure));
     assert_u64(size, LENGTH);
-    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_DEFAULT);
-    assert_true(mapio_readable(f->map));
-    assert_true(mapio_writable(f->map));
-    assert_ok(mapio_put(f->map, 7, "shared", 6, &failure));
+    assert_int_equal(ironmap_access_of(f->map), IRONMAP_ACCESS_DEFAULT);
+    assert_true(ironmap_readable(f->map));
+    assert_true(ironmap_writable(f->map));
+    assert_ok(ironmap_put(f->map, 7, "shared", 6, &failure));
     assert_file(f, 7, "shared", 6);
 }
 
@@ -35,35 +35,35 @@ static void descriptor_maps_the_whole_file(void **state)
 
     file_make(f, LENGTH);
     descriptor_seek(f->fd, 1234);
-    assert_ok(mapio_open_fd(&f->map, f->fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, NULL, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
     assert_u64(descriptor_tell(f->fd), 1234);
     map_close(f);
     assert_u64(descriptor_tell(f->fd), 1234);
 }
 
-/* MAPIO_OPTIONS_INIT is what NULL means. */
+/* IRONMAP_OPTIONS_INIT is what NULL means. */
 static void default_options_are_no_options(void **state)
 {
     fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_DEFAULT);
+    assert_int_equal(ironmap_access_of(f->map), IRONMAP_ACCESS_DEFAULT);
 }
 
-/* mapio_data is the address of the bytes that mapio_get copies. */
+/* ironmap_data is the address of the bytes that ironmap_get copies. */
 static void data_is_the_mapped_memory(void **state)
 {
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_DEFAULT);
-    assert_u64((uintptr_t)mapio_data(f->map) % mapio_page_size(), 0);
-    assert_map(f->map, 0, mapio_data(f->map), LENGTH);
-    memcpy(mapio_data(f->map), "direct", 6);
+    map_file(f, IRONMAP_ACCESS_DEFAULT);
+    assert_u64((uintptr_t)ironmap_data(f->map) % ironmap_page_size(), 0);
+    assert_map(f->map, 0, ironmap_data(f->map), LENGTH);
+    memcpy(ironmap_data(f->map), "direct", 6);
     assert_map(f->map, 0, "direct", 6);
     assert_file(f, 0, "direct", 6);
 }
@@ -72,18 +72,18 @@ static void data_is_the_mapped_memory(void **state)
 static void maps_of_one_file_share_it(void **state)
 {
     fixture *f = *state;
-    mapio_map *other = NULL;
+    ironmap_map *other = NULL;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_open_fd(&other, f->fd, NULL, &failure));
-    assert_ok(mapio_put(f->map, 5000, "one", 3, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_open_fd(&other, f->fd, NULL, &failure));
+    assert_ok(ironmap_put(f->map, 5000, "one", 3, &failure));
     assert_map(other, 5000, "one", 3);
     assert_file(f, 5000, "one", 3);
     file_store(f, 9000, "two", 3);
     assert_map(f->map, 9000, "two", 3);
     assert_map(other, 9000, "two", 3);
-    assert_ok(mapio_close(other, &failure));
+    assert_ok(ironmap_close(other, &failure));
 }
 
 /* ---- ranges of the file ---- */
@@ -92,31 +92,31 @@ static void maps_of_one_file_share_it(void **state)
 static void length_zero_is_to_the_end(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_READ, 4321, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_READ, 4321, 0);
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_map_pattern(f->map, 4321, LENGTH - 4321);
-    assert_u64(mapio_offset(f->map), 4321);
+    assert_u64(ironmap_offset(f->map), 4321);
     file_truncate(f, LENGTH + 5000);
-    assert_u64(mapio_length(f->map), LENGTH - 4321);
+    assert_u64(ironmap_length(f->map), LENGTH - 4321);
 }
 
-/* mapio_size tells the length of the file now, whatever was mapped of it. */
+/* ironmap_size tells the length of the file now, whatever was mapped of it. */
 static void size_is_the_files(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_READ, 100, 50);
+    ironmap_options options = options_of(IRONMAP_ACCESS_READ, 100, 50);
     uint64_t size = 0;
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_size(&size, f->map, &failure));
     assert_u64(size, LENGTH);
     file_truncate(f, 777);
-    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_ok(ironmap_size(&size, f->map, &failure));
     assert_u64(size, 777);
-    assert_u64(mapio_length(f->map), 50);
+    assert_u64(ironmap_length(f->map), 50);
 }
 
 /* A map at a page boundary is aligned, one at another byte lies as far into a page as its offset.
@@ -124,17 +124,17 @@ static void size_is_the_files(void **state)
 static void data_is_aligned_where_the_offset_is(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     const size_t offsets[] = {page, 2 * page, 1, page - 1, page + 1};
 
     file_make(f, 3 * page);
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_READ, offsets[i], 0);
+        ironmap_options options = options_of(IRONMAP_ACCESS_READ, offsets[i], 0);
 
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
         assert_map_pattern(f->map, offsets[i], 3 * page - offsets[i]);
         if (offsets[i] % page == 0) {
-            assert_u64((uintptr_t)mapio_data(f->map) % page, 0);
+            assert_u64((uintptr_t)ironmap_data(f->map) % page, 0);
         }
         map_close(f);
     }
@@ -143,12 +143,12 @@ static void data_is_aligned_where_the_offset_is(void **state)
 /* Stores through a map land at offset plus their place in the map, and nowhere else. */
 static void assert_store_lands(fixture *f, uint64_t file_offset, size_t length, size_t file_size)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, file_offset, length);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, file_offset, length);
     uint8_t *expected = malloc(file_size);
 
     assert_non_null(expected);
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-    assert_ok(mapio_fill(f->map, 0, length, 0xee, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_fill(f->map, 0, length, 0xee, &failure));
     map_close(f);
     pattern_fill(expected, 0, file_size);
     memset(expected + file_offset, 0xee, length);
@@ -170,12 +170,12 @@ static void any_range_maps_what_pread_reads(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t offset = random_below(&random, FILE_SIZE);
         size_t length = (size_t)random_below(&random, FILE_SIZE - offset) + 1;
-        mapio_options options = options_of(MAPIO_ACCESS_READ, offset, length);
+        ironmap_options options = options_of(IRONMAP_ACCESS_READ, offset, length);
 
-        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-        assert_u64(mapio_length(f->map), length);
-        assert_u64(mapio_offset(f->map), offset);
-        assert_file(f, offset, mapio_data(f->map), length);
+        assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+        assert_u64(ironmap_length(f->map), length);
+        assert_u64(ironmap_offset(f->map), offset);
+        assert_file(f, offset, ironmap_data(f->map), length);
         assert_map_pattern(f->map, offset, length);
         map_close(f);
         assert_store_lands(f, offset, length, FILE_SIZE);
@@ -186,16 +186,16 @@ static void any_range_maps_what_pread_reads(void **state)
 static void offset_may_lie_anywhere_between_granules(void **state)
 {
     fixture *f = *state;
-    const size_t step = mapio_granularity();
+    const size_t step = ironmap_granularity();
     const size_t offsets[] = {step - 1, step,         step + 1,     step + step / 2,
                               2 * step, 2 * step - 1, 2 * step + 1, 3 * step - 1};
 
     file_make(f, 3 * step);
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_WRITE, offsets[i], 0);
+        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, offsets[i], 0);
 
-        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-        assert_u64(mapio_offset(f->map), offsets[i]);
+        assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+        assert_u64(ironmap_offset(f->map), offsets[i]);
         assert_map_pattern(f->map, offsets[i], 3 * step - offsets[i]);
         map_close(f);
         assert_store_lands(f, offsets[i], 3 * step - offsets[i], 3 * step);
@@ -216,14 +216,15 @@ static void range_beyond_the_file_is_refused(void **state)
         {5000, LENGTH},  {1 << 20, 4096}, {LENGTH + 4096, 0},
     };
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, cases[i].offset, cases[i].length);
+        ironmap_options options =
+            options_of(IRONMAP_ACCESS_DEFAULT, cases[i].offset, cases[i].length);
 
-        assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_BEYOND_FILE);
-        assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_BEYOND_FILE);
+        assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_BEYOND_FILE);
+        assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_BEYOND_FILE);
     }
     assert_null(map);
     assert_file_untouched(f, LENGTH);
@@ -232,30 +233,30 @@ static void range_beyond_the_file_is_refused(void **state)
 /* ---- empty maps ---- */
 
 /* An empty map gives nothing, takes nothing and is at its end. */
-static void assert_empty(mapio_map *map)
+static void assert_empty(ironmap_map *map)
 {
     uint8_t byte = 0;
     size_t length = 1;
     uint64_t index = 1;
 
-    assert_u64(mapio_length(map), 0);
-    assert_null(mapio_data(map));
-    assert_ok(mapio_get(&byte, map, 0, 0, &failure));
-    assert_fails(mapio_get(&byte, map, 0, 1, &failure), MAPIO_E_RANGE);
-    assert_ok(mapio_read(&byte, &length, map, 1, &failure));
+    assert_u64(ironmap_length(map), 0);
+    assert_null(ironmap_data(map));
+    assert_ok(ironmap_get(&byte, map, 0, 0, &failure));
+    assert_fails(ironmap_get(&byte, map, 0, 1, &failure), IRONMAP_E_RANGE);
+    assert_ok(ironmap_read(&byte, &length, map, 1, &failure));
     assert_u64(length, 0);
-    assert_ok(mapio_readline(&byte, &length, map, 1, &failure));
+    assert_ok(ironmap_readline(&byte, &length, map, 1, &failure));
     assert_u64(length, 0);
-    assert_ok(mapio_line_length(&length, map, &failure));
+    assert_ok(ironmap_line_length(&length, map, &failure));
     assert_u64(length, 0);
-    assert_fails(mapio_read_byte(&byte, map, &failure), MAPIO_E_END);
-    assert_ok(mapio_find(&index, map, "a", 1, 0, MAPIO_TO_END, &failure));
-    assert_u64(index, MAPIO_NOT_FOUND);
-    assert_ok(mapio_rfind(&index, map, "", 0, 0, MAPIO_TO_END, &failure));
+    assert_fails(ironmap_read_byte(&byte, map, &failure), IRONMAP_E_END);
+    assert_ok(ironmap_find(&index, map, "a", 1, 0, IRONMAP_TO_END, &failure));
+    assert_u64(index, IRONMAP_NOT_FOUND);
+    assert_ok(ironmap_rfind(&index, map, "", 0, 0, IRONMAP_TO_END, &failure));
     assert_u64(index, 0);
-    assert_ok(mapio_seek(map, 0, MAPIO_SEEK_END, &failure));
-    assert_ok(mapio_flush(map, 0, MAPIO_TO_END, 0, &failure));
-    assert_ok(mapio_advise(map, 0, MAPIO_TO_END, MAPIO_ADVICE_NORMAL, &failure));
+    assert_ok(ironmap_seek(map, 0, IRONMAP_SEEK_END, &failure));
+    assert_ok(ironmap_flush(map, 0, IRONMAP_TO_END, 0, &failure));
+    assert_ok(ironmap_advise(map, 0, IRONMAP_TO_END, IRONMAP_ADVICE_NORMAL, &failure));
 }
 
 /* An empty file maps to an empty map, in every access, by path and by descriptor. */
@@ -266,14 +267,14 @@ static void empty_file_maps_to_empty_map(void **state)
 
     file_make(f, 0);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        mapio_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(all_accesses[i], 0, 0);
 
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
         assert_empty(f->map);
-        assert_ok(mapio_size(&size, f->map, &failure));
+        assert_ok(ironmap_size(&size, f->map, &failure));
         assert_u64(size, 0);
         map_close(f);
-        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
         assert_empty(f->map);
         map_close(f);
     }
@@ -283,32 +284,32 @@ static void empty_file_maps_to_empty_map(void **state)
 static void end_of_file_maps_to_empty_map(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, LENGTH, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, LENGTH, 0);
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_empty(f->map);
-    assert_u64(mapio_offset(f->map), LENGTH);
+    assert_u64(ironmap_offset(f->map), LENGTH);
 }
 
 /* NONEMPTY makes errors of empty maps: EMPTY for an empty file, BEYOND_FILE at the end of one. */
 static void nonempty_refuses_empty_maps(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_map *map = NULL;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
 
-    options.open = MAPIO_OPEN_NONEMPTY;
+    options.open = IRONMAP_OPEN_NONEMPTY;
     file_make(f, 0);
-    assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_EMPTY);
-    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_EMPTY);
+    assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_EMPTY);
+    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_EMPTY);
     file_make(f, LENGTH);
     options.offset = LENGTH;
-    assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_BEYOND_FILE);
-    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_BEYOND_FILE);
+    assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_BEYOND_FILE);
+    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_BEYOND_FILE);
     assert_null(map);
     options.offset = LENGTH - 1;
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_map_pattern(f->map, LENGTH - 1, 1);
 }
 
@@ -320,14 +321,14 @@ static void anonymous_memory_is_zero(void **state)
     fixture *f = *state;
     uint64_t size = 0;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
-    assert_u64(mapio_length(f->map), LENGTH);
-    assert_u64((uintptr_t)mapio_data(f->map) % mapio_page_size(), 0);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    assert_u64(ironmap_length(f->map), LENGTH);
+    assert_u64((uintptr_t)ironmap_data(f->map) % ironmap_page_size(), 0);
     assert_map_filled(f->map, 0, LENGTH, 0);
-    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_ok(ironmap_size(&size, f->map, &failure));
     assert_u64(size, LENGTH);
-    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_DEFAULT);
-    assert_ok(mapio_put(f->map, LENGTH - 3, "end", 3, &failure));
+    assert_int_equal(ironmap_access_of(f->map), IRONMAP_ACCESS_DEFAULT);
+    assert_ok(ironmap_put(f->map, LENGTH - 3, "end", 3, &failure));
     assert_map(f->map, LENGTH - 3, "end", 3);
 }
 
@@ -338,10 +339,11 @@ static void anonymous_memory_has_access(void **state)
 
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
         map_anonymous(f, all_accesses[i], LENGTH);
-        assert_int_equal(mapio_access_of(f->map), all_accesses[i]);
+        assert_int_equal(ironmap_access_of(f->map), all_accesses[i]);
         assert_map_filled(f->map, 0, LENGTH, 0);
-        assert_status_or_ok(mapio_put_byte(f->map, 0, 1, &failure),
-                            all_accesses[i] == MAPIO_ACCESS_READ ? MAPIO_E_READONLY : MAPIO_OK);
+        assert_status_or_ok(ironmap_put_byte(f->map, 0, 1, &failure),
+                            all_accesses[i] == IRONMAP_ACCESS_READ ? IRONMAP_E_READONLY
+                                                                   : IRONMAP_OK);
         map_close(f);
     }
 }
@@ -351,10 +353,10 @@ static void anonymous_length_zero_is_empty(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 0);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 0);
     assert_empty(f->map);
     map_close(f);
-    assert_ok(mapio_open_anonymous(&f->map, NULL, &failure));
+    assert_ok(ironmap_open_anonymous(&f->map, NULL, &failure));
     assert_empty(f->map);
 }
 
@@ -365,12 +367,12 @@ static void anonymous_offset_is_kept(void **state)
     fixture *f = *state;
 
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, offsets[i], LENGTH);
+        ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, offsets[i], LENGTH);
 
-        assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
-        assert_u64(mapio_offset(f->map), offsets[i]);
-        assert_u64(mapio_length(f->map), LENGTH);
-        assert_ok(mapio_fill(f->map, 0, LENGTH, 7, &failure));
+        assert_ok(ironmap_open_anonymous(&f->map, &options, &failure));
+        assert_u64(ironmap_offset(f->map), offsets[i]);
+        assert_u64(ironmap_length(f->map), LENGTH);
+        assert_ok(ironmap_fill(f->map, 0, LENGTH, 7, &failure));
         assert_map_filled(f->map, 0, LENGTH, 7);
         map_close(f);
     }
@@ -381,7 +383,7 @@ static void anonymous_memory_needs_no_descriptor(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
     assert_u64(open_descriptors(), f->descriptors);
 }
 
@@ -392,44 +394,44 @@ static void longer_options_are_understood(void **state)
 {
     fixture *f = *state;
     struct {
-        mapio_options known;
+        ironmap_options known;
         uint64_t newer[4];
-    } options = {MAPIO_OPTIONS_INIT, {0}};
+    } options = {IRONMAP_OPTIONS_INIT, {0}};
 
     options.known.size = sizeof(options);
     options.known.offset = 1000;
-    options.known.access = MAPIO_ACCESS_READ;
+    options.known.access = IRONMAP_ACCESS_READ;
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options.known, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options.known, &failure));
     assert_map_pattern(f->map, 1000, LENGTH - 1000);
-    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_READ);
+    assert_int_equal(ironmap_access_of(f->map), IRONMAP_ACCESS_READ);
 }
 
 /* Of shorter options only what they say they have is read; the rest has its default. */
 static void shorter_options_are_understood(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_READ, 1000, 50);
+    ironmap_options options = options_of(IRONMAP_ACCESS_READ, 1000, 50);
 
-    options.size = offsetof(mapio_options, offset);
+    options.size = offsetof(ironmap_options, offset);
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_int_equal(mapio_access_of(f->map), MAPIO_ACCESS_READ);
+    assert_int_equal(ironmap_access_of(f->map), IRONMAP_ACCESS_READ);
 }
 
-/* Options without a size were not begun with MAPIO_OPTIONS_INIT: an error. */
+/* Options without a size were not begun with IRONMAP_OPTIONS_INIT: an error. */
 static void options_without_size_are_refused(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_map *map = NULL;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     options.size = 0;
     file_make(f, LENGTH);
-    assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_INVALID);
-    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
-    assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_INVALID);
+    assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
+    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
+    assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
     assert_null(map);
 }
 
@@ -439,18 +441,18 @@ static void path_is_utf_8(void **state)
     static const char *const names[] = {"na\xc3\xafve caf\xc3\xa9", "\xe5\x9c\xb0\xe5\x9b\xb3",
                                         "\xf0\x9f\x97\xba.map"};
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
 
-    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE | MAPIO_OPEN_EXTEND;
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE | IRONMAP_OPEN_EXTEND;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         file_name(f, names[i]);
         file_make(f, LENGTH);
-        map_file(f, MAPIO_ACCESS_READ);
+        map_file(f, IRONMAP_ACCESS_READ);
         assert_map_pattern(f->map, 0, LENGTH);
         map_close(f);
 
         (void)strncat(f->path, "2", sizeof(f->path) - strlen(f->path) - 1);
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
         assert_true(file_exists(f));
         assert_u64(file_length(f), LENGTH);
         map_close(f);

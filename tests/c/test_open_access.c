@@ -7,17 +7,17 @@ enum { LENGTH = 10000 };
 /* ---- access ---- */
 
 typedef struct access_case {
-    mapio_access access;
+    ironmap_access access;
     int put;             /* what a store returns */
     bool memory_changes; /* by a store */
     bool file_changes;
 } access_case;
 
 static const access_case access_cases[] = {
-    {MAPIO_ACCESS_DEFAULT, MAPIO_OK, true, true},
-    {MAPIO_ACCESS_READ, MAPIO_E_READONLY, false, false},
-    {MAPIO_ACCESS_WRITE, MAPIO_OK, true, true},
-    {MAPIO_ACCESS_COPY, MAPIO_OK, true, false},
+    {IRONMAP_ACCESS_DEFAULT, IRONMAP_OK, true, true},
+    {IRONMAP_ACCESS_READ, IRONMAP_E_READONLY, false, false},
+    {IRONMAP_ACCESS_WRITE, IRONMAP_OK, true, true},
+    {IRONMAP_ACCESS_COPY, IRONMAP_OK, true, false},
 };
 
 static void assert_access(fixture *f, const access_case *row)
@@ -26,10 +26,10 @@ static void assert_access(fixture *f, const access_case *row)
     uint8_t stored[4] = {'x', 'y', 'z', '!'};
 
     pattern_fill(before, 4094, sizeof(before));
-    assert_int_equal(mapio_access_of(f->map), row->access);
-    assert_true(mapio_readable(f->map));
-    assert_true(mapio_writable(f->map) == (row->put == MAPIO_OK));
-    assert_status_or_ok(mapio_put(f->map, 4094, stored, sizeof(stored), &failure), row->put);
+    assert_int_equal(ironmap_access_of(f->map), row->access);
+    assert_true(ironmap_readable(f->map));
+    assert_true(ironmap_writable(f->map) == (row->put == IRONMAP_OK));
+    assert_status_or_ok(ironmap_put(f->map, 4094, stored, sizeof(stored), &failure), row->put);
     assert_map(f->map, 4094, row->memory_changes ? stored : before, sizeof(stored));
     assert_file(f, 4094, row->file_changes ? stored : before, sizeof(stored));
     map_close(f);
@@ -43,13 +43,13 @@ static void access_rules_memory_and_file(void **state)
     fixture *f = *state;
 
     for (size_t i = 0; i < COUNT_OF(access_cases); i++) {
-        mapio_options options = options_of(access_cases[i].access, 0, 0);
+        ironmap_options options = options_of(access_cases[i].access, 0, 0);
 
         file_make(f, LENGTH);
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
         assert_access(f, &access_cases[i]);
         file_make(f, LENGTH);
-        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
         assert_access(f, &access_cases[i]);
     }
 }
@@ -58,15 +58,15 @@ static void access_rules_memory_and_file(void **state)
 static void copies_are_private(void **state)
 {
     fixture *f = *state;
-    mapio_map *other = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_COPY, 0, 0);
+    ironmap_map *other = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_COPY, 0, 0);
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_COPY);
-    assert_ok(mapio_open_path(&other, f->path, &options, &failure));
-    assert_ok(mapio_put(f->map, 0, "mine", 4, &failure));
+    map_file(f, IRONMAP_ACCESS_COPY);
+    assert_ok(ironmap_open_path(&other, f->path, &options, &failure));
+    assert_ok(ironmap_put(f->map, 0, "mine", 4, &failure));
     assert_map_pattern(other, 0, LENGTH);
-    assert_ok(mapio_close(other, &failure));
+    assert_ok(ironmap_close(other, &failure));
     assert_file_untouched(f, LENGTH);
 }
 
@@ -74,20 +74,20 @@ static void copies_are_private(void **state)
 static void access_needs_the_descriptors_consent(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
     int fd;
 
     file_make(f, LENGTH);
     fd = descriptor_open(f, TO_READ);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        mapio_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(all_accesses[i], 0, 0);
 
-        if (all_accesses[i] == MAPIO_ACCESS_READ || all_accesses[i] == MAPIO_ACCESS_COPY) {
-            assert_ok(mapio_open_fd(&f->map, fd, &options, &failure));
+        if (all_accesses[i] == IRONMAP_ACCESS_READ || all_accesses[i] == IRONMAP_ACCESS_COPY) {
+            assert_ok(ironmap_open_fd(&f->map, fd, &options, &failure));
             assert_map_pattern(f->map, 0, LENGTH);
             map_close(f);
         } else {
-            assert_system_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_SYSTEM,
+            assert_system_fails(ironmap_open_fd(&map, fd, &options, &failure), IRONMAP_E_SYSTEM,
                                 codes.denied);
         }
     }
@@ -99,15 +99,15 @@ static void access_needs_the_descriptors_consent(void **state)
 static void write_only_descriptor_is_refused(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
     int fd;
 
     file_make(f, LENGTH);
     fd = descriptor_open(f, TO_WRITE);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        mapio_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(all_accesses[i], 0, 0);
 
-        assert_system_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_SYSTEM,
+        assert_system_fails(ironmap_open_fd(&map, fd, &options, &failure), IRONMAP_E_SYSTEM,
                             codes.denied);
     }
     assert_null(map);
@@ -125,14 +125,14 @@ static void map_outlives_the_callers_descriptor(void **state)
 
     file_make(f, LENGTH);
     fd = descriptor_duplicate(f->fd);
-    assert_ok(mapio_open_fd(&f->map, fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&f->map, fd, NULL, &failure));
     descriptor_close(fd);
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_ok(mapio_put(f->map, 0, "still", 5, &failure));
-    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
-    assert_ok(mapio_size(&size, f->map, &failure));
+    assert_ok(ironmap_put(f->map, 0, "still", 5, &failure));
+    assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
+    assert_ok(ironmap_size(&size, f->map, &failure));
     assert_u64(size, LENGTH);
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_u64(file_length(f), 2 * LENGTH);
     assert_file(f, 0, "still", 5);
 }
@@ -141,13 +141,13 @@ static void map_outlives_the_callers_descriptor(void **state)
 static void callers_descriptor_stays_open(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH + 1);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH + 1);
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_fd(&f->map, f->fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, NULL, &failure));
     map_close(f);
-    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_BEYOND_FILE);
+    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_BEYOND_FILE);
     assert_null(map);
     assert_file_untouched(f, LENGTH);
     descriptor_write(f->fd, "more", 4);
@@ -157,21 +157,21 @@ static void callers_descriptor_stays_open(void **state)
 static void no_track_gives_up_the_file(void **state)
 {
     fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
     uint64_t size = 42;
 
-    options.open = MAPIO_OPEN_NO_TRACK;
+    options.open = IRONMAP_OPEN_NO_TRACK;
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_fails(mapio_size(&size, f->map, &failure), MAPIO_E_NO_FILE);
+    assert_fails(ironmap_size(&size, f->map, &failure), IRONMAP_E_NO_FILE);
     assert_u64(size, 42);
-    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NO_FILE);
+    assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NO_FILE);
     assert_file_untouched(f, LENGTH);
-    assert_ok(mapio_put(f->map, 0, "store", 5, &failure));
-    assert_status_or_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure),
-                        traits.flush_needs_the_file ? MAPIO_E_NO_FILE : MAPIO_OK);
-    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, MAPIO_FLUSH_ASYNC, &failure));
+    assert_ok(ironmap_put(f->map, 0, "store", 5, &failure));
+    assert_status_or_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure),
+                        traits.flush_needs_the_file ? IRONMAP_E_NO_FILE : IRONMAP_OK);
+    assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, IRONMAP_FLUSH_ASYNC, &failure));
     assert_file(f, 0, "store", 5);
 }
 

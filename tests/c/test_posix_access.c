@@ -10,17 +10,17 @@ enum { LENGTH = 10000 };
 
 typedef struct protection_case {
     int prot;
-    mapio_access access; /* what it is boiled down to */
+    ironmap_access access; /* what it is boiled down to */
     bool readable;
     bool writable;
 } protection_case;
 
 static const protection_case protection_cases[] = {
-    {PROT_READ, MAPIO_ACCESS_READ, true, false},
-    {PROT_WRITE, MAPIO_ACCESS_WRITE, true, true},
-    {PROT_READ | PROT_WRITE, MAPIO_ACCESS_DEFAULT, true, true},
-    {PROT_READ | PROT_EXEC, MAPIO_ACCESS_READ, true, false},
-    {PROT_NONE, MAPIO_ACCESS_READ, false, false},
+    {PROT_READ, IRONMAP_ACCESS_READ, true, false},
+    {PROT_WRITE, IRONMAP_ACCESS_WRITE, true, true},
+    {PROT_READ | PROT_WRITE, IRONMAP_ACCESS_DEFAULT, true, true},
+    {PROT_READ | PROT_EXEC, IRONMAP_ACCESS_READ, true, false},
+    {PROT_NONE, IRONMAP_ACCESS_READ, false, false},
 };
 
 /* prot decides what may be done, and is boiled down to an access; what can be written can be read.
@@ -32,43 +32,45 @@ static void prot_is_boiled_down(void **state)
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(protection_cases); i++) {
         const protection_case *row = &protection_cases[i];
-        mapio_options options = MAPIO_OPTIONS_INIT;
+        ironmap_options options = IRONMAP_OPTIONS_INIT;
         uint8_t byte = 0;
 
         options.prot = row->prot;
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-        assert_int_equal(mapio_access_of(f->map), row->access);
-        assert_true(mapio_readable(f->map) == row->readable);
-        assert_true(mapio_writable(f->map) == row->writable);
-        assert_status_or_ok(mapio_get_byte(&byte, f->map, 9, &failure),
-                            row->readable ? MAPIO_OK : MAPIO_E_NOT_READABLE);
-        assert_status_or_ok(mapio_put_byte(f->map, 9, pattern_byte(9), &failure),
-                            row->writable ? MAPIO_OK : MAPIO_E_READONLY);
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_int_equal(ironmap_access_of(f->map), row->access);
+        assert_true(ironmap_readable(f->map) == row->readable);
+        assert_true(ironmap_writable(f->map) == row->writable);
+        assert_status_or_ok(ironmap_get_byte(&byte, f->map, 9, &failure),
+                            row->readable ? IRONMAP_OK : IRONMAP_E_NOT_READABLE);
+        assert_status_or_ok(ironmap_put_byte(f->map, 9, pattern_byte(9), &failure),
+                            row->writable ? IRONMAP_OK : IRONMAP_E_READONLY);
         map_close(f);
     }
     assert_file_untouched(f, LENGTH);
 }
 
 /* Every look into the map is refused as of a map that cannot be read, and results stay. */
-static void assert_loads_refused(mapio_map *map)
+static void assert_loads_refused(ironmap_map *map)
 {
     uint8_t bytes[2] = {'#', '#'};
     size_t length = 42;
     uint64_t index = 42;
 
-    assert_fails(mapio_get(bytes, map, 0, 1, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_get_byte(bytes, map, 0, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_get_strided(bytes, map, 0, 2, 2, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_read(bytes, &length, map, 1, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_read_byte(bytes, map, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_readline(bytes, &length, map, 1, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_line_length(&length, map, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_find(&index, map, "x", 1, 0, MAPIO_TO_END, &failure), MAPIO_E_NOT_READABLE);
-    assert_fails(mapio_rfind(&index, map, "x", 1, 0, MAPIO_TO_END, &failure), MAPIO_E_NOT_READABLE);
+    assert_fails(ironmap_get(bytes, map, 0, 1, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_get_byte(bytes, map, 0, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_get_strided(bytes, map, 0, 2, 2, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_read(bytes, &length, map, 1, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_read_byte(bytes, map, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_readline(bytes, &length, map, 1, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_line_length(&length, map, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_find(&index, map, "x", 1, 0, IRONMAP_TO_END, &failure),
+                 IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_rfind(&index, map, "x", 1, 0, IRONMAP_TO_END, &failure),
+                 IRONMAP_E_NOT_READABLE);
     assert_int_equal(bytes[0], '#');
     assert_u64(length, 42);
     assert_u64(index, 42);
-    assert_u64(mapio_tell(map), 0);
+    assert_u64(ironmap_tell(map), 0);
 }
 
 /* Memory that may only be read by its protection refuses every store. */
@@ -87,9 +89,9 @@ static void protection_write_allows_both(void **state)
     fixture *f = *state;
 
     map_memory(f, MAP_SHARED, PROT_WRITE, LENGTH);
-    assert_true(mapio_readable(f->map));
-    assert_ok(mapio_put(f->map, 0, "xyz", 3, &failure));
-    assert_ok(mapio_move(f->map, 3, 0, 3, &failure));
+    assert_true(ironmap_readable(f->map));
+    assert_ok(ironmap_put(f->map, 0, "xyz", 3, &failure));
+    assert_ok(ironmap_move(f->map, 3, 0, 3, &failure));
     assert_map(f->map, 0, "xyzxyz", 6);
 }
 
@@ -99,8 +101,8 @@ static void protection_none_refuses_everything(void **state)
     fixture *f = *state;
 
     map_memory(f, MAP_SHARED, PROT_NONE, LENGTH);
-    assert_false(mapio_readable(f->map));
-    assert_false(mapio_writable(f->map));
+    assert_false(ironmap_readable(f->map));
+    assert_false(ironmap_writable(f->map));
     assert_loads_refused(f->map);
     assert_stores_refused(f->map);
 }
@@ -109,12 +111,12 @@ static void protection_none_refuses_everything(void **state)
 static void protection_read_refuses_resize(void **state)
 {
     fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     options.prot = PROT_READ;
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NOT_RESIZABLE);
     map_close(f);
     assert_file_untouched(f, LENGTH);
 }
@@ -125,20 +127,20 @@ static void protection_read_refuses_resize(void **state)
 static void flags_decide_who_sees_stores(void **state)
 {
     fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     file_make(f, LENGTH);
     options.flags = MAP_PRIVATE;
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_true(mapio_writable(f->map));
-    assert_ok(mapio_put(f->map, 0, "private", 7, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_true(ironmap_writable(f->map));
+    assert_ok(ironmap_put(f->map, 0, "private", 7, &failure));
     assert_map(f->map, 0, "private", 7);
     map_close(f);
     assert_file_untouched(f, LENGTH);
 
     options.flags = MAP_SHARED;
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_ok(mapio_put(f->map, 0, "shared", 6, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_put(f->map, 0, "shared", 6, &failure));
     assert_file(f, 0, "shared", 6);
 }
 
@@ -146,15 +148,15 @@ static void flags_decide_who_sees_stores(void **state)
 static void private_flags_need_reading_only(void **state)
 {
     fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
     int fd;
 
     file_make(f, LENGTH);
     fd = descriptor_open(f, TO_READ);
     options.flags = MAP_PRIVATE;
-    assert_ok(mapio_open_fd(&f->map, fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, fd, &options, &failure));
     descriptor_close(fd);
-    assert_ok(mapio_put(f->map, 0, "private", 7, &failure));
+    assert_ok(ironmap_put(f->map, 0, "private", 7, &failure));
     assert_map(f->map, 0, "private", 7);
 }
 
@@ -162,12 +164,12 @@ static void private_flags_need_reading_only(void **state)
 static void file_is_not_anonymous(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
 
     file_make(f, LENGTH);
     options.flags = MAP_SHARED | MAP_ANONYMOUS;
-    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
+    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
     assert_null(map);
 }
 
@@ -175,13 +177,13 @@ static void file_is_not_anonymous(void **state)
 static void fixed_addresses(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
 
     file_make(f, LENGTH);
     options.flags = MAP_SHARED | MAP_FIXED;
-    assert_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_INVALID);
-    assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_INVALID);
+    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
+    assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
     assert_null(map);
 }
 
@@ -189,23 +191,24 @@ static void fixed_addresses(void **state)
 static void flags_that_the_system_refuses(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
 
     file_make(f, LENGTH);
     options.flags = 0;
-    assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
-    assert_system_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
-    assert_system_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
+                        EINVAL);
+    assert_system_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_SYSTEM, EINVAL);
     assert_null(map);
 }
 
 /* ---- what is put back ---- */
 
 /* flags that the system refuses, after the file was reached */
-static mapio_options refused_by_the_system(unsigned open, size_t length)
+static ironmap_options refused_by_the_system(unsigned open, size_t length)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, length);
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, length);
 
     options.flags = 0;
     options.open = open;
@@ -216,13 +219,14 @@ static mapio_options refused_by_the_system(unsigned open, size_t length)
 static void extended_file_is_put_back(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = refused_by_the_system(MAPIO_OPEN_EXTEND, LENGTH * 2);
+    ironmap_map *map = NULL;
+    ironmap_options options = refused_by_the_system(IRONMAP_OPEN_EXTEND, LENGTH * 2);
 
     file_make(f, LENGTH);
-    assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
+                        EINVAL);
     assert_file_untouched(f, LENGTH);
-    assert_system_fails(mapio_open_fd(&map, f->fd, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_SYSTEM, EINVAL);
     assert_file_untouched(f, LENGTH);
     assert_null(map);
 }
@@ -231,18 +235,20 @@ static void extended_file_is_put_back(void **state)
 static void created_file_is_put_back(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options =
-        refused_by_the_system(MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND, LENGTH * 2);
-    mapio_options beyond = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options options =
+        refused_by_the_system(IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND, LENGTH * 2);
+    ironmap_options beyond = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
 
-    assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
+                        EINVAL);
     assert_false(file_exists(f));
-    beyond.open = MAPIO_OPEN_CREATE;
-    assert_fails(mapio_open_path(&map, f->path, &beyond, &failure), MAPIO_E_BEYOND_FILE);
+    beyond.open = IRONMAP_OPEN_CREATE;
+    assert_fails(ironmap_open_path(&map, f->path, &beyond, &failure), IRONMAP_E_BEYOND_FILE);
     assert_false(file_exists(f));
     file_make(f, LENGTH);
-    assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
+                        EINVAL);
     assert_file_untouched(f, LENGTH);
     assert_null(map);
 }

@@ -22,15 +22,15 @@ static void skip_where_lengths_are_looked_at(void)
  * there is nothing to map, with one the system says what is wrong. */
 static void assert_unmappable(int fd)
 {
-    mapio_map *map = NULL;
-    mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options some = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
 
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        mapio_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(all_accesses[i], 0, 0);
 
-        assert_fails(mapio_open_fd(&map, fd, &options, &failure), MAPIO_E_INVALID);
+        assert_fails(ironmap_open_fd(&map, fd, &options, &failure), IRONMAP_E_INVALID);
     }
-    assert_system_fails(mapio_open_fd(&map, fd, &some, &failure), MAPIO_E_SYSTEM, ENODEV);
+    assert_system_fails(ironmap_open_fd(&map, fd, &some, &failure), IRONMAP_E_SYSTEM, ENODEV);
     assert_null(map);
     assert_int_equal(close(fd), 0);
 }
@@ -52,19 +52,19 @@ static void sockets(void **state)
 static void directories(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
-    mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options read = options_of(IRONMAP_ACCESS_READ, 0, 0);
+    ironmap_options some = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
     int fd = open(f->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     assert_true(fd >= 0);
-    assert_system_fails(mapio_open_path(&map, f->directory, NULL, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&map, f->directory, NULL, &failure), IRONMAP_E_SYSTEM,
                         EISDIR);
-    assert_fails(mapio_open_path(&map, f->directory, &read, &failure), MAPIO_E_INVALID);
-    assert_system_fails(mapio_open_path(&map, f->directory, &some, &failure), MAPIO_E_SYSTEM,
+    assert_fails(ironmap_open_path(&map, f->directory, &read, &failure), IRONMAP_E_INVALID);
+    assert_system_fails(ironmap_open_path(&map, f->directory, &some, &failure), IRONMAP_E_SYSTEM,
                         ENODEV);
-    assert_fails(mapio_open_fd(&map, fd, &read, &failure), MAPIO_E_INVALID);
-    assert_system_fails(mapio_open_fd(&map, fd, &some, &failure), MAPIO_E_SYSTEM, ENODEV);
+    assert_fails(ironmap_open_fd(&map, fd, &read, &failure), IRONMAP_E_INVALID);
+    assert_system_fails(ironmap_open_fd(&map, fd, &some, &failure), IRONMAP_E_SYSTEM, ENODEV);
     assert_null(map);
     assert_int_equal(close(fd), 0);
 }
@@ -74,16 +74,16 @@ static void directories(void **state)
 static void named_pipes_do_not_wait(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     skip_where_lengths_are_looked_at();
     assert_int_equal(mkfifo(f->path, 0600), 0);
     (void)alarm(30);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        mapio_options options = options_of(all_accesses[i], 0, LENGTH);
+        ironmap_options options = options_of(all_accesses[i], 0, LENGTH);
 
-        assert_status(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_INVALID);
-        assert_system_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_SYSTEM,
+        assert_status(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_INVALID);
+        assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
                             ENODEV);
     }
     (void)alarm(0);
@@ -95,16 +95,16 @@ static void named_pipes_do_not_wait(void **state)
 static void devices(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options some = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options some = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
 
     skip_where_lengths_are_looked_at();
-    assert_fails(mapio_open_path(&map, "/dev/null", NULL, &failure), MAPIO_E_INVALID);
-    assert_fails(mapio_open_path(&map, "/dev/zero", NULL, &failure), MAPIO_E_INVALID);
-    assert_system_fails(mapio_open_path(&map, "/dev/null", &some, &failure), MAPIO_E_SYSTEM,
+    assert_fails(ironmap_open_path(&map, "/dev/null", NULL, &failure), IRONMAP_E_INVALID);
+    assert_fails(ironmap_open_path(&map, "/dev/zero", NULL, &failure), IRONMAP_E_INVALID);
+    assert_system_fails(ironmap_open_path(&map, "/dev/null", &some, &failure), IRONMAP_E_SYSTEM,
                         ENODEV);
     assert_null(map);
-    assert_ok(mapio_open_path(&f->map, "/dev/zero", &some, &failure));
+    assert_ok(ironmap_open_path(&f->map, "/dev/zero", &some, &failure));
     assert_map_filled(f->map, 0, LENGTH, 0);
 }
 
@@ -115,9 +115,9 @@ static void path_is_opened_for_what_access_asks(void **state)
 {
     fixture *f = *state;
     uid_t user = geteuid();
-    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
-    mapio_options write = options_of(MAPIO_ACCESS_WRITE, 0, 0);
-    mapio_map *map = NULL;
+    ironmap_options read = options_of(IRONMAP_ACCESS_READ, 0, 0);
+    ironmap_options write = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_map *map = NULL;
     int result[2];
 
     file_make(f, LENGTH);
@@ -126,10 +126,10 @@ static void path_is_opened_for_what_access_asks(void **state)
     if (user == 0 && seteuid(65534) != 0) {
         skip_because("root may write everything and cannot become another user");
     }
-    result[0] = mapio_open_path(&map, f->path, &write, &failure);
-    result[1] = mapio_open_path(&f->map, f->path, &read, NULL);
+    result[0] = ironmap_open_path(&map, f->path, &write, &failure);
+    result[1] = ironmap_open_path(&f->map, f->path, &read, NULL);
     assert_int_equal(seteuid(user), 0);
-    assert_system_fails(result[0], MAPIO_E_SYSTEM, EACCES);
+    assert_system_fails(result[0], IRONMAP_E_SYSTEM, EACCES);
     assert_ok(result[1]);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_null(map);
@@ -157,18 +157,18 @@ static void maps_descriptor_is_not_inherited(void **state)
 {
     static bool before[1024];
     fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     file_make(f, LENGTH);
     for (int fd = 0; fd < 1024; fd++) {
         before[fd] = fcntl(fd, F_GETFD) != -1;
     }
     for (unsigned tracked = 0; tracked < 2; tracked++) {
-        options.open = tracked ? 0 : MAPIO_OPEN_NO_TRACK;
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        options.open = tracked ? 0 : IRONMAP_OPEN_NO_TRACK;
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
         assert_u64(assert_not_inherited(before), tracked);
         map_close(f);
-        assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
+        assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
         assert_u64(assert_not_inherited(before), tracked);
         map_close(f);
         assert_u64(assert_not_inherited(before), 0);
@@ -179,13 +179,13 @@ static void maps_descriptor_is_not_inherited(void **state)
 static void created_file_has_the_permission(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
     mode_t mask = umask(027);
     struct stat status;
 
-    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
     options.permission = 0666;
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     (void)umask(mask);
     assert_int_equal(stat(f->path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0640);
@@ -195,19 +195,19 @@ static void created_file_has_the_permission(void **state)
 static void create_follows_a_link_to_nowhere(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
     char link[sizeof(f->path) + 8];
 
-    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
     (void)snprintf(link, sizeof(link), "%s.link", f->path);
     assert_int_equal(symlink(f->path, link), 0);
-    assert_ok(mapio_open_path(&f->map, link, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, link, &options, &failure));
     assert_u64(file_length(f), LENGTH);
     assert_int_equal(unlink(link), 0);
 }
 
 /* Opens with no descriptor left for the map's own. */
-static int open_without_descriptors(fixture *f, mapio_map **map, const mapio_options *options)
+static int open_without_descriptors(fixture *f, ironmap_map **map, const ironmap_options *options)
 {
     struct rlimit before;
     struct rlimit none;
@@ -217,7 +217,7 @@ static int open_without_descriptors(fixture *f, mapio_map **map, const mapio_opt
     none = before;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    result = mapio_open_fd(map, f->fd, options, &failure);
+    result = ironmap_open_fd(map, f->fd, options, &failure);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     return result;
 }
@@ -226,17 +226,17 @@ static int open_without_descriptors(fixture *f, mapio_map **map, const mapio_opt
 static void no_descriptor_left_is_an_error(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 2 * LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 2 * LENGTH);
 
     file_make(f, LENGTH);
-    options.open = MAPIO_OPEN_EXTEND;
-    assert_status(open_without_descriptors(f, &map, &options), MAPIO_E_SYSTEM);
+    options.open = IRONMAP_OPEN_EXTEND;
+    assert_status(open_without_descriptors(f, &map, &options), IRONMAP_E_SYSTEM);
     assert_null(map);
     assert_file_untouched(f, LENGTH);
-    options.open |= MAPIO_OPEN_NO_TRACK;
+    options.open |= IRONMAP_OPEN_NO_TRACK;
     assert_ok(open_without_descriptors(f, &f->map, &options));
-    assert_u64(mapio_length(f->map), 2 * LENGTH);
+    assert_u64(ironmap_length(f->map), 2 * LENGTH);
 }
 
 /* ---- names ---- */
@@ -254,20 +254,21 @@ static void path_is_bytes(void **state)
     }
     assert_int_equal(close(fd), 0);
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_READ);
+    map_file(f, IRONMAP_ACCESS_READ);
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
 /* A name of thousands of bytes is the system's error. */
 static void path_is_too_long(void **state)
 {
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
     char name[5000];
 
     (void)state;
     memset(name, 'x', sizeof(name));
     name[sizeof(name) - 1] = '\0';
-    assert_system_fails(mapio_open_path(&map, name, NULL, &failure), MAPIO_E_SYSTEM, ENAMETOOLONG);
+    assert_system_fails(ironmap_open_path(&map, name, NULL, &failure), IRONMAP_E_SYSTEM,
+                        ENAMETOOLONG);
     assert_null(map);
 }
 

@@ -49,10 +49,10 @@ static void systems_advice_is_taken(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     for (size_t i = 0; i < COUNT_OF(advice); i++) {
-        assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, advice[i], &failure));
-        assert_ok(mapio_advise(f->map, 4097, 1, advice[i], &failure));
+        assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, advice[i], &failure));
+        assert_ok(ironmap_advise(f->map, 4097, 1, advice[i], &failure));
     }
     assert_map_pattern(f->map, 0, LENGTH);
 }
@@ -63,11 +63,11 @@ static void unknown_advice_is_the_systems_error(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     skip_inside_qemu("takes every advice and does nothing");
-    assert_system_fails(mapio_advise(f->map, 0, MAPIO_TO_END, 9999, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_advise(f->map, 0, IRONMAP_TO_END, 9999, &failure), IRONMAP_E_SYSTEM,
                         EINVAL);
-    assert_system_fails(mapio_advise(f->map, 0, MAPIO_TO_END, -1, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_advise(f->map, 0, IRONMAP_TO_END, -1, &failure), IRONMAP_E_SYSTEM,
                         EINVAL);
 }
 
@@ -75,16 +75,16 @@ static void unknown_advice_is_the_systems_error(void **state)
  * the system's own, wherever in a page it begins. */
 static void dontneed_keeps_what_lies_in_front(void **state)
 {
-    static const int advice[] = {MAPIO_ADVICE_DONTNEED, MADV_DONTNEED};
+    static const int advice[] = {IRONMAP_ADVICE_DONTNEED, MADV_DONTNEED};
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     const size_t offsets[] = {1, 100, page - 1, page, page + 1, 2 * page + 7, 3 * page - 1};
 
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
         for (size_t k = 0; k < COUNT_OF(advice); k++) {
             map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 3 * page);
-            assert_ok(mapio_fill(f->map, 0, 3 * page, 0xaa, &failure));
-            assert_ok(mapio_advise(f->map, offsets[i], MAPIO_TO_END, advice[k], &failure));
+            assert_ok(ironmap_fill(f->map, 0, 3 * page, 0xaa, &failure));
+            assert_ok(ironmap_advise(f->map, offsets[i], IRONMAP_TO_END, advice[k], &failure));
             assert_map_filled(f->map, 0, offsets[i], 0xaa);
             map_close(f);
         }
@@ -101,15 +101,15 @@ static void systems_flags_are_understood(void **state)
         MS_ASYNC,
         MS_INVALIDATE | MS_SYNC,
         MS_INVALIDATE | MS_ASYNC,
-        MS_SYNC | MAPIO_FLUSH_INVALIDATE,
+        MS_SYNC | IRONMAP_FLUSH_INVALIDATE,
     };
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
-        assert_ok(mapio_put(f->map, 10 * i, "flushed", 7, &failure));
-        assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, flags[i], &failure));
+        assert_ok(ironmap_put(f->map, 10 * i, "flushed", 7, &failure));
+        assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, flags[i], &failure));
         assert_file(f, 10 * i, "flushed", 7);
     }
 }
@@ -129,9 +129,9 @@ static void refused_flags_are_told(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_system_fails(mapio_flush(f->map, 0, MAPIO_TO_END, MS_SYNC | MS_ASYNC, &failure),
-                        MAPIO_E_SYSTEM, EINVAL);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_system_fails(ironmap_flush(f->map, 0, IRONMAP_TO_END, MS_SYNC | MS_ASYNC, &failure),
+                        IRONMAP_E_SYSTEM, EINVAL);
 }
 
 /* Memory that is locked cannot be invalidated: the system's error, and the bytes stay. */
@@ -140,13 +140,14 @@ static void locked_memory_is_told(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    if (mlock(mapio_data(f->map), 1) != 0 ||
-        msync(mapio_data(f->map), 1, MS_SYNC | MS_INVALIDATE) == 0) {
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    if (mlock(ironmap_data(f->map), 1) != 0 ||
+        msync(ironmap_data(f->map), 1, MS_SYNC | MS_INVALIDATE) == 0) {
         skip_because("no memory can be locked");
     }
-    assert_system_fails(mapio_flush(f->map, 0, MAPIO_TO_END, MAPIO_FLUSH_INVALIDATE, &failure),
-                        MAPIO_E_SYSTEM, EBUSY);
+    assert_system_fails(
+        ironmap_flush(f->map, 0, IRONMAP_TO_END, IRONMAP_FLUSH_INVALIDATE, &failure),
+        IRONMAP_E_SYSTEM, EBUSY);
     assert_map_pattern(f->map, 0, LENGTH);
 }
 

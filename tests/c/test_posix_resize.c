@@ -11,18 +11,18 @@ enum { LENGTH = 10000 };
 static void private_map_of_a_file_keeps_its_stores(void **state)
 {
     fixture *f = *state;
-    mapio_options options = MAPIO_OPTIONS_INIT;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     options.flags = MAP_PRIVATE;
     file_make(f, LENGTH);
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-    assert_ok(mapio_put(f->map, 5000, "mine", 4, &failure));
-    assert_ok(mapio_resize(f->map, 50000, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_put(f->map, 5000, "mine", 4, &failure));
+    assert_ok(ironmap_resize(f->map, 50000, &failure));
     assert_map(f->map, 5000, "mine", 4);
     assert_map_filled(f->map, LENGTH, 40000, 0);
-    assert_ok(mapio_fill(f->map, 4990, 40, 'm', &failure));
-    assert_ok(mapio_resize(f->map, 5000, &failure));
-    assert_ok(mapio_resize(f->map, 6000, &failure));
+    assert_ok(ironmap_fill(f->map, 4990, 40, 'm', &failure));
+    assert_ok(ironmap_resize(f->map, 5000, &failure));
+    assert_ok(ironmap_resize(f->map, 6000, &failure));
     assert_map_filled(f->map, 4990, 10, 'm');
     assert_map_filled(f->map, 5000, 1000, 0);
     assert_u64(file_length(f), 6000);
@@ -37,12 +37,12 @@ static void private_memory_grows_and_shrinks(void **state)
     uint64_t size = 0;
 
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
-    pattern_fill(mapio_data(f->map), 0, LENGTH);
+    pattern_fill(ironmap_data(f->map), 0, LENGTH);
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         kept = lengths[i] < kept ? lengths[i] : kept;
-        assert_ok(mapio_resize(f->map, lengths[i], &failure));
+        assert_ok(ironmap_resize(f->map, lengths[i], &failure));
         assert_map_kept(f->map, 0, kept, lengths[i]);
-        assert_ok(mapio_size(&size, f->map, &failure));
+        assert_ok(ironmap_size(&size, f->map, &failure));
         assert_u64(size, lengths[i]);
     }
 }
@@ -53,12 +53,12 @@ static void cut_memory_is_zero_when_grown_again(void **state)
     fixture *f = *state;
 
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 1000);
-    assert_ok(mapio_fill(f->map, 0, 1000, 0xff, &failure));
-    assert_ok(mapio_resize(f->map, 500, &failure));
-    assert_ok(mapio_resize(f->map, 700, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 1000, 0xff, &failure));
+    assert_ok(ironmap_resize(f->map, 500, &failure));
+    assert_ok(ironmap_resize(f->map, 700, &failure));
     assert_map_filled(f->map, 0, 500, 0xff);
     assert_map_filled(f->map, 500, 200, 0);
-    assert_ok(mapio_resize(f->map, 10000, &failure));
+    assert_ok(ironmap_resize(f->map, 10000, &failure));
     assert_map_filled(f->map, 500, 9500, 0);
 }
 
@@ -66,15 +66,15 @@ static void cut_memory_is_zero_when_grown_again(void **state)
 static void regrown_private_map_shows_the_file(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 0);
 
     file_make(f, 4096);
     options.flags = MAP_PRIVATE;
-    assert_ok(mapio_open_fd(&f->map, f->fd, &options, &failure));
-    assert_ok(mapio_fill(f->map, 0, 4096, 'X', &failure));
-    assert_ok(mapio_resize(f->map, 1000, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 4096, 'X', &failure));
+    assert_ok(ironmap_resize(f->map, 1000, &failure));
     file_store(f, 2000, "Y", 1);
-    assert_ok(mapio_resize(f->map, 4096, &failure));
+    assert_ok(ironmap_resize(f->map, 4096, &failure));
     assert_map_filled(f->map, 0, 1000, 'X');
     assert_map_filled(f->map, 1000, 1000, 0);
     assert_map_filled(f->map, 2000, 1, 'Y');
@@ -86,23 +86,23 @@ static void regrown_private_map_shows_the_file(void **state)
 static void advised_memory_grows(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
 
     if (inside_valgrind()) {
         skip_because("valgrind refuses to grow a mapping that is split");
     }
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 4 * page);
-    pattern_fill(mapio_data(f->map), 0, 4 * page);
-    assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_RANDOM, &failure));
-    assert_ok(mapio_resize(f->map, 400 * page, &failure));
+    pattern_fill(ironmap_data(f->map), 0, 4 * page);
+    assert_ok(ironmap_advise(f->map, page, page, IRONMAP_ADVICE_RANDOM, &failure));
+    assert_ok(ironmap_resize(f->map, 400 * page, &failure));
     assert_map_kept(f->map, 0, 4 * page, 400 * page);
-    assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_SEQUENTIAL, &failure));
-    assert_ok(mapio_resize(f->map, 2 * page, &failure));
+    assert_ok(ironmap_advise(f->map, page, page, IRONMAP_ADVICE_SEQUENTIAL, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * page, &failure));
     assert_map_pattern(f->map, 0, 2 * page);
 }
 
 /* Resizes with files limited to `limit` bytes. */
-static int resize_limited(mapio_map *map, size_t length, rlim_t limit)
+static int resize_limited(ironmap_map *map, size_t length, rlim_t limit)
 {
     struct rlimit before;
     struct rlimit now;
@@ -112,7 +112,7 @@ static int resize_limited(mapio_map *map, size_t length, rlim_t limit)
     now = before;
     now.rlim_cur = limit;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
-    result = mapio_resize(map, length, &failure);
+    result = ironmap_resize(map, length, &failure);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     return result;
 }
@@ -123,8 +123,8 @@ static void file_length_limit_is_an_error(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_system_fails(resize_limited(f->map, 20000, 16384), MAPIO_E_SYSTEM, EFBIG);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_system_fails(resize_limited(f->map, 20000, 16384), IRONMAP_E_SYSTEM, EFBIG);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_file_untouched(f, LENGTH);
     assert_ok(resize_limited(f->map, 16384, 16384));

@@ -15,18 +15,18 @@ enum { LENGTH = 20000, PLACE = 7000 };
 
 static void open_tag_says(int code)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = NULL;
 
     options.tag = tag;
-    assert_system_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_SYSTEM, code);
+    assert_system_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_SYSTEM, code);
 }
 
 /* ---- whose it is ----------------------------------------------------------------------------- */
 
 static void tag_is_the_users_own(void **state)
 {
-    mapio_map *map = open_tag(LENGTH);
+    ironmap_map *map = open_tag(LENGTH);
     struct stat status;
 
     (void)state;
@@ -68,11 +68,11 @@ static void folder_that_is_not_ours(void **state)
 static void file_that_is_not_ours(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
     char other[100];
 
     (void)snprintf(other, sizeof(other), "%s-2", tag);
-    assert_int_equal(tag_open(&map, other, LENGTH), MAPIO_OK);
+    assert_int_equal(tag_open(&map, other, LENGTH), IRONMAP_OK);
     file_make(f, LENGTH);
     assert_int_equal(symlink(f->path, tag_path(tag)), 0);
     open_tag_says(EPERM);
@@ -93,8 +93,8 @@ static void file_that_is_not_ours(void **state)
 /* A file that others lock and that is no tag is not taken for one. */
 static void file_that_is_no_tag(void **state)
 {
-    mapio_map *map = open_tag(LENGTH);
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 0);
+    ironmap_map *map = open_tag(LENGTH);
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 0);
     int fd = open(tag_path(tag), O_RDWR | O_CLOEXEC);
 
     (void)state;
@@ -102,9 +102,9 @@ static void file_that_is_no_tag(void **state)
     assert_int_equal(pwrite(fd, "another", 8, 0), 8);
     (void)close(fd);
     {
-        mapio_map *other = NULL;
+        ironmap_map *other = NULL;
 
-        assert_fails(mapio_open_anonymous(&other, &options, &failure), MAPIO_E_TAG_TAKEN);
+        assert_fails(ironmap_open_anonymous(&other, &options, &failure), IRONMAP_E_TAG_TAKEN);
     }
     close_map(map);
     assert_nothing_left(tag);
@@ -116,27 +116,27 @@ static void file_that_is_no_tag(void **state)
 static void tag_of_another_file_is_taken(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 0);
-    mapio_map *map = NULL;
-    mapio_map *other = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_map *map = NULL;
+    ironmap_map *other = NULL;
 
     options.tag = tag;
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_int_equal(tag_open(&other, tag, 10), MAPIO_E_TAG_TAKEN);
-    assert_fails(mapio_open_path(&other, "/proc/self/exe",
-                                 &(mapio_options){.size = sizeof(options),
-                                                  .access = MAPIO_ACCESS_READ,
-                                                  .flags = MAPIO_SYSTEM_DEFAULT,
-                                                  .prot = MAPIO_SYSTEM_DEFAULT,
-                                                  .tag = tag},
-                                 &failure),
-                 MAPIO_E_TAG_TAKEN);
-    assert_ok(mapio_open_path(&other, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_int_equal(tag_open(&other, tag, 10), IRONMAP_E_TAG_TAKEN);
+    assert_fails(ironmap_open_path(&other, "/proc/self/exe",
+                                   &(ironmap_options){.size = sizeof(options),
+                                                      .access = IRONMAP_ACCESS_READ,
+                                                      .flags = IRONMAP_SYSTEM_DEFAULT,
+                                                      .prot = IRONMAP_SYSTEM_DEFAULT,
+                                                      .tag = tag},
+                                   &failure),
+                 IRONMAP_E_TAG_TAKEN);
+    assert_ok(ironmap_open_path(&other, f->path, &options, &failure));
     map_close(f);
     close_map(other);
     map = open_tag(LENGTH);
-    assert_fails(mapio_open_path(&other, f->path, &options, &failure), MAPIO_E_TAG_TAKEN);
+    assert_fails(ironmap_open_path(&other, f->path, &options, &failure), IRONMAP_E_TAG_TAKEN);
     close_map(map);
     assert_nothing_left(tag);
 }
@@ -146,20 +146,20 @@ static void tag_of_another_file_is_taken(void **state)
 /* The file of a tag that someone cuts is a lost page, at the map's own offset. */
 static void lost_page_of_a_tag(void **state)
 {
-    mapio_map *map = NULL;
-    uint64_t place = 40 * (uint64_t)mapio_page_size();
+    ironmap_map *map = NULL;
+    uint64_t place = 40 * (uint64_t)ironmap_page_size();
     uint8_t byte = 1;
-    mapio_error lost;
+    ironmap_error lost;
 
     (void)state;
     skip_on_acted_pages("loses no pages");
-    map = open_tag(64 * mapio_page_size());
-    assert_int_equal(truncate(tag_path(tag), (off_t)(8 * mapio_page_size())), 0);
-    assert_int_equal(mapio_get_byte(&byte, map, place, &lost), MAPIO_E_FAULT);
+    map = open_tag(64 * ironmap_page_size());
+    assert_int_equal(truncate(tag_path(tag), (off_t)(8 * ironmap_page_size())), 0);
+    assert_int_equal(ironmap_get_byte(&byte, map, place, &lost), IRONMAP_E_FAULT);
     assert_u64(lost.offset, place);
     assert_int_equal(lost.system_code, EIO);
-    assert_int_equal(truncate(tag_path(tag), (off_t)(65 * mapio_page_size())), 0);
-    assert_ok(mapio_get_byte(&byte, map, place, &failure));
+    assert_int_equal(truncate(tag_path(tag), (off_t)(65 * ironmap_page_size())), 0);
+    assert_ok(ironmap_get_byte(&byte, map, place, &failure));
     assert_int_equal(byte, 0);
     close_map(map);
     assert_nothing_left(tag);
@@ -168,32 +168,32 @@ static void lost_page_of_a_tag(void **state)
 /* No tag is so long that its file could not be. */
 static void longest_tag(void **state)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, INT64_MAX - 1, 1);
-    mapio_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, INT64_MAX - 1, 1);
+    ironmap_map *map = NULL;
 
     (void)state;
     options.tag = tag;
-    assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_OVERFLOW);
+    assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_OVERFLOW);
     assert_nothing_left(tag);
 }
 
 static int fill_the_memory(void *argument)
 {
-    mapio_map *map = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, (size_t)2 << 20);
-    mapio_error error;
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, (size_t)2 << 20);
+    ironmap_error error;
 
     (void)argument;
     if (!own_memory("/dev/shm", "size=1m")) {
         return 77;
     }
     options.tag = tag;
-    child_check(mapio_open_anonymous(&map, &options, &error) == MAPIO_E_SYSTEM);
+    child_check(ironmap_open_anonymous(&map, &options, &error) == IRONMAP_E_SYSTEM);
     child_check(error.system_code == ENOSPC);
     child_check(!tag_is_there(tag));
-    child_check(tag_open(&map, tag, (size_t)512 << 10) == MAPIO_OK);
-    child_check(mapio_fill(map, 0, (size_t)512 << 10, 1, NULL) == MAPIO_OK);
-    child_check(tag_open(&map, "two", (size_t)512 << 10) == MAPIO_E_SYSTEM);
+    child_check(tag_open(&map, tag, (size_t)512 << 10) == IRONMAP_OK);
+    child_check(ironmap_fill(map, 0, (size_t)512 << 10, 1, NULL) == IRONMAP_OK);
+    child_check(tag_open(&map, "two", (size_t)512 << 10) == IRONMAP_E_SYSTEM);
     return 0;
 }
 
@@ -213,17 +213,17 @@ static int use_tmpdir(void *argument)
 {
     const fixture *f = argument;
     struct stat status;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     if (!own_memory("/dev", "size=1m") || setenv("TMPDIR", f->directory, 1) != 0) {
         return 77;
     }
     tags_find_folder();
     child_check(strncmp(tag_folder, f->directory, strlen(f->directory)) == 0);
-    child_check(tag_open(&map, tag, LENGTH) == MAPIO_OK);
+    child_check(tag_open(&map, tag, LENGTH) == IRONMAP_OK);
     child_check(tag_is_there(tag));
-    child_check(mapio_put(map, 0, "bytes", 5, NULL) == MAPIO_OK);
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_put(map, 0, "bytes", 5, NULL) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     child_check(lstat(tag_folder, &status) == -1);
     return 0;
 }
@@ -243,7 +243,7 @@ static void temporary_folder(void **state)
 
 static int close_inherited(void *argument)
 {
-    child_check(mapio_close(argument, NULL) == MAPIO_OK);
+    child_check(ironmap_close(argument, NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -268,11 +268,11 @@ static int fork_and_close(void *argument)
 /* What children do with their maps leaves the parent's tag alone. */
 static void children_leave_the_parents_tag(void **state)
 {
-    mapio_map *map = open_tag(LENGTH);
-    mapio_map *other = NULL;
+    ironmap_map *map = open_tag(LENGTH);
+    ironmap_map *other = NULL;
 
     (void)state;
-    assert_ok(mapio_put(map, PLACE, "bytes", 5, &failure));
+    assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
     assert_int_equal(in_child(close_inherited, map), 0);
     assert_int_equal(in_child(just_end, map), 0);
     assert_int_equal(in_child(fork_and_close, map), 0);
@@ -286,20 +286,20 @@ static void children_leave_the_parents_tag(void **state)
 /* The child's map keeps the tag when the parent closes; it is gone when the child closes, too. */
 static void child_keeps_the_tag(void **state)
 {
-    mapio_map *map = open_tag(LENGTH);
-    mapio_map *other = NULL;
+    ironmap_map *map = open_tag(LENGTH);
+    ironmap_map *other = NULL;
     int pipes[2];
     pid_t child;
 
     (void)state;
     assert_int_equal(pipe(pipes), 0);
-    assert_ok(mapio_put(map, PLACE, "bytes", 5, &failure));
+    assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
     child = fork();
     if (child == 0) {
         char byte;
         (void)close(pipes[1]);
         (void)!read(pipes[0], &byte, 1);
-        _exit(mapio_close(map, NULL) == MAPIO_OK ? 0 : 1);
+        _exit(ironmap_close(map, NULL) == IRONMAP_OK ? 0 : 1);
     }
     (void)close(pipes[0]);
     close_map(map);
@@ -316,19 +316,19 @@ static void child_keeps_the_tag(void **state)
 static void parent_and_child_use_many_tags(void **state)
 {
     enum { TAGS = 40 };
-    mapio_map *maps[TAGS];
+    ironmap_map *maps[TAGS];
     char name[100];
     pid_t child;
 
     (void)state;
     for (size_t i = 0; i < TAGS; i++) {
         (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
-        assert_int_equal(tag_open(&maps[i], name, LENGTH), MAPIO_OK);
+        assert_int_equal(tag_open(&maps[i], name, LENGTH), IRONMAP_OK);
     }
     child = fork();
     if (child == 0) {
         for (size_t i = 0; i < TAGS; i += 2) {
-            if (mapio_put(maps[i], 0, "child", 5, NULL) || mapio_close(maps[i], NULL)) {
+            if (ironmap_put(maps[i], 0, "child", 5, NULL) || ironmap_close(maps[i], NULL)) {
                 _exit(1);
             }
         }
@@ -339,10 +339,10 @@ static void parent_and_child_use_many_tags(void **state)
     }
     assert_int_equal(status_of(child), 0);
     for (size_t i = 0; i < TAGS; i += 2) {
-        mapio_map *other = NULL;
+        ironmap_map *other = NULL;
 
         (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
-        assert_int_equal(tag_open(&other, name, 0), MAPIO_OK);
+        assert_int_equal(tag_open(&other, name, 0), IRONMAP_OK);
         assert_map(other, 0, "child", 5);
         close_map(other);
         close_map(maps[i]);
@@ -371,7 +371,7 @@ static int check_close_on_exec(void *argument)
 static void programs_that_are_started_inherit_nothing(void **state)
 {
     static bool before[1024];
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     (void)state;
     for (int fd = 0; fd < 1024; fd++) {
@@ -391,24 +391,24 @@ static int stop_at_the_third(void *count)
 static int open_while_another_has_the_folder(void *argument)
 {
     int asked = 0;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *map = NULL;
-    mapio_error error;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_error error;
 
     (void)argument;
     (void)alarm(60);
     options.tag = tag;
     options.check = stop_at_the_third;
     options.check_context = &asked;
-    child_check(mapio_open_anonymous(&map, &options, &error) == MAPIO_E_INTERRUPTED);
-    child_check(error.status == MAPIO_E_INTERRUPTED && asked == 3 && map == NULL);
+    child_check(ironmap_open_anonymous(&map, &options, &error) == IRONMAP_E_INTERRUPTED);
+    child_check(error.status == IRONMAP_E_INTERRUPTED && asked == 3 && map == NULL);
     return 0;
 }
 
 /* Whoever has the folder, stopped perhaps, keeps others waiting no longer than they want. */
 static void waiting_can_be_ended(void **state)
 {
-    mapio_map *map = open_tag(LENGTH);
+    ironmap_map *map = open_tag(LENGTH);
     int folder = open(tag_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     (void)state;
@@ -421,10 +421,10 @@ static void waiting_can_be_ended(void **state)
 
 static int end_without_closing(void *argument)
 {
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     (void)argument;
-    child_check(tag_open(&map, tag, LENGTH) == MAPIO_OK);
+    child_check(tag_open(&map, tag, LENGTH) == IRONMAP_OK);
     exit(0); // NOLINT(concurrency-mt-unsafe)
 }
 
@@ -438,15 +438,15 @@ static void end_of_the_program(void **state)
 
 static int fork_without_descriptors(void *argument)
 {
-    mapio_map *map = NULL;
-    mapio_map *other = NULL;
+    ironmap_map *map = NULL;
+    ironmap_map *other = NULL;
     int last = -1;
     int status = 0;
     pid_t child;
 
     (void)argument;
-    child_check(tag_open(&map, tag, LENGTH) == MAPIO_OK);
-    child_check(mapio_put(map, PLACE, "bytes", 5, NULL) == MAPIO_OK);
+    child_check(tag_open(&map, tag, LENGTH) == IRONMAP_OK);
+    child_check(ironmap_put(map, PLACE, "bytes", 5, NULL) == IRONMAP_OK);
     for (int fd = 0; fd != -1; fd = dup(0)) {
         last = fd;
     }
@@ -458,15 +458,15 @@ static int fork_without_descriptors(void *argument)
     for (int fd = last; fd > last - 5; fd--) {
         (void)close(fd);
     }
-    child_check(tag_open(&other, tag, 0) == MAPIO_OK);
-    child_check(mapio_close(map, NULL) == MAPIO_OK && mapio_close(other, NULL) == MAPIO_OK);
+    child_check(tag_open(&other, tag, 0) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK && ironmap_close(other, NULL) == IRONMAP_OK);
     return 0;
 }
 
 /* Where there is no descriptor for the child's lock, both go on with one, and none loses it. */
 static void fork_with_no_descriptor_left(void **state)
 {
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     (void)state;
     assert_int_equal(in_child(fork_without_descriptors, NULL), 0);

@@ -84,9 +84,9 @@ static board *shared_board(void)
 }
 
 /* The number of the memory behind the map: the first to come gives it one. */
-static uint64_t number_of(mapio_map *map, board *b)
+static uint64_t number_of(ironmap_map *map, board *b)
 {
-    atomic_uint_fast64_t *place = mapio_data(map);
+    atomic_uint_fast64_t *place = ironmap_data(map);
     uint_fast64_t fresh = atomic_fetch_add(&b->numbers, 1) + 1;
     uint_fast64_t found = 0;
 
@@ -103,10 +103,10 @@ static int come_and_go(board *b, size_t self, random_source *random)
 {
     begin_pauses(random);
     for (int turn = 0; turn < TURNS; turn++) {
-        mapio_map *map = NULL;
+        ironmap_map *map = NULL;
         uint64_t number;
 
-        child_check(tag_open(&map, tag, LENGTH) == MAPIO_OK);
+        child_check(tag_open(&map, tag, LENGTH) == IRONMAP_OK);
         number = number_of(map, b);
         atomic_store(&b->has[self], number);
         for (size_t other = 0; other < USERS; other++) {
@@ -119,7 +119,7 @@ static int come_and_go(board *b, size_t self, random_source *random)
         }
         child_check(number_of(map, b) == number);
         atomic_store(&b->has[self], 0);
-        child_check(mapio_close(map, NULL) == MAPIO_OK);
+        child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     }
     return 0;
 }
@@ -187,9 +187,10 @@ static void threads_and_forks(void **state)
         pid_t child = fork();
 
         if (child == 0) {
-            mapio_map *map = NULL;
+            ironmap_map *map = NULL;
 
-            _exit(tag_open(&map, tag, LENGTH) == MAPIO_OK && mapio_close(map, NULL) == MAPIO_OK
+            _exit(tag_open(&map, tag, LENGTH) == IRONMAP_OK &&
+                          ironmap_close(map, NULL) == IRONMAP_OK
                       ? 0
                       : 1);
         }
@@ -216,22 +217,22 @@ static int use_until_killed(uint8_t number, random_source *random)
     (void)alarm(LIFETIME_S); /* should there be nobody left to kill it */
     begin_pauses(random);
     for (;;) {
-        mapio_map *map = NULL;
+        ironmap_map *map = NULL;
         size_t length = (size_t)random_below(random, LENGTH) + 1;
         int status = tag_open(&map, tag, random_below(random, 4) == 0 ? 0 : length);
 
-        if (status == MAPIO_E_BEYOND_FILE || status == MAPIO_E_NO_TAG) {
+        if (status == IRONMAP_E_BEYOND_FILE || status == IRONMAP_E_NO_TAG) {
             continue;
         }
-        child_check(status == MAPIO_OK);
-        length = mapio_length(map);
+        child_check(status == IRONMAP_OK);
+        length = ironmap_length(map);
         child_check(length <= LENGTH);
-        child_check(mapio_get(bytes, map, 0, length, NULL) == MAPIO_OK);
+        child_check(ironmap_get(bytes, map, 0, length, NULL) == IRONMAP_OK);
         for (size_t i = 0; i < length; i++) {
             child_check(bytes[i] == 0 || bytes[i] == number);
         }
-        child_check(mapio_fill(map, 0, length, number, NULL) == MAPIO_OK);
-        child_check(mapio_close(map, NULL) == MAPIO_OK);
+        child_check(ironmap_fill(map, 0, length, number, NULL) == IRONMAP_OK);
+        child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     }
 }
 
@@ -271,9 +272,9 @@ static void killed_processes_leave_no_stale_tag(void **state)
         /* Every other time, the next round itself finds what was left. */
         if (round % 2 == 1) {
             size_t length = (size_t)random_below(&random, 2 * LENGTH) + 1;
-            mapio_map *map = open_tag(length);
+            ironmap_map *map = open_tag(length);
 
-            assert_u64(mapio_length(map), length);
+            assert_u64(ironmap_length(map), length);
             assert_map_filled(map, 0, length, 0);
             close_map(map);
             assert_nothing_left(tag);
@@ -287,17 +288,17 @@ static void killed_processes_leave_no_stale_tag(void **state)
 static void sweep_takes_what_is_left(void **state)
 {
     char name[100];
-    mapio_map *live = open_tag(LENGTH);
+    ironmap_map *live = open_tag(LENGTH);
 
     (void)state;
-    assert_ok(mapio_put(live, 0, "live", 4, &failure));
+    assert_ok(ironmap_put(live, 0, "live", 4, &failure));
     for (size_t i = 0; i < 20; i++) {
         pid_t child = fork();
 
         (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
         if (child == 0) {
-            mapio_map *map = NULL;
-            _exit(tag_open(&map, name, LENGTH) == MAPIO_OK ? 0 : 1);
+            ironmap_map *map = NULL;
+            _exit(tag_open(&map, name, LENGTH) == IRONMAP_OK ? 0 : 1);
         }
         assert_int_equal(status_of(child), 0);
     }
@@ -305,8 +306,8 @@ static void sweep_takes_what_is_left(void **state)
     assert_true(tag_is_there(name));
     (void)snprintf(name, sizeof(name), "%s-other", tag);
     {
-        mapio_map *map = NULL;
-        assert_int_equal(tag_open(&map, name, 1), MAPIO_OK);
+        ironmap_map *map = NULL;
+        assert_int_equal(tag_open(&map, name, 1), IRONMAP_OK);
         close_map(map);
     }
     for (size_t i = 0; i < 20; i++) {

@@ -13,11 +13,11 @@ static void file_grows(void **state)
 
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         file_make(f, LENGTH);
-        map_file(f, MAPIO_ACCESS_WRITE);
-        assert_ok(mapio_resize(f->map, lengths[i], &failure));
+        map_file(f, IRONMAP_ACCESS_WRITE);
+        assert_ok(ironmap_resize(f->map, lengths[i], &failure));
         assert_u64(file_length(f), lengths[i]);
         assert_map_kept(f->map, 0, LENGTH, lengths[i]);
-        assert_ok(mapio_put_byte(f->map, lengths[i] - 1, 'z', &failure));
+        assert_ok(ironmap_put_byte(f->map, lengths[i] - 1, 'z', &failure));
         assert_file(f, lengths[i] - 1, "z", 1);
         map_close(f);
     }
@@ -31,8 +31,8 @@ static void file_shrinks(void **state)
 
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         file_make(f, LENGTH);
-        map_file(f, MAPIO_ACCESS_DEFAULT);
-        assert_ok(mapio_resize(f->map, lengths[i], &failure));
+        map_file(f, IRONMAP_ACCESS_DEFAULT);
+        assert_ok(ironmap_resize(f->map, lengths[i], &failure));
         assert_map_pattern(f->map, 0, lengths[i]);
         map_close(f);
         assert_file_untouched(f, lengths[i]);
@@ -45,9 +45,9 @@ static void cut_bytes_are_zero_when_grown_again(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_resize(f->map, 5000, &failure));
-    assert_ok(mapio_resize(f->map, LENGTH, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_resize(f->map, 5000, &failure));
+    assert_ok(ironmap_resize(f->map, LENGTH, &failure));
     assert_map_kept(f->map, 0, 5000, LENGTH);
 }
 
@@ -55,15 +55,15 @@ static void cut_bytes_are_zero_when_grown_again(void **state)
 static void file_ends_where_the_map_ends(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 5001, 1000);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 5001, 1000);
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-    assert_ok(mapio_resize(f->map, 2000, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_resize(f->map, 2000, &failure));
     assert_u64(file_length(f), 7001);
     assert_map_pattern(f->map, 5001, 2000);
-    assert_ok(mapio_resize(f->map, 2000, &failure));
-    assert_ok(mapio_resize(f->map, 3000, &failure));
+    assert_ok(ironmap_resize(f->map, 2000, &failure));
+    assert_ok(ironmap_resize(f->map, 3000, &failure));
     assert_u64(file_length(f), 8001);
     assert_map_kept(f->map, 5001, 2000, 3000);
 }
@@ -73,7 +73,7 @@ static void unaligned_offset_stays(void **state)
 {
     static const size_t lengths[] = {1, 3000, 3191, 3192, 3193, 20000, 7};
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 5001, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 5001, 0);
     uint8_t head[5001];
 
     pattern_fill(head, 0, sizeof(head));
@@ -81,9 +81,9 @@ static void unaligned_offset_stays(void **state)
         size_t kept = lengths[i] < LENGTH - 5001 ? lengths[i] : LENGTH - 5001;
 
         file_make(f, LENGTH);
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-        assert_ok(mapio_resize(f->map, lengths[i], &failure));
-        assert_u64(mapio_offset(f->map), 5001);
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_resize(f->map, lengths[i], &failure));
+        assert_u64(ironmap_offset(f->map), 5001);
         assert_u64(file_length(f), 5001 + lengths[i]);
         assert_map_kept(f->map, 5001, kept, lengths[i]);
         assert_file(f, 0, head, sizeof(head));
@@ -98,19 +98,19 @@ static void maps_are_emptied_and_grow_again(void **state)
     fixture *f = *state;
 
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_WRITE, offsets[i], 0);
+        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, offsets[i], 0);
 
         file_make(f, LENGTH);
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
-        assert_ok(mapio_resize(f->map, 0, &failure));
-        assert_u64(mapio_length(f->map), 0);
-        assert_null(mapio_data(f->map));
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_resize(f->map, 0, &failure));
+        assert_u64(ironmap_length(f->map), 0);
+        assert_null(ironmap_data(f->map));
         assert_u64(file_length(f), offsets[i]);
-        assert_ok(mapio_resize(f->map, 0, &failure));
-        assert_ok(mapio_resize(f->map, 6000, &failure));
+        assert_ok(ironmap_resize(f->map, 0, &failure));
+        assert_ok(ironmap_resize(f->map, 6000, &failure));
         assert_u64(file_length(f), offsets[i] + 6000);
         assert_map_kept(f->map, 0, 0, 6000);
-        assert_ok(mapio_put(f->map, 5997, "end", 3, &failure));
+        assert_ok(ironmap_put(f->map, 5997, "end", 3, &failure));
         assert_file(f, offsets[i] + 5997, "end", 3);
         map_close(f);
     }
@@ -122,11 +122,11 @@ static void empty_file_grows(void **state)
     fixture *f = *state;
 
     file_make(f, 0);
-    map_file(f, MAPIO_ACCESS_DEFAULT);
-    assert_ok(mapio_resize(f->map, LENGTH, &failure));
+    map_file(f, IRONMAP_ACCESS_DEFAULT);
+    assert_ok(ironmap_resize(f->map, LENGTH, &failure));
     assert_u64(file_length(f), LENGTH);
     assert_map_kept(f->map, 0, 0, LENGTH);
-    assert_ok(mapio_write(f->map, "hello", 5, &failure));
+    assert_ok(ironmap_write(f->map, "hello", 5, &failure));
     assert_file(f, 0, "hello", 5);
 }
 
@@ -136,16 +136,16 @@ static void resize_mends_a_changed_file(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     file_truncate(f, 100);
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_u64(file_length(f), 2 * LENGTH);
     assert_map_kept(f->map, 0, 100, 2 * LENGTH);
     file_truncate(f, 3 * LENGTH);
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_u64(file_length(f), 2 * LENGTH);
     file_truncate(f, 100);
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_map_kept(f->map, 0, 100, 2 * LENGTH);
 }
 
@@ -154,18 +154,18 @@ static void resize_mends_a_changed_file(void **state)
 static void advised_map_grows(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
 
     if (inside_valgrind()) {
         skip_because("valgrind refuses to grow a mapping that is split");
     }
     file_make(f, 4 * page);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_RANDOM, &failure));
-    assert_ok(mapio_resize(f->map, 400 * page, &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_advise(f->map, page, page, IRONMAP_ADVICE_RANDOM, &failure));
+    assert_ok(ironmap_resize(f->map, 400 * page, &failure));
     assert_map_kept(f->map, 0, 4 * page, 400 * page);
-    assert_ok(mapio_advise(f->map, page, page, MAPIO_ADVICE_SEQUENTIAL, &failure));
-    assert_ok(mapio_resize(f->map, 2 * page, &failure));
+    assert_ok(ironmap_advise(f->map, page, page, IRONMAP_ADVICE_SEQUENTIAL, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * page, &failure));
     assert_map_pattern(f->map, 0, 2 * page);
 }
 
@@ -176,11 +176,11 @@ static void advised_map_grows(void **state)
 static void assert_shared_memory_grows(fixture *f)
 {
     if (traits.shared_memory_grows) {
-        assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+        assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
         assert_map_kept(f->map, 0, 5000, 2 * LENGTH);
-        assert_ok(mapio_resize(f->map, 5000, &failure));
+        assert_ok(ironmap_resize(f->map, 5000, &failure));
     } else {
-        assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_UNSUPPORTED);
+        assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_UNSUPPORTED);
     }
     assert_map_pattern(f->map, 0, 5000);
 }
@@ -190,26 +190,26 @@ static void shared_memory_shrinks(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
-    pattern_fill(mapio_data(f->map), 0, LENGTH);
-    assert_ok(mapio_resize(f->map, LENGTH, &failure));
-    assert_ok(mapio_resize(f->map, 5000, &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    pattern_fill(ironmap_data(f->map), 0, LENGTH);
+    assert_ok(ironmap_resize(f->map, LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, 5000, &failure));
     assert_map_pattern(f->map, 0, 5000);
     assert_shared_memory_grows(f);
-    assert_ok(mapio_resize(f->map, 0, &failure));
-    assert_u64(mapio_length(f->map), 0);
+    assert_ok(ironmap_resize(f->map, 0, &failure));
+    assert_u64(ironmap_length(f->map), 0);
 }
 
 /* Nothing stands in the way of an empty shared map that grows, wherever its offset. */
 static void empty_shared_memory_grows(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, UINT64_MAX - 1, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, UINT64_MAX - 1, 0);
 
-    assert_ok(mapio_open_anonymous(&f->map, &options, &failure));
-    assert_ok(mapio_resize(f->map, 5000, &failure));
+    assert_ok(ironmap_open_anonymous(&f->map, &options, &failure));
+    assert_ok(ironmap_resize(f->map, 5000, &failure));
     assert_map_filled(f->map, 0, 5000, 0);
-    pattern_fill(mapio_data(f->map), 0, 5000);
+    pattern_fill(ironmap_data(f->map), 0, 5000);
     assert_shared_memory_grows(f);
 }
 
@@ -224,27 +224,27 @@ static void position_stays(void **state)
     size_t length;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_seek(f->map, 6000, MAPIO_SEEK_SET, &failure));
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
-    assert_u64(mapio_tell(f->map), 6000);
-    assert_ok(mapio_resize(f->map, 6000, &failure));
-    assert_u64(mapio_tell(f->map), 6000);
-    assert_ok(mapio_resize(f->map, 5000, &failure));
-    assert_u64(mapio_tell(f->map), 6000);
-    assert_ok(mapio_read(bytes, &length, f->map, sizeof(bytes), &failure));
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_seek(f->map, 6000, IRONMAP_SEEK_SET, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
+    assert_u64(ironmap_tell(f->map), 6000);
+    assert_ok(ironmap_resize(f->map, 6000, &failure));
+    assert_u64(ironmap_tell(f->map), 6000);
+    assert_ok(ironmap_resize(f->map, 5000, &failure));
+    assert_u64(ironmap_tell(f->map), 6000);
+    assert_ok(ironmap_read(bytes, &length, f->map, sizeof(bytes), &failure));
     assert_u64(length, 0);
-    assert_ok(mapio_line_length(&length, f->map, &failure));
+    assert_ok(ironmap_line_length(&length, f->map, &failure));
     assert_u64(length, 0);
-    assert_status(mapio_read_byte(bytes, f->map, &failure), MAPIO_E_END);
-    assert_status(mapio_write_byte(f->map, 1, &failure), MAPIO_E_END);
-    assert_status(mapio_write(f->map, "x", 1, &failure), MAPIO_E_RANGE);
-    assert_status(mapio_seek(f->map, 0, MAPIO_SEEK_CUR, &failure), MAPIO_E_RANGE);
-    assert_ok(mapio_resize(f->map, 0, &failure));
-    assert_u64(mapio_tell(f->map), 6000);
-    assert_ok(mapio_resize(f->map, 6001, &failure));
-    assert_ok(mapio_read_byte(bytes, f->map, &failure));
-    assert_u64(mapio_tell(f->map), 6001);
+    assert_status(ironmap_read_byte(bytes, f->map, &failure), IRONMAP_E_END);
+    assert_status(ironmap_write_byte(f->map, 1, &failure), IRONMAP_E_END);
+    assert_status(ironmap_write(f->map, "x", 1, &failure), IRONMAP_E_RANGE);
+    assert_status(ironmap_seek(f->map, 0, IRONMAP_SEEK_CUR, &failure), IRONMAP_E_RANGE);
+    assert_ok(ironmap_resize(f->map, 0, &failure));
+    assert_u64(ironmap_tell(f->map), 6000);
+    assert_ok(ironmap_resize(f->map, 6001, &failure));
+    assert_ok(ironmap_read_byte(bytes, f->map, &failure));
+    assert_u64(ironmap_tell(f->map), 6001);
 }
 
 /* ---- who refuses ---- */
@@ -252,19 +252,19 @@ static void position_stays(void **state)
 /* READ and COPY maps cannot be resized; nothing changes. */
 static void unwritable_maps_are_not_resizable(void **state)
 {
-    static const mapio_access accesses[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_COPY};
+    static const ironmap_access accesses[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_COPY};
     fixture *f = *state;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(accesses); i++) {
         map_file(f, accesses[i]);
-        assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
-        assert_fails(mapio_resize(f->map, 1, &failure), MAPIO_E_NOT_RESIZABLE);
+        assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NOT_RESIZABLE);
+        assert_fails(ironmap_resize(f->map, 1, &failure), IRONMAP_E_NOT_RESIZABLE);
         assert_map_pattern(f->map, 0, LENGTH);
         map_close(f);
     }
-    map_anonymous(f, MAPIO_ACCESS_COPY, LENGTH);
-    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
+    map_anonymous(f, IRONMAP_ACCESS_COPY, LENGTH);
+    assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NOT_RESIZABLE);
     assert_file_untouched(f, LENGTH);
 }
 
@@ -275,18 +275,18 @@ static void pinned_map_is_busy(void **state)
     void *data;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    data = mapio_data(f->map);
-    mapio_pin(f->map);
-    mapio_pin(f->map);
-    assert_fails(mapio_resize(f->map, 2 * LENGTH, &failure), MAPIO_E_BUSY);
-    mapio_unpin(f->map);
-    assert_fails(mapio_resize(f->map, 1, &failure), MAPIO_E_BUSY);
-    assert_ptr_equal(mapio_data(f->map), data);
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    data = ironmap_data(f->map);
+    ironmap_pin(f->map);
+    ironmap_pin(f->map);
+    assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_BUSY);
+    ironmap_unpin(f->map);
+    assert_fails(ironmap_resize(f->map, 1, &failure), IRONMAP_E_BUSY);
+    assert_ptr_equal(ironmap_data(f->map), data);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_file_untouched(f, LENGTH);
-    mapio_unpin(f->map);
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    ironmap_unpin(f->map);
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
 }
 
 /* A length that no file or address space has is refused, and nothing changes. */
@@ -298,11 +298,11 @@ static void lengths_that_cannot_be_are_refused(void **state)
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_WRITE, offsets[i], 0);
+        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, offsets[i], 0);
 
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
         for (size_t k = 0; k < COUNT_OF(lengths); k++) {
-            assert_fails(mapio_resize(f->map, lengths[k], &failure), MAPIO_E_OVERFLOW);
+            assert_fails(ironmap_resize(f->map, lengths[k], &failure), IRONMAP_E_OVERFLOW);
         }
         assert_map_pattern(f->map, offsets[i], (size_t)(LENGTH - offsets[i]));
         map_close(f);

@@ -1,28 +1,28 @@
 /* find and rfind: what they find, where they look, and that no needle makes them slow. */
 #include "support.h"
 
-static uint64_t find(const mapio_map *map, const void *needle, size_t length, uint64_t start,
+static uint64_t find(const ironmap_map *map, const void *needle, size_t length, uint64_t start,
                      uint64_t end)
 {
     uint64_t index = 0;
 
-    assert_ok(mapio_find(&index, map, needle, length, start, end, &failure));
+    assert_ok(ironmap_find(&index, map, needle, length, start, end, &failure));
     return index;
 }
 
-static uint64_t rfind(const mapio_map *map, const void *needle, size_t length, uint64_t start,
+static uint64_t rfind(const ironmap_map *map, const void *needle, size_t length, uint64_t start,
                       uint64_t end)
 {
     uint64_t index = 0;
 
-    assert_ok(mapio_rfind(&index, map, needle, length, start, end, &failure));
+    assert_ok(ironmap_rfind(&index, map, needle, length, start, end, &failure));
     return index;
 }
 
 /* ---- the table ---- */
 
-#define NONE MAPIO_NOT_FOUND
-#define END MAPIO_TO_END
+#define NONE IRONMAP_NOT_FOUND
+#define END IRONMAP_TO_END
 
 typedef struct search_case {
     const char *haystack;
@@ -130,9 +130,9 @@ static void start_behind_the_map_finds_nothing(void **state)
 
     map_text(f, "abc");
     assert_u64(find(f->map, "", 0, 3, END), 3);
-    assert_u64(find(f->map, "", 0, 4, END), MAPIO_NOT_FOUND);
-    assert_u64(rfind(f->map, "", 0, UINT64_MAX, UINT64_MAX), MAPIO_NOT_FOUND);
-    assert_u64(find(f->map, "", 0, 3, 2), MAPIO_NOT_FOUND);
+    assert_u64(find(f->map, "", 0, 4, END), IRONMAP_NOT_FOUND);
+    assert_u64(rfind(f->map, "", 0, UINT64_MAX, UINT64_MAX), IRONMAP_NOT_FOUND);
+    assert_u64(find(f->map, "", 0, 3, 2), IRONMAP_NOT_FOUND);
 }
 
 /* Zero bytes and bytes above 127 are bytes like others. */
@@ -144,9 +144,9 @@ static void every_byte_can_be_found(void **state)
     for (size_t i = 0; i < sizeof(bytes); i++) {
         bytes[i] = (uint8_t)i;
     }
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 512);
-    assert_ok(mapio_put(f->map, 0, bytes, 256, &failure));
-    assert_ok(mapio_put(f->map, 256, bytes, 256, &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 512);
+    assert_ok(ironmap_put(f->map, 0, bytes, 256, &failure));
+    assert_ok(ironmap_put(f->map, 256, bytes, 256, &failure));
     for (size_t i = 0; i < sizeof(bytes); i++) {
         assert_u64(find(f->map, &bytes[i], 1, 0, END), i);
         assert_u64(rfind(f->map, &bytes[i], 1, 0, END), 256 + i);
@@ -162,7 +162,7 @@ static void needle_may_lie_in_the_map(void **state)
     const char *data;
 
     map_text(f, "abcdefabcdef");
-    data = mapio_data(f->map);
+    data = ironmap_data(f->map);
     assert_u64(find(f->map, data + 8, 3, 0, END), 2);
     assert_u64(rfind(f->map, data + 2, 3, 0, END), 8);
     assert_u64(find(f->map, data, 12, 0, END), 0);
@@ -235,12 +235,12 @@ static void random_searches_match_a_naive_one(void **state)
     random_source random = random_start();
     static trial t;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, sizeof(t.haystack) + 64);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, sizeof(t.haystack) + 64);
     for (int round = 0; round < 30000; round++) {
         size_t lead = (size_t)random_below(&random, 64);
 
         make_trial(&t, &random);
-        assert_ok(mapio_put(f->map, lead, t.haystack, t.n, &failure));
+        assert_ok(ironmap_put(f->map, lead, t.haystack, t.n, &failure));
         assert_found(&t, find(f->map, t.needle, t.m, lead + t.start, lead + t.end), lead, false);
         assert_found(&t, rfind(f->map, t.needle, t.m, lead + t.start, lead + t.end), lead, true);
     }
@@ -253,11 +253,11 @@ enum { EDGE = 80 };
 /* A map of three pages whose first and last one cannot be touched; returns the middle one. */
 static uint8_t *map_between_guards(fixture *f)
 {
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     uint8_t *data;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 3 * page);
-    data = mapio_data(f->map);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 3 * page);
+    data = ironmap_data(f->map);
     memset(data + page, 'a', page);
     memory_forbid(data, page);
     memory_forbid(data + 2 * page, page);
@@ -274,20 +274,20 @@ static void nearest_match_of_a_long_range(void **state)
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         const size_t n = lengths[i];
 
-        map_anonymous(f, MAPIO_ACCESS_DEFAULT, n);
+        map_anonymous(f, IRONMAP_ACCESS_DEFAULT, n);
         for (size_t place = 0; place < 300; place++) {
             const size_t back = n - 4 - place;
 
-            assert_ok(mapio_put(f->map, place, "need", 4, &failure));
-            assert_ok(mapio_put(f->map, back, "need", 4, &failure));
-            assert_u64(find(f->map, "need", 4, 0, MAPIO_TO_END), place);
-            assert_u64(rfind(f->map, "need", 4, 0, MAPIO_TO_END), back);
-            assert_u64(find(f->map, "need", 4, place + 1, MAPIO_TO_END), back);
+            assert_ok(ironmap_put(f->map, place, "need", 4, &failure));
+            assert_ok(ironmap_put(f->map, back, "need", 4, &failure));
+            assert_u64(find(f->map, "need", 4, 0, IRONMAP_TO_END), place);
+            assert_u64(rfind(f->map, "need", 4, 0, IRONMAP_TO_END), back);
+            assert_u64(find(f->map, "need", 4, place + 1, IRONMAP_TO_END), back);
             assert_u64(rfind(f->map, "need", 4, 0, back + 3), place);
-            assert_ok(mapio_fill(f->map, place, 4, 0, &failure));
-            assert_ok(mapio_fill(f->map, back, 4, 0, &failure));
+            assert_ok(ironmap_fill(f->map, place, 4, 0, &failure));
+            assert_ok(ironmap_fill(f->map, back, 4, 0, &failure));
         }
-        assert_u64(find(f->map, "need", 4, 0, MAPIO_TO_END), MAPIO_NOT_FOUND);
+        assert_u64(find(f->map, "need", 4, 0, IRONMAP_TO_END), IRONMAP_NOT_FOUND);
         map_close(f);
     }
 }
@@ -296,7 +296,7 @@ static void nearest_match_of_a_long_range(void **state)
 static void search_stops_at_its_end(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     uint8_t *middle = map_between_guards(f);
     uint8_t needle[EDGE];
 
@@ -323,7 +323,7 @@ static void search_stops_at_its_end(void **state)
 static void search_stops_at_its_start(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     uint8_t *middle = map_between_guards(f);
     uint8_t needle[EDGE];
 
@@ -349,32 +349,32 @@ static void search_stops_at_its_start(void **state)
 static void search_reads_the_needle_alone(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     uint8_t *middle = map_between_guards(f);
-    mapio_map *haystack = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 1000);
+    ironmap_map *haystack = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 1000);
 
-    assert_ok(mapio_open_anonymous(&haystack, &options, &failure));
-    assert_ok(mapio_fill(haystack, 100, 900, 'a', &failure));
+    assert_ok(ironmap_open_anonymous(&haystack, &options, &failure));
+    assert_ok(ironmap_fill(haystack, 100, 900, 'a', &failure));
     for (size_t m = 1; m <= EDGE; m++) {
         assert_u64(find(haystack, middle, m, 0, END), 100);
         assert_u64(rfind(haystack, middle, m, 0, END), 1000 - m);
         assert_u64(find(haystack, middle + page - m, m, 0, END), 100);
         assert_u64(rfind(haystack, middle + page - m, m, 0, END), 1000 - m);
     }
-    assert_ok(mapio_close(haystack, &failure));
+    assert_ok(ironmap_close(haystack, &failure));
 }
 
 /* A file that ends at the end of a page can be searched to its last byte. */
 static void file_is_searched_to_its_last_byte(void **state)
 {
     fixture *f = *state;
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     static const char last[] = "and these are its very last bytes";
 
     file_make(f, page);
     file_store(f, page - sizeof(last), last, sizeof(last));
-    map_file(f, MAPIO_ACCESS_READ);
+    map_file(f, IRONMAP_ACCESS_READ);
     assert_u64(find(f->map, last, sizeof(last), 0, END), page - sizeof(last));
     assert_u64(rfind(f->map, last, sizeof(last), 0, END), page - sizeof(last));
     assert_u64(find(f->map, "not there at all", 16, 0, END), NONE);
@@ -386,7 +386,7 @@ static void file_is_searched_to_its_last_byte(void **state)
 enum { HUGE_LENGTH = 8 << 20, NEEDLE_LENGTH = 4097 };
 
 /* Needles that drive a quadratic search to hours: it is enough that these searches end. */
-static void assert_ends(const mapio_map *map, const uint8_t *needle, size_t length)
+static void assert_ends(const ironmap_map *map, const uint8_t *needle, size_t length)
 {
     assert_u64(find(map, needle, length, 0, END), NONE);
     assert_u64(rfind(map, needle, length, 0, END), NONE);
@@ -399,8 +399,8 @@ static void needle_that_almost_fits_everywhere(void **state)
     fixture *f = *state;
     uint8_t needle[NEEDLE_LENGTH];
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, HUGE_LENGTH);
-    assert_ok(mapio_fill(f->map, 0, HUGE_LENGTH, 'a', &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, HUGE_LENGTH);
+    assert_ok(ironmap_fill(f->map, 0, HUGE_LENGTH, 'a', &failure));
     for (size_t i = 0; i < COUNT_OF(odd); i++) {
         memset(needle, 'a', sizeof(needle));
         needle[odd[i]] = 'b';
@@ -414,10 +414,10 @@ static void runs_that_almost_fit(void **state)
     fixture *f = *state;
     uint8_t needle[NEEDLE_LENGTH];
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, HUGE_LENGTH);
-    assert_ok(mapio_fill(f->map, 0, HUGE_LENGTH, 'a', &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, HUGE_LENGTH);
+    assert_ok(ironmap_fill(f->map, 0, HUGE_LENGTH, 'a', &failure));
     for (uint64_t i = 0; i < HUGE_LENGTH; i += NEEDLE_LENGTH) {
-        assert_ok(mapio_put_byte(f->map, i, 'b', &failure));
+        assert_ok(ironmap_put_byte(f->map, i, 'b', &failure));
     }
     memset(needle, 'a', sizeof(needle));
     assert_ends(f->map, needle, sizeof(needle));
@@ -430,8 +430,8 @@ static void periodic_needle_with_a_flaw(void **state)
     uint8_t needle[NEEDLE_LENGTH];
     uint8_t *data;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, HUGE_LENGTH);
-    data = mapio_data(f->map);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, HUGE_LENGTH);
+    data = ironmap_data(f->map);
     for (size_t i = 0; i < HUGE_LENGTH; i++) {
         data[i] = (uint8_t)('a' + i % 3);
     }

@@ -10,33 +10,33 @@ typedef struct status_row {
     const char *message;
 } status_row;
 
-#define STATUS_ROW(name, value, message) {MAPIO_##name, "MAPIO_" #name, message},
-static const status_row table[] = {MAPIO_STATUS_TABLE(STATUS_ROW)};
+#define STATUS_ROW(name, value, message) {IRONMAP_##name, "IRONMAP_" #name, message},
+static const status_row table[] = {IRONMAP_STATUS_TABLE(STATUS_ROW)};
 #undef STATUS_ROW
 
 /* Every status keeps its value for ever: programs were compiled with it. */
 static void values_never_change(void **state)
 {
     (void)state;
-    assert_int_equal(MAPIO_OK, 0);
-    assert_int_equal(MAPIO_E_INVALID, -1);
-    assert_int_equal(MAPIO_E_NOMEM, -2);
-    assert_int_equal(MAPIO_E_SYSTEM, -3);
-    assert_int_equal(MAPIO_E_RANGE, -4);
-    assert_int_equal(MAPIO_E_OVERFLOW, -5);
-    assert_int_equal(MAPIO_E_READONLY, -6);
-    assert_int_equal(MAPIO_E_NOT_READABLE, -7);
-    assert_int_equal(MAPIO_E_BEYOND_FILE, -8);
-    assert_int_equal(MAPIO_E_EMPTY, -9);
-    assert_int_equal(MAPIO_E_END, -10);
-    assert_int_equal(MAPIO_E_BUSY, -11);
-    assert_int_equal(MAPIO_E_NOT_RESIZABLE, -12);
-    assert_int_equal(MAPIO_E_NO_FILE, -13);
-    assert_int_equal(MAPIO_E_UNSUPPORTED, -14);
-    assert_int_equal(MAPIO_E_FAULT, -15);
-    assert_int_equal(MAPIO_E_INTERRUPTED, -16);
-    assert_int_equal(MAPIO_E_NO_TAG, -17);
-    assert_int_equal(MAPIO_E_TAG_TAKEN, -18);
+    assert_int_equal(IRONMAP_OK, 0);
+    assert_int_equal(IRONMAP_E_INVALID, -1);
+    assert_int_equal(IRONMAP_E_NOMEM, -2);
+    assert_int_equal(IRONMAP_E_SYSTEM, -3);
+    assert_int_equal(IRONMAP_E_RANGE, -4);
+    assert_int_equal(IRONMAP_E_OVERFLOW, -5);
+    assert_int_equal(IRONMAP_E_READONLY, -6);
+    assert_int_equal(IRONMAP_E_NOT_READABLE, -7);
+    assert_int_equal(IRONMAP_E_BEYOND_FILE, -8);
+    assert_int_equal(IRONMAP_E_EMPTY, -9);
+    assert_int_equal(IRONMAP_E_END, -10);
+    assert_int_equal(IRONMAP_E_BUSY, -11);
+    assert_int_equal(IRONMAP_E_NOT_RESIZABLE, -12);
+    assert_int_equal(IRONMAP_E_NO_FILE, -13);
+    assert_int_equal(IRONMAP_E_UNSUPPORTED, -14);
+    assert_int_equal(IRONMAP_E_FAULT, -15);
+    assert_int_equal(IRONMAP_E_INTERRUPTED, -16);
+    assert_int_equal(IRONMAP_E_NO_TAG, -17);
+    assert_int_equal(IRONMAP_E_TAG_TAKEN, -18);
 }
 
 /* A status has the name of its enumerator and the message of the table, without a full stop. */
@@ -44,9 +44,9 @@ static void names_and_messages_are_the_table(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(table); i++) {
-        const char *message = mapio_status_message(table[i].status);
+        const char *message = ironmap_status_message(table[i].status);
 
-        assert_string_equal(mapio_status_name(table[i].status), table[i].name);
+        assert_string_equal(ironmap_status_name(table[i].status), table[i].name);
         assert_string_equal(message, table[i].message);
         assert_int_not_equal(message[strlen(message) - 1], '.');
     }
@@ -72,8 +72,8 @@ static void unknown_values_have_texts(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(unknown); i++) {
-        const char *name = mapio_status_name(unknown[i]);
-        const char *message = mapio_status_message(unknown[i]);
+        const char *name = ironmap_status_name(unknown[i]);
+        const char *message = ironmap_status_message(unknown[i]);
 
         assert_non_null(name);
         assert_non_null(message);
@@ -90,10 +90,10 @@ static void text_is_message_without_call(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(table); i++) {
-        mapio_error error = {(mapio_status)table[i].status, 0, NULL, 0};
+        ironmap_error error = {(ironmap_status)table[i].status, 0, NULL, 0};
         char text[256];
 
-        assert_u64(mapio_error_text(text, sizeof(text), &error), strlen(table[i].message));
+        assert_u64(ironmap_error_text(text, sizeof(text), &error), strlen(table[i].message));
         assert_string_equal(text, table[i].message);
     }
 }
@@ -101,7 +101,7 @@ static void text_is_message_without_call(void **state)
 /* The text is "message: call: the system's own words" where a system call failed. */
 static void text_has_call_and_words(void **state)
 {
-    mapio_error error = {MAPIO_E_SYSTEM, codes.not_found, "open", 0};
+    ironmap_error error = {IRONMAP_E_SYSTEM, codes.not_found, "open", 0};
     char words[200];
     char expected[256];
     char text[256];
@@ -109,7 +109,7 @@ static void text_has_call_and_words(void **state)
     (void)state;
     system_words(words, sizeof(words), codes.not_found);
     (void)snprintf(expected, sizeof(expected), "a system call failed: open: %s", words);
-    assert_u64(mapio_error_text(text, sizeof(text), &error), strlen(expected));
+    assert_u64(ironmap_error_text(text, sizeof(text), &error), strlen(expected));
     assert_string_equal(text, expected);
 }
 
@@ -117,19 +117,19 @@ static void text_has_call_and_words(void **state)
  * the capacity is written. */
 static void text_is_cut_and_terminated(void **state)
 {
-    mapio_error error = {MAPIO_E_SYSTEM, codes.denied, "mmap", 0};
+    ironmap_error error = {IRONMAP_E_SYSTEM, codes.denied, "mmap", 0};
     char whole[256];
     size_t length;
 
     (void)state;
-    length = mapio_error_text(whole, sizeof(whole), &error);
+    length = ironmap_error_text(whole, sizeof(whole), &error);
     assert_u64(length, strlen(whole));
     for (size_t capacity = 1; capacity <= length + 2; capacity++) {
         size_t kept = capacity <= length ? capacity - 1 : length;
         char text[256];
 
         memset(text, '#', sizeof(text));
-        assert_u64(mapio_error_text(text, capacity, &error), length);
+        assert_u64(ironmap_error_text(text, capacity, &error), length);
         assert_memory_equal(text, whole, kept);
         assert_int_equal(text[kept], '\0');
         assert_int_equal(text[capacity], '#');
@@ -139,13 +139,15 @@ static void text_is_cut_and_terminated(void **state)
 /* Capacity 0 writes nothing and tells the length. */
 static void text_of_no_capacity_tells_length(void **state)
 {
-    mapio_error error = {MAPIO_E_RANGE, 0, NULL, 0};
+    ironmap_error error = {IRONMAP_E_RANGE, 0, NULL, 0};
     char byte = '#';
 
     (void)state;
-    assert_u64(mapio_error_text(&byte, 0, &error), strlen(mapio_status_message(MAPIO_E_RANGE)));
+    assert_u64(ironmap_error_text(&byte, 0, &error),
+               strlen(ironmap_status_message(IRONMAP_E_RANGE)));
     assert_int_equal(byte, '#');
-    assert_u64(mapio_error_text(NULL, 0, &error), strlen(mapio_status_message(MAPIO_E_RANGE)));
+    assert_u64(ironmap_error_text(NULL, 0, &error),
+               strlen(ironmap_status_message(IRONMAP_E_RANGE)));
 }
 
 /* System codes and statuses that nobody knows still make a text. */
@@ -155,12 +157,12 @@ static void text_of_unknown_values(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(unknown); i++) {
-        mapio_error error = {(mapio_status)-1000, unknown[i], "call", 0};
+        ironmap_error error = {(ironmap_status)-1000, unknown[i], "call", 0};
         char text[256];
-        size_t length = mapio_error_text(text, sizeof(text), &error);
+        size_t length = ironmap_error_text(text, sizeof(text), &error);
 
         assert_u64(length, strlen(text));
-        assert_non_null(strstr(text, mapio_status_message(-1000)));
+        assert_non_null(strstr(text, ironmap_status_message(-1000)));
         assert_non_null(strstr(text, ": call: "));
     }
 }

@@ -9,7 +9,7 @@ static void assert_read(fixture *f, size_t capacity, const char *expected)
     size_t length = 0;
 
     memset(buffer, '#', sizeof(buffer));
-    assert_ok(mapio_read(buffer, &length, f->map, capacity, &failure));
+    assert_ok(ironmap_read(buffer, &length, f->map, capacity, &failure));
     assert_u64(length, strlen(expected));
     assert_memory_equal(buffer, expected, length);
     assert_int_equal(buffer[length], '#');
@@ -22,7 +22,7 @@ static void assert_line(fixture *f, size_t capacity, const char *expected)
     size_t length = 0;
 
     memset(buffer, '#', sizeof(buffer));
-    assert_ok(mapio_readline(buffer, &length, f->map, capacity, &failure));
+    assert_ok(ironmap_readline(buffer, &length, f->map, capacity, &failure));
     assert_u64(length, strlen(expected));
     assert_memory_equal(buffer, expected, length);
     assert_int_equal(buffer[length], '#');
@@ -30,12 +30,12 @@ static void assert_line(fixture *f, size_t capacity, const char *expected)
 
 static void assert_line_length(const fixture *f, size_t expected)
 {
-    uint64_t before = mapio_tell(f->map);
+    uint64_t before = ironmap_tell(f->map);
     size_t length = 0;
 
-    assert_ok(mapio_line_length(&length, f->map, &failure));
+    assert_ok(ironmap_line_length(&length, f->map, &failure));
     assert_u64(length, expected);
-    assert_u64(mapio_tell(f->map), before);
+    assert_u64(ironmap_tell(f->map), before);
 }
 
 /* ---- reading ---- */
@@ -46,15 +46,15 @@ static void read_moves_on(void **state)
     fixture *f = *state;
 
     map_text(f, "hello, world");
-    assert_u64(mapio_tell(f->map), 0);
+    assert_u64(ironmap_tell(f->map), 0);
     assert_read(f, 5, "hello");
-    assert_u64(mapio_tell(f->map), 5);
+    assert_u64(ironmap_tell(f->map), 5);
     assert_read(f, 0, "");
-    assert_u64(mapio_tell(f->map), 5);
+    assert_u64(ironmap_tell(f->map), 5);
     assert_read(f, 100, ", world");
-    assert_u64(mapio_tell(f->map), 12);
+    assert_u64(ironmap_tell(f->map), 12);
     assert_read(f, 100, "");
-    assert_u64(mapio_tell(f->map), 12);
+    assert_u64(ironmap_tell(f->map), 12);
 }
 
 /* A capacity of SIZE_MAX reads the rest: the caller knows how long it is. */
@@ -63,7 +63,7 @@ static void read_takes_the_rest(void **state)
     fixture *f = *state;
 
     map_text(f, "hello, world");
-    assert_ok(mapio_seek(f->map, 7, MAPIO_SEEK_SET, &failure));
+    assert_ok(ironmap_seek(f->map, 7, IRONMAP_SEEK_SET, &failure));
     assert_read(f, SIZE_MAX, "world");
 }
 
@@ -74,14 +74,14 @@ static void read_byte_moves_on(void **state)
     uint8_t byte = 0;
 
     map_text(f, "ab");
-    assert_ok(mapio_read_byte(&byte, f->map, &failure));
+    assert_ok(ironmap_read_byte(&byte, f->map, &failure));
     assert_int_equal(byte, 'a');
-    assert_u64(mapio_tell(f->map), 1);
-    assert_ok(mapio_read_byte(&byte, f->map, &failure));
+    assert_u64(ironmap_tell(f->map), 1);
+    assert_ok(ironmap_read_byte(&byte, f->map, &failure));
     assert_int_equal(byte, 'b');
-    assert_fails(mapio_read_byte(&byte, f->map, &failure), MAPIO_E_END);
+    assert_fails(ironmap_read_byte(&byte, f->map, &failure), IRONMAP_E_END);
     assert_int_equal(byte, 'b');
-    assert_u64(mapio_tell(f->map), 2);
+    assert_u64(ironmap_tell(f->map), 2);
 }
 
 /* readline gives each line with its newline, the last one without if it has none, then nothing. */
@@ -91,12 +91,12 @@ static void readline_gives_lines(void **state)
 
     map_text(f, "one\n\nthree\nlast");
     assert_line(f, 100, "one\n");
-    assert_u64(mapio_tell(f->map), 4);
+    assert_u64(ironmap_tell(f->map), 4);
     assert_line(f, 100, "\n");
     assert_line(f, SIZE_MAX, "three\n");
     assert_line(f, 100, "last");
     assert_line(f, 100, "");
-    assert_u64(mapio_tell(f->map), 15);
+    assert_u64(ironmap_tell(f->map), 15);
 }
 
 /* A line longer than the buffer comes in pieces. */
@@ -133,9 +133,9 @@ static void only_newline_ends_a_line(void **state)
     char buffer[16];
     size_t length = 0;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 7);
-    assert_ok(mapio_put(f->map, 0, bytes, 7, &failure));
-    assert_ok(mapio_readline(buffer, &length, f->map, sizeof(buffer), &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 7);
+    assert_ok(ironmap_put(f->map, 0, bytes, 7, &failure));
+    assert_ok(ironmap_readline(buffer, &length, f->map, sizeof(buffer), &failure));
     assert_u64(length, 6);
     assert_memory_equal(buffer, bytes, 6);
 }
@@ -166,14 +166,14 @@ static void line_may_be_very_long(void **state)
     size_t length = 0;
 
     assert_non_null(buffer);
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH + 10);
-    assert_ok(mapio_fill(f->map, 0, LENGTH + 10, 'x', &failure));
-    assert_ok(mapio_put_byte(f->map, LENGTH - 1, '\n', &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH + 10);
+    assert_ok(ironmap_fill(f->map, 0, LENGTH + 10, 'x', &failure));
+    assert_ok(ironmap_put_byte(f->map, LENGTH - 1, '\n', &failure));
     assert_line_length(f, LENGTH);
-    assert_ok(mapio_readline(buffer, &length, f->map, LENGTH, &failure));
+    assert_ok(ironmap_readline(buffer, &length, f->map, LENGTH, &failure));
     assert_u64(length, LENGTH);
     assert_map(f->map, 0, buffer, LENGTH);
-    assert_u64(mapio_tell(f->map), LENGTH);
+    assert_u64(ironmap_tell(f->map), LENGTH);
     free(buffer);
 }
 
@@ -185,11 +185,11 @@ static void write_moves_on(void **state)
     fixture *f = *state;
 
     map_text(f, "..........");
-    assert_ok(mapio_write(f->map, "abc", 3, &failure));
-    assert_ok(mapio_write(f->map, "", 0, &failure));
-    assert_u64(mapio_tell(f->map), 3);
-    assert_ok(mapio_write(f->map, "def", 3, &failure));
-    assert_u64(mapio_tell(f->map), 6);
+    assert_ok(ironmap_write(f->map, "abc", 3, &failure));
+    assert_ok(ironmap_write(f->map, "", 0, &failure));
+    assert_u64(ironmap_tell(f->map), 3);
+    assert_ok(ironmap_write(f->map, "def", 3, &failure));
+    assert_u64(ironmap_tell(f->map), 6);
     assert_map(f->map, 0, "abcdef....", 10);
 }
 
@@ -199,14 +199,14 @@ static void write_is_all_or_nothing(void **state)
     fixture *f = *state;
 
     map_text(f, "..........");
-    assert_ok(mapio_seek(f->map, 8, MAPIO_SEEK_SET, &failure));
-    assert_fails(mapio_write(f->map, "abc", 3, &failure), MAPIO_E_RANGE);
-    assert_u64(mapio_tell(f->map), 8);
+    assert_ok(ironmap_seek(f->map, 8, IRONMAP_SEEK_SET, &failure));
+    assert_fails(ironmap_write(f->map, "abc", 3, &failure), IRONMAP_E_RANGE);
+    assert_u64(ironmap_tell(f->map), 8);
     assert_map(f->map, 0, "..........", 10);
-    assert_ok(mapio_write(f->map, "ab", 2, &failure));
-    assert_u64(mapio_tell(f->map), 10);
-    assert_fails(mapio_write(f->map, "c", 1, &failure), MAPIO_E_RANGE);
-    assert_ok(mapio_write(f->map, "", 0, &failure));
+    assert_ok(ironmap_write(f->map, "ab", 2, &failure));
+    assert_u64(ironmap_tell(f->map), 10);
+    assert_fails(ironmap_write(f->map, "c", 1, &failure), IRONMAP_E_RANGE);
+    assert_ok(ironmap_write(f->map, "", 0, &failure));
     assert_map(f->map, 0, "........ab", 10);
 }
 
@@ -216,10 +216,10 @@ static void write_of_wrapping_length_is_refused(void **state)
     fixture *f = *state;
 
     map_text(f, "..........");
-    assert_ok(mapio_seek(f->map, 8, MAPIO_SEEK_SET, &failure));
-    assert_fails(mapio_write(f->map, "a", SIZE_MAX, &failure),
-                 SIZE_MAX == UINT64_MAX ? MAPIO_E_OVERFLOW : MAPIO_E_RANGE);
-    assert_u64(mapio_tell(f->map), 8);
+    assert_ok(ironmap_seek(f->map, 8, IRONMAP_SEEK_SET, &failure));
+    assert_fails(ironmap_write(f->map, "a", SIZE_MAX, &failure),
+                 SIZE_MAX == UINT64_MAX ? IRONMAP_E_OVERFLOW : IRONMAP_E_RANGE);
+    assert_u64(ironmap_tell(f->map), 8);
 }
 
 /* write_byte stores each byte in turn, then END. */
@@ -228,11 +228,11 @@ static void write_byte_moves_on(void **state)
     fixture *f = *state;
 
     map_text(f, "..");
-    assert_ok(mapio_write_byte(f->map, 'a', &failure));
-    assert_u64(mapio_tell(f->map), 1);
-    assert_ok(mapio_write_byte(f->map, 0xff, &failure));
-    assert_fails(mapio_write_byte(f->map, 'c', &failure), MAPIO_E_END);
-    assert_u64(mapio_tell(f->map), 2);
+    assert_ok(ironmap_write_byte(f->map, 'a', &failure));
+    assert_u64(ironmap_tell(f->map), 1);
+    assert_ok(ironmap_write_byte(f->map, 0xff, &failure));
+    assert_fails(ironmap_write_byte(f->map, 'c', &failure), IRONMAP_E_END);
+    assert_u64(ironmap_tell(f->map), 2);
     assert_map(f->map, 0, "a\xff", 2);
 }
 
@@ -244,14 +244,14 @@ static void other_access_leaves_the_position(void **state)
     char byte;
 
     map_text(f, "hello, world");
-    assert_ok(mapio_seek(f->map, 5, MAPIO_SEEK_SET, &failure));
-    assert_ok(mapio_get(&byte, f->map, 1, 1, &failure));
-    assert_ok(mapio_put(f->map, 1, &byte, 1, &failure));
-    assert_ok(mapio_move(f->map, 0, 1, 5, &failure));
-    assert_ok(mapio_fill(f->map, 0, 3, 'x', &failure));
-    assert_ok(mapio_find(&index, f->map, "w", 1, 0, MAPIO_TO_END, &failure));
-    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
-    assert_u64(mapio_tell(f->map), 5);
+    assert_ok(ironmap_seek(f->map, 5, IRONMAP_SEEK_SET, &failure));
+    assert_ok(ironmap_get(&byte, f->map, 1, 1, &failure));
+    assert_ok(ironmap_put(f->map, 1, &byte, 1, &failure));
+    assert_ok(ironmap_move(f->map, 0, 1, 5, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 3, 'x', &failure));
+    assert_ok(ironmap_find(&index, f->map, "w", 1, 0, IRONMAP_TO_END, &failure));
+    assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
+    assert_u64(ironmap_tell(f->map), 5);
 }
 
 /* ---- seeking ---- */
@@ -264,31 +264,31 @@ typedef struct seek_case {
 } seek_case;
 
 static const seek_case seek_cases[] = {
-    {0, MAPIO_SEEK_SET, MAPIO_OK, 0},
-    {10, MAPIO_SEEK_SET, MAPIO_OK, 10},
-    {-1, MAPIO_SEEK_SET, MAPIO_E_RANGE, 4},
-    {11, MAPIO_SEEK_SET, MAPIO_E_RANGE, 4},
-    {INT64_MIN, MAPIO_SEEK_SET, MAPIO_E_RANGE, 4},
-    {INT64_MAX, MAPIO_SEEK_SET, MAPIO_E_RANGE, 4},
-    {0, MAPIO_SEEK_CUR, MAPIO_OK, 4},
-    {-4, MAPIO_SEEK_CUR, MAPIO_OK, 0},
-    {6, MAPIO_SEEK_CUR, MAPIO_OK, 10},
-    {-5, MAPIO_SEEK_CUR, MAPIO_E_RANGE, 4},
-    {7, MAPIO_SEEK_CUR, MAPIO_E_RANGE, 4},
-    {INT64_MIN, MAPIO_SEEK_CUR, MAPIO_E_RANGE, 4},
-    {INT64_MAX, MAPIO_SEEK_CUR, MAPIO_E_RANGE, 4},
-    {0, MAPIO_SEEK_END, MAPIO_OK, 10},
-    {-10, MAPIO_SEEK_END, MAPIO_OK, 0},
-    {-1, MAPIO_SEEK_END, MAPIO_OK, 9},
-    {1, MAPIO_SEEK_END, MAPIO_E_RANGE, 4},
-    {-11, MAPIO_SEEK_END, MAPIO_E_RANGE, 4},
-    {INT64_MIN, MAPIO_SEEK_END, MAPIO_E_RANGE, 4},
-    {INT64_MAX, MAPIO_SEEK_END, MAPIO_E_RANGE, 4},
-    {0, -1, MAPIO_E_INVALID, 4},
-    {0, 3, MAPIO_E_INVALID, 4},
-    {0, 4, MAPIO_E_INVALID, 4},
-    {0, INT32_MAX, MAPIO_E_INVALID, 4},
-    {0, INT32_MIN, MAPIO_E_INVALID, 4},
+    {0, IRONMAP_SEEK_SET, IRONMAP_OK, 0},
+    {10, IRONMAP_SEEK_SET, IRONMAP_OK, 10},
+    {-1, IRONMAP_SEEK_SET, IRONMAP_E_RANGE, 4},
+    {11, IRONMAP_SEEK_SET, IRONMAP_E_RANGE, 4},
+    {INT64_MIN, IRONMAP_SEEK_SET, IRONMAP_E_RANGE, 4},
+    {INT64_MAX, IRONMAP_SEEK_SET, IRONMAP_E_RANGE, 4},
+    {0, IRONMAP_SEEK_CUR, IRONMAP_OK, 4},
+    {-4, IRONMAP_SEEK_CUR, IRONMAP_OK, 0},
+    {6, IRONMAP_SEEK_CUR, IRONMAP_OK, 10},
+    {-5, IRONMAP_SEEK_CUR, IRONMAP_E_RANGE, 4},
+    {7, IRONMAP_SEEK_CUR, IRONMAP_E_RANGE, 4},
+    {INT64_MIN, IRONMAP_SEEK_CUR, IRONMAP_E_RANGE, 4},
+    {INT64_MAX, IRONMAP_SEEK_CUR, IRONMAP_E_RANGE, 4},
+    {0, IRONMAP_SEEK_END, IRONMAP_OK, 10},
+    {-10, IRONMAP_SEEK_END, IRONMAP_OK, 0},
+    {-1, IRONMAP_SEEK_END, IRONMAP_OK, 9},
+    {1, IRONMAP_SEEK_END, IRONMAP_E_RANGE, 4},
+    {-11, IRONMAP_SEEK_END, IRONMAP_E_RANGE, 4},
+    {INT64_MIN, IRONMAP_SEEK_END, IRONMAP_E_RANGE, 4},
+    {INT64_MAX, IRONMAP_SEEK_END, IRONMAP_E_RANGE, 4},
+    {0, -1, IRONMAP_E_INVALID, 4},
+    {0, 3, IRONMAP_E_INVALID, 4},
+    {0, 4, IRONMAP_E_INVALID, 4},
+    {0, INT32_MAX, IRONMAP_E_INVALID, 4},
+    {0, INT32_MIN, IRONMAP_E_INVALID, 4},
 };
 
 /* seek moves the position inside the map, its end included; where it would leave it, it stays. */
@@ -300,9 +300,9 @@ static void seek_stays_inside(void **state)
     for (size_t i = 0; i < COUNT_OF(seek_cases); i++) {
         const seek_case *row = &seek_cases[i];
 
-        assert_ok(mapio_seek(f->map, 4, MAPIO_SEEK_SET, &failure));
-        assert_status_or_ok(mapio_seek(f->map, row->offset, row->whence, &failure), row->status);
-        assert_u64(mapio_tell(f->map), row->position);
+        assert_ok(ironmap_seek(f->map, 4, IRONMAP_SEEK_SET, &failure));
+        assert_status_or_ok(ironmap_seek(f->map, row->offset, row->whence, &failure), row->status);
+        assert_u64(ironmap_tell(f->map), row->position);
     }
 }
 
@@ -329,21 +329,21 @@ static size_t model_line(const model *m, size_t capacity)
     return length;
 }
 
-static void step_read(model *m, mapio_map *map, size_t capacity, bool line)
+static void step_read(model *m, ironmap_map *map, size_t capacity, bool line)
 {
     uint8_t buffer[MODEL_LENGTH];
     size_t rest = MODEL_LENGTH - m->position;
     size_t expected = line ? model_line(m, capacity) : capacity < rest ? capacity : rest;
     size_t length = 0;
 
-    assert_ok(line ? mapio_readline(buffer, &length, map, capacity, &failure)
-                   : mapio_read(buffer, &length, map, capacity, &failure));
+    assert_ok(line ? ironmap_readline(buffer, &length, map, capacity, &failure)
+                   : ironmap_read(buffer, &length, map, capacity, &failure));
     assert_u64(length, expected);
     assert_memory_equal(buffer, m->bytes + m->position, length);
     m->position += length;
 }
 
-static void step_write(model *m, mapio_map *map, size_t length, uint64_t seed)
+static void step_write(model *m, ironmap_map *map, size_t length, uint64_t seed)
 {
     uint8_t buffer[MODEL_LENGTH];
     bool fits = length <= MODEL_LENGTH - m->position;
@@ -351,20 +351,20 @@ static void step_write(model *m, mapio_map *map, size_t length, uint64_t seed)
     for (size_t i = 0; i < length; i++) {
         buffer[i] = (seed + i) % 7 == 0 ? '\n' : pattern_byte(seed + i);
     }
-    assert_status_or_ok(mapio_write(map, buffer, length, &failure),
-                        fits ? MAPIO_OK : MAPIO_E_RANGE);
+    assert_status_or_ok(ironmap_write(map, buffer, length, &failure),
+                        fits ? IRONMAP_OK : IRONMAP_E_RANGE);
     if (fits && length > 0) {
         memcpy(m->bytes + m->position, buffer, length);
         m->position += length;
     }
 }
 
-static void step_seek(model *m, mapio_map *map, uint64_t place)
+static void step_seek(model *m, ironmap_map *map, uint64_t place)
 {
     bool inside = place <= MODEL_LENGTH;
 
-    assert_status_or_ok(mapio_seek(map, (int64_t)place, MAPIO_SEEK_SET, &failure),
-                        inside ? MAPIO_OK : MAPIO_E_RANGE);
+    assert_status_or_ok(ironmap_seek(map, (int64_t)place, IRONMAP_SEEK_SET, &failure),
+                        inside ? IRONMAP_OK : IRONMAP_E_RANGE);
     m->position = inside ? (size_t)place : m->position;
 }
 
@@ -375,7 +375,7 @@ static void any_sequence_matches_plain_memory(void **state)
     random_source random = random_start();
     model m = {{0}, 0};
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, MODEL_LENGTH);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, MODEL_LENGTH);
     for (int step = 0; step < 20000; step++) {
         size_t amount = (size_t)random_below(&random, 60);
 
@@ -393,7 +393,7 @@ static void any_sequence_matches_plain_memory(void **state)
             step_seek(&m, f->map, random_below(&random, MODEL_LENGTH + 20));
             break;
         }
-        assert_u64(mapio_tell(f->map), m.position);
+        assert_u64(ironmap_tell(f->map), m.position);
     }
     assert_map(f->map, 0, m.bytes, MODEL_LENGTH);
 }

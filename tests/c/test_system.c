@@ -7,8 +7,8 @@
 static void page_size_is_the_systems(void **state)
 {
     (void)state;
-    assert_u64(mapio_page_size(), system_page_size());
-    assert_u64(mapio_granularity(), system_granularity());
+    assert_u64(ironmap_page_size(), system_page_size());
+    assert_u64(ironmap_granularity(), system_granularity());
 }
 
 static bool begins_with(const char *text, const char *prefix)
@@ -21,10 +21,10 @@ static void constants_are_one_clean_table(void **state)
 {
     size_t count = 0;
     size_t again = 0;
-    const mapio_constant *constants = mapio_constants(&count);
+    const ironmap_constant *constants = ironmap_constants(&count);
 
     (void)state;
-    assert_ptr_equal(constants, mapio_constants(&again));
+    assert_ptr_equal(constants, ironmap_constants(&again));
     assert_u64(again, count);
     for (size_t i = 0; i < count; i++) {
         const char *name = constants[i].name;
@@ -41,15 +41,15 @@ static void constants_are_one_clean_table(void **state)
 static void own_values_lie_above_the_systems(void **state)
 {
     size_t count = 0;
-    const mapio_constant *constants = mapio_constants(&count);
+    const ironmap_constant *constants = ironmap_constants(&count);
 
     (void)state;
     for (size_t i = 0; i < count; i++) {
         if (begins_with(constants[i].name, "MS_")) {
-            assert_true(constants[i].value < MAPIO_FLUSH_ASYNC);
+            assert_true(constants[i].value < IRONMAP_FLUSH_ASYNC);
         }
         if (begins_with(constants[i].name, "MADV_")) {
-            assert_true(constants[i].value < MAPIO_ADVICE_NORMAL);
+            assert_true(constants[i].value < IRONMAP_ADVICE_NORMAL);
         }
     }
 }
@@ -58,9 +58,9 @@ static void own_values_lie_above_the_systems(void **state)
 static void whence_is_the_c_librarys(void **state)
 {
     (void)state;
-    assert_int_equal((int)MAPIO_SEEK_SET, SEEK_SET);
-    assert_int_equal((int)MAPIO_SEEK_CUR, SEEK_CUR);
-    assert_int_equal((int)MAPIO_SEEK_END, SEEK_END);
+    assert_int_equal((int)IRONMAP_SEEK_SET, SEEK_SET);
+    assert_int_equal((int)IRONMAP_SEEK_CUR, SEEK_CUR);
+    assert_int_equal((int)IRONMAP_SEEK_END, SEEK_END);
 }
 
 int main(void)

@@ -8,42 +8,42 @@ enum { LENGTH = 200000, PLACE = 70000 };
 /* A tag that nobody else has. */
 static char tag[64];
 
-static mapio_options tagged(mapio_access access, uint64_t offset, size_t length)
+static ironmap_options tagged(ironmap_access access, uint64_t offset, size_t length)
 {
-    mapio_options options = options_of(access, offset, length);
+    ironmap_options options = options_of(access, offset, length);
 
     options.tag = tag;
     return options;
 }
 
 /* Opens the memory of the tag. */
-static mapio_map *open_tag(mapio_access access, uint64_t offset, size_t length)
+static ironmap_map *open_tag(ironmap_access access, uint64_t offset, size_t length)
 {
-    mapio_options options = tagged(access, offset, length);
-    mapio_map *map = NULL;
+    ironmap_options options = tagged(access, offset, length);
+    ironmap_map *map = NULL;
 
-    assert_ok(mapio_open_anonymous(&map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&map, &options, &failure));
     return map;
 }
 
-static void open_tag_fails(uint64_t offset, size_t length, mapio_status status)
+static void open_tag_fails(uint64_t offset, size_t length, ironmap_status status)
 {
-    mapio_options options = tagged(MAPIO_ACCESS_DEFAULT, offset, length);
-    mapio_map *map = NULL;
+    ironmap_options options = tagged(IRONMAP_ACCESS_DEFAULT, offset, length);
+    ironmap_map *map = NULL;
 
-    assert_status(mapio_open_anonymous(&map, &options, &failure), status);
+    assert_status(ironmap_open_anonymous(&map, &options, &failure), status);
     assert_null(map);
 }
 
-static void close_map(mapio_map *map)
+static void close_map(ironmap_map *map)
 {
-    assert_ok(mapio_close(map, &failure));
+    assert_ok(ironmap_close(map, &failure));
 }
 
 /* The map's bytes are zero, all of them. */
-static void assert_zeros(const mapio_map *map)
+static void assert_zeros(const ironmap_map *map)
 {
-    assert_map_filled(map, 0, mapio_length(map), 0);
+    assert_map_filled(map, 0, ironmap_length(map), 0);
 }
 
 /* ---- the memory ------------------------------------------------------------------------------ */
@@ -51,16 +51,16 @@ static void assert_zeros(const mapio_map *map)
 /* Who comes first has zeros, and who comes later what was stored. */
 static void maps_of_a_tag_share_its_memory(void **state)
 {
-    mapio_map *one = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *two = open_tag(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    ironmap_map *one = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *two = open_tag(IRONMAP_ACCESS_WRITE, 0, LENGTH);
 
     (void)state;
     assert_zeros(one);
-    assert_ok(mapio_put(one, 5, "bytes", 5, &failure));
+    assert_ok(ironmap_put(one, 5, "bytes", 5, &failure));
     assert_map(two, 5, "bytes", 5);
-    assert_ok(mapio_put(two, LENGTH - 3, "end", 3, &failure));
+    assert_ok(ironmap_put(two, LENGTH - 3, "end", 3, &failure));
     assert_map(one, LENGTH - 3, "end", 3);
-    assert_string_equal(mapio_tag(one), tag);
+    assert_string_equal(ironmap_tag(one), tag);
     close_map(one);
     close_map(two);
 }
@@ -68,49 +68,49 @@ static void maps_of_a_tag_share_its_memory(void **state)
 /* What the other process does: joins, reads, answers. */
 static int answer(const char *name)
 {
-    mapio_options options = MAPIO_OPTIONS_INIT;
-    mapio_map *map = NULL;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+    ironmap_map *map = NULL;
     char bytes[5];
 
     options.tag = name;
-    child_check(mapio_open_anonymous(&map, &options, NULL) == MAPIO_OK);
-    child_check(mapio_length(map) >= LENGTH);
-    child_check(mapio_get(bytes, map, PLACE, 5, NULL) == MAPIO_OK);
+    child_check(ironmap_open_anonymous(&map, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_length(map) >= LENGTH);
+    child_check(ironmap_get(bytes, map, PLACE, 5, NULL) == IRONMAP_OK);
     child_check(memcmp(bytes, "bytes", 5) == 0);
-    child_check(mapio_put(map, LENGTH - 6, "answer", 6, NULL) == MAPIO_OK);
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_put(map, LENGTH - 6, "answer", 6, NULL) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     return 0;
 }
 
 static int find_nothing(const char *name)
 {
-    mapio_options options = MAPIO_OPTIONS_INIT;
-    mapio_map *map = NULL;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+    ironmap_map *map = NULL;
 
     options.tag = name;
-    child_check(mapio_open_anonymous(&map, &options, NULL) == MAPIO_E_NO_TAG);
+    child_check(ironmap_open_anonymous(&map, &options, NULL) == IRONMAP_E_NO_TAG);
     return 0;
 }
 
 /* Ends without closing. */
 static int store_and_end(const char *name)
 {
-    mapio_options options = MAPIO_OPTIONS_INIT;
-    mapio_map *map = NULL;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+    ironmap_map *map = NULL;
 
     options.tag = name;
     options.length = LENGTH;
-    child_check(mapio_open_anonymous(&map, &options, NULL) == MAPIO_OK);
-    child_check(mapio_put(map, PLACE, "bytes", 5, NULL) == MAPIO_OK);
+    child_check(ironmap_open_anonymous(&map, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_put(map, PLACE, "bytes", 5, NULL) == IRONMAP_OK);
     return 0;
 }
 
 static void another_process_shares_the_memory(void **state)
 {
-    mapio_map *map = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
 
     (void)state;
-    assert_ok(mapio_put(map, PLACE, "bytes", 5, &failure));
+    assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
     assert_int_equal(in_process("answer", tag), 0);
     assert_map(map, LENGTH - 6, "answer", 6);
     close_map(map);
@@ -120,12 +120,12 @@ static void another_process_shares_the_memory(void **state)
 /* What a process that has ended had stored is gone where it was the last, and else stays. */
 static void process_that_ends_is_no_user(void **state)
 {
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     (void)state;
     assert_int_equal(in_process("store_and_end", tag), 0);
-    open_tag_fails(0, 0, MAPIO_E_NO_TAG);
-    map = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
+    map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
     assert_zeros(map);
     assert_int_equal(in_process("store_and_end", tag), 0);
     assert_map(map, PLACE, "bytes", 5);
@@ -135,21 +135,21 @@ static void process_that_ends_is_no_user(void **state)
 /* The tag lives as long as anyone has it, in whatever order they come and go. */
 static void tag_is_gone_after_the_last_close(void **state)
 {
-    mapio_map *first = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *second = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *third = NULL;
+    ironmap_map *first = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *second = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *third = NULL;
 
     (void)state;
-    assert_ok(mapio_put(first, PLACE, "bytes", 5, &failure));
+    assert_ok(ironmap_put(first, PLACE, "bytes", 5, &failure));
     close_map(first);
-    third = open_tag(MAPIO_ACCESS_READ, 0, 0);
+    third = open_tag(IRONMAP_ACCESS_READ, 0, 0);
     close_map(second);
     assert_map(third, PLACE, "bytes", 5);
     close_map(third);
-    open_tag_fails(0, 0, MAPIO_E_NO_TAG);
-    first = open_tag(MAPIO_ACCESS_DEFAULT, 0, 2 * (size_t)LENGTH);
+    open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
+    first = open_tag(IRONMAP_ACCESS_DEFAULT, 0, 2 * (size_t)LENGTH);
     assert_zeros(first);
-    assert_u64(mapio_length(first), 2 * (uint64_t)LENGTH);
+    assert_u64(ironmap_length(first), 2 * (uint64_t)LENGTH);
     close_map(first);
 }
 
@@ -158,22 +158,22 @@ static void tag_is_gone_after_the_last_close(void **state)
 /* More than there is cannot be had, and less can; the tag stays as long as it was made. */
 static void larger_view_is_an_error(void **state)
 {
-    mapio_map *map = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *part = NULL;
+    ironmap_map *map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *part = NULL;
     uint64_t size = 0;
 
     (void)state;
-    open_tag_fails(0, 2 * (size_t)LENGTH, MAPIO_E_BEYOND_FILE);
-    open_tag_fails(2 * (uint64_t)LENGTH, 0, MAPIO_E_BEYOND_FILE);
-    open_tag_fails(LENGTH / 2, LENGTH, MAPIO_E_BEYOND_FILE);
-    open_tag_fails(2 * (uint64_t)LENGTH, 1, MAPIO_E_BEYOND_FILE);
-    assert_ok(mapio_put(map, PLACE, "bytes", 5, &failure));
-    part = open_tag(MAPIO_ACCESS_DEFAULT, PLACE + 1, 4);
-    assert_u64(mapio_length(part), 4);
-    assert_u64(mapio_offset(part), PLACE + 1);
+    open_tag_fails(0, 2 * (size_t)LENGTH, IRONMAP_E_BEYOND_FILE);
+    open_tag_fails(2 * (uint64_t)LENGTH, 0, IRONMAP_E_BEYOND_FILE);
+    open_tag_fails(LENGTH / 2, LENGTH, IRONMAP_E_BEYOND_FILE);
+    open_tag_fails(2 * (uint64_t)LENGTH, 1, IRONMAP_E_BEYOND_FILE);
+    assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
+    part = open_tag(IRONMAP_ACCESS_DEFAULT, PLACE + 1, 4);
+    assert_u64(ironmap_length(part), 4);
+    assert_u64(ironmap_offset(part), PLACE + 1);
     assert_map(part, 0, "ytes", 4);
-    assert_ok(mapio_size(&size, part, &failure));
-    assert_true(size >= LENGTH && size < LENGTH + mapio_page_size());
+    assert_ok(ironmap_size(&size, part, &failure));
+    assert_true(size >= LENGTH && size < LENGTH + ironmap_page_size());
     close_map(part);
     close_map(map);
 }
@@ -181,17 +181,17 @@ static void larger_view_is_an_error(void **state)
 /* Length 0 is all there is from the offset on. */
 static void length_zero_is_the_whole(void **state)
 {
-    mapio_map *map = NULL;
-    mapio_map *rest = NULL;
+    ironmap_map *map = NULL;
+    ironmap_map *rest = NULL;
 
     (void)state;
-    open_tag_fails(0, 0, MAPIO_E_NO_TAG);
-    open_tag_fails(PLACE, 0, MAPIO_E_NO_TAG);
-    map = open_tag(MAPIO_ACCESS_DEFAULT, PLACE, LENGTH - PLACE);
-    rest = open_tag(MAPIO_ACCESS_DEFAULT, LENGTH / 2, 0);
-    assert_ok(mapio_put(map, LENGTH - PLACE - 3, "end", 3, &failure));
+    open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
+    open_tag_fails(PLACE, 0, IRONMAP_E_NO_TAG);
+    map = open_tag(IRONMAP_ACCESS_DEFAULT, PLACE, LENGTH - PLACE);
+    rest = open_tag(IRONMAP_ACCESS_DEFAULT, LENGTH / 2, 0);
+    assert_ok(ironmap_put(map, LENGTH - PLACE - 3, "end", 3, &failure));
     assert_map(rest, LENGTH - LENGTH / 2 - 3, "end", 3);
-    assert_true(mapio_length(rest) < LENGTH - LENGTH / 2 + mapio_page_size());
+    assert_true(ironmap_length(rest) < LENGTH - LENGTH / 2 + ironmap_page_size());
     close_map(rest);
     close_map(map);
 }
@@ -200,9 +200,9 @@ static void length_zero_is_the_whole(void **state)
 static void lengths_that_cannot_be(void **state)
 {
     (void)state;
-    open_tag_fails(INT64_MAX, 1, MAPIO_E_OVERFLOW);
-    open_tag_fails(UINT64_MAX, 1, MAPIO_E_OVERFLOW);
-    open_tag_fails(0, 0, MAPIO_E_NO_TAG);
+    open_tag_fails(INT64_MAX, 1, IRONMAP_E_OVERFLOW);
+    open_tag_fails(UINT64_MAX, 1, IRONMAP_E_OVERFLOW);
+    open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
 }
 
 /* ---- access ---------------------------------------------------------------------------------- */
@@ -212,18 +212,18 @@ static void access_is_each_maps_own(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        mapio_map *maker = open_tag(all_accesses[i], 0, LENGTH);
-        mapio_map *writer = open_tag(MAPIO_ACCESS_WRITE, 0, LENGTH);
-        mapio_map *reader = open_tag(MAPIO_ACCESS_READ, 0, LENGTH);
-        mapio_map *copy = open_tag(MAPIO_ACCESS_COPY, 0, LENGTH);
+        ironmap_map *maker = open_tag(all_accesses[i], 0, LENGTH);
+        ironmap_map *writer = open_tag(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+        ironmap_map *reader = open_tag(IRONMAP_ACCESS_READ, 0, LENGTH);
+        ironmap_map *copy = open_tag(IRONMAP_ACCESS_COPY, 0, LENGTH);
 
-        assert_ok(mapio_put(copy, 0, "own", 3, &failure));
+        assert_ok(ironmap_put(copy, 0, "own", 3, &failure));
         assert_zeros(reader);
-        assert_ok(mapio_put(writer, PLACE, "all", 3, &failure));
+        assert_ok(ironmap_put(writer, PLACE, "all", 3, &failure));
         assert_map(maker, PLACE, "all", 3);
         assert_map(reader, PLACE, "all", 3);
         assert_map(copy, 0, "own", 3);
-        assert_fails(mapio_put(reader, 0, "x", 1, &failure), MAPIO_E_READONLY);
+        assert_fails(ironmap_put(reader, 0, "x", 1, &failure), IRONMAP_E_READONLY);
         close_map(copy);
         close_map(reader);
         close_map(writer);
@@ -234,71 +234,71 @@ static void access_is_each_maps_own(void **state)
 /* Its length is everybody's. */
 static void tagged_map_is_not_resizable(void **state)
 {
-    mapio_map *map = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
 
     (void)state;
-    assert_fails(mapio_resize(map, LENGTH / 2, &failure), MAPIO_E_NOT_RESIZABLE);
-    assert_fails(mapio_resize(map, 2 * (size_t)LENGTH, &failure), MAPIO_E_NOT_RESIZABLE);
-    assert_u64(mapio_length(map), LENGTH);
-    mapio_pin(map);
-    assert_fails(mapio_resize(map, 1, &failure), MAPIO_E_BUSY);
-    assert_fails(mapio_close(map, &failure), MAPIO_E_BUSY);
-    mapio_unpin(map);
+    assert_fails(ironmap_resize(map, LENGTH / 2, &failure), IRONMAP_E_NOT_RESIZABLE);
+    assert_fails(ironmap_resize(map, 2 * (size_t)LENGTH, &failure), IRONMAP_E_NOT_RESIZABLE);
+    assert_u64(ironmap_length(map), LENGTH);
+    ironmap_pin(map);
+    assert_fails(ironmap_resize(map, 1, &failure), IRONMAP_E_BUSY);
+    assert_fails(ironmap_close(map, &failure), IRONMAP_E_BUSY);
+    ironmap_unpin(map);
     close_map(map);
 }
 
 /* It has no file to speak of. */
 static void memory_of_a_tag_has_no_path(void **state)
 {
-    mapio_map *map = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
     char path[1000];
 
     (void)state;
-    assert_fails(mapio_path(path, sizeof(path), map, &failure), MAPIO_E_NO_FILE);
-    assert_fails(mapio_set_name(map, "name", &failure), MAPIO_E_INVALID);
-    assert_ok(mapio_flush(map, 1, MAPIO_TO_END, 0, &failure));
+    assert_fails(ironmap_path(path, sizeof(path), map, &failure), IRONMAP_E_NO_FILE);
+    assert_fails(ironmap_set_name(map, "name", &failure), IRONMAP_E_INVALID);
+    assert_ok(ironmap_flush(map, 1, IRONMAP_TO_END, 0, &failure));
     close_map(map);
 }
 
 /* The tag is held where the file is not. */
 static void untracked_map_holds_the_tag(void **state)
 {
-    mapio_options options = tagged(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *map = NULL;
-    mapio_map *other = NULL;
+    ironmap_options options = tagged(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_map *other = NULL;
     uint64_t size = 0;
 
     (void)state;
-    options.open = MAPIO_OPEN_NO_TRACK;
-    assert_ok(mapio_open_anonymous(&map, &options, &failure));
-    assert_ok(mapio_put(map, 0, "bytes", 5, &failure));
-    assert_fails(mapio_size(&size, map, &failure), MAPIO_E_NO_FILE);
-    other = open_tag(MAPIO_ACCESS_READ, 0, 0);
+    options.open = IRONMAP_OPEN_NO_TRACK;
+    assert_ok(ironmap_open_anonymous(&map, &options, &failure));
+    assert_ok(ironmap_put(map, 0, "bytes", 5, &failure));
+    assert_fails(ironmap_size(&size, map, &failure), IRONMAP_E_NO_FILE);
+    other = open_tag(IRONMAP_ACCESS_READ, 0, 0);
     assert_map(other, 0, "bytes", 5);
     close_map(other);
     close_map(map);
-    open_tag_fails(0, 0, MAPIO_E_NO_TAG);
+    open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-static char longest[MAPIO_TAG_MAX + 2];
+static char longest[IRONMAP_TAG_MAX + 2];
 
 static void names_that_can_be(void **state)
 {
     static const char *const names[] = {"a", "Z", "9", "_", "-", "a.b", "-._", "CON", longest};
 
     (void)state;
-    memset(longest, 'X', MAPIO_TAG_MAX);
-    longest[MAPIO_TAG_MAX] = '\0';
+    memset(longest, 'X', IRONMAP_TAG_MAX);
+    longest[IRONMAP_TAG_MAX] = '\0';
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 1);
-        mapio_map *map = NULL;
+        ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 1);
+        ironmap_map *map = NULL;
 
         options.tag = names[i];
-        assert_true(mapio_is_tag(names[i]));
-        assert_ok(mapio_open_anonymous(&map, &options, &failure));
-        assert_string_equal(mapio_tag(map), names[i]);
+        assert_true(ironmap_is_tag(names[i]));
+        assert_ok(ironmap_open_anonymous(&map, &options, &failure));
+        assert_string_equal(ironmap_tag(map), names[i]);
         close_map(map);
     }
 }
@@ -314,13 +314,13 @@ static void names_that_cannot_be(void **state)
     memset(longest, 'X', sizeof(longest) - 1);
     file_make(f, 10);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 1);
-        mapio_map *map = NULL;
+        ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 1);
+        ironmap_map *map = NULL;
 
         options.tag = names[i];
-        assert_false(mapio_is_tag(names[i]));
-        assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_INVALID);
-        assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_INVALID);
+        assert_false(ironmap_is_tag(names[i]));
+        assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
+        assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
         assert_null(map);
     }
 }
@@ -328,13 +328,13 @@ static void names_that_cannot_be(void **state)
 /* Two names that differ by case alone are two. */
 static void case_matters(void **state)
 {
-    mapio_map *small = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *large = NULL;
+    ironmap_map *small = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *large = NULL;
 
     (void)state;
     tag[0] = 'T';
-    large = open_tag(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    assert_ok(mapio_put(small, 0, "small", 5, &failure));
+    large = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    assert_ok(ironmap_put(small, 0, "small", 5, &failure));
     assert_zeros(large);
     close_map(large);
     close_map(small);
@@ -346,12 +346,12 @@ static void untagged_maps_have_none(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
-    assert_null(mapio_tag(f->map));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    assert_null(ironmap_tag(f->map));
     map_close(f);
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_READ);
-    assert_null(mapio_tag(f->map));
+    map_file(f, IRONMAP_ACCESS_READ);
+    assert_null(ironmap_tag(f->map));
 }
 
 /* ---- tags of files --------------------------------------------------------------------------- */
@@ -360,22 +360,22 @@ static void untagged_maps_have_none(void **state)
 static void file_with_a_tag(void **state)
 {
     fixture *f = *state;
-    mapio_options options = tagged(MAPIO_ACCESS_WRITE, 0, 0);
-    mapio_map *other = NULL;
+    ironmap_options options = tagged(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_map *other = NULL;
     uint64_t size = 0;
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_string_equal(mapio_tag(f->map), tag);
-    options = tagged(MAPIO_ACCESS_WRITE, PLACE, 10);
-    assert_ok(mapio_open_fd(&other, f->fd, &options, &failure));
-    assert_ok(mapio_put(other, 0, "bytes", 5, &failure));
+    assert_string_equal(ironmap_tag(f->map), tag);
+    options = tagged(IRONMAP_ACCESS_WRITE, PLACE, 10);
+    assert_ok(ironmap_open_fd(&other, f->fd, &options, &failure));
+    assert_ok(ironmap_put(other, 0, "bytes", 5, &failure));
     assert_map(f->map, PLACE, "bytes", 5);
     assert_file(f, PLACE, "bytes", 5);
-    assert_ok(mapio_size(&size, other, &failure));
+    assert_ok(ironmap_size(&size, other, &failure));
     assert_u64(size, LENGTH);
-    assert_fails(mapio_resize(other, 5, &failure), MAPIO_E_NOT_RESIZABLE);
+    assert_fails(ironmap_resize(other, 5, &failure), IRONMAP_E_NOT_RESIZABLE);
     close_map(other);
 }
 
@@ -383,20 +383,21 @@ static void file_with_a_tag(void **state)
 static void larger_view_of_a_files_tag(void **state)
 {
     fixture *f = *state;
-    mapio_options options = tagged(MAPIO_ACCESS_WRITE, 0, PLACE);
-    mapio_map *other = NULL;
+    ironmap_options options = tagged(IRONMAP_ACCESS_WRITE, 0, PLACE);
+    ironmap_map *other = NULL;
 
     file_make(f, LENGTH);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     options.length = LENGTH;
-    assert_status(mapio_open_path(&other, f->path, &options, &failure), MAPIO_E_BEYOND_FILE);
+    assert_status(ironmap_open_path(&other, f->path, &options, &failure), IRONMAP_E_BEYOND_FILE);
     options.length = 2 * (size_t)LENGTH;
-    options.open = MAPIO_OPEN_EXTEND;
-    assert_status(mapio_open_path(&other, f->path, &options, &failure), MAPIO_E_BEYOND_FILE);
+    options.open = IRONMAP_OPEN_EXTEND;
+    assert_status(ironmap_open_path(&other, f->path, &options, &failure), IRONMAP_E_BEYOND_FILE);
     assert_u64(file_length(f), traits.cuts_mapped_files ? LENGTH : 2 * (uint64_t)LENGTH);
-    options = tagged(MAPIO_ACCESS_WRITE, 0, 0);
-    assert_ok(mapio_open_path(&other, f->path, &options, &failure));
-    assert_true(mapio_length(other) >= PLACE && mapio_length(other) < PLACE + mapio_page_size());
+    options = tagged(IRONMAP_ACCESS_WRITE, 0, 0);
+    assert_ok(ironmap_open_path(&other, f->path, &options, &failure));
+    assert_true(ironmap_length(other) >= PLACE &&
+                ironmap_length(other) < PLACE + ironmap_page_size());
     close_map(other);
 }
 
@@ -404,12 +405,12 @@ static void larger_view_of_a_files_tag(void **state)
 static void file_is_put_back_where_the_tag_fails(void **state)
 {
     fixture *f = *state;
-    mapio_options options = tagged(MAPIO_ACCESS_WRITE, 0, LENGTH);
-    mapio_map *map = NULL;
+    ironmap_options options = tagged(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_map *map = NULL;
 
     options.tag = "/";
-    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
-    assert_fails(mapio_open_path(&map, f->path, &options, &failure), MAPIO_E_INVALID);
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
+    assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
     assert_false(file_exists(f));
 }
 
@@ -419,33 +420,33 @@ static void file_is_put_back_where_the_tag_fails(void **state)
 static void bits_for_files_are_refused(void **state)
 {
     static const unsigned bits[] = {
-        MAPIO_OPEN_CREATE,
-        MAPIO_OPEN_EXTEND,
-        MAPIO_OPEN_PREALLOCATE,
-        MAPIO_OPEN_CREATE | MAPIO_OPEN_EXCLUSIVE,
+        IRONMAP_OPEN_CREATE,
+        IRONMAP_OPEN_EXTEND,
+        IRONMAP_OPEN_PREALLOCATE,
+        IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE,
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bits); i++) {
-        mapio_options options = tagged(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-        mapio_map *map = NULL;
+        ironmap_options options = tagged(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+        ironmap_map *map = NULL;
 
         options.open = bits[i];
-        assert_fails(mapio_open_anonymous(&map, &options, &failure), MAPIO_E_INVALID);
+        assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
     }
-    open_tag_fails(0, 0, MAPIO_E_NO_TAG);
+    open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
 }
 
 /* A program that was compiled before there were tags has options that end before them. */
 static void options_of_before(void **state)
 {
-    mapio_options options = tagged(MAPIO_ACCESS_DEFAULT, 0, LENGTH);
-    mapio_map *map = NULL;
+    ironmap_options options = tagged(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = NULL;
 
     (void)state;
-    options.size = offsetof(mapio_options, tag);
-    assert_ok(mapio_open_anonymous(&map, &options, &failure));
-    assert_null(mapio_tag(map));
+    options.size = offsetof(ironmap_options, tag);
+    assert_ok(ironmap_open_anonymous(&map, &options, &failure));
+    assert_null(ironmap_tag(map));
     close_map(map);
 }
 

@@ -36,7 +36,7 @@ static void run_workers(fixture *f, void (*work)(void *))
 static void work_on_a_slice(void *argument)
 {
     worker *w = argument;
-    mapio_map *map = w->f->map;
+    ironmap_map *map = w->f->map;
     uint64_t start = w->index * SLICE;
     uint8_t mine = (uint8_t)('a' + w->index);
     uint8_t bytes[64];
@@ -45,23 +45,26 @@ static void work_on_a_slice(void *argument)
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t place = start + (uint64_t)round * 7 % (SLICE - 64);
 
-        worker_check(w, mapio_fill(map, start, SLICE, mine, NULL) == MAPIO_OK);
-        worker_check(w, mapio_put(map, place, "needle", 6, NULL) == MAPIO_OK);
-        worker_check(w, mapio_find(&index, map, "needle", 6, start, start + SLICE, NULL) == 0);
+        worker_check(w, ironmap_fill(map, start, SLICE, mine, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_put(map, place, "needle", 6, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_find(&index, map, "needle", 6, start, start + SLICE, NULL) == 0);
         worker_check(w, index == place);
-        worker_check(w, mapio_rfind(&index, map, "needle", 6, start, start + SLICE, NULL) == 0);
+        worker_check(w, ironmap_rfind(&index, map, "needle", 6, start, start + SLICE, NULL) == 0);
         worker_check(w, index == place);
-        worker_check(w, mapio_move(map, place + 10, place, 6, NULL) == MAPIO_OK);
-        worker_check(w, mapio_get(bytes, map, place + 10, 6, NULL) == MAPIO_OK);
+        worker_check(w, ironmap_move(map, place + 10, place, 6, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_get(bytes, map, place + 10, 6, NULL) == IRONMAP_OK);
         worker_check(w, memcmp(bytes, "needle", 6) == 0);
-        worker_check(w, mapio_put_strided(map, start, 2, "xyz", 3, NULL) == MAPIO_OK);
-        worker_check(w, mapio_get_strided(bytes, map, start + 4, -2, 3, NULL) == MAPIO_OK);
+        worker_check(w, ironmap_put_strided(map, start, 2, "xyz", 3, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_get_strided(bytes, map, start + 4, -2, 3, NULL) == IRONMAP_OK);
         worker_check(w, memcmp(bytes, "zyx", 3) == 0);
-        worker_check(w, mapio_put_byte(map, place, mine, NULL) == MAPIO_OK);
-        worker_check(w, mapio_get_byte(bytes, map, place, NULL) == MAPIO_OK && bytes[0] == mine);
-        worker_check(w, mapio_get(bytes, map, start + 1, THREADS * SLICE, NULL) == MAPIO_E_RANGE);
+        worker_check(w, ironmap_put_byte(map, place, mine, NULL) == IRONMAP_OK);
+        worker_check(w,
+                     ironmap_get_byte(bytes, map, place, NULL) == IRONMAP_OK && bytes[0] == mine);
+        worker_check(w,
+                     ironmap_get(bytes, map, start + 1, THREADS * SLICE, NULL) == IRONMAP_E_RANGE);
         if (round % 100 == 0) {
-            worker_check(w, mapio_flush(map, start, SLICE, MAPIO_FLUSH_ASYNC, NULL) == MAPIO_OK);
+            worker_check(w,
+                         ironmap_flush(map, start, SLICE, IRONMAP_FLUSH_ASYNC, NULL) == IRONMAP_OK);
         }
     }
 }
@@ -72,7 +75,7 @@ static void many_threads_use_one_map(void **state)
     fixture *f = *state;
 
     file_make(f, THREADS * SLICE);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     run_workers(f, work_on_a_slice);
 }
 
@@ -80,19 +83,20 @@ static void many_threads_use_one_map(void **state)
 static void ask(void *argument)
 {
     worker *w = argument;
-    const mapio_map *map = w->f->map;
+    const ironmap_map *map = w->f->map;
     uint64_t size = 0;
     uint64_t index = 0;
 
     for (int round = 0; round < ROUNDS; round++) {
-        worker_check(w, mapio_length(map) == THREADS * SLICE);
-        worker_check(w, mapio_data(map) != NULL && mapio_offset(map) == 0);
-        worker_check(w, mapio_readable(map) && !mapio_writable(map));
-        worker_check(w, mapio_access_of(map) == MAPIO_ACCESS_READ);
-        worker_check(w, mapio_size(&size, map, NULL) == MAPIO_OK && size == THREADS * SLICE);
-        worker_check(w, mapio_find(&index, map, "no such bytes", 13, 0, 2000, NULL) == MAPIO_OK);
-        worker_check(w, index == MAPIO_NOT_FOUND);
-        worker_check(w, mapio_tell(map) == 0);
+        worker_check(w, ironmap_length(map) == THREADS * SLICE);
+        worker_check(w, ironmap_data(map) != NULL && ironmap_offset(map) == 0);
+        worker_check(w, ironmap_readable(map) && !ironmap_writable(map));
+        worker_check(w, ironmap_access_of(map) == IRONMAP_ACCESS_READ);
+        worker_check(w, ironmap_size(&size, map, NULL) == IRONMAP_OK && size == THREADS * SLICE);
+        worker_check(w,
+                     ironmap_find(&index, map, "no such bytes", 13, 0, 2000, NULL) == IRONMAP_OK);
+        worker_check(w, index == IRONMAP_NOT_FOUND);
+        worker_check(w, ironmap_tell(map) == 0);
     }
 }
 
@@ -102,7 +106,7 @@ static void many_threads_read_one_map(void **state)
     fixture *f = *state;
 
     file_make(f, THREADS * SLICE);
-    map_file(f, MAPIO_ACCESS_READ);
+    map_file(f, IRONMAP_ACCESS_READ);
     run_workers(f, ask);
 }
 
@@ -110,22 +114,22 @@ static void many_threads_read_one_map(void **state)
 static void open_and_close(void *argument)
 {
     worker *w = argument;
-    mapio_options options = options_of(MAPIO_ACCESS_COPY, w->index, 0);
-    mapio_options memory = options_of(MAPIO_ACCESS_DEFAULT, 0, SLICE);
+    ironmap_options options = options_of(IRONMAP_ACCESS_COPY, w->index, 0);
+    ironmap_options memory = options_of(IRONMAP_ACCESS_DEFAULT, 0, SLICE);
     uint8_t byte = 0;
 
     for (int round = 0; round < ROUNDS; round++) {
-        mapio_map *map = NULL;
+        ironmap_map *map = NULL;
 
-        worker_check(w, mapio_open_path(&map, w->f->path, &options, NULL) == MAPIO_OK);
-        worker_check(w, mapio_get_byte(&byte, map, 0, NULL) == MAPIO_OK);
+        worker_check(w, ironmap_open_path(&map, w->f->path, &options, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_get_byte(&byte, map, 0, NULL) == IRONMAP_OK);
         worker_check(w, byte == pattern_byte(w->index));
-        worker_check(w, mapio_close(map, NULL) == MAPIO_OK);
-        worker_check(w, mapio_open_anonymous(&map, &memory, NULL) == MAPIO_OK);
-        worker_check(w, mapio_fill(map, 0, SLICE, 1, NULL) == MAPIO_OK);
-        worker_check(w, mapio_resize(map, SLICE / 2, NULL) == MAPIO_OK);
-        worker_check(w, mapio_close(map, NULL) == MAPIO_OK);
-        worker_check(w, mapio_open_fd(&map, -1, NULL, NULL) == MAPIO_E_SYSTEM);
+        worker_check(w, ironmap_close(map, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_open_anonymous(&map, &memory, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_fill(map, 0, SLICE, 1, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_resize(map, SLICE / 2, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_close(map, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_open_fd(&map, -1, NULL, NULL) == IRONMAP_E_SYSTEM);
     }
 }
 
@@ -142,19 +146,19 @@ static void threads_have_maps_of_their_own(void **state)
 static void pin_and_use(void *argument)
 {
     worker *w = argument;
-    mapio_map *map = w->f->map;
+    ironmap_map *map = w->f->map;
 
     for (int round = 0; round < ROUNDS; round++) {
         uint8_t *data;
 
-        mapio_pin(map);
-        data = mapio_data(map);
+        ironmap_pin(map);
+        data = ironmap_data(map);
         data[w->index * SLICE] = (uint8_t)round;
-        worker_check(w, mapio_pins(map) >= 1);
-        worker_check(w, mapio_resize(map, 1, NULL) == MAPIO_E_BUSY);
-        worker_check(w, mapio_close(map, NULL) == MAPIO_E_BUSY);
+        worker_check(w, ironmap_pins(map) >= 1);
+        worker_check(w, ironmap_resize(map, 1, NULL) == IRONMAP_E_BUSY);
+        worker_check(w, ironmap_close(map, NULL) == IRONMAP_E_BUSY);
         worker_check(w, data[w->index * SLICE] == (uint8_t)round);
-        mapio_unpin(map);
+        ironmap_unpin(map);
     }
 }
 
@@ -164,10 +168,10 @@ static void pins_hold_against_other_threads(void **state)
     fixture *f = *state;
 
     file_make(f, THREADS * SLICE);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     run_workers(f, pin_and_use);
-    assert_u64(mapio_pins(f->map), 0);
-    assert_ok(mapio_resize(f->map, 1, &failure));
+    assert_u64(ironmap_pins(f->map), 0);
+    assert_ok(ironmap_resize(f->map, 1, &failure));
 }
 
 /* Makes texts of errors that others make other texts of. */
@@ -177,15 +181,15 @@ static void make_texts(void *argument)
     const int32_t known[THREADS] = {codes.not_found, codes.denied, codes.invalid,
                                     codes.no_memory, codes.exists, codes.not_mappable,
                                     777777,          888888};
-    mapio_error error = {MAPIO_E_SYSTEM, known[w->index], "call", 0};
+    ironmap_error error = {IRONMAP_E_SYSTEM, known[w->index], "call", 0};
     char first[256];
     char text[256];
 
-    (void)mapio_error_text(first, sizeof(first), &error);
+    (void)ironmap_error_text(first, sizeof(first), &error);
     for (int round = 0; round < ROUNDS; round++) {
-        (void)mapio_error_text(text, sizeof(text), &error);
+        (void)ironmap_error_text(text, sizeof(text), &error);
         worker_check(w, strcmp(text, first) == 0);
-        worker_check(w, strcmp(mapio_status_name(MAPIO_E_RANGE), "MAPIO_E_RANGE") == 0);
+        worker_check(w, strcmp(ironmap_status_name(IRONMAP_E_RANGE), "IRONMAP_E_RANGE") == 0);
     }
 }
 

@@ -19,47 +19,48 @@ static void widen(wchar_t *wide, size_t capacity, const char *path)
 static void another_view_forbids_to_cut(void **state)
 {
     fixture *f = *state;
-    mapio_map *other = NULL;
+    ironmap_map *other = NULL;
     void *data;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
-    assert_ok(mapio_open_path(&other, f->path, NULL, &failure));
-    assert_ok(mapio_seek(f->map, 77, MAPIO_SEEK_SET, &failure));
-    data = mapio_data(f->map);
-    assert_system_fails(mapio_resize(f->map, 100, &failure), MAPIO_E_SYSTEM,
+    map_file(f, IRONMAP_ACCESS_WRITE);
+    assert_ok(ironmap_open_path(&other, f->path, NULL, &failure));
+    assert_ok(ironmap_seek(f->map, 77, IRONMAP_SEEK_SET, &failure));
+    data = ironmap_data(f->map);
+    assert_system_fails(ironmap_resize(f->map, 100, &failure), IRONMAP_E_SYSTEM,
                         ERROR_USER_MAPPED_FILE);
-    assert_system_fails(mapio_resize(f->map, 0, &failure), MAPIO_E_SYSTEM, ERROR_USER_MAPPED_FILE);
+    assert_system_fails(ironmap_resize(f->map, 0, &failure), IRONMAP_E_SYSTEM,
+                        ERROR_USER_MAPPED_FILE);
     assert_non_null(data);
-    assert_non_null(mapio_data(f->map));
-    assert_u64(mapio_tell(f->map), 77);
+    assert_non_null(ironmap_data(f->map));
+    assert_u64(ironmap_tell(f->map), 77);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_map_pattern(other, 0, LENGTH);
     assert_file_untouched(f, LENGTH);
 
-    assert_ok(mapio_resize(f->map, 2 * LENGTH, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_map_kept(f->map, 0, LENGTH, 2 * LENGTH);
     assert_u64(file_length(f), 2 * LENGTH);
-    assert_ok(mapio_put(f->map, 5, "both", 4, &failure));
+    assert_ok(ironmap_put(f->map, 5, "both", 4, &failure));
     assert_map(other, 5, "both", 4);
-    assert_ok(mapio_close(other, &failure));
-    assert_ok(mapio_resize(f->map, 100, &failure));
+    assert_ok(ironmap_close(other, &failure));
+    assert_ok(ironmap_resize(f->map, 100, &failure));
     assert_u64(file_length(f), 100);
 }
 
 /* So does a view that another process has. */
 static int resize_is_refused(const char *path)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 0);
-    mapio_error error = {0};
-    mapio_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_error error = {0};
+    ironmap_map *map = NULL;
 
-    child_check(mapio_open_path(&map, path, &options, NULL) == MAPIO_OK);
-    child_check(mapio_resize(map, 100, &error) == MAPIO_E_SYSTEM);
+    child_check(ironmap_open_path(&map, path, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_resize(map, 100, &error) == IRONMAP_E_SYSTEM);
     child_check(error.system_code == ERROR_USER_MAPPED_FILE);
-    child_check(mapio_length(map) == LENGTH);
-    child_check(mapio_put(map, 0, "child", 5, NULL) == MAPIO_OK);
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_length(map) == LENGTH);
+    child_check(ironmap_put(map, 0, "child", 5, NULL) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -68,7 +69,7 @@ static void view_of_another_process_forbids_to_cut(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     assert_int_equal(in_process("resize", f->path), 0);
     assert_map(f->map, 0, "child", 5);
     assert_u64(file_length(f), LENGTH);
@@ -80,8 +81,8 @@ static void view_of_another_process_forbids_to_cut(void **state)
 static void unshared_file_is_an_error(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
+    ironmap_map *map = NULL;
+    ironmap_options read = options_of(IRONMAP_ACCESS_READ, 0, 0);
     wchar_t wide[512];
     HANDLE alone;
 
@@ -91,17 +92,17 @@ static void unshared_file_is_an_error(void **state)
     widen(wide, COUNT_OF(wide), f->path);
     alone = CreateFileW(wide, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
     assert_true(alone != INVALID_HANDLE_VALUE);
-    assert_system_fails(mapio_open_path(&map, f->path, &read, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&map, f->path, &read, &failure), IRONMAP_E_SYSTEM,
                         ERROR_SHARING_VIOLATION);
     assert_true(CloseHandle(alone));
-    assert_ok(mapio_open_path(&f->map, f->path, &read, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &read, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
 /* A read-only file is opened to read and to copy. */
 static void read_only_file_is_opened_to_read(void **state)
 {
-    static const mapio_access accesses[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_COPY};
+    static const ironmap_access accesses[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_COPY};
     fixture *f = *state;
     wchar_t wide[512];
 
@@ -119,7 +120,7 @@ static void read_only_file_is_opened_to_read(void **state)
 static void read_only_file_is_not_opened_to_write(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
     wchar_t wide[512];
     HANDLE handle;
 
@@ -133,7 +134,7 @@ static void read_only_file_is_not_opened_to_write(void **state)
         assert_true(CloseHandle(handle));
         skip_because("Wine lets root write to read-only files");
     }
-    assert_system_fails(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_SYSTEM,
                         ERROR_ACCESS_DENIED);
     assert_null(map);
 }
@@ -147,14 +148,14 @@ static void maps_handles_are_not_inherited(void **state)
 
     file_make(f, LENGTH);
     for (unsigned tracked = 0; tracked < 2; tracked++) {
-        mapio_options options = MAPIO_OPTIONS_INIT;
+        ironmap_options options = IRONMAP_OPTIONS_INIT;
         uintptr_t before[MOST];
         uintptr_t after[MOST];
         size_t count = open_handles(before, MOST);
         size_t now;
 
-        options.open = tracked ? 0 : MAPIO_OPEN_NO_TRACK;
-        assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+        options.open = tracked ? 0 : IRONMAP_OPEN_NO_TRACK;
+        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
         now = open_handles(after, MOST);
         assert_in_range(now, count, count + tracked + 1);
         for (size_t i = 0, k = 0; i < now; i++) {
@@ -176,13 +177,13 @@ static void path_may_be_long(void **state)
 {
     enum { DEPTH = 4, PART = 100 };
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
     char path[1024];
     wchar_t wide[1100];
     size_t ends[DEPTH];
     size_t length = (size_t)snprintf(path, sizeof(path), "%s", f->directory);
 
-    options.open = MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND;
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
     for (size_t i = 0; i < DEPTH; i++) {
         path[length++] = '\\';
         memset(path + length, 'a' + (int)i, PART);
@@ -193,10 +194,10 @@ static void path_may_be_long(void **state)
         assert_true(CreateDirectoryW(wide, NULL));
     }
     (void)snprintf(path + length, sizeof(path) - length, "\\file");
-    assert_ok(mapio_open_path(&f->map, path, &options, &failure));
-    assert_ok(mapio_put(f->map, 0, "far", 3, &failure));
+    assert_ok(ironmap_open_path(&f->map, path, &options, &failure));
+    assert_ok(ironmap_put(f->map, 0, "far", 3, &failure));
     map_close(f);
-    assert_ok(mapio_open_path(&f->map, path, NULL, &failure));
+    assert_ok(ironmap_open_path(&f->map, path, NULL, &failure));
     assert_map(f->map, 0, "far", 3);
     map_close(f);
     (void)_snwprintf(wide, COUNT_OF(wide), L"\\\\?\\%hs", path);
@@ -213,11 +214,11 @@ static void path_that_is_no_utf_8(void **state)
 {
     static const char *const names[] = {"\xff", "\xc3", "a\xed\xa0\x80z", "\xc0\xaf"};
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         file_name(f, names[i]);
-        assert_status(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_INVALID);
+        assert_status(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_INVALID);
     }
     assert_null(map);
 }
@@ -228,11 +229,11 @@ static void path_that_cannot_be(void **state)
 {
     static const char *const names[] = {"a?b", "a*b", "a<b"};
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         file_name(f, names[i]);
-        assert_system_fails(mapio_open_path(&map, f->path, NULL, &failure), MAPIO_E_SYSTEM,
+        assert_system_fails(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_SYSTEM,
                             ERROR_INVALID_NAME);
     }
     assert_null(map);
@@ -243,17 +244,17 @@ static void path_is_told(void **state)
 {
     fixture *f = *state;
     char path[1024];
-    mapio_map *again = NULL;
+    ironmap_map *again = NULL;
 
     file_name(f, "na\xc3\xafve");
     file_make(f, LENGTH);
-    map_file(f, MAPIO_ACCESS_READ);
-    assert_ok(mapio_path(path, sizeof(path), f->map, &failure));
+    map_file(f, IRONMAP_ACCESS_READ);
+    assert_ok(ironmap_path(path, sizeof(path), f->map, &failure));
     assert_non_null(strstr(path, "na\xc3\xafve"));
-    assert_ok(mapio_open_path(&again, path, NULL, &failure));
+    assert_ok(ironmap_open_path(&again, path, NULL, &failure));
     assert_map_pattern(again, 0, LENGTH);
-    assert_ok(mapio_close(again, &failure));
-    assert_fails(mapio_path(path, 5, f->map, &failure), MAPIO_E_RANGE);
+    assert_ok(ironmap_close(again, &failure));
+    assert_fails(ironmap_path(path, 5, f->map, &failure), IRONMAP_E_RANGE);
 }
 
 /* ---- what cannot be mapped ---- */
@@ -262,12 +263,12 @@ static void path_is_told(void **state)
 static void directories(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
-    mapio_options read = options_of(MAPIO_ACCESS_READ, 0, 0);
+    ironmap_map *map = NULL;
+    ironmap_options read = options_of(IRONMAP_ACCESS_READ, 0, 0);
 
-    assert_system_fails(mapio_open_path(&map, f->directory, NULL, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&map, f->directory, NULL, &failure), IRONMAP_E_SYSTEM,
                         ERROR_ACCESS_DENIED);
-    assert_system_fails(mapio_open_path(&map, f->directory, &read, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&map, f->directory, &read, &failure), IRONMAP_E_SYSTEM,
                         ERROR_ACCESS_DENIED);
     assert_null(map);
 }
@@ -275,12 +276,12 @@ static void directories(void **state)
 /* A device has no size: without a length there is nothing to map. */
 static void devices(void **state)
 {
-    mapio_map *map = NULL;
-    mapio_options some = options_of(MAPIO_ACCESS_READ, 0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_options some = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
 
     (void)state;
-    assert_fails(mapio_open_path(&map, "NUL", NULL, &failure), MAPIO_E_INVALID);
-    assert_system_fails(mapio_open_path(&map, "NUL", &some, &failure), MAPIO_E_SYSTEM,
+    assert_fails(ironmap_open_path(&map, "NUL", NULL, &failure), IRONMAP_E_INVALID);
+    assert_system_fails(ironmap_open_path(&map, "NUL", &some, &failure), IRONMAP_E_SYSTEM,
                         codes.not_mappable);
     assert_null(map);
 }

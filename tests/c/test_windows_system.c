@@ -9,7 +9,7 @@ static void constants_are_none(void **state)
     size_t count = 1;
 
     (void)state;
-    (void)mapio_constants(&count);
+    (void)ironmap_constants(&count);
     assert_u64(count, 0);
 }
 
@@ -17,8 +17,8 @@ static void constants_are_none(void **state)
 static void granularity_is_more_than_a_page(void **state)
 {
     (void)state;
-    assert_u64(mapio_page_size(), 4096);
-    assert_u64(mapio_granularity(), 65536);
+    assert_u64(ironmap_page_size(), 4096);
+    assert_u64(ironmap_granularity(), 65536);
 }
 
 /* Flags and protection are not supported, of files and of memory; nothing is made or made longer.
@@ -26,23 +26,23 @@ static void granularity_is_more_than_a_page(void **state)
 static void flags_and_prot_are_not_supported(void **state)
 {
     fixture *f = *state;
-    mapio_map *map = NULL;
+    ironmap_map *map = NULL;
 
     file_make(f, LENGTH);
     for (int value = 0; value < 4; value++) {
-        mapio_options flags = options_of(MAPIO_ACCESS_DEFAULT, 0, 2 * LENGTH);
-        mapio_options prot = flags;
+        ironmap_options flags = options_of(IRONMAP_ACCESS_DEFAULT, 0, 2 * LENGTH);
+        ironmap_options prot = flags;
 
         flags.flags = value;
-        flags.open = MAPIO_OPEN_EXTEND;
+        flags.open = IRONMAP_OPEN_EXTEND;
         prot.prot = value;
-        prot.open = MAPIO_OPEN_EXTEND;
-        assert_fails(mapio_open_fd(&map, f->fd, &flags, &failure), MAPIO_E_UNSUPPORTED);
-        assert_fails(mapio_open_fd(&map, f->fd, &prot, &failure), MAPIO_E_UNSUPPORTED);
+        prot.open = IRONMAP_OPEN_EXTEND;
+        assert_fails(ironmap_open_fd(&map, f->fd, &flags, &failure), IRONMAP_E_UNSUPPORTED);
+        assert_fails(ironmap_open_fd(&map, f->fd, &prot, &failure), IRONMAP_E_UNSUPPORTED);
         flags.open = 0;
         prot.open = 0;
-        assert_fails(mapio_open_anonymous(&map, &flags, &failure), MAPIO_E_UNSUPPORTED);
-        assert_fails(mapio_open_anonymous(&map, &prot, &failure), MAPIO_E_UNSUPPORTED);
+        assert_fails(ironmap_open_anonymous(&map, &flags, &failure), IRONMAP_E_UNSUPPORTED);
+        assert_fails(ironmap_open_anonymous(&map, &prot, &failure), IRONMAP_E_UNSUPPORTED);
     }
     assert_null(map);
     assert_file_untouched(f, LENGTH);
@@ -53,8 +53,8 @@ static void memory_has_no_names(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, LENGTH);
-    assert_fails(mapio_set_name(f->map, "name", &failure), MAPIO_E_UNSUPPORTED);
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    assert_fails(ironmap_set_name(f->map, "name", &failure), IRONMAP_E_UNSUPPORTED);
 }
 
 int main(void)

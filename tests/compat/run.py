@@ -1,12 +1,12 @@
-"""Run the standard library's own test_mmap.py, unmodified, with mapio in the place of mmap.
+"""Run the standard library's own test_mmap.py, unmodified, with ironmap in the place of mmap.
 
-    python tests/compat/run.py [--json] [--module mapio|mmap]
+    python tests/compat/run.py [--json] [--module ironmap|mmap]
 
-Without --module it runs the suite twice, with mapio and with the interpreter's own module, prints
-the counts, and ends with 0 where mapio has no failure and skips just what the other skips.
-Only the standard library is used, so any interpreter that can import mapio can run it.
+Without --module it runs the suite twice, with ironmap and with the interpreter's own module, prints
+the counts, and ends with 0 where ironmap has no failure and skips just what the other skips.
+Only the standard library is used, so any interpreter that can import ironmap can run it.
 
-Each run is a process of its own in a directory of its own. There `sys.modules["mmap"]` is mapio
+Each run is a process of its own in a directory of its own. There `sys.modules["mmap"]` is ironmap
 before the suite is imported. The suites of CPython 3.10 to 3.15 start no process on Unix (the one
 test that does, test_access_violations, is for Windows), so nothing more stands in; each process
 that is started is counted, and a count above zero means that this has changed.
@@ -28,11 +28,11 @@ from pathlib import Path
 from typing import TypedDict
 
 SUITE = "test.test_mmap"
-MODULES = ("mapio", "mmap")
+MODULES = ("ironmap", "mmap")
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
 
-# What mapio does otherwise on purpose: on Windows, the standard module resizes memory with a name.
+# What ironmap does otherwise on purpose: on Windows, the standard module resizes memory with a name.
 KNOWN = {"test_resize_succeeds_with_error_for_second_named_mapping"}
 
 
@@ -102,7 +102,7 @@ def run_in_child(module: str) -> Result:
 
 
 def complaints(ours: Result, theirs: Result) -> list[str]:
-    """What is wrong with the run with mapio, measured by the interpreter's own."""
+    """What is wrong with the run with ironmap, measured by the interpreter's own."""
     found = [
         f"{kind}: {test}\n{text}"
         for kind in ("failures", "errors")
@@ -110,9 +110,9 @@ def complaints(ours: Result, theirs: Result) -> list[str]:
         if test not in theirs[kind] and test.split()[0] not in KNOWN
     ]
     if ours["ran"] != theirs["ran"]:
-        found.append(f"mapio ran {ours['ran']} tests, mmap {theirs['ran']}")
+        found.append(f"ironmap ran {ours['ran']} tests, mmap {theirs['ran']}")
     if ours["skipped"] != theirs["skipped"]:
-        found.append(f"mapio skipped {ours['skipped']}, mmap {theirs['skipped']}")
+        found.append(f"ironmap skipped {ours['skipped']}, mmap {theirs['skipped']}")
     if ours["processes"]:
         found.append(f"the tests started {ours['processes']} processes, which use mmap itself")
     return found
@@ -137,7 +137,7 @@ def compare() -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Run test_mmap.py with mapio in the place of mmap."
+        description="Run test_mmap.py with ironmap in the place of mmap."
     )
     parser.add_argument("--module", choices=MODULES, help="run with this module only")
     parser.add_argument("--json", action="store_true", help="print the result of --module as JSON")

@@ -1,4 +1,4 @@
-"""The standard library's own test_mmap.py passes with mapio in the place of mmap."""
+"""The standard library's own test_mmap.py passes with ironmap in the place of mmap."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def results() -> dict[str, runner.Result]:
     return {module: runner.run_in_child(module) for module in runner.MODULES}
 
 
-def test_standard_suite_has_no_complaint_about_mapio(results: dict[str, runner.Result]) -> None:
+def test_standard_suite_has_no_complaint_about_ironmap(results: dict[str, runner.Result]) -> None:
     print(*(runner.summary(result) for result in results.values()), sep="\n")
-    assert runner.complaints(results["mapio"], results["mmap"]) == []
+    assert runner.complaints(results["ironmap"], results["mmap"]) == []
 
 
 def test_standard_suite_is_the_interpreters_own(results: dict[str, runner.Result]) -> None:

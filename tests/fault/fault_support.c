@@ -11,7 +11,7 @@ unsigned long setting(const char *name, unsigned long fallback)
 
 uint64_t page_up(uint64_t offset)
 {
-    uint64_t page = mapio_page_size();
+    uint64_t page = ironmap_page_size();
 
     return (offset + page - 1) / page * page;
 }
@@ -25,7 +25,7 @@ uint8_t solid_byte(uint64_t offset)
     uint64_t z = (offset + 1) * 0x9e3779b97f4a7c15U;
     uint8_t byte = (uint8_t)(11 + (z ^ (z >> 29) ^ (z >> 47)) % 117);
 
-    return offset % mapio_page_size() == NEWLINE_AT ? '\n' : byte;
+    return offset % ironmap_page_size() == NEWLINE_AT ? '\n' : byte;
 }
 
 uint8_t stored_byte(uint64_t offset)
@@ -90,27 +90,27 @@ void file_solid(fixture *f, size_t length)
     file_truncate(f, length);
 }
 
-void assert_map_solid(const mapio_map *map)
+void assert_map_solid(const ironmap_map *map)
 {
-    size_t length = mapio_length(map);
+    size_t length = ironmap_length(map);
     uint8_t *bytes = malloc(length + 1);
 
     assert_non_null(bytes);
-    assert_ok(mapio_get(bytes, map, 0, length, &failure));
-    assert_true(is_solid(bytes, mapio_offset(map), length));
+    assert_ok(ironmap_get(bytes, map, 0, length, &failure));
+    assert_true(is_solid(bytes, ironmap_offset(map), length));
     free(bytes);
 }
 
 /* ---- faults ---------------------------------------------------------------------------------- */
 
-void check_fault(int result, const mapio_error *error, uint64_t offset, int code, const char *call,
-                 const char *file, int line)
+void check_fault(int result, const ironmap_error *error, uint64_t offset, int code,
+                 const char *call, const char *file, int line)
 {
-    if (result != MAPIO_E_FAULT || error->status != MAPIO_E_FAULT || error->offset != offset ||
+    if (result != IRONMAP_E_FAULT || error->status != IRONMAP_E_FAULT || error->offset != offset ||
         error->system_code != code) {
         print_error("%s\nreturned %s, error: %s at %" PRIu64 ", code %d\n"
-                    "expected MAPIO_E_FAULT at %" PRIu64 ", code %d\n",
-                    call, mapio_status_name(result), mapio_status_name((int)error->status),
+                    "expected IRONMAP_E_FAULT at %" PRIu64 ", code %d\n",
+                    call, ironmap_status_name(result), ironmap_status_name((int)error->status),
                     error->offset, (int)error->system_code, offset, code);
         _fail(file, line);
     }
@@ -128,25 +128,25 @@ void skip_where_whole_views_are_lost(void)
     }
 }
 
-void assert_damage(const mapio_map *map, uint64_t offset, size_t length)
+void assert_damage(const ironmap_map *map, uint64_t offset, size_t length)
 {
     bool whole = traits.loses_whole_views && length > 0;
     uint64_t found = 0;
     size_t run = 0;
 
-    assert_ok(mapio_damage(&found, &run, map, 0, &failure));
-    assert_u64(found, length == 0 ? MAPIO_NOT_FOUND : first_damaged(offset));
-    assert_u64(run, whole ? mapio_length(map) : length);
+    assert_ok(ironmap_damage(&found, &run, map, 0, &failure));
+    assert_u64(found, length == 0 ? IRONMAP_NOT_FOUND : first_damaged(offset));
+    assert_u64(run, whole ? ironmap_length(map) : length);
 }
 
-uint8_t peek(const mapio_map *map, size_t offset)
+uint8_t peek(const ironmap_map *map, size_t offset)
 {
-    return ((volatile const uint8_t *)mapio_data(map))[offset];
+    return ((volatile const uint8_t *)ironmap_data(map))[offset];
 }
 
-void poke(mapio_map *map, size_t offset, uint8_t byte)
+void poke(ironmap_map *map, size_t offset, uint8_t byte)
 {
-    ((volatile uint8_t *)mapio_data(map))[offset] = byte;
+    ((volatile uint8_t *)ironmap_data(map))[offset] = byte;
 }
 
 void skip_without_pages_behind_a_file(void)

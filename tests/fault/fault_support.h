@@ -1,7 +1,7 @@
 /* What the fault tests share: content in which a zero is never data, another process that cuts
  * files, and settings from the environment. */
-#ifndef MAPIO_TESTS_FAULT_SUPPORT_H
-#define MAPIO_TESTS_FAULT_SUPPORT_H
+#ifndef IRONMAP_TESTS_FAULT_SUPPORT_H
+#define IRONMAP_TESTS_FAULT_SUPPORT_H
 
 #include "support.h"
 
@@ -37,17 +37,17 @@ bool solid_write(int fd, uint64_t from, uint64_t to);
 void file_solid(fixture *f, size_t length);
 
 /* The map reads as the solid file does from the map's offset on: all pages are there. */
-void assert_map_solid(const mapio_map *map);
+void assert_map_solid(const ironmap_map *map);
 
 /* ---- faults ---------------------------------------------------------------------------------- */
 
-/* The call fails with MAPIO_E_FAULT at `offset` of the map, with the system's `code`. `error` is
- * the mapio_error that the call was given. */
+/* The call fails with IRONMAP_E_FAULT at `offset` of the map, with the system's `code`. `error` is
+ * the ironmap_error that the call was given. */
 #define assert_fault(call, error, offset, code)                                                    \
     check_fault((call), (error), (offset), (code), #call, __FILE__, __LINE__)
 
-void check_fault(int result, const mapio_error *error, uint64_t offset, int code, const char *call,
-                 const char *file, int line);
+void check_fault(int result, const ironmap_error *error, uint64_t offset, int code,
+                 const char *call, const char *file, int line);
 
 /* The first damaged byte of a map that lost the page of `offset` and no page before it. */
 uint64_t first_damaged(uint64_t offset);
@@ -57,11 +57,11 @@ void skip_where_whole_views_are_lost(void);
 
 /* The first damaged run of the map is [offset, offset + length), or all of the map where whole
  * views are lost; none with length 0. */
-void assert_damage(const mapio_map *map, uint64_t offset, size_t length);
+void assert_damage(const ironmap_map *map, uint64_t offset, size_t length);
 
-/* Reads through a pointer from mapio_data, byte by byte, under nobody's guard. */
-uint8_t peek(const mapio_map *map, size_t offset);
-void poke(mapio_map *map, size_t offset, uint8_t byte);
+/* Reads through a pointer from ironmap_data, byte by byte, under nobody's guard. */
+uint8_t peek(const ironmap_map *map, size_t offset);
+void poke(ironmap_map *map, size_t offset, uint8_t byte);
 
 /* Leaves the test where a page that is put back behind the end of its file is none of the file's,
  * and so is not lost once more. */
@@ -90,4 +90,4 @@ void cutter_wait(const cutter *c);
 /* Some turns of an empty loop. */
 void linger(unsigned turns);
 
-#endif /* MAPIO_TESTS_FAULT_SUPPORT_H */
+#endif /* IRONMAP_TESTS_FAULT_SUPPORT_H */

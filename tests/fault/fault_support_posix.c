@@ -103,7 +103,7 @@ int fate_of(int (*work)(void *), void *argument)
     assert_true(child >= 0);
     if (child == 0) {
         (void)setrlimit(RLIMIT_CORE, &no_core);
-        end_if_hanging(30 + (unsigned)setting("MAPIO_FAULT_ROUNDS", 0) / 10);
+        end_if_hanging(30 + (unsigned)setting("IRONMAP_FAULT_ROUNDS", 0) / 10);
         forget_handlers();
         _exit(work(argument));
     }

@@ -1,6 +1,6 @@
 /* What only fault tests of Unix use: children that are expected to die of a signal. */
-#ifndef MAPIO_TESTS_FAULT_SUPPORT_POSIX_H
-#define MAPIO_TESTS_FAULT_SUPPORT_POSIX_H
+#ifndef IRONMAP_TESTS_FAULT_SUPPORT_POSIX_H
+#define IRONMAP_TESTS_FAULT_SUPPORT_POSIX_H
 
 #include "fault_support.h"
 
@@ -13,4 +13,4 @@ void end_if_hanging(unsigned seconds);
  * no core. Where the parent has made maps, the library knows of the handlers there. */
 int fate_of(int (*work)(void *), void *argument);
 
-#endif /* MAPIO_TESTS_FAULT_SUPPORT_POSIX_H */
+#endif /* IRONMAP_TESTS_FAULT_SUPPORT_POSIX_H */

@@ -1,6 +1,6 @@
 /* The file system that fails where it is told to: what it and its test share. */
-#ifndef MAPIO_TESTS_FAULTY_FS_H
-#define MAPIO_TESTS_FAULTY_FS_H
+#ifndef IRONMAP_TESTS_FAULTY_FS_H
+#define IRONMAP_TESTS_FAULTY_FS_H
 
 #include <stdatomic.h>
 
@@ -14,4 +14,4 @@ typedef struct faulty_control {
     atomic_uint reads; /* how often it was asked */
 } faulty_control;
 
-#endif /* MAPIO_TESTS_FAULTY_FS_H */
+#endif /* IRONMAP_TESTS_FAULTY_FS_H */

@@ -5,13 +5,13 @@
 static int run_get(attempt *a)
 {
     a->got = a->length;
-    return mapio_get(a->bytes, a->map, a->offset, a->length, &a->error);
+    return ironmap_get(a->bytes, a->map, a->offset, a->length, &a->error);
 }
 
 static int run_get_byte(attempt *a)
 {
     a->got = 1;
-    return mapio_get_byte(a->bytes, a->map, a->offset, &a->error);
+    return ironmap_get_byte(a->bytes, a->map, a->offset, &a->error);
 }
 
 static size_t strides(const attempt *a)
@@ -22,7 +22,7 @@ static size_t strides(const attempt *a)
 static int run_get_strided(attempt *a)
 {
     a->got = strides(a);
-    return mapio_get_strided(a->bytes, a->map, a->offset, (int64_t)a->step, a->got, &a->error);
+    return ironmap_get_strided(a->bytes, a->map, a->offset, (int64_t)a->step, a->got, &a->error);
 }
 
 static int run_get_strided_back(attempt *a)
@@ -31,7 +31,7 @@ static int run_get_strided_back(attempt *a)
     int status = 0;
 
     a->got = strides(a);
-    status = mapio_get_strided(a->bytes, a->map, last, -(int64_t)a->step, a->got, &a->error);
+    status = ironmap_get_strided(a->bytes, a->map, last, -(int64_t)a->step, a->got, &a->error);
     for (size_t i = 0; i < a->got / 2; i++) {
         uint8_t first = a->bytes[i];
 
@@ -43,26 +43,26 @@ static int run_get_strided_back(attempt *a)
 
 static int seek(const attempt *a)
 {
-    return mapio_seek(a->map, (int64_t)a->offset, MAPIO_SEEK_SET, NULL);
+    return ironmap_seek(a->map, (int64_t)a->offset, IRONMAP_SEEK_SET, NULL);
 }
 
 static int run_read(attempt *a)
 {
     (void)seek(a);
-    return mapio_read(a->bytes, &a->got, a->map, a->length, &a->error);
+    return ironmap_read(a->bytes, &a->got, a->map, a->length, &a->error);
 }
 
 static int run_read_byte(attempt *a)
 {
     (void)seek(a);
     a->got = 1;
-    return mapio_read_byte(a->bytes, a->map, &a->error);
+    return ironmap_read_byte(a->bytes, a->map, &a->error);
 }
 
 static int run_readline(attempt *a)
 {
     (void)seek(a);
-    return mapio_readline(a->bytes, &a->got, a->map, a->length, &a->error);
+    return ironmap_readline(a->bytes, &a->got, a->map, a->length, &a->error);
 }
 
 static void *room_in_attempt(void *context, size_t length)
@@ -77,14 +77,14 @@ static int run_take_line(attempt *a)
 {
     size_t length = 0;
 
-    return mapio_take_line(&length, a->map, a->offset, a->offset + a->length, true, room_in_attempt,
-                           a, &a->error);
+    return ironmap_take_line(&length, a->map, a->offset, a->offset + a->length, true,
+                             room_in_attempt, a, &a->error);
 }
 
 static void read_in_guard(void *context)
 {
     attempt *a = context;
-    const uint8_t *data = mapio_data(a->map);
+    const uint8_t *data = ironmap_data(a->map);
 
     memcpy(a->bytes, data + a->offset, a->length);
 }
@@ -92,81 +92,82 @@ static void read_in_guard(void *context)
 static int run_guard_read(attempt *a)
 {
     a->got = a->length;
-    return mapio_guard(a->map, read_in_guard, a, &a->error);
+    return ironmap_guard(a->map, read_in_guard, a, &a->error);
 }
 
 static void get_in_guard(void *context)
 {
     attempt *a = context;
 
-    (void)mapio_get(a->bytes, a->map, a->offset, a->length, NULL);
+    (void)ironmap_get(a->bytes, a->map, a->offset, a->length, NULL);
 }
 
 static int run_guard_get(attempt *a)
 {
     a->got = a->length;
-    return mapio_guard(a->map, get_in_guard, a, &a->error);
+    return ironmap_guard(a->map, get_in_guard, a, &a->error);
 }
 
 static void guard_in_guard(void *context)
 {
     attempt *a = context;
 
-    (void)mapio_guard(a->map, read_in_guard, a, NULL);
+    (void)ironmap_guard(a->map, read_in_guard, a, NULL);
 }
 
 static int run_guard_nested(attempt *a)
 {
     a->got = a->length;
-    return mapio_guard(a->map, guard_in_guard, a, &a->error);
+    return ironmap_guard(a->map, guard_in_guard, a, &a->error);
 }
 
 /* ---- storing --------------------------------------------------------------------------------- */
 
 static int run_put(attempt *a)
 {
-    return mapio_put(a->map, a->offset, a->bytes, a->length, &a->error);
+    return ironmap_put(a->map, a->offset, a->bytes, a->length, &a->error);
 }
 
 static int run_put_byte(attempt *a)
 {
-    return mapio_put_byte(a->map, a->offset, a->bytes[0], &a->error);
+    return ironmap_put_byte(a->map, a->offset, a->bytes[0], &a->error);
 }
 
 static int run_put_strided(attempt *a)
 {
-    return mapio_put_strided(a->map, a->offset, (int64_t)a->step, a->bytes, strides(a), &a->error);
+    return ironmap_put_strided(a->map, a->offset, (int64_t)a->step, a->bytes, strides(a),
+                               &a->error);
 }
 
 static int run_write(attempt *a)
 {
     (void)seek(a);
-    return mapio_write(a->map, a->bytes, a->length, &a->error);
+    return ironmap_write(a->map, a->bytes, a->length, &a->error);
 }
 
 static int run_write_byte(attempt *a)
 {
     (void)seek(a);
-    return mapio_write_byte(a->map, a->bytes[0], &a->error);
+    return ironmap_write_byte(a->map, a->bytes[0], &a->error);
 }
 
 static int run_fill(attempt *a)
 {
     memset(a->bytes, stored_byte(a->offset), a->length);
-    return mapio_fill(a->map, a->offset, a->length, stored_byte(a->offset), &a->error);
+    return ironmap_fill(a->map, a->offset, a->length, stored_byte(a->offset), &a->error);
 }
 
 static void store_in_guard(void *context)
 {
     attempt *a = context;
-    uint8_t *data = mapio_data(a->map);
+    uint8_t *data = ironmap_data(a->map);
 
     memcpy(data + a->offset, a->bytes, a->length);
 }
 
 static int run_guard_store(attempt *a)
 {
-    return mapio_guard(a->map, store_in_guard, a, &a->error);
+    return ironmap_guard(a->map, store_in_guard, a, &a->error);
 }
 
 /* ---- from the map to the map ------------------------------------------------------------------
@@ -174,46 +175,47 @@ static int run_guard_store(attempt *a)
 
 static int run_move(attempt *a)
 {
-    return mapio_move(a->map, a->offset, a->other, a->length, &a->error);
+    return ironmap_move(a->map, a->offset, a->other, a->length, &a->error);
 }
 
 static int run_get_into_map(attempt *a)
 {
-    uint8_t *data = mapio_data(a->map);
+    uint8_t *data = ironmap_data(a->map);
 
-    return mapio_get(data + a->offset, a->map, a->other, a->length, &a->error);
+    return ironmap_get(data + a->offset, a->map, a->other, a->length, &a->error);
 }
 
 static int run_put_from_map(attempt *a)
 {
-    const uint8_t *data = mapio_data(a->map);
+    const uint8_t *data = ironmap_data(a->map);
 
-    return mapio_put(a->map, a->offset, data + a->other, a->length, &a->error);
+    return ironmap_put(a->map, a->offset, data + a->other, a->length, &a->error);
 }
 
 /* ---- searching ------------------------------------------------------------------------------- */
 
 static int run_find(attempt *a)
 {
-    return mapio_find(&a->index, a->map, a->needle, a->needle_length, a->offset,
-                      a->offset + a->length, &a->error);
+    return ironmap_find(&a->index, a->map, a->needle, a->needle_length, a->offset,
+                        a->offset + a->length, &a->error);
 }
 
 static int run_rfind(attempt *a)
 {
-    return mapio_rfind(&a->index, a->map, a->needle, a->needle_length, a->offset,
-                       a->offset + a->length, &a->error);
+    return ironmap_rfind(&a->index, a->map, a->needle, a->needle_length, a->offset,
+                         a->offset + a->length, &a->error);
 }
 
 /* The first of all. */
 static int run_find_all(attempt *a)
 {
     size_t offsets[3];
-    mapio_matches matches = {.offsets = offsets, .capacity = COUNT_OF(offsets), .next = a->offset};
-    int status = mapio_find_all(&matches, a->map, a->needle, a->needle_length,
-                                a->offset + a->length, &a->error);
+    ironmap_matches matches = {
+        .offsets = offsets, .capacity = COUNT_OF(offsets), .next = a->offset};
+    int status = ironmap_find_all(&matches, a->map, a->needle, a->needle_length,
+                                  a->offset + a->length, &a->error);
 
-    a->index = matches.found > 0 ? offsets[0] : MAPIO_NOT_FOUND;
+    a->index = matches.found > 0 ? offsets[0] : IRONMAP_NOT_FOUND;
     return status;
 }
 
@@ -221,40 +223,40 @@ static int run_find_all(attempt *a)
 static int run_count(attempt *a)
 {
     size_t count = 0;
-    int status = mapio_count(&count, a->map, a->needle, a->needle_length, a->offset,
-                             a->offset + a->length, &a->error);
+    int status = ironmap_count(&count, a->map, a->needle, a->needle_length, a->offset,
+                               a->offset + a->length, &a->error);
 
-    a->index = MAPIO_NOT_FOUND;
-    return status == MAPIO_OK && count > 0 ? run_find(a) : status;
+    a->index = IRONMAP_NOT_FOUND;
+    return status == IRONMAP_OK && count > 0 ? run_find(a) : status;
 }
 
 static int run_find_from_map(attempt *a)
 {
-    const uint8_t *data = mapio_data(a->map);
+    const uint8_t *data = ironmap_data(a->map);
 
-    return mapio_find(&a->index, a->map, data + a->other, a->needle_length, a->offset,
-                      a->offset + a->length, &a->error);
+    return ironmap_find(&a->index, a->map, data + a->other, a->needle_length, a->offset,
+                        a->offset + a->length, &a->error);
 }
 
 static int run_rfind_from_map(attempt *a)
 {
-    const uint8_t *data = mapio_data(a->map);
+    const uint8_t *data = ironmap_data(a->map);
 
-    return mapio_rfind(&a->index, a->map, data + a->other, a->needle_length, a->offset,
-                       a->offset + a->length, &a->error);
+    return ironmap_rfind(&a->index, a->map, data + a->other, a->needle_length, a->offset,
+                         a->offset + a->length, &a->error);
 }
 
 /* As a search: the newline's place, or none. */
 static int run_line_length(attempt *a)
 {
-    size_t rest = mapio_length(a->map) - a->offset;
+    size_t rest = ironmap_length(a->map) - a->offset;
     int status = 0;
 
     (void)seek(a);
-    status = mapio_line_length(&a->got, a->map, &a->error);
+    status = ironmap_line_length(&a->got, a->map, &a->error);
     a->index = a->offset + a->got - 1;
-    if (a->got == rest && solid_byte(mapio_offset(a->map) + a->index) != '\n') {
-        a->index = MAPIO_NOT_FOUND;
+    if (a->got == rest && solid_byte(ironmap_offset(a->map) + a->index) != '\n') {
+        a->index = IRONMAP_NOT_FOUND;
     }
     return status;
 }
@@ -306,7 +308,7 @@ static bool is_inside(size_t offset, size_t from, size_t length)
 
 bool operation_touches(const operation *op, const attempt *a, size_t offset)
 {
-    size_t end = (op->traits & (TO_THE_END | LINE)) != 0 ? mapio_length(a->map) : 0;
+    size_t end = (op->traits & (TO_THE_END | LINE)) != 0 ? ironmap_length(a->map) : 0;
     size_t length = end != 0 ? end - a->offset : a->length;
 
     if ((op->traits & COPIES) != 0 && is_inside(offset, a->other, a->length)) {

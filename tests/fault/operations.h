@@ -1,12 +1,12 @@
 /* Every function of the library that touches the bytes of a map, callable in one way. */
-#ifndef MAPIO_TESTS_OPERATIONS_H
-#define MAPIO_TESTS_OPERATIONS_H
+#ifndef IRONMAP_TESTS_OPERATIONS_H
+#define IRONMAP_TESTS_OPERATIONS_H
 
 #include "fault_support.h"
 
 /* What an operation is to do, and what came of it. */
 typedef struct attempt {
-    mapio_map *map;
+    ironmap_map *map;
     size_t offset;  /* the bytes that it is about */
     size_t length;  /* not 0 */
     size_t other;   /* where a copy comes from, where a needle in the map lies */
@@ -14,9 +14,9 @@ typedef struct attempt {
     uint8_t *bytes; /* `length` of them: read, or to be stored */
     uint8_t needle[8];
     size_t needle_length;
-    size_t got;        /* how many bytes were read */
-    uint64_t index;    /* what a search found */
-    mapio_error error; /* filled on failure */
+    size_t got;          /* how many bytes were read */
+    uint64_t index;      /* what a search found */
+    ironmap_error error; /* filled on failure */
 } attempt;
 
 /* What is known of an operation, so that its result can be judged. */
@@ -49,4 +49,4 @@ bool operation_writes(const operation *op);
 /* True where the operation touches the byte at `offset` of the map (a search: may touch). */
 bool operation_touches(const operation *op, const attempt *a, size_t offset);
 
-#endif /* MAPIO_TESTS_OPERATIONS_H */
+#endif /* IRONMAP_TESTS_OPERATIONS_H */

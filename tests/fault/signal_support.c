@@ -11,14 +11,14 @@
 
 fixture *files;
 volatile uint8_t *foreign;
-mapio_map *own;
+ironmap_map *own;
 volatile sig_atomic_t calls;
 volatile sig_atomic_t flaw;
 struct sigaction previous;
 
 size_t page(size_t count)
 {
-    return count * mapio_page_size();
+    return count * ironmap_page_size();
 }
 
 int foreign_make(void)
@@ -39,7 +39,7 @@ int foreign_make(void)
 int own_make(void)
 {
     child_check(solid_write(files->fd, 0, page(PAGES)));
-    child_check(mapio_open_path(&own, files->path, NULL, NULL) == MAPIO_OK);
+    child_check(ironmap_open_path(&own, files->path, NULL, NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -48,9 +48,9 @@ int own_fault(void)
     uint8_t byte = 0;
 
     child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
-    child_check(mapio_get_byte(&byte, own, page(2), NULL) == MAPIO_E_FAULT);
+    child_check(ironmap_get_byte(&byte, own, page(2), NULL) == IRONMAP_E_FAULT);
     child_check(solid_write(files->fd, 0, page(PAGES)));
-    child_check(mapio_get_byte(&byte, own, page(2), NULL) == MAPIO_OK);
+    child_check(ironmap_get_byte(&byte, own, page(2), NULL) == IRONMAP_OK);
     child_check(byte == solid_byte(page(2)));
     return 0;
 }

@@ -1,8 +1,8 @@
 /* What the tests of signals share: the state of a child process, pages of the library's and of
  * others to lose in it, and cases that each run in a child. Everything here is for one child at a
  * time. */
-#ifndef MAPIO_TESTS_SIGNAL_SUPPORT_H
-#define MAPIO_TESTS_SIGNAL_SUPPORT_H
+#ifndef IRONMAP_TESTS_SIGNAL_SUPPORT_H
+#define IRONMAP_TESTS_SIGNAL_SUPPORT_H
 
 #include "fault_support.h"
 
@@ -14,7 +14,7 @@ enum { PAGES = 4 };
 
 extern fixture *files;              /* a file of PAGES solid pages */
 extern volatile uint8_t *foreign;   /* a map of an emptied file that the library knows nothing of */
-extern mapio_map *own;              /* a map of the library's */
+extern ironmap_map *own;            /* a map of the library's */
 extern volatile sig_atomic_t calls; /* of the application's handler */
 extern volatile sig_atomic_t flaw;  /* the handler saw something that is not as it must be */
 extern struct sigaction previous;   /* what the application's handler found */
@@ -54,4 +54,4 @@ typedef struct signal_case {
  * program's arguments choose cases by a part of the name. */
 int run_signal_cases(const signal_case *cases, size_t count, int words, char **arguments);
 
-#endif /* MAPIO_TESTS_SIGNAL_SUPPORT_H */
+#endif /* IRONMAP_TESTS_SIGNAL_SUPPORT_H */

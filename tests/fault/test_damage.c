@@ -1,5 +1,5 @@
-/* Memory that was handed out: what was lost under an address from mapio_data is damage, which every
- * operation reports until it is cleared; and mapio_guard, under which nothing is damage. */
+/* Memory that was handed out: what was lost under an address from ironmap_data is damage, which
+ * every operation reports until it is cleared; and ironmap_guard, under which nothing is damage. */
 #include "operations.h"
 
 #include <stdatomic.h>
@@ -9,21 +9,21 @@ enum { PAGES = 6 };
 
 static size_t pages(size_t count)
 {
-    return count * mapio_page_size();
+    return count * ironmap_page_size();
 }
 
 /* A map of a solid file of PAGES pages, from byte `offset` on. */
-static void map_solid(fixture *f, mapio_access access, unsigned open, size_t offset)
+static void map_solid(fixture *f, ironmap_access access, unsigned open, size_t offset)
 {
-    mapio_options options = options_of(access, offset, pages(PAGES) - offset);
+    ironmap_options options = options_of(access, offset, pages(PAGES) - offset);
 
     options.open = open;
     file_solid(f, pages(PAGES));
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
 }
 
 /* The same, damaged: the file ends after `left` pages, and the last byte was looked at. */
-static void map_damaged(fixture *f, mapio_access access, unsigned open, size_t left)
+static void map_damaged(fixture *f, ironmap_access access, unsigned open, size_t left)
 {
     map_solid(f, access, open, 0);
     file_truncate(f, pages(left));
@@ -34,7 +34,7 @@ static void map_damaged(fixture *f, mapio_access access, unsigned open, size_t l
 static void assert_heals(fixture *f)
 {
     file_solid(f, pages(PAGES));
-    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_map_solid(f->map);
 }
 
@@ -45,7 +45,7 @@ static void lost_memory_is_zeros(void **state)
 {
     fixture *f = *state;
 
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
     file_truncate(f, pages(2));
     for (size_t at = pages(2); at < pages(PAGES); at += 97) {
         assert_int_equal(peek(f->map, at), 0);
@@ -60,10 +60,10 @@ static void lost_stores_go_nowhere(void **state)
 {
     fixture *f = *state;
 
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
     file_truncate(f, pages(2));
     poke(f->map, pages(4) + 7, 'x');
-    assert_u64(mapio_damage_count(f->map), 1);
+    assert_u64(ironmap_damage_count(f->map), 1);
     assert_damage(f->map, pages(4), pages(PAGES - 4));
     assert_heals(f);
 }
@@ -74,21 +74,21 @@ static void damage_is_counted_by_loss(void **state)
     fixture *f = *state;
 
     skip_where_whole_views_are_lost();
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
-    assert_u64(mapio_damage_count(f->map), 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    assert_u64(ironmap_damage_count(f->map), 0);
     assert_damage(f->map, 0, 0);
     file_truncate(f, pages(3));
     assert_int_equal(peek(f->map, pages(4)), 0);
     assert_damage(f->map, pages(4), pages(2));
     assert_int_equal(peek(f->map, pages(3)), 0);
-    assert_u64(mapio_damage_count(f->map), 2);
+    assert_u64(ironmap_damage_count(f->map), 2);
     assert_damage(f->map, pages(3), pages(3));
     assert_int_equal(peek(f->map, pages(5)), 0);
     assert_int_equal(peek(f->map, pages(2)), solid_byte(pages(2)));
-    assert_u64(mapio_damage_count(f->map), 2);
+    assert_u64(ironmap_damage_count(f->map), 2);
 }
 
-/* mapio_damage goes through the runs one after the other, in bytes of the map. */
+/* ironmap_damage goes through the runs one after the other, in bytes of the map. */
 static void damage_is_found_from_a_place(void **state)
 {
     fixture *f = *state;
@@ -96,34 +96,34 @@ static void damage_is_found_from_a_place(void **state)
     size_t length = 0;
 
     skip_where_whole_views_are_lost();
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 100);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 100);
     file_truncate(f, pages(3));
     assert_int_equal(peek(f->map, pages(4)), 0);
-    assert_ok(mapio_damage(&offset, &length, f->map, 0, &failure));
+    assert_ok(ironmap_damage(&offset, &length, f->map, 0, &failure));
     assert_u64(offset, pages(4) - 100);
     assert_u64(length, pages(2));
-    assert_ok(mapio_damage(&offset, &length, f->map, pages(4), &failure));
+    assert_ok(ironmap_damage(&offset, &length, f->map, pages(4), &failure));
     assert_u64(offset, pages(4));
     assert_u64(length, pages(2) - 100);
-    assert_ok(mapio_damage(&offset, &length, f->map, mapio_length(f->map), &failure));
-    assert_u64(offset, MAPIO_NOT_FOUND);
+    assert_ok(ironmap_damage(&offset, &length, f->map, ironmap_length(f->map), &failure));
+    assert_u64(offset, IRONMAP_NOT_FOUND);
     assert_u64(length, 0);
-    assert_fails(mapio_damage(&offset, &length, f->map, mapio_length(f->map) + 1, &failure),
-                 MAPIO_E_RANGE);
+    assert_fails(ironmap_damage(&offset, &length, f->map, ironmap_length(f->map) + 1, &failure),
+                 IRONMAP_E_RANGE);
 }
 
 /* The first page of a map that begins inside it. */
 static void damage_in_the_first_page(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint8_t byte = 0;
 
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 100);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 100);
     file_truncate(f, 0);
     assert_int_equal(peek(f->map, 5), 0);
     assert_damage(f->map, 0, pages(PAGES) - 100);
-    assert_fault(mapio_get_byte(&byte, f->map, 3, &error), &error, 0, codes.lost_page);
+    assert_fault(ironmap_get_byte(&byte, f->map, 3, &error), &error, 0, codes.lost_page);
 }
 
 /* Each operation, wherever it is about, fails until the damage is cleared, and then works. */
@@ -133,7 +133,7 @@ static void every_operation_reports_damage(void **state)
     uint8_t *bytes = malloc(pages(1));
 
     assert_non_null(bytes);
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
     for (size_t i = 0; i < operation_count; i++) {
         const operation *op = &operations[i];
         attempt a = {.map = f->map, .offset = 5, .length = 1, .other = 10, .step = 1};
@@ -146,10 +146,10 @@ static void every_operation_reports_damage(void **state)
         assert_fault(op->run(&a), &a.error, first_damaged(pages(4)), codes.lost_page);
         file_solid(f, pages(PAGES));
         assert_fault(op->run(&a), &a.error, first_damaged(pages(4)), codes.lost_page);
-        assert_ok(mapio_clear_damage(f->map, &failure));
-        assert_int_equal(op->run(&a), MAPIO_OK);
+        assert_ok(ironmap_clear_damage(f->map, &failure));
+        assert_int_equal(op->run(&a), IRONMAP_OK);
     }
-    assert_u64(mapio_damage_count(f->map), operation_count);
+    assert_u64(ironmap_damage_count(f->map), operation_count);
     free(bytes);
 }
 
@@ -157,18 +157,18 @@ static void every_operation_reports_damage(void **state)
 static void resize_reports_damage(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
 
     skip_without_pages_behind_a_file();
-    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
-    assert_fault(mapio_resize(f->map, pages(9), &error), &error, first_damaged(pages(PAGES - 1)),
+    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
+    assert_fault(ironmap_resize(f->map, pages(9), &error), &error, first_damaged(pages(PAGES - 1)),
                  codes.lost_page);
-    assert_u64(mapio_length(f->map), pages(PAGES));
+    assert_u64(ironmap_length(f->map), pages(PAGES));
     assert_u64(file_length(f), pages(2));
-    assert_ok(mapio_clear_damage(f->map, &failure));
-    assert_ok(mapio_resize(f->map, pages(9), &failure));
+    assert_ok(ironmap_clear_damage(f->map, &failure));
+    assert_ok(ironmap_resize(f->map, pages(9), &failure));
     assert_u64(file_length(f), pages(9));
-    assert_u64(mapio_damage_count(f->map), 1);
+    assert_u64(ironmap_damage_count(f->map), 1);
     assert_map_filled(f->map, pages(2), pages(7), 0);
 }
 
@@ -176,12 +176,12 @@ static void resize_reports_damage(void **state)
 static void flush_reports_damage(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
 
-    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
+    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
     poke(f->map, pages(3), 'x');
-    assert_fault(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &error), &error, first_damaged(pages(3)),
-                 codes.lost_page);
+    assert_fault(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &error), &error,
+                 first_damaged(pages(3)), codes.lost_page);
 }
 
 /* What is not about the bytes goes on. */
@@ -190,12 +190,12 @@ static void other_calls_ignore_damage(void **state)
     fixture *f = *state;
     uint64_t size = 0;
 
-    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
-    assert_ok(mapio_size(&size, f->map, &failure));
+    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
+    assert_ok(ironmap_size(&size, f->map, &failure));
     assert_u64(size, pages(2));
-    assert_ok(mapio_seek(f->map, 3, MAPIO_SEEK_SET, &failure));
-    assert_non_null(mapio_data(f->map));
-    assert_ok(mapio_advise(f->map, 0, MAPIO_TO_END, MAPIO_ADVICE_RANDOM, &failure));
+    assert_ok(ironmap_seek(f->map, 3, IRONMAP_SEEK_SET, &failure));
+    assert_non_null(ironmap_data(f->map));
+    assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, IRONMAP_ADVICE_RANDOM, &failure));
     map_close(f);
 }
 
@@ -203,18 +203,18 @@ static void other_calls_ignore_damage(void **state)
 static void clearing_too_early(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint8_t byte = 0;
 
     skip_without_pages_behind_a_file();
-    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
-    assert_ok(mapio_clear_damage(f->map, &failure));
+    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
+    assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_damage(f->map, 0, 0);
-    assert_fault(mapio_get_byte(&byte, f->map, pages(2) + 9, &error), &error, pages(2) + 9,
+    assert_fault(ironmap_get_byte(&byte, f->map, pages(2) + 9, &error), &error, pages(2) + 9,
                  codes.lost_page);
-    assert_u64(mapio_damage_count(f->map), 1);
+    assert_u64(ironmap_damage_count(f->map), 1);
     assert_int_equal(peek(f->map, pages(2)), 0);
-    assert_u64(mapio_damage_count(f->map), 2);
+    assert_u64(ironmap_damage_count(f->map), 2);
 }
 
 /* Clearing what is whole does nothing. */
@@ -222,12 +222,12 @@ static void clearing_nothing(void **state)
 {
     fixture *f = *state;
 
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
-    assert_ok(mapio_clear_damage(f->map, &failure));
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_map_solid(f->map);
     map_close(f);
-    map_anonymous(f, MAPIO_ACCESS_DEFAULT, 10);
-    assert_ok(mapio_clear_damage(f->map, &failure));
+    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 10);
+    assert_ok(ironmap_clear_damage(f->map, &failure));
 }
 
 /* Without a descriptor nothing can be put back, where the system needs one for that: damage stays,
@@ -235,19 +235,19 @@ static void clearing_nothing(void **state)
 static void untracked_damage_stays(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint8_t byte = 0;
 
-    map_damaged(f, MAPIO_ACCESS_WRITE, MAPIO_OPEN_NO_TRACK, 2);
+    map_damaged(f, IRONMAP_ACCESS_WRITE, IRONMAP_OPEN_NO_TRACK, 2);
     if (!traits.restore_needs_the_file) {
         assert_heals(f);
         return;
     }
-    assert_fails(mapio_clear_damage(f->map, &failure), MAPIO_E_NO_FILE);
+    assert_fails(ironmap_clear_damage(f->map, &failure), IRONMAP_E_NO_FILE);
     file_solid(f, pages(PAGES));
-    assert_fails(mapio_clear_damage(f->map, &failure), MAPIO_E_NO_FILE);
-    assert_fault(mapio_get_byte(&byte, f->map, 0, &error), &error, first_damaged(pages(PAGES - 1)),
-                 codes.lost_page);
+    assert_fails(ironmap_clear_damage(f->map, &failure), IRONMAP_E_NO_FILE);
+    assert_fault(ironmap_get_byte(&byte, f->map, 0, &error), &error,
+                 first_damaged(pages(PAGES - 1)), codes.lost_page);
     assert_damage(f->map, pages(PAGES - 1), pages(1));
     map_close(f);
 }
@@ -258,11 +258,11 @@ static void untracked_map_serves_other_pages(void **state)
 {
     fixture *f = *state;
     uint8_t bytes[64] = {0};
-    mapio_error error = {0};
+    ironmap_error error = {0};
 
-    map_solid(f, MAPIO_ACCESS_WRITE, MAPIO_OPEN_NO_TRACK, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, IRONMAP_OPEN_NO_TRACK, 0);
     file_truncate(f, pages(2));
-    assert_fault(mapio_get_byte(bytes, f->map, pages(3), &error), &error, pages(3),
+    assert_fault(ironmap_get_byte(bytes, f->map, pages(3), &error), &error, pages(3),
                  codes.lost_page);
     file_solid(f, pages(PAGES));
     for (size_t i = 0; i < operation_count; i++) {
@@ -273,8 +273,8 @@ static void untracked_map_serves_other_pages(void **state)
         a.needle_length = 8;
         stored_fill(bytes, pages(1), sizeof(bytes));
         status = operations[i].run(&a);
-        if (status != MAPIO_OK && (operations[i].traits & (GUARDS | LINE | TO_THE_END)) == 0) {
-            fail_msg("%s: %s", operations[i].name, mapio_status_name(status));
+        if (status != IRONMAP_OK && (operations[i].traits & (GUARDS | LINE | TO_THE_END)) == 0) {
+            fail_msg("%s: %s", operations[i].name, ironmap_status_name(status));
         }
     }
 }
@@ -284,18 +284,18 @@ static void private_stores_outlive_a_loss(void **state)
 {
     fixture *f = *state;
     uint8_t byte = 0;
-    mapio_error error = {0};
+    ironmap_error error = {0};
 
-    map_solid(f, MAPIO_ACCESS_COPY, 0, 0);
-    assert_ok(mapio_put_byte(f->map, 5, 200, &failure));
-    assert_ok(mapio_put_byte(f->map, pages(4), 201, &failure));
+    map_solid(f, IRONMAP_ACCESS_COPY, 0, 0);
+    assert_ok(ironmap_put_byte(f->map, 5, 200, &failure));
+    assert_ok(ironmap_put_byte(f->map, pages(4), 201, &failure));
     file_truncate(f, pages(2));
     assert_int_equal(peek(f->map, pages(4)), 0);
     assert_int_equal(peek(f->map, 5), traits.loses_whole_views ? 0 : 200);
-    assert_fault(mapio_get_byte(&byte, f->map, 5, &error), &error, first_damaged(pages(4)),
+    assert_fault(ironmap_get_byte(&byte, f->map, 5, &error), &error, first_damaged(pages(4)),
                  codes.lost_page);
     file_solid(f, pages(PAGES));
-    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_int_equal(peek(f->map, 5), 200);
     assert_int_equal(peek(f->map, pages(4)), solid_byte(pages(4)));
     assert_file(f, 5, &(uint8_t){solid_byte(5)}, 1);
@@ -305,24 +305,24 @@ static void private_stores_outlive_a_loss(void **state)
 static void damage_of_another_map(void **state)
 {
     fixture *f = *state;
-    mapio_map *other = NULL;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, 100);
+    ironmap_map *other = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 100);
     uint8_t zeros[100] = {0};
 
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
-    assert_ok(mapio_open_anonymous(&other, &options, &failure));
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    assert_ok(ironmap_open_anonymous(&other, &options, &failure));
     file_truncate(f, pages(2));
-    assert_ok(mapio_put(other, 0, (uint8_t *)mapio_data(f->map) + pages(3), 100, &failure));
+    assert_ok(ironmap_put(other, 0, (uint8_t *)ironmap_data(f->map) + pages(3), 100, &failure));
     assert_map(other, 0, zeros, 100);
-    assert_u64(mapio_damage_count(f->map), 1);
-    assert_ok(mapio_close(other, &failure));
+    assert_u64(ironmap_damage_count(f->map), 1);
+    assert_ok(ironmap_close(other, &failure));
 }
 
 /* ---- the guard ------------------------------------------------------------------------------- */
 
 /* A place to look at, and what was seen there. */
 typedef struct look {
-    mapio_map *map;
+    ironmap_map *map;
     size_t at;
     int seen;
     int status; /* of an operation inside */
@@ -339,21 +339,21 @@ static void look_once(void *context)
 static void guard_reports_what_was_lost(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
     look l = {.seen = -1};
 
     skip_without_pages_behind_a_file();
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
     l.map = f->map;
     l.at = pages(3) + 5;
-    assert_ok(mapio_guard(f->map, look_once, &l, &failure));
+    assert_ok(ironmap_guard(f->map, look_once, &l, &failure));
     assert_int_equal(l.seen, solid_byte(l.at));
     file_truncate(f, pages(2));
-    assert_fault(mapio_guard(f->map, look_once, &l, &error), &error, pages(3), codes.lost_page);
+    assert_fault(ironmap_guard(f->map, look_once, &l, &error), &error, pages(3), codes.lost_page);
     assert_int_equal(l.seen, 0);
-    assert_u64(mapio_damage_count(f->map), 0);
+    assert_u64(ironmap_damage_count(f->map), 0);
     l.at = pages(1);
-    assert_ok(mapio_guard(f->map, look_once, &l, &failure));
+    assert_ok(ironmap_guard(f->map, look_once, &l, &failure));
     file_solid(f, pages(PAGES));
     assert_map_solid(f->map);
 }
@@ -362,12 +362,12 @@ static void guard_reports_what_was_lost(void **state)
 static void guard_refuses_damage(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
     look l = {.seen = -1};
 
-    map_damaged(f, MAPIO_ACCESS_WRITE, 0, 2);
+    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
     l.map = f->map;
-    assert_fault(mapio_guard(f->map, look_once, &l, &error), &error,
+    assert_fault(ironmap_guard(f->map, look_once, &l, &error), &error,
                  first_damaged(pages(PAGES - 1)), codes.lost_page);
     assert_int_equal(l.seen, -1);
 }
@@ -376,15 +376,15 @@ static void guard_refuses_damage(void **state)
  * damage. */
 static look look_at_lost_page(fixture *f, void (*work)(void *))
 {
-    mapio_error error = {0};
+    ironmap_error error = {0};
     look l = {.seen = -1};
 
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
     file_truncate(f, pages(2));
     l.map = f->map;
     l.at = pages(4);
-    assert_fault(mapio_guard(f->map, work, &l, &error), &error, pages(4), codes.lost_page);
-    assert_u64(mapio_damage_count(f->map), 0);
+    assert_fault(ironmap_guard(f->map, work, &l, &error), &error, pages(4), codes.lost_page);
+    assert_u64(ironmap_damage_count(f->map), 0);
     return l;
 }
 
@@ -392,7 +392,7 @@ static void guard_again(void *context)
 {
     look *l = context;
 
-    l->status = mapio_guard(l->map, look_once, l, NULL);
+    l->status = ironmap_guard(l->map, look_once, l, NULL);
     l->seen = peek(l->map, 0);
 }
 
@@ -401,7 +401,7 @@ static void guards_nest(void **state)
 {
     look l = look_at_lost_page(*state, guard_again);
 
-    assert_int_equal(l.status, MAPIO_E_FAULT);
+    assert_int_equal(l.status, IRONMAP_E_FAULT);
     assert_int_equal(l.seen, solid_byte(0));
 }
 
@@ -410,7 +410,7 @@ static void get_then_look(void *context)
     look *l = context;
     uint8_t byte = 0;
 
-    l->status = mapio_get_byte(&byte, l->map, 0, NULL);
+    l->status = ironmap_get_byte(&byte, l->map, 0, NULL);
     l->seen = peek(l->map, l->at);
 }
 
@@ -419,7 +419,7 @@ static void guard_outlives_an_operation(void **state)
 {
     look l = look_at_lost_page(*state, get_then_look);
 
-    assert_int_equal(l.status, MAPIO_OK);
+    assert_int_equal(l.status, IRONMAP_OK);
 }
 
 /* After the guard, a loss is damage again. */
@@ -428,31 +428,31 @@ static void guard_ends(void **state)
     fixture *f = *state;
     look l = {.seen = -1};
 
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
     l.map = f->map;
-    assert_ok(mapio_guard(f->map, look_once, &l, &failure));
+    assert_ok(ironmap_guard(f->map, look_once, &l, &failure));
     file_truncate(f, pages(2));
     assert_int_equal(peek(f->map, pages(3)), 0);
-    assert_u64(mapio_damage_count(f->map), 1);
+    assert_u64(ironmap_damage_count(f->map), 1);
 }
 
 /* Two maps: a loss in one is no failure of the other one's guard. */
 static void guard_is_for_one_map(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 100);
-    mapio_map *other = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 100);
+    ironmap_map *other = NULL;
     look l = {.seen = -1};
 
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
     file_truncate(f, pages(2));
-    assert_ok(mapio_open_path(&other, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&other, f->path, &options, &failure));
     l.map = f->map;
     l.at = pages(3);
-    assert_ok(mapio_guard(other, look_once, &l, &failure));
-    assert_u64(mapio_damage_count(f->map), 1);
-    assert_u64(mapio_damage_count(other), 0);
-    assert_ok(mapio_close(other, &failure));
+    assert_ok(ironmap_guard(other, look_once, &l, &failure));
+    assert_u64(ironmap_damage_count(f->map), 1);
+    assert_u64(ironmap_damage_count(other), 0);
+    assert_ok(ironmap_close(other, &failure));
 }
 
 /* Two threads at one map: one inside a guard, the other one without. */
@@ -481,7 +481,7 @@ static void guard_in_thread(void *context)
 {
     meeting *m = context;
 
-    m->l.status = mapio_guard(m->l.map, lose_and_wait, m, NULL);
+    m->l.status = ironmap_guard(m->l.map, lose_and_wait, m, NULL);
 }
 
 /* Zeros that one thread's guard has put there are damage to another thread that sees them through
@@ -495,19 +495,19 @@ static void zeros_under_anothers_guard_are_damage(void **state)
     size_t count = 0;
 
     skip_without_pages_behind_a_file();
-    map_solid(f, MAPIO_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
     m.l.map = f->map;
     m.l.at = pages(3);
     file_truncate(f, pages(2));
     thread_start(&guarded, guard_in_thread, &m);
     wait_for(&m, 1);
-    mapio_pin(f->map);
+    ironmap_pin(f->map);
     seen = peek(f->map, pages(4));
-    mapio_unpin(f->map);
+    ironmap_unpin(f->map);
     atomic_store(&m.stage, 2);
     thread_join(&guarded);
-    count = mapio_damage_count(f->map);
-    assert_int_equal(m.l.status, MAPIO_E_FAULT);
+    count = ironmap_damage_count(f->map);
+    assert_int_equal(m.l.status, IRONMAP_E_FAULT);
     assert_int_equal(seen, 0);
     assert_true(count > 0);
 }

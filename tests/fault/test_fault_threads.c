@@ -2,7 +2,7 @@
  * memory was handed out, damage tells. Files are cut at page ends, and grow with their content, so
  * that a zero is never data.
  *
- * MAPIO_FAULT_SECONDS sets how long each test takes; fractions are not known.
+ * IRONMAP_FAULT_SECONDS sets how long each test takes; fractions are not known.
  */
 #include "fault_support.h"
 
@@ -23,7 +23,7 @@ static atomic_bool over;
 
 static size_t pages(size_t count)
 {
-    return count * mapio_page_size();
+    return count * ironmap_page_size();
 }
 
 static size_t some_of(random_source *random, size_t bound)
@@ -36,12 +36,12 @@ static size_t some_of(random_source *random, size_t bound)
 
 /* A file, a map of it, and who works at it. */
 typedef struct desk {
-    mapio_map *map;
+    ironmap_map *map;
     int fd;
     bool cut;      /* another process cuts the file and makes it long again, all the time */
     uint64_t seed; /* of its thread */
     size_t rounds;
-    size_t lost;     /* rounds with MAPIO_E_FAULT */
+    size_t lost;     /* rounds with IRONMAP_E_FAULT */
     size_t damaged;  /* with damage */
     const char *why; /* what is wrong; NULL: nothing */
 } desk;
@@ -62,12 +62,12 @@ static int file_open(const fixture *f, size_t number)
 static void desk_open(desk *d, const fixture *f, size_t number, bool cut)
 {
     *d = (desk){.fd = file_open(f, number), .cut = cut, .seed = number + 1};
-    assert_ok(mapio_open_fd(&d->map, d->fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&d->map, d->fd, NULL, &failure));
 }
 
 static void desk_close(desk *d)
 {
-    assert_ok(mapio_close(d->map, &failure));
+    assert_ok(ironmap_close(d->map, &failure));
     assert_int_equal(close(d->fd), 0);
 }
 
@@ -120,24 +120,24 @@ static void wrong(desk *d, const char *why)
 }
 
 /* A failure must be the loss of a page of a file that is cut. */
-static bool judge(desk *d, int status, const mapio_error *error)
+static bool judge(desk *d, int status, const ironmap_error *error)
 {
-    d->lost += status == MAPIO_E_FAULT;
-    if (status == MAPIO_E_FAULT && (!d->cut || error->offset >= mapio_length(d->map))) {
+    d->lost += status == IRONMAP_E_FAULT;
+    if (status == IRONMAP_E_FAULT && (!d->cut || error->offset >= ironmap_length(d->map))) {
         wrong(d, d->cut ? "the offset lies outside the map" : "lost a page of a whole file");
-    } else if (status != MAPIO_OK && status != MAPIO_E_FAULT) {
-        wrong(d, mapio_status_name(status));
+    } else if (status != IRONMAP_OK && status != IRONMAP_E_FAULT) {
+        wrong(d, ironmap_status_name(status));
     }
-    return status == MAPIO_OK;
+    return status == IRONMAP_OK;
 }
 
 static void read_range(desk *d, random_source *random, uint8_t *bytes)
 {
-    mapio_error error = {0};
+    ironmap_error error = {0};
     size_t offset = some_of(random, pages(PAGES));
     size_t length = some_of(random, pages(PAGES) - offset) + 1;
 
-    if (judge(d, mapio_get(bytes, d->map, offset, length, &error), &error) &&
+    if (judge(d, ironmap_get(bytes, d->map, offset, length, &error), &error) &&
         !is_solid(bytes, offset, length)) {
         wrong(d, "get: read bytes that were never there");
     }
@@ -145,10 +145,10 @@ static void read_range(desk *d, random_source *random, uint8_t *bytes)
 
 static void read_one(desk *d, random_source *random, uint8_t *bytes)
 {
-    mapio_error error = {0};
+    ironmap_error error = {0};
     size_t offset = some_of(random, pages(PAGES));
 
-    if (judge(d, mapio_get_byte(bytes, d->map, offset, &error), &error) &&
+    if (judge(d, ironmap_get_byte(bytes, d->map, offset, &error), &error) &&
         bytes[0] != solid_byte(offset)) {
         wrong(d, "get_byte: read a byte that was never there");
     }
@@ -156,15 +156,15 @@ static void read_one(desk *d, random_source *random, uint8_t *bytes)
 
 static void find_zero(desk *d, random_source *random, uint8_t *bytes)
 {
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint64_t index = 0;
 
     bytes[0] = 0;
     if (judge(d,
-              mapio_find(&index, d->map, bytes, 1, some_of(random, pages(PAGES)), MAPIO_TO_END,
-                         &error),
+              ironmap_find(&index, d->map, bytes, 1, some_of(random, pages(PAGES)), IRONMAP_TO_END,
+                           &error),
               &error) &&
-        index != MAPIO_NOT_FOUND) {
+        index != IRONMAP_NOT_FOUND) {
         wrong(d, "find: found a zero");
     }
 }
@@ -172,15 +172,15 @@ static void find_zero(desk *d, random_source *random, uint8_t *bytes)
 /* Stores what is there already. */
 static void store_same(desk *d, random_source *random, uint8_t *bytes)
 {
-    mapio_error error = {0};
+    ironmap_error error = {0};
     size_t offset = some_of(random, pages(PAGES) - 100);
 
     solid_fill(bytes, offset, 100);
-    (void)judge(d, mapio_put(d->map, offset, bytes, 100, &error), &error);
+    (void)judge(d, ironmap_put(d->map, offset, bytes, 100, &error), &error);
 }
 
 typedef struct guarded_read {
-    const mapio_map *map;
+    const ironmap_map *map;
     uint8_t *bytes;
 } guarded_read;
 
@@ -188,16 +188,16 @@ static void read_all(void *context)
 {
     const guarded_read *g = context;
 
-    memcpy(g->bytes, mapio_data(g->map), pages(PAGES));
+    memcpy(g->bytes, ironmap_data(g->map), pages(PAGES));
 }
 
 static void read_under_guard(desk *d, random_source *random, uint8_t *bytes)
 {
-    mapio_error error = {0};
+    ironmap_error error = {0};
     guarded_read g = {d->map, bytes};
 
     (void)random;
-    if (judge(d, mapio_guard(d->map, read_all, &g, &error), &error) &&
+    if (judge(d, ironmap_guard(d->map, read_all, &g, &error), &error) &&
         !is_solid(bytes, 0, pages(PAGES))) {
         wrong(d, "guard: read bytes that were never there");
     }
@@ -235,13 +235,13 @@ static void look_around(desk *d, random_source *random, uint8_t *bytes)
     size_t offset = some_of(random, pages(PAGES));
     bool solid = false;
 
-    mapio_pin(d->map);
+    ironmap_pin(d->map);
     bytes[0] = peek(d->map, offset);
     solid = bytes[0] == solid_byte(offset);
-    mapio_unpin(d->map);
-    if (mapio_damaged(d->map)) {
+    ironmap_unpin(d->map);
+    if (ironmap_damaged(d->map)) {
         d->damaged++;
-        (void)mapio_clear_damage(d->map, NULL);
+        (void)ironmap_clear_damage(d->map, NULL);
     } else if (!solid) {
         wrong(d, "handed out: read a byte that was never there");
     }
@@ -272,16 +272,16 @@ static void *work_opening(void *context)
 
     while (!atomic_load(&over)) {
         desk own = {.fd = d->fd, .cut = d->cut};
-        mapio_options options = options_of(MAPIO_ACCESS_READ, 0, 0);
+        ironmap_options options = options_of(IRONMAP_ACCESS_READ, 0, 0);
         uint8_t bytes[1] = {0};
-        int status = mapio_open_fd(&own.map, d->fd, &options, NULL);
+        int status = ironmap_open_fd(&own.map, d->fd, &options, NULL);
 
-        if (status == MAPIO_OK && mapio_length(own.map) == pages(PAGES)) {
+        if (status == IRONMAP_OK && ironmap_length(own.map) == pages(PAGES)) {
             read_one(&own, &random, bytes);
             d->lost += own.lost;
             d->why = own.why != NULL ? own.why : d->why;
         }
-        (void)mapio_close(own.map, NULL);
+        (void)ironmap_close(own.map, NULL);
         d->rounds++;
     }
     return NULL;
@@ -293,7 +293,7 @@ static void *work_clearing(void *context)
     desk *d = context;
 
     while (!atomic_load(&over)) {
-        if (mapio_clear_damage(d->map, NULL) != MAPIO_E_NO_FILE) {
+        if (ironmap_clear_damage(d->map, NULL) != IRONMAP_E_NO_FILE) {
             wrong(d, "the damage is gone");
         }
         d->rounds++;
@@ -308,10 +308,10 @@ static void meet_damage(desk *d, random_source *random, uint8_t *bytes)
     size_t length = 0;
     size_t offset = some_of(random, pages(PAGES));
 
-    if (judge(d, mapio_get(bytes, d->map, offset, 1, NULL), &(mapio_error){.offset = 0})) {
+    if (judge(d, ironmap_get(bytes, d->map, offset, 1, NULL), &(ironmap_error){.offset = 0})) {
         wrong(d, "read a byte that is lost");
     }
-    if (mapio_damage(&begin, &length, d->map, offset, NULL) != MAPIO_OK || begin != offset) {
+    if (ironmap_damage(&begin, &length, d->map, offset, NULL) != IRONMAP_OK || begin != offset) {
         wrong(d, "damage that is there is not told");
     }
 }
@@ -329,7 +329,7 @@ static void *work_on_damage(void *context)
 /* Waits as long as is asked for, or until something is wrong. */
 static void wait_for_the_end(void)
 {
-    time_t end = time(NULL) + (time_t)setting("MAPIO_FAULT_SECONDS", 1);
+    time_t end = time(NULL) + (time_t)setting("IRONMAP_FAULT_SECONDS", 1);
     const struct timespec moment = {0, 50000000};
 
     while (!atomic_load(&over) && time(NULL) <= end) {
@@ -398,7 +398,7 @@ static void eight_maps(void **state)
     }
     run_threads("eight maps", desks, works, THREADS, THREADS);
     for (size_t i = 0; i < THREADS; i++) {
-        assert_ok(mapio_clear_damage(desks[i].map, &failure));
+        assert_ok(ironmap_clear_damage(desks[i].map, &failure));
         assert_map_solid(desks[i].map);
         desk_close(&desks[i]);
     }
@@ -419,7 +419,7 @@ static void one_map(void **state)
     }
     run_threads("one map", desks, works, THREADS, 1);
     assert_map_solid(desks[0].map);
-    assert_u64(mapio_damage_count(desks[0].map), 0);
+    assert_u64(ironmap_damage_count(desks[0].map), 0);
     desk_close(&desks[0]);
 }
 
@@ -436,7 +436,7 @@ static void one_map_handed_out(void **state)
         desks[i].seed = i + 1;
     }
     run_threads("one map, handed out", desks, works, COUNT_OF(desks), 1);
-    assert_ok(mapio_clear_damage(desks[0].map, &failure));
+    assert_ok(ironmap_clear_damage(desks[0].map, &failure));
     assert_map_solid(desks[0].map);
     desk_close(&desks[0]);
 }
@@ -462,13 +462,13 @@ static void maps_come_and_go(void **state)
  * tries. */
 static void damage_that_stays_is_never_data(void **state)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_READ, 0, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_READ, 0, 0);
     desk desks[4];
     work_function *const works[4] = {work_clearing, work_on_damage, work_on_damage, work_clearing};
 
-    options.open = MAPIO_OPEN_NO_TRACK;
+    options.open = IRONMAP_OPEN_NO_TRACK;
     desks[0] = (desk){.fd = file_open(*state, 0), .cut = true, .seed = 1};
-    assert_ok(mapio_open_fd(&desks[0].map, desks[0].fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&desks[0].map, desks[0].fd, &options, &failure));
     assert_int_equal(ftruncate(desks[0].fd, 0), 0);
     for (size_t i = 0; i < PAGES; i++) {
         assert_int_equal(peek(desks[0].map, pages(i)), 0);

@@ -1,5 +1,5 @@
 /* Full disks: a small tmpfs, and a small ext4 on a loop device. A store into a hole that finds no
- * block is MAPIO_E_FAULT with ENOSPC; with MAPIO_OPEN_PREALLOCATE, open and resize say so.
+ * block is IRONMAP_E_FAULT with ENOSPC; with IRONMAP_OPEN_PREALLOCATE, open and resize say so.
  *
  * The file systems are mounted in a name space of the program's own and go with it.
  */
@@ -21,7 +21,7 @@ static char disk[256]; /* where a tmpfs is mounted; empty where there is none */
 
 static size_t pages(size_t count)
 {
-    return count * mapio_page_size();
+    return count * ironmap_page_size();
 }
 
 /* ---- disks ----------------------------------------------------------------------------------- */
@@ -36,11 +36,11 @@ static bool tmpfs_mount(const char *options)
 {
     const char *base = getenv("TMPDIR");
 
-    (void)snprintf(disk, sizeof(disk), "%s/mapio-disk-XXXXXX", base != NULL ? base : "/tmp");
+    (void)snprintf(disk, sizeof(disk), "%s/ironmap-disk-XXXXXX", base != NULL ? base : "/tmp");
     if (mkdtemp(disk) == NULL) {
         return false;
     }
-    if (own_name_space() && mount("mapio", disk, "tmpfs", 0, options) == 0) {
+    if (own_name_space() && mount("ironmap", disk, "tmpfs", 0, options) == 0) {
         return true;
     }
     (void)rmdir(disk);
@@ -168,7 +168,7 @@ static void map_holes(fixture *f)
     file_solid(f, pages(1));
     file_truncate(f, pages(1 + HOLES));
     assert_int_equal(fsync(f->fd), 0);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     disk_fill(f);
 }
 
@@ -179,12 +179,12 @@ static size_t store_into_holes(fixture *f, bool *stored)
     size_t failures = 0;
 
     for (size_t i = 1; i <= HOLES; i++) {
-        mapio_error error = {0};
-        int status = mapio_put(f->map, pages(i) + i, "stored", 6, &error);
+        ironmap_error error = {0};
+        int status = ironmap_put(f->map, pages(i) + i, "stored", 6, &error);
 
-        stored[i] = status == MAPIO_OK;
-        if (status != MAPIO_OK) {
-            check_fault(status, &error, pages(i) + i, ENOSPC, "mapio_put", __FILE__, __LINE__);
+        stored[i] = status == IRONMAP_OK;
+        if (status != IRONMAP_OK) {
+            check_fault(status, &error, pages(i) + i, ENOSPC, "ironmap_put", __FILE__, __LINE__);
             failures++;
         }
     }
@@ -200,7 +200,7 @@ static void stores_into_holes(void **state)
     need_disk();
     map_holes(f);
     assert_true(store_into_holes(f, stored) > 0);
-    assert_ok(mapio_put(f->map, 5, "stored", 6, &failure));
+    assert_ok(ironmap_put(f->map, 5, "stored", 6, &failure));
     assert_map(f->map, 5, "stored", 6);
     for (size_t i = 1; i <= HOLES; i++) {
         if (stored[i]) {
@@ -210,9 +210,9 @@ static void stores_into_holes(void **state)
     disk_empty(f);
     assert_u64(store_into_holes(f, stored), 0);
     assert_map(f->map, pages(HOLES) + HOLES, "stored", 6);
-    assert_ok(mapio_flush(f->map, 0, MAPIO_TO_END, 0, &failure));
+    assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
     assert_file(f, pages(1) + 1, "stored", 6);
-    assert_u64(mapio_damage_count(f->map), 0);
+    assert_u64(ironmap_damage_count(f->map), 0);
 }
 
 /* Every way to store says the same; fill and byte stores, too. */
@@ -220,7 +220,7 @@ static void other_stores_into_holes(void **state)
 {
     fixture *f = *state;
     bool stored[1 + HOLES] = {false};
-    mapio_error error = {0};
+    ironmap_error error = {0};
     size_t hole = 1;
 
     need_disk();
@@ -229,11 +229,11 @@ static void other_stores_into_holes(void **state)
     while (stored[hole]) {
         hole++;
     }
-    assert_fault(mapio_put_byte(f->map, pages(hole), 'x', &error), &error, pages(hole), ENOSPC);
-    assert_fault(mapio_fill(f->map, pages(hole) + 9, 50, 'x', &error), &error, pages(hole) + 9,
+    assert_fault(ironmap_put_byte(f->map, pages(hole), 'x', &error), &error, pages(hole), ENOSPC);
+    assert_fault(ironmap_fill(f->map, pages(hole) + 9, 50, 'x', &error), &error, pages(hole) + 9,
                  ENOSPC);
-    assert_fault(mapio_move(f->map, pages(hole), 0, 50, &error), &error, pages(hole), ENOSPC);
-    assert_fault(mapio_put_strided(f->map, pages(hole) + 9, 3, "xyz", 3, &error), &error,
+    assert_fault(ironmap_move(f->map, pages(hole), 0, 50, &error), &error, pages(hole), ENOSPC);
+    assert_fault(ironmap_put_strided(f->map, pages(hole) + 9, 3, "xyz", 3, &error), &error,
                  pages(hole) + 9, ENOSPC);
 }
 
@@ -241,7 +241,7 @@ static void other_stores_into_holes(void **state)
 static void handed_out_holes(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint64_t lost = 0;
     size_t length = 0;
 
@@ -250,12 +250,12 @@ static void handed_out_holes(void **state)
     for (size_t i = 1; i <= HOLES; i++) {
         poke(f->map, pages(i), 'x');
     }
-    assert_true(mapio_damage_count(f->map) > 0);
-    assert_ok(mapio_damage(&lost, &length, f->map, 0, &failure));
-    assert_fault(mapio_put_byte(f->map, 0, 'x', &error), &error, lost, ENOSPC);
+    assert_true(ironmap_damage_count(f->map) > 0);
+    assert_ok(ironmap_damage(&lost, &length, f->map, 0, &failure));
+    assert_fault(ironmap_put_byte(f->map, 0, 'x', &error), &error, lost, ENOSPC);
     disk_empty(f);
-    assert_ok(mapio_clear_damage(f->map, &failure));
-    assert_ok(mapio_put_byte(f->map, lost, 'y', &failure));
+    assert_ok(ironmap_clear_damage(f->map, &failure));
+    assert_ok(ironmap_put_byte(f->map, lost, 'y', &failure));
     assert_map(f->map, lost, "y", 1);
 }
 
@@ -266,11 +266,11 @@ static size_t load_from_holes(const fixture *f, int32_t code)
 
     for (size_t i = 1; i <= HOLES; i++) {
         uint8_t bytes[6] = {1};
-        mapio_error error = {0};
-        int status = mapio_get(bytes, f->map, pages(i) + i, sizeof(bytes), &error);
+        ironmap_error error = {0};
+        int status = ironmap_get(bytes, f->map, pages(i) + i, sizeof(bytes), &error);
 
-        if (status != MAPIO_OK) {
-            check_fault(status, &error, pages(i) + i, code, "mapio_get", __FILE__, __LINE__);
+        if (status != IRONMAP_OK) {
+            check_fault(status, &error, pages(i) + i, code, "ironmap_get", __FILE__, __LINE__);
             failures++;
         } else {
             assert_u64(bytes[0], 0);
@@ -283,7 +283,7 @@ static size_t load_from_holes(const fixture *f, int32_t code)
 static void loads_from_holes(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint8_t byte = 0;
 
     need_disk();
@@ -291,8 +291,8 @@ static void loads_from_holes(void **state)
     if (load_from_holes(f, ENOSPC) > 0) {
         assert_true(on_tmpfs());
         (void)peek(f->map, pages(HOLES));
-        assert_fault(mapio_get_byte(&byte, f->map, 0, &error), &error, pages(HOLES), ENOSPC);
-        assert_ok(mapio_clear_damage(f->map, &failure));
+        assert_fault(ironmap_get_byte(&byte, f->map, 0, &error), &error, pages(HOLES), ENOSPC);
+        assert_ok(ironmap_clear_damage(f->map, &failure));
     } else {
         assert_false(on_tmpfs());
     }
@@ -305,23 +305,23 @@ static void cut_files_on_full_disks(void **state)
 {
     fixture *f = *state;
     uint8_t byte = 0;
-    mapio_error error = {0};
+    ironmap_error error = {0};
 
     need_disk();
     map_holes(f);
     file_truncate(f, pages(1));
-    assert_fault(mapio_get_byte(&byte, f->map, pages(2), &error), &error, pages(2), EIO);
-    assert_fault(mapio_put_byte(f->map, pages(2), 'x', &error), &error, pages(2), EIO);
+    assert_fault(ironmap_get_byte(&byte, f->map, pages(2), &error), &error, pages(2), EIO);
+    assert_fault(ironmap_put_byte(f->map, pages(2), 'x', &error), &error, pages(2), EIO);
 }
 
 /* ---- said early -------------------------------------------------------------------------------
  */
 
-static mapio_options reserving(unsigned open, size_t length)
+static ironmap_options reserving(unsigned open, size_t length)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, length);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, length);
 
-    options.open = MAPIO_OPEN_PREALLOCATE | open;
+    options.open = IRONMAP_OPEN_PREALLOCATE | open;
     return options;
 }
 
@@ -337,15 +337,15 @@ static uint64_t blocks_of(const fixture *f)
 static void create_is_refused(void **state)
 {
     fixture *f = *state;
-    mapio_options options = reserving(MAPIO_OPEN_CREATE | MAPIO_OPEN_EXTEND, pages(HOLES));
+    ironmap_options options = reserving(IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND, pages(HOLES));
 
     need_disk();
     disk_fill(f);
-    assert_system_fails(mapio_open_path(&f->map, f->path, &options, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&f->map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
                         ENOSPC);
     assert_false(file_exists(f));
     disk_empty(f);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_map_filled(f->map, 0, pages(HOLES), 0);
 }
 
@@ -353,38 +353,40 @@ static void create_is_refused(void **state)
 static void extend_is_refused(void **state)
 {
     fixture *f = *state;
-    mapio_options options = reserving(MAPIO_OPEN_EXTEND, pages(HOLES));
+    ironmap_options options = reserving(IRONMAP_OPEN_EXTEND, pages(HOLES));
 
     need_disk();
     file_make(f, 5000);
     assert_int_equal(fsync(f->fd), 0);
     disk_fill(f);
-    assert_system_fails(mapio_open_path(&f->map, f->path, &options, &failure), MAPIO_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&f->map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
                         ENOSPC);
-    assert_system_fails(mapio_open_fd(&f->map, f->fd, &options, &failure), MAPIO_E_SYSTEM, ENOSPC);
+    assert_system_fails(ironmap_open_fd(&f->map, f->fd, &options, &failure), IRONMAP_E_SYSTEM,
+                        ENOSPC);
     assert_file_untouched(f, 5000);
     disk_empty(f);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
 }
 
 /* Opened with its blocks, a map can be stored into on a full disk, and cannot grow. */
 static void resize_is_refused(void **state)
 {
     fixture *f = *state;
-    mapio_options options = reserving(MAPIO_OPEN_EXTEND, pages(HOLES));
+    ironmap_options options = reserving(IRONMAP_OPEN_EXTEND, pages(HOLES));
 
     need_disk();
     file_solid(f, pages(1));
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_true(blocks_of(f) >= pages(HOLES));
     disk_fill(f);
-    assert_ok(mapio_fill(f->map, pages(1), pages(HOLES - 1), 'x', &failure));
-    assert_system_fails(mapio_resize(f->map, pages(4 * HOLES), &failure), MAPIO_E_SYSTEM, ENOSPC);
-    assert_u64(mapio_length(f->map), pages(HOLES));
+    assert_ok(ironmap_fill(f->map, pages(1), pages(HOLES - 1), 'x', &failure));
+    assert_system_fails(ironmap_resize(f->map, pages(4 * HOLES), &failure), IRONMAP_E_SYSTEM,
+                        ENOSPC);
+    assert_u64(ironmap_length(f->map), pages(HOLES));
     assert_u64(file_length(f), pages(HOLES));
     assert_map_filled(f->map, pages(1), pages(HOLES - 1), 'x');
     disk_empty(f);
-    assert_ok(mapio_resize(f->map, pages(4 * HOLES), &failure));
+    assert_ok(ironmap_resize(f->map, pages(4 * HOLES), &failure));
     assert_true(blocks_of(f) >= pages(4 * HOLES));
     assert_map_filled(f->map, pages(HOLES), pages(3 * HOLES), 0);
 }
@@ -393,16 +395,17 @@ static void resize_is_refused(void **state)
 static void refused_resize_keeps_what_lies_behind(void **state)
 {
     fixture *f = *state;
-    mapio_options options = reserving(0, pages(1));
+    ironmap_options options = reserving(0, pages(1));
 
     need_disk();
     file_solid(f, pages(1));
     file_truncate(f, pages(1 + HOLES));
     assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)pages(1 + HOLES)), 6);
     assert_int_equal(fsync(f->fd), 0);
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     disk_fill(f);
-    assert_system_fails(mapio_resize(f->map, pages(1 + HOLES), &failure), MAPIO_E_SYSTEM, ENOSPC);
+    assert_system_fails(ironmap_resize(f->map, pages(1 + HOLES), &failure), IRONMAP_E_SYSTEM,
+                        ENOSPC);
     assert_u64(file_length(f), pages(1 + HOLES) + 6);
     assert_file(f, pages(1 + HOLES), "behind", 6);
 }

@@ -1,5 +1,5 @@
 /* Disks that fail: a file system of the test's own (faulty_fs.c) that answers EIO for pages of
- * choice, and that is killed while it is mapped. MAPIO_FAULTY_FS is its program.
+ * choice, and that is killed while it is mapped. IRONMAP_FAULTY_FS is its program.
  */
 #include "faulty_fs.h"
 #include "operations.h"
@@ -99,7 +99,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)mapio_close(f->map, NULL);
+    (void)ironmap_close(f->map, NULL);
     f->map = NULL;
     unmount();
     server_kill();
@@ -110,14 +110,14 @@ static int teardown(void **state)
 /* The name of file `number`, in f->path, with the file system mounted; or the test is skipped. */
 static void mounted_file(int number)
 {
-    const char *program = getenv("MAPIO_FAULTY_FS");
+    const char *program = getenv("IRONMAP_FAULTY_FS");
     char path[290];
 
     mount_point(path, sizeof(path));
     if (program == NULL) {
         skip_because("the test file system was not built: that takes libfuse3");
     }
-    if (mapio_page_size() != FAULTY_PAGE) {
+    if (ironmap_page_size() != FAULTY_PAGE) {
         skip_because("pages are not those of the test file system");
     }
     if (mkdir(path, 0700) == 0 && !server_start(program, path)) {
@@ -126,11 +126,11 @@ static void mounted_file(int number)
     (void)snprintf(f->path, sizeof(f->path), "%s/%d", path, number);
 }
 
-static void map_faulty(mapio_access access, int number)
+static void map_faulty(ironmap_access access, int number)
 {
     mounted_file(number);
     map_file(f, access);
-    assert_u64(mapio_length(f->map), FAULTY_PAGES * FAULTY_PAGE);
+    assert_u64(ironmap_length(f->map), FAULTY_PAGES * FAULTY_PAGE);
 }
 
 /* Whether this page is bad now. */
@@ -139,18 +139,18 @@ static void page_bad(size_t page, bool bad)
     atomic_store(&control->bad[page], bad);
 }
 
-/* Each page is itself, or MAPIO_E_FAULT with EIO if it is bad. */
+/* Each page is itself, or IRONMAP_E_FAULT with EIO if it is bad. */
 static void assert_pages(void)
 {
     for (size_t page = 0; page < FAULTY_PAGES; page++) {
         uint8_t bytes[FAULTY_PAGE];
-        mapio_error error = {0};
+        ironmap_error error = {0};
         size_t at = page * FAULTY_PAGE;
 
         if (atomic_load(&control->bad[page])) {
-            assert_fault(mapio_get(bytes, f->map, at + 7, 100, &error), &error, at + 7, EIO);
+            assert_fault(ironmap_get(bytes, f->map, at + 7, 100, &error), &error, at + 7, EIO);
         } else {
-            assert_ok(mapio_get(bytes, f->map, at, sizeof(bytes), &failure));
+            assert_ok(ironmap_get(bytes, f->map, at, sizeof(bytes), &failure));
             assert_true(is_filled(bytes, sizeof(bytes), (uint8_t)(page + 1)));
         }
     }
@@ -166,7 +166,7 @@ static void pages_that_fail(void **state)
     for (size_t page = 0; page < FAULTY_PAGES; page += 5) {
         page_bad(page, true);
     }
-    map_faulty(MAPIO_ACCESS_READ, 0);
+    map_faulty(IRONMAP_ACCESS_READ, 0);
     assert_pages();
     assert_pages();
     for (size_t page = 0; page < FAULTY_PAGES; page += 10) {
@@ -177,22 +177,22 @@ static void pages_that_fail(void **state)
         page_bad(page, false);
     }
     assert_pages();
-    assert_u64(mapio_damage_count(f->map), 0);
+    assert_u64(ironmap_damage_count(f->map), 0);
 }
 
 /* Every second page, more than are remembered one by one: the first one is named. */
 static void many_at_once(void **state)
 {
     uint8_t *bytes = malloc(FAULTY_PAGES * FAULTY_PAGE);
-    mapio_error error = {0};
+    ironmap_error error = {0};
 
     (void)state;
     assert_non_null(bytes);
     for (size_t page = 3; page < FAULTY_PAGES; page += 2) {
         page_bad(page, true);
     }
-    map_faulty(MAPIO_ACCESS_READ, 1);
-    assert_fault(mapio_get(bytes, f->map, 0, FAULTY_PAGES * FAULTY_PAGE, &error), &error,
+    map_faulty(IRONMAP_ACCESS_READ, 1);
+    assert_fault(ironmap_get(bytes, f->map, 0, FAULTY_PAGES * FAULTY_PAGE, &error), &error,
                  3 * FAULTY_PAGE, EIO);
     assert_pages();
     free(bytes);
@@ -210,14 +210,14 @@ static void every_operation(void **state)
         attempt a = {.offset = bad * FAULTY_PAGE, .length = 100, .other = 0, .step = 3};
 
         page_bad(bad, true);
-        map_faulty(MAPIO_ACCESS_WRITE, (int)(i % FAULTY_FILES));
+        map_faulty(IRONMAP_ACCESS_WRITE, (int)(i % FAULTY_FILES));
         a.map = f->map;
         a.bytes = bytes;
         a.needle_length = 4;
         a.length = (op->traits & ONE_BYTE) != 0 ? 1 : a.length;
         assert_fault(op->run(&a), &a.error, a.offset, EIO);
         page_bad(bad, false);
-        assert_int_equal(op->run(&a), MAPIO_OK);
+        assert_int_equal(op->run(&a), IRONMAP_OK);
         map_close(f);
     }
 }
@@ -225,7 +225,7 @@ static void every_operation(void **state)
 /* Handed-out memory: single pages of zeros, counted and found one by one. */
 static void handed_out(void **state)
 {
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint8_t byte = 0;
     uint64_t offset = 0;
     size_t length = 0;
@@ -233,20 +233,20 @@ static void handed_out(void **state)
     (void)state;
     page_bad(5, true);
     page_bad(9, true);
-    map_faulty(MAPIO_ACCESS_WRITE, 2);
+    map_faulty(IRONMAP_ACCESS_WRITE, 2);
     for (size_t page = 0; page < FAULTY_PAGES; page++) {
         bool bad = page == 5 || page == 9;
 
         assert_int_equal(peek(f->map, page * FAULTY_PAGE), bad ? 0 : (int)page + 1);
     }
-    assert_u64(mapio_damage_count(f->map), 2);
+    assert_u64(ironmap_damage_count(f->map), 2);
     assert_damage(f->map, 5 * FAULTY_PAGE, FAULTY_PAGE);
-    assert_ok(mapio_damage(&offset, &length, f->map, 6 * FAULTY_PAGE, &failure));
+    assert_ok(ironmap_damage(&offset, &length, f->map, 6 * FAULTY_PAGE, &failure));
     assert_u64(offset, 9 * FAULTY_PAGE);
-    assert_fault(mapio_get_byte(&byte, f->map, 0, &error), &error, 5 * FAULTY_PAGE, EIO);
+    assert_fault(ironmap_get_byte(&byte, f->map, 0, &error), &error, 5 * FAULTY_PAGE, EIO);
     page_bad(5, false);
     page_bad(9, false);
-    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_pages();
 }
 
@@ -255,11 +255,11 @@ static void private_stores(void **state)
 {
     (void)state;
     page_bad(7, true);
-    map_faulty(MAPIO_ACCESS_COPY, 3);
-    assert_ok(mapio_fill(f->map, 6 * FAULTY_PAGE, FAULTY_PAGE, 200, &failure));
-    assert_ok(mapio_fill(f->map, 8 * FAULTY_PAGE, FAULTY_PAGE, 201, &failure));
-    assert_status(mapio_fill(f->map, 6 * FAULTY_PAGE, 3 * FAULTY_PAGE, 202, &failure),
-                  MAPIO_E_FAULT);
+    map_faulty(IRONMAP_ACCESS_COPY, 3);
+    assert_ok(ironmap_fill(f->map, 6 * FAULTY_PAGE, FAULTY_PAGE, 200, &failure));
+    assert_ok(ironmap_fill(f->map, 8 * FAULTY_PAGE, FAULTY_PAGE, 201, &failure));
+    assert_status(ironmap_fill(f->map, 6 * FAULTY_PAGE, 3 * FAULTY_PAGE, 202, &failure),
+                  IRONMAP_E_FAULT);
     page_bad(7, false);
     assert_map_filled(f->map, 6 * FAULTY_PAGE, FAULTY_PAGE, 202);
     assert_map_filled(f->map, 7 * FAULTY_PAGE, FAULTY_PAGE, 8);
@@ -274,10 +274,10 @@ static void assert_gone(void)
 
     for (size_t page = 0; page < FAULTY_PAGES; page++) {
         uint8_t byte = 0;
-        int status = mapio_get_byte(&byte, f->map, page * FAULTY_PAGE, NULL);
+        int status = ironmap_get_byte(&byte, f->map, page * FAULTY_PAGE, NULL);
 
-        assert_true(status == MAPIO_E_FAULT || (status == MAPIO_OK && byte == page + 1));
-        lost += status == MAPIO_E_FAULT;
+        assert_true(status == IRONMAP_E_FAULT || (status == IRONMAP_OK && byte == page + 1));
+        lost += status == IRONMAP_E_FAULT;
     }
     assert_true(lost > 0);
 }
@@ -287,24 +287,24 @@ static void killed_while_mapped(void **state)
     uint8_t byte = 0;
 
     (void)state;
-    map_faulty(MAPIO_ACCESS_WRITE, 4);
-    assert_ok(mapio_get_byte(&byte, f->map, 0, &failure));
+    map_faulty(IRONMAP_ACCESS_WRITE, 4);
+    assert_ok(ironmap_get_byte(&byte, f->map, 0, &failure));
     server_kill();
     assert_gone();
     unmount();
     assert_gone();
     assert_gone();
-    (void)mapio_flush(f->map, 0, MAPIO_TO_END, 0, NULL);
-    (void)mapio_resize(f->map, 5000, NULL);
+    (void)ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, NULL);
+    (void)ironmap_resize(f->map, 5000, NULL);
 }
 
 static void killed_under_handed_out(void **state)
 {
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint8_t byte = 0;
 
     (void)state;
-    map_faulty(MAPIO_ACCESS_READ, 5);
+    map_faulty(IRONMAP_ACCESS_READ, 5);
     server_kill();
     unmount();
     for (size_t page = 0; page < FAULTY_PAGES; page++) {
@@ -312,9 +312,9 @@ static void killed_under_handed_out(void **state)
 
         assert_true(seen == 0 || seen == (int)page + 1);
     }
-    assert_true(mapio_damage_count(f->map) > 0);
-    assert_int_equal(mapio_get_byte(&byte, f->map, 0, &error), MAPIO_E_FAULT);
-    (void)mapio_clear_damage(f->map, NULL);
+    assert_true(ironmap_damage_count(f->map) > 0);
+    assert_int_equal(ironmap_get_byte(&byte, f->map, 0, &error), IRONMAP_E_FAULT);
+    (void)ironmap_clear_damage(f->map, NULL);
     assert_gone();
 }
 

@@ -24,17 +24,17 @@ typedef struct limited {
 static int lose_a_page(void *argument)
 {
     const limited *l = argument;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 0, (size_t)l->length);
-    mapio_error error = {0};
-    mapio_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, (size_t)l->length);
+    ironmap_error error = {0};
+    ironmap_map *map = NULL;
     uint8_t byte = 0;
 
-    child_check(mapio_open_path(&map, l->f->path, &options, NULL) == MAPIO_OK);
-    child_check(mapio_get_byte(&byte, map, 0, NULL) == MAPIO_OK);
+    child_check(ironmap_open_path(&map, l->f->path, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_get_byte(&byte, map, 0, NULL) == IRONMAP_OK);
     child_check(ftruncate(l->f->fd, 0) == 0);
     child_check(l->strain() == 0);
-    child_check(mapio_get_byte(&byte, map, mapio_page_size(), &error) == MAPIO_E_FAULT);
-    child_check(error.offset == mapio_page_size());
+    child_check(ironmap_get_byte(&byte, map, ironmap_page_size(), &error) == IRONMAP_E_FAULT);
+    child_check(error.offset == ironmap_page_size());
     return 0;
 }
 
@@ -62,7 +62,7 @@ static int no_address_space(void)
     if (status == NULL || fscanf(status, "%lu", &pages) != 1 || fclose(status) != 0) {
         return 1;
     }
-    limit.rlim_cur = pages * mapio_page_size();
+    limit.rlim_cur = pages * ironmap_page_size();
     limit.rlim_max = limit.rlim_cur;
     return setrlimit(RLIMIT_AS, &limit);
 }
@@ -87,7 +87,7 @@ static int mappings_but(size_t left)
 {
     enum { KEPT = 4 };
     void *last[KEPT] = {NULL};
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
     size_t count = 0;
 
     for (;; count++) {
@@ -120,26 +120,26 @@ static int everything_locked(void)
 
 static void without_limits(void **state)
 {
-    file_solid(*state, PAGES * mapio_page_size());
-    assert_survives(*state, PAGES * mapio_page_size(), no_strain);
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_survives(*state, PAGES * ironmap_page_size(), no_strain);
 }
 
 static void out_of_address_space(void **state)
 {
-    file_solid(*state, PAGES * mapio_page_size());
-    assert_survives(*state, PAGES * mapio_page_size(), no_address_space);
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_survives(*state, PAGES * ironmap_page_size(), no_address_space);
 }
 
 static void out_of_data(void **state)
 {
-    file_solid(*state, PAGES * mapio_page_size());
-    assert_survives(*state, PAGES * mapio_page_size(), no_data);
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_survives(*state, PAGES * ironmap_page_size(), no_data);
 }
 
 static void out_of_descriptors(void **state)
 {
-    file_solid(*state, PAGES * mapio_page_size());
-    assert_survives(*state, PAGES * mapio_page_size(), no_descriptors);
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_survives(*state, PAGES * ironmap_page_size(), no_descriptors);
 }
 
 static void nearly_out_of_mappings(void **state)
@@ -150,14 +150,14 @@ static void nearly_out_of_mappings(void **state)
     if (sizeof(size_t) < sizeof(uint64_t)) {
         skip_inside_qemu("keeps all addresses of 32 bits mapped: what is unmapped makes no room");
     }
-    file_solid(*state, PAGES * mapio_page_size());
-    assert_survives(*state, PAGES * mapio_page_size(), few_mappings);
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_survives(*state, PAGES * ironmap_page_size(), few_mappings);
 }
 
 static void under_mlockall(void **state)
 {
-    file_solid(*state, PAGES * mapio_page_size());
-    assert_survives(*state, PAGES * mapio_page_size(), everything_locked);
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_survives(*state, PAGES * ironmap_page_size(), everything_locked);
 }
 
 /* Far more than the machine has memory for: zeros in the place of all of it are too much. */
@@ -168,7 +168,7 @@ static void file_longer_than_memory(void **state)
 
     skip_on_32_bit();
     skip_inside_qemu("keeps a note of each page, and has no room for a terabyte of them");
-    file_solid(f, PAGES * mapio_page_size());
+    file_solid(f, PAGES * ironmap_page_size());
     if (ftruncate(f->fd, (off_t)terabyte) != 0) {
         skip_because("the file system has no files of a terabyte");
     }

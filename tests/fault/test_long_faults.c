@@ -22,13 +22,13 @@ typedef struct world {
 } world;
 
 /* Opens the map over the whole of a new file and cuts that. */
-static void cut(world *w, mapio_access access, size_t begin, size_t length)
+static void cut(world *w, ironmap_access access, size_t begin, size_t length)
 {
-    mapio_options options = options_of(access, begin, 0);
+    ironmap_options options = options_of(access, begin, 0);
     uint64_t lost = page_up(length);
 
     file_solid(w->f, LENGTH);
-    assert_ok(mapio_open_path(&w->f->map, w->f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&w->f->map, w->f->path, &options, &failure));
     file_truncate(w->f, length);
     w->begin = begin;
     w->lost = lost > begin ? (size_t)(lost - begin) : 0;
@@ -39,52 +39,52 @@ static void check_rest(const world *w, size_t length)
 {
     size_t rest = length > w->begin ? length - w->begin : 0;
 
-    assert_ok(mapio_get(w->bytes, w->f->map, 0, rest, &failure));
+    assert_ok(ironmap_get(w->bytes, w->f->map, 0, rest, &failure));
     assert_true(is_solid(w->bytes, w->begin, rest));
 }
 
 /* Downward, it is the first piece with lost bytes that stops the access. */
-static void check_downward(const world *w, int status, const mapio_error *error)
+static void check_downward(const world *w, int status, const ironmap_error *error)
 {
-    assert_int_equal(status, MAPIO_E_FAULT);
+    assert_int_equal(status, IRONMAP_E_FAULT);
     assert_int_equal(error->system_code, codes.lost_page);
-    assert_in_range(error->offset, w->lost, mapio_length(w->f->map) - 1);
+    assert_in_range(error->offset, w->lost, ironmap_length(w->f->map) - 1);
 }
 
 static void check_reads(const world *w)
 {
-    const mapio_map *map = w->f->map;
-    size_t all = mapio_length(map);
+    const ironmap_map *map = w->f->map;
+    size_t all = ironmap_length(map);
     uint64_t index = 0;
-    mapio_error error;
+    ironmap_error error;
 
-    assert_fault(mapio_get(w->bytes, map, 0, all, &error), &error, w->lost, codes.lost_page);
-    assert_fault(mapio_get_strided(w->bytes, map, 0, 1, all, &error), &error, w->lost,
+    assert_fault(ironmap_get(w->bytes, map, 0, all, &error), &error, w->lost, codes.lost_page);
+    assert_fault(ironmap_get_strided(w->bytes, map, 0, 1, all, &error), &error, w->lost,
                  codes.lost_page);
-    assert_fault(mapio_find(&index, map, "\x80", 1, 0, MAPIO_TO_END, &error), &error, w->lost,
+    assert_fault(ironmap_find(&index, map, "\x80", 1, 0, IRONMAP_TO_END, &error), &error, w->lost,
                  codes.lost_page);
-    check_downward(w, mapio_get_strided(w->bytes, map, all - 1, -1, all, &error), &error);
-    check_downward(w, mapio_rfind(&index, map, "\x80", 1, 0, MAPIO_TO_END, &error), &error);
+    check_downward(w, ironmap_get_strided(w->bytes, map, all - 1, -1, all, &error), &error);
+    check_downward(w, ironmap_rfind(&index, map, "\x80", 1, 0, IRONMAP_TO_END, &error), &error);
 }
 
 static void check_stores(const world *w)
 {
-    mapio_map *map = w->f->map;
-    size_t all = mapio_length(map);
-    mapio_error error;
+    ironmap_map *map = w->f->map;
+    size_t all = ironmap_length(map);
+    ironmap_error error;
 
     solid_fill(w->bytes, w->begin, all);
-    assert_fault(mapio_put(map, 0, w->bytes, all, &error), &error, w->lost, codes.lost_page);
-    assert_fault(mapio_put_strided(map, 0, 1, w->bytes, all, &error), &error, w->lost,
+    assert_fault(ironmap_put(map, 0, w->bytes, all, &error), &error, w->lost, codes.lost_page);
+    assert_fault(ironmap_put_strided(map, 0, 1, w->bytes, all, &error), &error, w->lost,
                  codes.lost_page);
 }
 
-static void check_round(world *w, mapio_access access, size_t begin, size_t length)
+static void check_round(world *w, ironmap_access access, size_t begin, size_t length)
 {
     cut(w, access, begin, length);
     check_reads(w);
     check_rest(w, length);
-    if (access != MAPIO_ACCESS_READ) {
+    if (access != IRONMAP_ACCESS_READ) {
         check_stores(w);
     }
     map_close(w->f);
@@ -94,7 +94,8 @@ static void check_round(world *w, mapio_access access, size_t begin, size_t leng
  * serve the rest. */
 static void failures_name_the_first_lost_byte(void **state)
 {
-    static const mapio_access kinds[] = {MAPIO_ACCESS_READ, MAPIO_ACCESS_WRITE, MAPIO_ACCESS_COPY};
+    static const ironmap_access kinds[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_WRITE,
+                                           IRONMAP_ACCESS_COPY};
     world w = {.f = *state};
 
     skip_without_pages_behind_a_file();
@@ -111,16 +112,16 @@ static void failures_name_the_first_lost_byte(void **state)
 static void strides_fail_where_they_touch(void **state)
 {
     world w = {.f = *state, .bytes = malloc(LENGTH)};
-    mapio_error error;
+    ironmap_error error;
     const size_t step = 3 * MIB;
 
     assert_non_null(w.bytes);
-    cut(&w, MAPIO_ACCESS_READ, 0, 10 * MIB);
-    assert_ok(mapio_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 4, &failure));
+    cut(&w, IRONMAP_ACCESS_READ, 0, 10 * MIB);
+    assert_ok(ironmap_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 4, &failure));
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(w.bytes[i], solid_byte(i * step));
     }
-    assert_fault(mapio_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 5, &error), &error,
+    assert_fault(ironmap_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 5, &error), &error,
                  4 * step, codes.lost_page);
     free(w.bytes);
 }

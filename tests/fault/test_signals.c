@@ -67,16 +67,16 @@ static bool is_default(void)
 
 static int no_file_no_handler(void *unused)
 {
-    mapio_options options = options_of(MAPIO_ACCESS_DEFAULT, 0, 10000);
-    mapio_map *map = NULL;
+    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 10000);
+    ironmap_map *map = NULL;
 
     (void)unused;
     child_check(is_default());
-    child_check(mapio_version() == MAPIO_VERSION && mapio_page_size() > 0);
-    child_check(mapio_open_path(&map, "/nonexistent/file", NULL, NULL) == MAPIO_E_SYSTEM);
-    child_check(mapio_open_anonymous(&map, &options, NULL) == MAPIO_OK);
-    child_check(mapio_fill(map, 0, 10000, 1, NULL) == MAPIO_OK);
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_version() == IRONMAP_VERSION && ironmap_page_size() > 0);
+    child_check(ironmap_open_path(&map, "/nonexistent/file", NULL, NULL) == IRONMAP_E_SYSTEM);
+    child_check(ironmap_open_anonymous(&map, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_fill(map, 0, 10000, 1, NULL) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     child_check(is_default());
     child_check(own_make() == 0);
     child_check(!is_default());
@@ -134,8 +134,8 @@ static int foreign_fault_after_close(void *unused)
 
     (void)unused;
     child_check(own_make() == 0);
-    data = mapio_data(own);
-    child_check(mapio_close(own, NULL) == MAPIO_OK);
+    data = ironmap_data(own);
+    child_check(ironmap_close(own, NULL) == IRONMAP_OK);
     child_check(mmap((void *)(uintptr_t)data, page(1), PROT_READ, MAP_SHARED | MAP_FIXED, files->fd,
                      0) != MAP_FAILED);
     child_check(ftruncate(files->fd, 0) == 0);
@@ -188,12 +188,12 @@ static int before_ours_plain(void *unused)
 /* It has the signal then; the next map takes it back, and faults of ours are ours again. */
 static int after_ours(void *unused)
 {
-    mapio_map *another = NULL;
+    ironmap_map *another = NULL;
 
     (void)unused;
     child_check(foreign_make() == 0 && own_make() == 0);
     child_check(install(NULL, leave, 0, 0) == 0);
-    child_check(mapio_open_path(&another, files->path, NULL, NULL) == MAPIO_OK);
+    child_check(ironmap_open_path(&another, files->path, NULL, NULL) == IRONMAP_OK);
     child_check(own_fault() == 0 && calls == 0);
     return leave_often();
 }
@@ -203,7 +203,7 @@ static int after_ours_resize(void *unused)
     (void)unused;
     child_check(foreign_make() == 0 && own_make() == 0);
     child_check(install(leave_plain, NULL, SA_NODEFER, 0) == 0);
-    child_check(mapio_resize(own, page(PAGES + 1), NULL) == MAPIO_OK);
+    child_check(ironmap_resize(own, page(PAGES + 1), NULL) == IRONMAP_OK);
     child_check(own_fault() == 0 && calls == 0);
     return leave_often();
 }

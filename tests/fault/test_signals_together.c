@@ -54,11 +54,11 @@ static int after_ours_chains(void *unused)
 /* Installed before and after ours, any number of times, it is called and the process then dies. */
 static int chained(void (*plain)(int), void (*full)(int, siginfo_t *, void *), int flags)
 {
-    mapio_map *another = NULL;
+    ironmap_map *another = NULL;
 
     child_check(foreign_make() == 0 && own_make() == 0);
     child_check(install(plain, full, flags, 0) == 0);
-    child_check(mapio_open_path(&another, files->path, NULL, NULL) == MAPIO_OK);
+    child_check(ironmap_open_path(&another, files->path, NULL, NULL) == IRONMAP_OK);
     child_check(own_fault() == 0 && calls == 0);
     (void)touch_foreign();
     return 79;
@@ -136,7 +136,7 @@ static int foreign_in_an_access(void *unused)
     (void)unused;
     child_check(foreign_make() == 0 && own_make() == 0);
     child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
-    (void)mapio_put(own, 0, (const void *)(uintptr_t)foreign, 100, NULL);
+    (void)ironmap_put(own, 0, (const void *)(uintptr_t)foreign, 100, NULL);
     return 79;
 }
 
@@ -151,20 +151,20 @@ static void *send_to_process(void *unused)
  * where it comes in the middle of an access. */
 static int sent_in_an_access(void *unused)
 {
-    mapio_options options = MAPIO_OPTIONS_INIT;
-    mapio_map *large = NULL;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+    ironmap_map *large = NULL;
     pthread_t sender;
 
     (void)unused;
     options.flags = MAP_PRIVATE | MAP_NORESERVE;
     options.length = (size_t)1 << 28;
     child_check(own_make() == 0);
-    child_check(mapio_open_anonymous(&large, &options, NULL) == MAPIO_OK);
+    child_check(ironmap_open_anonymous(&large, &options, NULL) == IRONMAP_OK);
     child_check(pthread_create(&sender, NULL, send_to_process, NULL) == 0);
     for (int i = 0; i < 50; i++) {
         uint64_t place = 0;
 
-        child_check(mapio_find(&place, large, "x", 1, 0, MAPIO_TO_END, NULL) == MAPIO_OK);
+        child_check(ironmap_find(&place, large, "x", 1, 0, IRONMAP_TO_END, NULL) == IRONMAP_OK);
     }
     return 79;
 }
@@ -177,22 +177,22 @@ static int pin_takes_back(void *unused)
     (void)unused;
     child_check(own_make() == 0);
     child_check(install(NULL, chain_by_call, 0, 0) == 0);
-    mapio_pin(own);
-    data = mapio_data(own);
+    ironmap_pin(own);
+    data = ironmap_data(own);
     child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
-    child_check(data[page(PAGES - 1)] == 0 && calls == 0 && mapio_damaged(own));
-    mapio_unpin(own);
+    child_check(data[page(PAGES - 1)] == 0 && calls == 0 && ironmap_damaged(own));
+    ironmap_unpin(own);
     return 0;
 }
 
 static void touch_own(void *context)
 {
-    const volatile uint8_t *data = mapio_data(own);
+    const volatile uint8_t *data = ironmap_data(own);
 
     *(uint8_t *)context = data[page(PAGES - 1)];
 }
 
-/* What runs in mapio_guard is protected from whoever takes the signal before it. */
+/* What runs in ironmap_guard is protected from whoever takes the signal before it. */
 static int guard_takes_back(void *unused)
 {
     uint8_t byte = 1;
@@ -201,8 +201,8 @@ static int guard_takes_back(void *unused)
     child_check(own_make() == 0);
     child_check(install(chain_by_raise, NULL, 0, 0) == 0);
     child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
-    child_check(mapio_guard(own, touch_own, &byte, NULL) == MAPIO_E_FAULT);
-    child_check(byte == 0 && calls == 0 && !mapio_damaged(own));
+    child_check(ironmap_guard(own, touch_own, &byte, NULL) == IRONMAP_E_FAULT);
+    child_check(byte == 0 && calls == 0 && !ironmap_damaged(own));
     return 0;
 }
 
@@ -212,13 +212,13 @@ static int taken_often(void *unused)
     (void)unused;
     child_check(foreign_make() == 0 && own_make() == 0);
     for (int i = 0; i < 2000; i++) {
-        mapio_map *another = NULL;
+        ironmap_map *another = NULL;
         struct sigaction first = previous;
 
         child_check(install(NULL, chain_by_call, 0, 0) == 0);
         previous = i == 0 ? previous : first;
-        child_check(mapio_open_path(&another, files->path, NULL, NULL) == MAPIO_OK);
-        child_check(mapio_close(another, NULL) == MAPIO_OK);
+        child_check(ironmap_open_path(&another, files->path, NULL, NULL) == IRONMAP_OK);
+        child_check(ironmap_close(another, NULL) == IRONMAP_OK);
     }
     child_check(own_fault() == 0 && calls == 0);
     (void)touch_foreign();
@@ -242,7 +242,7 @@ static int timer_jumps(void *unused)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
     const struct itimerspec never = {{0, 0}, {0, 0}};
-    int rounds = (int)setting("MAPIO_FAULT_ROUNDS", 1000);
+    int rounds = (int)setting("IRONMAP_FAULT_ROUNDS", 1000);
     timer_t timer;
 
     (void)unused;
@@ -250,10 +250,10 @@ static int timer_jumps(void *unused)
     child_check(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
     for (volatile int round = 0; round < rounds; round = round + 1) {
         const struct itimerspec soon = {{0, 60000}, {0, 1000 + round % 100 * 500}};
-        volatile const uint8_t *data = mapio_data(own);
+        volatile const uint8_t *data = ironmap_data(own);
 
         child_check(solid_write(files->fd, 0, page(PAGES)));
-        child_check(mapio_clear_damage(own, NULL) == MAPIO_OK);
+        child_check(ironmap_clear_damage(own, NULL) == IRONMAP_OK);
         child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
         if (sigsetjmp(way_out, 1) == 0) {
             child_check(timer_settime(timer, 0, &soon, NULL) == 0);
@@ -267,7 +267,7 @@ static int timer_jumps(void *unused)
     }
     child_check(timer_delete(timer) == 0);
     child_check(solid_write(files->fd, 0, page(PAGES)));
-    child_check(mapio_clear_damage(own, NULL) == MAPIO_OK);
+    child_check(ironmap_clear_damage(own, NULL) == IRONMAP_OK);
     return own_fault();
 }
 
@@ -276,7 +276,7 @@ static void *lose_and_restore(void *unused)
     uint8_t byte = 0;
 
     while (!atomic_load(&enough)) {
-        (void)mapio_get_byte(&byte, own, page(PAGES - 1), NULL);
+        (void)ironmap_get_byte(&byte, own, page(PAGES - 1), NULL);
     }
     return unused;
 }
@@ -291,7 +291,7 @@ static int all_is_usable(void *unused)
     child_check(bytes != NULL);
     end_if_hanging(20);
     child_check(solid_write(files->fd, 0, page(PAGES)));
-    child_check(mapio_get(bytes, own, 0, page(PAGES), NULL) == MAPIO_OK);
+    child_check(ironmap_get(bytes, own, 0, page(PAGES), NULL) == IRONMAP_OK);
     child_check(is_solid(bytes, 0, page(PAGES)));
     free(bytes);
     return own_fault();
@@ -300,7 +300,7 @@ static int all_is_usable(void *unused)
 /* Forks while another thread loses pages and puts them back. */
 static int forks_during_faults(void *unused)
 {
-    size_t rounds = setting("MAPIO_FAULT_ROUNDS", 1000);
+    size_t rounds = setting("IRONMAP_FAULT_ROUNDS", 1000);
 
     (void)unused;
     child_check(own_make() == 0);
@@ -359,7 +359,7 @@ static const signal_case cases[] = {
     {"hands on ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
     {"hands on by raise in an access", foreign_in_an_access, true},
     {"a pin takes the signal back", pin_takes_back, false},
-    {"mapio_guard takes the signal back", guard_takes_back, false},
+    {"ironmap_guard takes the signal back", guard_takes_back, false},
     {"taken again and again", taken_often, true},
     {"a timer's handler jumps", timer_jumps, false},
     {"fork during faults", forks_during_faults, false},

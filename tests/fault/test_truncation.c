@@ -1,8 +1,8 @@
 /* Another process cuts the file before and in the middle of every operation. What an operation
  * returns is judged by what the file had at some moment of it: its bytes where it was long enough,
- * zeros between its end and the end of that page, and behind that nothing but MAPIO_E_FAULT.
+ * zeros between its end and the end of that page, and behind that nothing but IRONMAP_E_FAULT.
  *
- * MAPIO_FAULT_ROUNDS sets the number of rounds, MAPIO_TEST_SEED the seed.
+ * IRONMAP_FAULT_ROUNDS sets the number of rounds, IRONMAP_TEST_SEED the seed.
  */
 #include "operations.h"
 
@@ -13,19 +13,19 @@ enum { PAGES = 9, TAIL = 100, ROUNDS = 1200 };
 /* How the maps of a round are opened. */
 typedef struct view {
     const char *name;
-    mapio_access access;
+    ironmap_access access;
     unsigned open;
     size_t pages; /* that the map's first byte lies into the file, ... */
     size_t rest;  /* ... and bytes */
 } view;
 
 static const view views[] = {
-    {"shared", MAPIO_ACCESS_WRITE, 0, 0, 0},
-    {"shared, from the middle of a page", MAPIO_ACCESS_WRITE, 0, 1, 123},
-    {"read-only", MAPIO_ACCESS_READ, 0, 0, 777},
-    {"copy", MAPIO_ACCESS_COPY, 0, 0, 0},
-    {"copy, from the middle of a page", MAPIO_ACCESS_COPY, 0, 0, 50},
-    {"not tracked", MAPIO_ACCESS_WRITE, MAPIO_OPEN_NO_TRACK, 0, 0},
+    {"shared", IRONMAP_ACCESS_WRITE, 0, 0, 0},
+    {"shared, from the middle of a page", IRONMAP_ACCESS_WRITE, 0, 1, 123},
+    {"read-only", IRONMAP_ACCESS_READ, 0, 0, 777},
+    {"copy", IRONMAP_ACCESS_COPY, 0, 0, 0},
+    {"copy, from the middle of a page", IRONMAP_ACCESS_COPY, 0, 0, 50},
+    {"not tracked", IRONMAP_ACCESS_WRITE, IRONMAP_OPEN_NO_TRACK, 0, 0},
 };
 
 /* One file, one cutter, and a map of it that lives for many rounds. */
@@ -38,8 +38,8 @@ typedef struct world {
     uint64_t cut;    /* to which this round cuts it */
     bool seen_fault; /* in this round */
     size_t rounds;
-    size_t lost;   /* rounds with MAPIO_E_FAULT */
-    size_t middle; /* rounds with MAPIO_OK before it */
+    size_t lost;   /* rounds with IRONMAP_E_FAULT */
+    size_t middle; /* rounds with IRONMAP_OK before it */
 } world;
 
 /* ---- a judge --------------------------------------------------------------------------------- */
@@ -119,8 +119,8 @@ static bool needle_at(const operation *op, const attempt *a, const moment *m, ui
 /* What was found is there, and nothing that had to be found comes before it. */
 static void judge_search(const operation *op, const attempt *a, const moment *m)
 {
-    bool found = a->index != MAPIO_NOT_FOUND;
-    size_t end = (op->traits & TO_THE_END) != 0 ? mapio_length(a->map) : a->offset + a->length;
+    bool found = a->index != IRONMAP_NOT_FOUND;
+    size_t end = (op->traits & TO_THE_END) != 0 ? ironmap_length(a->map) : a->offset + a->length;
     size_t from = a->offset;
 
     if (found && (a->index < from || a->index + a->needle_length > end)) {
@@ -148,7 +148,7 @@ static size_t first_touched_behind(const operation *op, const attempt *a, const 
 {
     size_t behind = (size_t)(m->end > m->base ? m->end - m->base : 0);
 
-    for (size_t i = behind; i < mapio_length(a->map); i++) {
+    for (size_t i = behind; i < ironmap_length(a->map); i++) {
         if (operation_touches(op, a, i)) {
             return i;
         }
@@ -176,13 +176,13 @@ static bool names_touched(const operation *op, const attempt *a, size_t at, size
 static void judge_fault(const operation *op, const attempt *a, const moment *m)
 {
     uint64_t at = a->error.offset;
-    size_t lead = (size_t)(m->base % mapio_page_size());
+    size_t lead = (size_t)(m->base % ironmap_page_size());
     bool touched = names_touched(op, a, (size_t)at, lead);
 
-    if (a->error.status != MAPIO_E_FAULT || a->error.system_code == 0) {
+    if (a->error.status != IRONMAP_E_FAULT || a->error.system_code == 0) {
         blame(op, a, m, "the error is not filled");
     }
-    if (at >= mapio_length(a->map) || m->base + at < m->end || !touched) {
+    if (at >= ironmap_length(a->map) || m->base + at < m->end || !touched) {
         print_error("offset %" PRIu64 "\n", at);
         blame(op, a, m, "the offset of the failure is not touched or not lost");
     }
@@ -193,13 +193,13 @@ static void judge_fault(const operation *op, const attempt *a, const moment *m)
 
 static void judge(world *w, const operation *op, const attempt *a, const moment *m, int status)
 {
-    if (status == MAPIO_E_FAULT) {
+    if (status == IRONMAP_E_FAULT) {
         judge_fault(op, a, m);
         w->seen_fault = true;
         return;
     }
-    if (status != MAPIO_OK) {
-        blame(op, a, m, mapio_status_name(status));
+    if (status != IRONMAP_OK) {
+        blame(op, a, m, ironmap_status_name(status));
     }
     /* A search may stop before it comes to what is lost. */
     if (w->seen_fault && (op->traits & (SEARCHES | LINE)) == 0) {
@@ -244,8 +244,8 @@ static void judge_stores(const operation *op, const attempt *a, const moment *m,
     uint8_t *now = malloc(length + 1);
 
     assert_non_null(now);
-    length = length < mapio_length(a->map) ? length : mapio_length(a->map);
-    assert_ok(mapio_get(now, a->map, 0, length, &failure));
+    length = length < ironmap_length(a->map) ? length : ironmap_length(a->map);
+    assert_ok(ironmap_get(now, a->map, 0, length, &failure));
     for (size_t i = 0; i < length; i++) {
         int fresh = new_byte(op, a, m, i);
         bool old = now[i] == solid_byte(m->base + i);
@@ -272,7 +272,7 @@ static size_t below(world *w, size_t bound)
 /* To nothing, inside the first page, between two pages, or anywhere. */
 static uint64_t random_cut(world *w)
 {
-    size_t page = mapio_page_size();
+    size_t page = ironmap_page_size();
 
     switch (below(w, 4)) {
     case 0:
@@ -289,7 +289,7 @@ static uint64_t random_cut(world *w)
 /* Bytes of the map, or zeros, which are nowhere. */
 static void plan_needle(world *w, const operation *op, attempt *a, uint64_t base)
 {
-    size_t at = (op->traits & NEEDLE_IN_MAP) != 0 ? a->other : below(w, mapio_length(a->map) - 8);
+    size_t at = (op->traits & NEEDLE_IN_MAP) != 0 ? a->other : below(w, ironmap_length(a->map) - 8);
 
     a->needle_length = 1 + below(w, sizeof(a->needle));
     a->needle_length = a->needle_length < a->length ? a->needle_length : a->length;
@@ -306,7 +306,7 @@ static void plan_needle(world *w, const operation *op, attempt *a, uint64_t base
 /* The range lies in one half of the map and the other place in the other half. */
 static void plan(world *w, const operation *op, attempt *a, const moment *m)
 {
-    size_t half = mapio_length(w->f->map) / 2;
+    size_t half = ironmap_length(w->f->map) / 2;
     size_t place_of = below(w, half);
     size_t length = 1 + below(w, below(w, 2) == 0 ? 64 : half);
     bool swap = below(w, 2) == 0;
@@ -316,7 +316,7 @@ static void plan(world *w, const operation *op, attempt *a, const moment *m)
     a->length = a->length < half - place_of ? a->length : half - place_of;
     a->offset = place_of + (swap ? half : 0);
     a->other = place_of + (swap ? 0 : half);
-    a->step = 1 + below(w, 3 * mapio_page_size());
+    a->step = 1 + below(w, 3 * ironmap_page_size());
     a->other =
         (op->traits & NEEDLE_IN_MAP) != 0 ? (swap ? 0 : half) + below(w, half - 8) : a->other;
     plan_needle(w, op, a, m->base);
@@ -327,17 +327,17 @@ static void plan(world *w, const operation *op, attempt *a, const moment *m)
 
 static void open_view(world *w)
 {
-    size_t at = w->view->pages * mapio_page_size() + w->view->rest;
-    mapio_options options = options_of(w->view->access, at, w->file - at);
+    size_t at = w->view->pages * ironmap_page_size() + w->view->rest;
+    ironmap_options options = options_of(w->view->access, at, w->file - at);
 
     options.open = w->view->open;
-    assert_ok(mapio_open_path(&w->f->map, w->f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&w->f->map, w->f->path, &options, &failure));
 }
 
 /* A map that can be had again is; another one is opened again. */
 static bool outlives_a_round(const view *v)
 {
-    return v->access != MAPIO_ACCESS_COPY && (v->open & MAPIO_OPEN_NO_TRACK) == 0;
+    return v->access != IRONMAP_ACCESS_COPY && (v->open & IRONMAP_OPEN_NO_TRACK) == 0;
 }
 
 /* The file is whole once more, and so is the map. */
@@ -349,7 +349,7 @@ static void mend(world *w)
         open_view(w);
     }
     assert_map_solid(w->f->map);
-    assert_u64(mapio_damage_count(w->f->map), 0);
+    assert_u64(ironmap_damage_count(w->f->map), 0);
 }
 
 /* Runs the operation until it has run once after the cut. */
@@ -363,7 +363,7 @@ static void repeat_until_cut(world *w, const operation *op, attempt *a, moment *
         m->is_cut = cutter_done(&w->cutter);
         status = op->run(a);
         judge(w, op, a, m, status);
-        succeeded = succeeded || status == MAPIO_OK;
+        succeeded = succeeded || status == IRONMAP_OK;
     } while (!m->is_cut);
     w->lost += w->seen_fault;
     w->middle += w->seen_fault && succeeded;
@@ -374,7 +374,7 @@ static void repeat_until_cut(world *w, const operation *op, attempt *a, moment *
 
 static void one_round(world *w, const operation *op, attempt *a)
 {
-    moment m = {.base = mapio_offset(w->f->map), .cut = random_cut(w)};
+    moment m = {.base = ironmap_offset(w->f->map), .cut = random_cut(w)};
 
     m.end = page_up(m.cut);
     w->cut = m.cut;
@@ -393,7 +393,7 @@ static void one_round(world *w, const operation *op, attempt *a)
 static void start(world *w, fixture *f)
 {
     *w = (world){.f = f, .random = random_start(), .view = &views[0]};
-    w->file = PAGES * mapio_page_size() + TAIL;
+    w->file = PAGES * ironmap_page_size() + TAIL;
     file_solid(f, w->file);
     cutter_start(&w->cutter, f);
 }
@@ -411,7 +411,7 @@ static void every_operation(void **state)
     fixture *f = *state;
     world w;
     attempt a = {0};
-    size_t rounds = setting("MAPIO_FAULT_ROUNDS", ROUNDS);
+    size_t rounds = setting("IRONMAP_FAULT_ROUNDS", ROUNDS);
 
     skip_without_pages_behind_a_file();
     start(&w, f);
@@ -423,7 +423,7 @@ static void every_operation(void **state)
         for (size_t round = 0; round < rounds / COUNT_OF(views); round++) {
             const operation *op = &operations[round % operation_count];
 
-            if (w.view->access != MAPIO_ACCESS_READ || !operation_writes(op)) {
+            if (w.view->access != IRONMAP_ACCESS_READ || !operation_writes(op)) {
                 one_round(&w, op, &a);
             }
         }
@@ -443,34 +443,34 @@ static void resize_until_cut(world *w)
     bool over = false;
 
     while (!over) {
-        mapio_error error = {0};
+        ironmap_error error = {0};
         int status = 0;
 
         over = cutter_done(&w->cutter);
-        status = mapio_resize(w->f->map, 1 + below(w, 2 * w->file), &error);
-        if (status == MAPIO_E_SYSTEM && !traits.maps_behind_files) {
+        status = ironmap_resize(w->f->map, 1 + below(w, 2 * w->file), &error);
+        if (status == IRONMAP_E_SYSTEM && !traits.maps_behind_files) {
             w->lost++;
-        } else if (status != MAPIO_OK && status != MAPIO_E_FAULT) {
-            fail_msg("%s: %s", mapio_status_name(status), error.call);
+        } else if (status != IRONMAP_OK && status != IRONMAP_E_FAULT) {
+            fail_msg("%s: %s", ironmap_status_name(status), error.call);
         }
-        w->lost += status == MAPIO_E_FAULT;
+        w->lost += status == IRONMAP_E_FAULT;
     }
-    assert_ok(mapio_resize(w->f->map, w->file, &failure));
+    assert_ok(ironmap_resize(w->f->map, w->file, &failure));
 }
 
 static void resize_rounds(world *w, int flags)
 {
-    mapio_options options = MAPIO_OPTIONS_INIT;
-    size_t rounds = setting("MAPIO_FAULT_ROUNDS", ROUNDS) / 15;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+    size_t rounds = setting("IRONMAP_FAULT_ROUNDS", ROUNDS) / 15;
 
     options.flags = flags;
     for (size_t round = 0; round < rounds; round++) {
-        assert_ok(mapio_open_fd(&w->f->map, w->f->fd, &options, &failure));
+        assert_ok(ironmap_open_fd(&w->f->map, w->f->fd, &options, &failure));
         cutter_ask(&w->cutter, random_cut(w), (unsigned)below(w, 3000));
         resize_until_cut(w);
         cutter_wait(&w->cutter);
         file_solid(w->f, w->file);
-        if (flags == MAPIO_SYSTEM_DEFAULT) {
+        if (flags == IRONMAP_SYSTEM_DEFAULT) {
             assert_map_solid(w->f->map);
         }
         map_close(w->f);
@@ -487,7 +487,7 @@ static void resizing(void **state)
 
     skip_without_pages_behind_a_file();
     start(&w, *state);
-    resize_rounds(&w, MAPIO_SYSTEM_DEFAULT);
+    resize_rounds(&w, IRONMAP_SYSTEM_DEFAULT);
     if (system_constant(&private, "MAP_PRIVATE")) {
         resize_rounds(&w, private);
     }
@@ -498,7 +498,7 @@ static void resizing(void **state)
 static void flushing(void **state)
 {
     world w;
-    size_t rounds = setting("MAPIO_FAULT_ROUNDS", ROUNDS) / 10;
+    size_t rounds = setting("IRONMAP_FAULT_ROUNDS", ROUNDS) / 10;
 
     start(&w, *state);
     open_view(&w);
@@ -508,8 +508,8 @@ static void flushing(void **state)
         cutter_ask(&w.cutter, random_cut(&w), (unsigned)below(&w, 3000));
         while (!over) {
             over = cutter_done(&w.cutter);
-            assert_ok(mapio_flush(w.f->map, below(&w, w.file), MAPIO_TO_END, MAPIO_FLUSH_ASYNC,
-                                  &failure));
+            assert_ok(ironmap_flush(w.f->map, below(&w, w.file), IRONMAP_TO_END,
+                                    IRONMAP_FLUSH_ASYNC, &failure));
         }
         mend(&w);
     }

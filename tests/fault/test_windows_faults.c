@@ -12,18 +12,18 @@ enum { PAGES = 6, THREADS = 4, ROUNDS = 60, HANDLED = 42 };
 
 static size_t pages(size_t count)
 {
-    return count * mapio_page_size();
+    return count * ironmap_page_size();
 }
 
 /* ---- failures that are not ours ---------------------------------------------------------------
  */
 
-static mapio_map *map_of(const char *path, mapio_access access)
+static ironmap_map *map_of(const char *path, ironmap_access access)
 {
-    mapio_options options = options_of(access, 0, 0);
-    mapio_map *map = NULL;
+    ironmap_options options = options_of(access, 0, 0);
+    ironmap_map *map = NULL;
 
-    (void)mapio_open_path(&map, path, &options, NULL);
+    (void)ironmap_open_path(&map, path, &options, NULL);
     return map;
 }
 
@@ -43,7 +43,7 @@ static LONG WINAPI end_handled(EXCEPTION_POINTERS *pointers)
 /* The filter of last resort, which cmocka sets as well, is reached. */
 static int touch_nothing_with_a_filter(const char *path)
 {
-    child_check(map_of(path, MAPIO_ACCESS_WRITE) != NULL);
+    child_check(map_of(path, IRONMAP_ACCESS_WRITE) != NULL);
     (void)SetUnhandledExceptionFilter(end_handled);
     *nowhere() = 1;
     return 1;
@@ -53,13 +53,13 @@ static int touch_nothing_with_a_filter(const char *path)
 static int touch_nothing_with_an_older_handler(const char *path)
 {
     (void)AddVectoredExceptionHandler(1, end_handled);
-    child_check(map_of(path, MAPIO_ACCESS_WRITE) != NULL);
+    child_check(map_of(path, IRONMAP_ACCESS_WRITE) != NULL);
     return nowhere()[5] + 1;
 }
 
 static int touch_nothing_with_a_newer_handler(const char *path)
 {
-    child_check(map_of(path, MAPIO_ACCESS_WRITE) != NULL);
+    child_check(map_of(path, IRONMAP_ACCESS_WRITE) != NULL);
     (void)AddVectoredExceptionHandler(0, end_handled);
     return nowhere()[5] + 1;
 }
@@ -67,21 +67,21 @@ static int touch_nothing_with_a_newer_handler(const char *path)
 /* A store that the map's own memory does not permit is no lost page. */
 static int store_into_a_read_only_view(const char *path)
 {
-    mapio_map *map = map_of(path, MAPIO_ACCESS_READ);
+    ironmap_map *map = map_of(path, IRONMAP_ACCESS_READ);
 
     child_check(map != NULL);
     (void)SetUnhandledExceptionFilter(end_handled);
-    *(volatile uint8_t *)mapio_data(map) = 1;
+    *(volatile uint8_t *)ironmap_data(map) = 1;
     return 1;
 }
 
 /* Nor is a touch of memory that was a map once. */
 static int touch_a_closed_map(const char *path)
 {
-    mapio_map *map = map_of(path, MAPIO_ACCESS_WRITE);
-    volatile uint8_t *data = mapio_data(map);
+    ironmap_map *map = map_of(path, IRONMAP_ACCESS_WRITE);
+    volatile uint8_t *data = ironmap_data(map);
 
-    child_check(mapio_close(map, NULL) == MAPIO_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     (void)SetUnhandledExceptionFilter(end_handled);
     return *data + 1;
 }
@@ -117,17 +117,17 @@ static LONG WINAPI refuse(EXCEPTION_POINTERS *pointers)
 static void opening_takes_the_first_place_back(void **state)
 {
     fixture *f = *state;
-    mapio_error error = {0};
+    ironmap_error error = {0};
     uint8_t byte = 0;
     PVOID later;
 
     file_solid(f, pages(PAGES));
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     later = AddVectoredExceptionHandler(1, refuse);
     map_close(f);
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     file_truncate(f, pages(2));
-    assert_fault(mapio_get_byte(&byte, f->map, pages(3), &error), &error, pages(3),
+    assert_fault(ironmap_get_byte(&byte, f->map, pages(3), &error), &error, pages(3),
                  codes.lost_page);
     assert_true(RemoveVectoredExceptionHandler(later) != 0);
 }
@@ -152,14 +152,14 @@ static void lose_or_not(void *argument)
 
     for (int round = 0; round < ROUNDS; round++) {
         size_t at = pages((size_t)round % PAGES) + 7;
-        int status = mapio_get(bytes, d->file.map, at, sizeof(bytes), NULL);
+        int status = ironmap_get(bytes, d->file.map, at, sizeof(bytes), NULL);
         bool fault = d->cut && at >= pages(2);
 
-        bool told = status == MAPIO_E_FAULT && (fault || d->shared);
+        bool told = status == IRONMAP_E_FAULT && (fault || d->shared);
 
-        d->errors += !told && (fault || status != MAPIO_OK);
-        d->errors += status == MAPIO_OK && !is_solid(bytes, at, sizeof(bytes));
-        d->lost += status == MAPIO_E_FAULT;
+        d->errors += !told && (fault || status != IRONMAP_OK);
+        d->errors += status == IRONMAP_OK && !is_solid(bytes, at, sizeof(bytes));
+        d->lost += status == IRONMAP_E_FAULT;
     }
 }
 
@@ -173,7 +173,7 @@ static void desk_open(desk *d, fixture *f, size_t index)
     d->file.map = NULL;
     file_name(&d->file, name);
     file_solid(&d->file, pages(PAGES));
-    map_file(&d->file, MAPIO_ACCESS_WRITE);
+    map_file(&d->file, IRONMAP_ACCESS_WRITE);
     d->cut = index % 2 == 0;
     if (d->cut) {
         file_truncate(&d->file, pages(2));
@@ -212,7 +212,7 @@ static void threads_lose_pages_of_one_map(void **state)
     static desk desks[THREADS];
 
     file_solid(f, pages(PAGES));
-    map_file(f, MAPIO_ACCESS_WRITE);
+    map_file(f, IRONMAP_ACCESS_WRITE);
     file_truncate(f, pages(2));
     for (size_t i = 0; i < THREADS; i++) {
         desks[i] = (desk){.file = *f, .cut = true, .shared = true};
@@ -227,7 +227,7 @@ static void threads_lose_pages_of_one_map(void **state)
     }
     file_solid(f, pages(PAGES));
     assert_map_solid(f->map);
-    assert_u64(mapio_damage_count(f->map), 0);
+    assert_u64(ironmap_damage_count(f->map), 0);
 }
 
 /* ---- a view is lost as a whole ----------------------------------------------------------------
@@ -238,25 +238,25 @@ static void threads_lose_pages_of_one_map(void **state)
 static void damage_is_of_the_whole_map(void **state)
 {
     fixture *f = *state;
-    mapio_options options = options_of(MAPIO_ACCESS_WRITE, 100, 0);
+    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 100, 0);
     uint64_t offset = 0;
     size_t length = 0;
 
     file_solid(f, pages(PAGES));
-    assert_ok(mapio_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
     assert_int_equal(peek(f->map, 0), solid_byte(100));
     file_truncate(f, pages(3));
     assert_int_equal(peek(f->map, pages(4)), 0);
     assert_int_equal(peek(f->map, 0), 0);
     assert_int_equal(peek(f->map, pages(3)), 0);
     poke(f->map, 5, 'x');
-    assert_u64(mapio_damage_count(f->map), 1);
-    assert_ok(mapio_damage(&offset, &length, f->map, pages(2), &failure));
+    assert_u64(ironmap_damage_count(f->map), 1);
+    assert_ok(ironmap_damage(&offset, &length, f->map, pages(2), &failure));
     assert_u64(offset, pages(2));
-    assert_u64(length, mapio_length(f->map) - pages(2));
+    assert_u64(length, ironmap_length(f->map) - pages(2));
     assert_file(f, 105, &(uint8_t){solid_byte(105)}, 1);
     file_solid(f, pages(PAGES));
-    assert_ok(mapio_clear_damage(f->map, &failure));
+    assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_map_solid(f->map);
 }
 

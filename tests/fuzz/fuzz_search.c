@@ -67,7 +67,7 @@ static size_t naive(size_t *indexes, const task *t)
 
 static size_t naive_last(const task *t)
 {
-    size_t last = MAPIO__NOWHERE;
+    size_t last = IRONMAP__NOWHERE;
     for (size_t i = naive_next(t, t->from); i + t->m <= t->n; i = naive_next(t, i + 1)) {
         last = i;
     }
@@ -81,19 +81,19 @@ static void check(bool right)
     }
 }
 
-static void check_kernels(const mapio__kernels *kernels, const task *t, const size_t *expected,
+static void check_kernels(const ironmap__kernels *kernels, const task *t, const size_t *expected,
                           size_t count, size_t *indexes)
 {
     size_t to = t->n - t->m + 1;
-    mapio__pattern pattern;
-    mapio__matches all = {.indexes = indexes, .capacity = t->n + 1, .step = t->step};
-    mapio__matches counted = {.capacity = SIZE_MAX, .step = t->step};
-    mapio__pattern_init(&pattern, t->needle, t->m);
-    mapio__forward(kernels, &all, &pattern, t->haystack, t->from, to);
+    ironmap__pattern pattern;
+    ironmap__matches all = {.indexes = indexes, .capacity = t->n + 1, .step = t->step};
+    ironmap__matches counted = {.capacity = SIZE_MAX, .step = t->step};
+    ironmap__pattern_init(&pattern, t->needle, t->m);
+    ironmap__forward(kernels, &all, &pattern, t->haystack, t->from, to);
     check(all.found == count && memcmp(indexes, expected, count * sizeof(size_t)) == 0);
-    mapio__forward(kernels, &counted, &pattern, t->haystack, t->from, to);
+    ironmap__forward(kernels, &counted, &pattern, t->haystack, t->from, to);
     check(counted.found == count);
-    check(mapio__backward(kernels, &pattern, t->haystack, t->from, to) == naive_last(t));
+    check(ironmap__backward(kernels, &pattern, t->haystack, t->from, to) == naive_last(t));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -108,9 +108,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     size_t *indexes = malloc((t.n + 1) * sizeof(size_t));
     check(expected != NULL && indexes != NULL);
     size_t count = naive(expected, &t);
-    for (size_t i = 0; mapio__all_kernels[i] != NULL; i++) {
-        if (mapio__all_kernels[i]->supported()) {
-            check_kernels(mapio__all_kernels[i], &t, expected, count, indexes);
+    for (size_t i = 0; ironmap__all_kernels[i] != NULL; i++) {
+        if (ironmap__all_kernels[i]->supported()) {
+            check_kernels(ironmap__all_kernels[i], &t, expected, count, indexes);
         }
     }
     free(t.haystack);

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 from fault_cases import OtherProcess
 from support import open_descriptors
 from system import CANNOT_LOSE, FREES_MAPPED_FILES
@@ -31,11 +31,11 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def map_path(tmp_path: Path) -> Iterator[MapMaker]:
     """A function that maps a file; keywords go to the map, which the fixture closes."""
-    maps: list[mapio.mmap] = []
+    maps: list[ironmap.mmap] = []
 
-    def make(path: Path, length: int = 0, **options: int) -> mapio.mmap:
+    def make(path: Path, length: int = 0, **options: int) -> ironmap.mmap:
         with path.open("r+b") as file:
-            maps.append(mapio.mmap(file.fileno(), length, **options))
+            maps.append(ironmap.mmap(file.fileno(), length, **options))
         return maps[-1]
 
     yield make
@@ -47,7 +47,7 @@ def map_path(tmp_path: Path) -> Iterator[MapMaker]:
 def map_bytes(tmp_path: Path, map_path: MapMaker) -> MapMaker:
     """A function that maps a new file of the given content."""
 
-    def make(content: bytes, **options: int) -> mapio.mmap:
+    def make(content: bytes, **options: int) -> ironmap.mmap:
         file = tmp_path / f"content{len(list(tmp_path.iterdir()))}"
         file.write_bytes(content)
         return map_path(file, **options)
@@ -56,21 +56,21 @@ def map_bytes(tmp_path: Path, map_path: MapMaker) -> MapMaker:
 
 
 @pytest.fixture
-def text(path: Path, map_path: MapMaker) -> mapio.mmap:
+def text(path: Path, map_path: MapMaker) -> ironmap.mmap:
     """A writable map of the file of a few short lines."""
     return map_path(path)
 
 
 @pytest.fixture
-def digits(map_bytes: MapMaker) -> mapio.mmap:
+def digits(map_bytes: MapMaker) -> ironmap.mmap:
     """A writable map of a file that holds the ten digits."""
     return map_bytes(b"0123456789")
 
 
 @pytest.fixture
-def anonymous() -> Iterator[mapio.mmap]:
+def anonymous() -> Iterator[ironmap.mmap]:
     """An anonymous map that holds the ten digits."""
-    with mapio.mmap(-1, 10) as made:
+    with ironmap.mmap(-1, 10) as made:
         made[:] = b"0123456789"
         yield made
 

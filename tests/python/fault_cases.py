@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-import mapio
+import ironmap
 from support import PAGE
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ class OtherProcess:
         assert self.process.returncode == 0
 
 
-def map_file(path: Path, **options: Any) -> mapio.mmap:
+def map_file(path: Path, **options: Any) -> ironmap.mmap:
     with path.open("r+b") as file:
-        return mapio.mmap(file.fileno(), 0, **options)
+        return ironmap.mmap(file.fileno(), 0, **options)
 
 
 def page_up(offset: int) -> int:
@@ -134,23 +134,23 @@ def cut_content(cut: int) -> bytes:
 
 def assert_fault(error: BaseException, first: int, behind: int, code: int = errno.EIO) -> None:
     """The exception says what it must, and its offset lies in [first, behind)."""
-    assert type(error) is mapio.FaultError
+    assert type(error) is ironmap.FaultError
     assert error.errno == code
     assert type(error.offset) is int
     assert first <= error.offset < behind
     assert str(error.offset) in str(error)
 
 
-def assert_next_raises(made: mapio.mmap, offset: int = 0) -> None:
+def assert_next_raises(made: ironmap.mmap, offset: int = 0) -> None:
     """Each use of a damaged map's bytes is refused, new buffers as well; what needs none is not."""
     for use in (lambda: made[0], lambda: made.find(b"a"), made.read_byte, lambda: memoryview(made)):
-        with pytest.raises(mapio.FaultError) as raised:
+        with pytest.raises(ironmap.FaultError) as raised:
             use()
         assert_fault(raised.value, offset, LENGTH)
     assert (len(made), made.closed) == (LENGTH, False)
 
 
-def assert_whole(made: mapio.mmap) -> None:
+def assert_whole(made: ironmap.mmap) -> None:
     assert made.damaged == ()
     assert made[:] == CONTENT
 

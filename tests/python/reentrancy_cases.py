@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mapio
+import ironmap
 from support import BUFFER_METHODS, PAGE, Buffer, Index, Outcome, outcome
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ ADVICE_CALLS: dict[str, Call] = {
 }
 CALLS = {
     **INDEX_CALLS,
-    **(ADVICE_CALLS if hasattr(mapio.mmap, "madvise") else {}),
+    **(ADVICE_CALLS if hasattr(ironmap.mmap, "madvise") else {}),
     **(
         {f"{name}, a buffer": call for name, call in BUFFER_CALLS.items()} if BUFFER_METHODS else {}
     ),
@@ -110,12 +110,12 @@ class Equal:
     __hash__ = None
 
 
-def make(**options: int) -> mapio.mmap:
+def make(**options: int) -> ironmap.mmap:
     """A map of a file that has no name; its position is at 7."""
     with tempfile.TemporaryFile() as file:
         file.write(CONTENT)
         file.flush()
-        made = mapio.mmap(file.fileno(), 0, **options)
+        made = ironmap.mmap(file.fileno(), 0, **options)
     made.seek(7)
     return made
 
@@ -148,7 +148,7 @@ def resized_before(name: str, length: int) -> tuple[Outcome, bytes, int]:
         return outcome(CALLS[name], made, nothing), made[:], made.tell()
 
 
-def searching_items(action: Callable[[mapio.mmap], Any]) -> Outcome:
+def searching_items(action: Callable[[ironmap.mmap], Any]) -> Outcome:
     """`x in map` with a map that changes at the first comparison."""
     made = make()
     with made:

@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import mapio
+import ironmap
 from support import outcome
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def open_userfaultfd() -> int:
     return descriptor
 
 
-def address_of(made: mapio.mmap) -> int:
+def address_of(made: ironmap.mmap) -> int:
     with memoryview(made) as view:
         return ctypes.addressof(ctypes.c_char.from_buffer(view))
 
@@ -63,7 +63,7 @@ class Stall:
         import fcntl
 
         self.descriptor = open_userfaultfd()
-        self.map: Any = mapio.mmap(-1, LENGTH, flags=mapio.MAP_PRIVATE)
+        self.map: Any = ironmap.mmap(-1, LENGTH, flags=ironmap.MAP_PRIVATE)
         self.begin = address_of(self.map) + MIDDLE
         gc.collect()
         place = struct.pack("QQQQ", self.begin, MIDDLE_LENGTH, MISSING, 0)
@@ -118,7 +118,7 @@ WORK: dict[str, tuple[Callable[[Any], object], object]] = {
     "lines without ends": (lambda m: next(m.lines(keepends=False)), bytes(LENGTH)),
     "write": (lambda m: m.write(bytes(LENGTH)), LENGTH),
     "move": (lambda m: m.move(0, LENGTH // 4, LENGTH // 2), None),
-    "madvise": (lambda m: m.madvise(mapio.MADV_DONTNEED), None),
+    "madvise": (lambda m: m.madvise(ironmap.MADV_DONTNEED), None),
 }
 
 
@@ -152,7 +152,7 @@ def all_uses(made: Any) -> dict[str, Callable[[], object]]:
         "next(find_all)": lambda: next(found),
         "read": lambda: made.read(1),
         "readinto": lambda: made.readinto(bytearray(1)),
-        "into it": lambda: mapio.mmap(-1, 1).readinto(made),
+        "into it": lambda: ironmap.mmap(-1, 1).readinto(made),
         "read_byte": made.read_byte,
         "readline": made.readline,
         "readlines": made.readlines,
@@ -165,7 +165,7 @@ def all_uses(made: Any) -> dict[str, Callable[[], object]]:
         "size": made.size,
         "flush": made.flush,
         "move": lambda: made.move(0, 1, 1),
-        "madvise": lambda: made.madvise(mapio.MADV_NORMAL),
+        "madvise": lambda: made.madvise(ironmap.MADV_NORMAL),
         "set_name": lambda: made.set_name("name"),
         "resize": lambda: made.resize(LENGTH),
         "damaged": lambda: made.damaged,

@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import mapio
+import ironmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    MapMaker = Callable[..., mapio.mmap]
+    MapMaker = Callable[..., ironmap.mmap]
 
-PAGE = mapio.PAGESIZE
-GRANULE = mapio.ALLOCATIONGRANULARITY  # where maps of the standard module begin
+PAGE = ironmap.PAGESIZE
+GRANULE = ironmap.ALLOCATIONGRANULARITY  # where maps of the standard module begin
 GIB = 1 << 30
 BUFFER_METHODS = sys.version_info >= (3, 12)  # a class can define __buffer__
 
@@ -45,7 +45,7 @@ def assert_same_error(use: Callable[[Any], Any]) -> None:
     """`use(module)` must raise with both modules, and the same type of exception."""
     theirs = outcome(use, standard)
     assert theirs.error is not None, "the standard module did not raise"
-    assert outcome(use, mapio).error is theirs.error
+    assert outcome(use, ironmap).error is theirs.error
 
 
 def open_descriptors() -> set[int]:

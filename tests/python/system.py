@@ -10,11 +10,11 @@ import signal
 
 import pytest
 
-import mapio
+import ironmap
 
-HAS_FLAGS = hasattr(mapio, "MAP_SHARED")  # and prot; elsewhere the third argument is a tagname
-HAS_ADVICE = hasattr(mapio, "MADV_NORMAL")
-HAS_SYNC_FLAGS = hasattr(mapio, "MS_SYNC")
+HAS_FLAGS = hasattr(ironmap, "MAP_SHARED")  # and prot; elsewhere the third argument is a tagname
+HAS_ADVICE = hasattr(ironmap, "MADV_NORMAL")
+HAS_SYNC_FLAGS = hasattr(ironmap, "MS_SYNC")
 HAS_FORK = hasattr(os, "fork")
 # Whether directories and sockets have descriptors, and a map has one of its own.
 ALL_IS_A_DESCRIPTOR = os.name == "posix"
@@ -45,5 +45,5 @@ needs_free_names = needs("way to remove the name of a mapped file", has=FREES_MA
 
 # Options for memory of one's own.
 PRIVATE: dict[str, int] = (
-    {"flags": mapio.MAP_PRIVATE} if HAS_FLAGS else {"access": mapio.ACCESS_COPY}
+    {"flags": ironmap.MAP_PRIVATE} if HAS_FLAGS else {"access": ironmap.ACCESS_COPY}
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 from support import PAGE, Index, outcome
 from system import needs_advice
 
@@ -20,7 +20,7 @@ pytestmark = needs_advice
 
 
 @pytest.fixture
-def pages(map_bytes: MapMaker) -> mapio.mmap:
+def pages(map_bytes: MapMaker) -> ironmap.mmap:
     return map_bytes(b"x" * SIZE)
 
 
@@ -29,42 +29,42 @@ def pages(map_bytes: MapMaker) -> mapio.mmap:
     "where",
     [(), (0,), (PAGE,), (0, SIZE), (0, 2), (PAGE, SIZE), (PAGE, 0), (0, None), (PAGE, None)],
 )
-def test_hints_change_nothing(pages: mapio.mmap, name: str, where: tuple[int, ...]) -> None:
-    assert pages.madvise(getattr(mapio, name), *where) is None
+def test_hints_change_nothing(pages: ironmap.mmap, name: str, where: tuple[int, ...]) -> None:
+    assert pages.madvise(getattr(ironmap, name), *where) is None
     assert pages[:] == b"x" * SIZE
 
 
 @pytest.mark.parametrize("start", [1, PAGE - 1, PAGE + 1, SIZE - 1])
-def test_start_may_be_any_byte(pages: mapio.mmap, start: int) -> None:
-    assert pages.madvise(mapio.MADV_WILLNEED, start) is None
-    assert pages.madvise(mapio.MADV_NORMAL, start, 1) is None
+def test_start_may_be_any_byte(pages: ironmap.mmap, start: int) -> None:
+    assert pages.madvise(ironmap.MADV_WILLNEED, start) is None
+    assert pages.madvise(ironmap.MADV_NORMAL, start, 1) is None
 
 
-def test_length_may_be_integer_like(pages: mapio.mmap) -> None:
-    assert pages.madvise(mapio.MADV_NORMAL, 0, Index(2)) is None
+def test_length_may_be_integer_like(pages: ironmap.mmap) -> None:
+    assert pages.madvise(ironmap.MADV_NORMAL, 0, Index(2)) is None
 
 
 @pytest.mark.parametrize("start", [-1, -SIZE, SIZE, SIZE + 1, 2**62])
-def test_start_outside_is_an_error(pages: mapio.mmap, start: int) -> None:
+def test_start_outside_is_an_error(pages: ironmap.mmap, start: int) -> None:
     with pytest.raises(ValueError, match="^madvise start out of bounds$"):
-        pages.madvise(mapio.MADV_NORMAL, start)
+        pages.madvise(ironmap.MADV_NORMAL, start)
     with pytest.raises(ValueError, match="^madvise start out of bounds$"):
-        pages.madvise(mapio.MADV_NORMAL, start, 1)
+        pages.madvise(ironmap.MADV_NORMAL, start, 1)
 
 
 @pytest.mark.parametrize("length", [-1, -PAGE])
-def test_negative_length_is_an_error(pages: mapio.mmap, length: int) -> None:
+def test_negative_length_is_an_error(pages: ironmap.mmap, length: int) -> None:
     with pytest.raises(ValueError, match="^madvise length invalid$"):
-        pages.madvise(mapio.MADV_NORMAL, 0, length)
+        pages.madvise(ironmap.MADV_NORMAL, 0, length)
 
 
-def test_length_that_overflows_is_an_error(pages: mapio.mmap) -> None:
+def test_length_that_overflows_is_an_error(pages: ironmap.mmap) -> None:
     with pytest.raises(OverflowError, match="^madvise length too large$"):
-        pages.madvise(mapio.MADV_NORMAL, PAGE, 2**63 - 1)
+        pages.madvise(ironmap.MADV_NORMAL, PAGE, 2**63 - 1)
 
 
 @pytest.mark.parametrize("option", [999, -1, 0x10000, 0x10004, 2**31 - 1])
-def test_option_that_the_system_does_not_know_is_an_error(pages: mapio.mmap, option: int) -> None:
+def test_option_that_the_system_does_not_know_is_an_error(pages: ironmap.mmap, option: int) -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         pages.madvise(option)
 
@@ -72,29 +72,29 @@ def test_option_that_the_system_does_not_know_is_an_error(pages: mapio.mmap, opt
 @pytest.mark.parametrize(
     "arguments", [(), ("a",), (None,), (0, "a"), (0, None), (0, 0, "a"), (0, 0, 0, 0)]
 )
-def test_other_kinds_are_an_error(pages: mapio.mmap, arguments: tuple[object, ...]) -> None:
+def test_other_kinds_are_an_error(pages: ironmap.mmap, arguments: tuple[object, ...]) -> None:
     assert outcome(pages.madvise, *arguments).error is TypeError
 
 
 def test_dontneed_drops_the_pages_of_a_private_map(map_bytes: MapMaker) -> None:
-    made = map_bytes(b"x" * SIZE, access=mapio.ACCESS_COPY)
+    made = map_bytes(b"x" * SIZE, access=ironmap.ACCESS_COPY)
     made[:] = b"y" * SIZE
-    made.madvise(mapio.MADV_DONTNEED, PAGE, PAGE)
+    made.madvise(ironmap.MADV_DONTNEED, PAGE, PAGE)
     assert made[:] == b"y" * PAGE + b"x" * PAGE + b"y" * (SIZE - 2 * PAGE)
 
 
 def test_dontneed_from_any_byte_drops_nothing_in_front_of_it() -> None:
-    with mapio.mmap(-1, 3 * PAGE, flags=mapio.MAP_PRIVATE) as made:
+    with ironmap.mmap(-1, 3 * PAGE, flags=ironmap.MAP_PRIVATE) as made:
         made[:] = b"y" * 3 * PAGE
-        made.madvise(mapio.MADV_DONTNEED, PAGE + 1)
+        made.madvise(ironmap.MADV_DONTNEED, PAGE + 1)
         assert made[:] == b"y" * 2 * PAGE + bytes(PAGE)
 
 
 def test_advice_for_a_read_only_map(map_bytes: MapMaker) -> None:
-    made = map_bytes(b"x" * SIZE, access=mapio.ACCESS_READ)
-    assert made.madvise(mapio.MADV_SEQUENTIAL) is None
+    made = map_bytes(b"x" * SIZE, access=ironmap.ACCESS_READ)
+    assert made.madvise(ironmap.MADV_SEQUENTIAL) is None
 
 
-def test_advice_to_the_children_of_a_fork(anonymous: mapio.mmap) -> None:
-    assert anonymous.madvise(mapio.MADV_DONTFORK) is None
-    assert anonymous.madvise(mapio.MADV_DOFORK) is None
+def test_advice_to_the_children_of_a_fork(anonymous: ironmap.mmap) -> None:
+    assert anonymous.madvise(ironmap.MADV_DONTFORK) is None
+    assert anonymous.madvise(ironmap.MADV_DOFORK) is None

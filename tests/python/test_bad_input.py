@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from support import GRANULE, PAGE, assert_same_error, open_descriptors, outcome, run_python
 from system import (
     ALL_IS_A_DESCRIPTOR,
@@ -77,14 +77,14 @@ DESCRIPTORS = {
 }
 SYSTEMS_ERROR = r"\[(Errno|WinError) "
 THIRD = "a" if HAS_FLAGS else 1  # flags are no text, tagnames no numbers
-PROTECTED = [{"flags": mapio.MAP_SHARED, "prot": mapio.PROT_WRITE}] if HAS_FLAGS else []
+PROTECTED = [{"flags": ironmap.MAP_SHARED, "prot": ironmap.PROT_WRITE}] if HAS_FLAGS else []
 OPTIONS: list[dict[str, int]] = [
     {},
-    {"access": mapio.ACCESS_READ},
-    {"access": mapio.ACCESS_WRITE},
-    {"access": mapio.ACCESS_COPY},
+    {"access": ironmap.ACCESS_READ},
+    {"access": ironmap.ACCESS_WRITE},
+    {"access": ironmap.ACCESS_COPY},
     {"offset": GRANULE},
-    *([{"flags": mapio.MAP_PRIVATE}, {"prot": mapio.PROT_READ}] if HAS_FLAGS else []),
+    *([{"flags": ironmap.MAP_PRIVATE}, {"prot": ironmap.PROT_READ}] if HAS_FLAGS else []),
 ]
 
 
@@ -101,7 +101,7 @@ def test_descriptor_that_cannot_be_mapped(kind: str, length: int, options: dict[
 def test_descriptor_that_is_none(descriptor: int, length: int) -> None:
     assert_same_error(lambda module: module.mmap(descriptor, length))
     with pytest.raises(OSError, match=SYSTEMS_ERROR) as raised:
-        mapio.mmap(descriptor, length)
+        ironmap.mmap(descriptor, length)
     assert raised.value.errno == errno.EBADF
 
 
@@ -119,10 +119,10 @@ def test_file_object_is_not_a_descriptor(path: Path) -> None:
     ("mode", "options"),
     [
         (os.O_RDONLY, {}),
-        (os.O_RDONLY, {"access": mapio.ACCESS_WRITE}),
+        (os.O_RDONLY, {"access": ironmap.ACCESS_WRITE}),
         (os.O_WRONLY, {}),
-        (os.O_WRONLY, {"access": mapio.ACCESS_READ}),
-        (os.O_WRONLY, {"access": mapio.ACCESS_COPY}),
+        (os.O_WRONLY, {"access": ironmap.ACCESS_READ}),
+        (os.O_WRONLY, {"access": ironmap.ACCESS_COPY}),
         *((os.O_RDONLY, options) for options in PROTECTED),
     ],
 )
@@ -131,7 +131,7 @@ def test_descriptor_without_permission(path: Path, mode: int, options: dict[str,
     try:
         assert_same_error(lambda module: module.mmap(descriptor, 0, **options))
         with pytest.raises(PermissionError):
-            mapio.mmap(descriptor, 0, **options)
+            ironmap.mmap(descriptor, 0, **options)
     finally:
         os.close(descriptor)
 
@@ -195,7 +195,7 @@ def test_keyword_that_is_not_or_cannot_be(options: dict[str, Any]) -> None:
 
 def test_memory_that_is_not_to_be_had(path: Path) -> None:
     with pytest.raises(OSError, match=SYSTEMS_ERROR) as raised:
-        mapio.mmap(-1, 2**62)
+        ironmap.mmap(-1, 2**62)
     assert raised.value.errno == errno.ENOMEM
 
 
@@ -340,7 +340,7 @@ def test_store_into_a_read_only_map(
     assert path.read_bytes() == before
 
 
-def test_item_and_byte_of_two_bytes(digits: mapio.mmap) -> None:
+def test_item_and_byte_of_two_bytes(digits: ironmap.mmap) -> None:
     for value in (b"", b"ab"):
         assert outcome(digits.__setitem__, 0, value).error is TypeError
         assert outcome(digits.write_byte, value).error is TypeError
@@ -351,7 +351,7 @@ def test_item_and_byte_of_two_bytes(digits: mapio.mmap) -> None:
 @needs_flags
 def test_map_of_memory_that_cannot_be_touched() -> None:
     """What would end a program with the standard module is an exception here."""
-    made = mapio.mmap(-1, PAGE, prot=0)
+    made = ironmap.mmap(-1, PAGE, prot=0)
     uses: list[Callable[[], object]] = [
         lambda: made[0],
         lambda: made[0:5],
@@ -376,11 +376,11 @@ def test_failures_leave_no_descriptor_behind(path: Path) -> None:
         inside = open_descriptors()
         for _ in range(100):
             for use in (
-                lambda: mapio.mmap(file.fileno(), 10**6, access=mapio.ACCESS_READ),
-                lambda: mapio.mmap(file.fileno(), 0, offset=10**6),
-                lambda: mapio.mmap(read_only.fileno(), 0),
-                lambda: mapio.mmap(file.fileno(), 0, access=9),
-                lambda: mapio.mmap(file.fileno(), 1, flags=0),
+                lambda: ironmap.mmap(file.fileno(), 10**6, access=ironmap.ACCESS_READ),
+                lambda: ironmap.mmap(file.fileno(), 0, offset=10**6),
+                lambda: ironmap.mmap(read_only.fileno(), 0),
+                lambda: ironmap.mmap(file.fileno(), 0, access=9),
+                lambda: ironmap.mmap(file.fileno(), 1, flags=0),
             ):
                 assert outcome(use).error is not None
         assert open_descriptors() == inside
@@ -390,14 +390,14 @@ def test_failures_leave_no_descriptor_behind(path: Path) -> None:
 @needs_descriptors
 def test_no_descriptor_is_left_for_the_duplicate(path: Path) -> None:
     code = """
-import mapio, os, resource, sys
+import ironmap, os, resource, sys
 descriptor = os.open(sys.argv[1], os.O_RDWR)
 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptor + 1,) * 2)
 try:
-    mapio.mmap(descriptor, 0)
+    ironmap.mmap(descriptor, 0)
 except OSError as error:
     print(error)
-with mapio.mmap(descriptor, 0, trackfd=False) as made:
+with ironmap.mmap(descriptor, 0, trackfd=False) as made:
     print(made[:3])
 """
     assert run_python(code, path) == "[Errno 24] Too many open files\nb'one'\n"

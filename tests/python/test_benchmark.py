@@ -54,10 +54,10 @@ def test_small_run_measures_every_part(small: Path) -> None:
     record = content(small)
     groups = {row["group"] for row in record["rows"]}
     assert {"headlines", "worst cases", "absent needles in dna"} <= groups
-    assert {"mapio", "mmap"} <= record["rows"][0]["figures"].keys()
-    assert {stall["who"] for stall in record["stalls"]} == {"", "mapio", "mmap"}
+    assert {"ironmap", "mmap"} <= record["rows"][0]["figures"].keys()
+    assert {stall["who"] for stall in record["stalls"]} == {"", "ironmap", "mmap"}
     lines = next(row["figures"] for row in record["rows"] if row["kind"] == "lines")
-    assert {"mapio", "mmap", "no search"} <= lines.keys()
+    assert {"ironmap", "mmap", "no search"} <= lines.keys()
     assert record["shorts"]
     assert record["calls"]
     assert record["goals"]
@@ -66,7 +66,7 @@ def test_small_run_measures_every_part(small: Path) -> None:
 def test_record_names_the_processor_and_the_versions(small: Path) -> None:
     environment = content(small)["environment"]
     assert environment["processor"]
-    assert {"mapio", "python", "numpy"} <= environment["versions"].keys()
+    assert {"ironmap", "python", "numpy"} <= environment["versions"].keys()
 
 
 def test_plot_is_an_image_without_a_background(small: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import mapio
+import ironmap
 from system import HAS_FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "conformance.md"
-HEADER = ROOT / "include" / "mapio" / "mapio.h"
+HEADER = ROOT / "include" / "ironmap" / "ironmap.h"
 NUMBERS = [
     *(f"S{i}" for i in range(1, 10)),
     *(f"W{i}" for i in range(1, 5)),
@@ -97,8 +97,8 @@ def is_there(name: str) -> bool:
     """In the module, the class or the language; but some flags and madvise are of Unix."""
     of_unix = name.startswith("MAP_") or name == "madvise"
     return (
-        hasattr(mapio, name)
-        or hasattr(mapio.mmap, name)
+        hasattr(ironmap, name)
+        or hasattr(ironmap.mmap, name)
         or name in ("with", "repr")
         or (of_unix and not HAS_FLAGS)
     )
@@ -107,7 +107,7 @@ def is_there(name: str) -> bool:
 @pytest.mark.parametrize("number", NUMBERS)
 def test_every_name_of_the_table_exists(number: str) -> None:
     header = HEADER.read_text(encoding="utf-8")
-    for name in re.findall(r"`((?:mapio|MAPIO)_\w+)`", ROWS[number]["C"]):
+    for name in re.findall(r"`((?:ironmap|IRONMAP)_\w+)`", ROWS[number]["C"]):
         assert re.search(rf"\b{name}\b", header), name
     for name in re.findall(r"`([a-zA-Z]\w+)(?:\([^`]*)?`", ROWS[number]["Python"]):
         assert is_there(name), name

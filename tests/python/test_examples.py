@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import mapio
+import ironmap
 from support import under_sanitizer
 from system import HAS_FORK, needs_lost_pages
 
@@ -71,10 +71,10 @@ def test_lost_page(tmp_path: Path) -> None:
 
     if not under_sanitizer():  # a sanitizer has a handler of its own
         assert "with mmap:  killed by SIGBUS" in lines
-    assert any(line.startswith("with mapio: lives, and was told:") for line in lines)
-    assert f"find: FaultError at byte {mapio.PAGESIZE}" in lines
+    assert any(line.startswith("with ironmap: lives, and was told:") for line in lines)
+    assert f"find: FaultError at byte {ironmap.PAGESIZE}" in lines
     assert "the last byte, now that the file is long again: 0" in lines
-    assert f"guarded: FaultError at byte {mapio.PAGESIZE}" in lines
+    assert f"guarded: FaultError at byte {ironmap.PAGESIZE}" in lines
     assert "cleared; the first byte: 97" in lines
 
 

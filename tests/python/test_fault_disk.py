@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from fault_cases import assert_fault
 from support import PAGE, open_descriptors, outcome
 from system import MOUNTS, needs_flags, needs_short_files
@@ -66,9 +66,9 @@ def make_file(disk: Path, length: int = 0) -> Path:
     return path
 
 
-def open_map(path: Path, length: int = 0, **options: Any) -> mapio.mmap:
+def open_map(path: Path, length: int = 0, **options: Any) -> ironmap.mmap:
     with path.open("r+b") as file:
-        return mapio.mmap(file.fileno(), length, **options)
+        return ironmap.mmap(file.fileno(), length, **options)
 
 
 def blocks_of(path: Path) -> int:
@@ -76,7 +76,7 @@ def blocks_of(path: Path) -> int:
     return path.stat().st_blocks * 512
 
 
-def open_reserved(path: Path, length: int) -> mapio.mmap:
+def open_reserved(path: Path, length: int) -> ironmap.mmap:
     """Skips the test where the file system cannot reserve blocks."""
     try:
         return open_map(path, length, preallocate=True)
@@ -89,7 +89,7 @@ def open_reserved(path: Path, length: int) -> mapio.mmap:
 # ---- stores into holes -----------------------------------------------------------------------
 
 LONG = 2 * ROOM
-STORES: dict[str, Callable[[mapio.mmap], object]] = {
+STORES: dict[str, Callable[[ironmap.mmap], object]] = {
     "m[:] = bytes": lambda m: m.__setitem__(slice(None), b"x" * LONG),
     "m[a:b] = bytes": lambda m: m.__setitem__(slice(PAGE, None), b"x" * (LONG - PAGE)),
     "m[::n] = bytes": lambda m: m.__setitem__(slice(None, None, 64), b"x" * (LONG // 64)),
@@ -104,18 +104,18 @@ STORES: dict[str, Callable[[mapio.mmap], object]] = {
 def test_store_into_a_hole_of_a_full_disk(disk: Path, name: str) -> None:
     path = make_file(disk, LONG)
     with open_map(path) as made:
-        with pytest.raises(mapio.FaultError, match="cannot be had") as raised:
+        with pytest.raises(ironmap.FaultError, match="cannot be had") as raised:
             STORES[name](made)
         assert_fault(raised.value, PAGE, LONG, errno.ENOSPC)
         assert raised.value.filename == str(path)
         assert made.damaged == ()
         made[0:5] = b"there"
         assert made[0:5] == b"there"
-        with pytest.raises(mapio.FaultError):
+        with pytest.raises(ironmap.FaultError):
             made[-1] = 1
 
 
-LOADS: dict[str, Callable[[mapio.mmap], object]] = {
+LOADS: dict[str, Callable[[ironmap.mmap], object]] = {
     "m[:]": lambda m: m[:],
     "m[::n]": lambda m: m[::64],
     "read": lambda m: m.read(),
@@ -124,13 +124,13 @@ LOADS: dict[str, Callable[[mapio.mmap], object]] = {
 }
 
 
-@pytest.mark.parametrize("access", [mapio.ACCESS_READ, mapio.ACCESS_WRITE, mapio.ACCESS_COPY])
+@pytest.mark.parametrize("access", [ironmap.ACCESS_READ, ironmap.ACCESS_WRITE, ironmap.ACCESS_COPY])
 @pytest.mark.parametrize("name", LOADS)
 def test_load_from_a_hole_of_a_full_tmpfs(disk: Path, name: str, access: int) -> None:
     """Even a load takes a block there."""
     path = make_file(disk, LONG)
     with open_map(path, access=access) as made:
-        with pytest.raises(mapio.FaultError, match="cannot be had") as raised:
+        with pytest.raises(ironmap.FaultError, match="cannot be had") as raised:
             LOADS[name](made)
         assert_fault(raised.value, PAGE, LONG, errno.ENOSPC)
         assert made[: len(WORDS)] == WORDS
@@ -141,7 +141,7 @@ def test_store_works_when_there_is_room_again(disk: Path) -> None:
     other.write_bytes(bytes(ROOM - 2 * PAGE))
     with open_map(make_file(disk, LONG)) as made:
         made[PAGE] = 1
-        with pytest.raises(mapio.FaultError):
+        with pytest.raises(ironmap.FaultError):
             made[5 * PAGE] = 1
         other.unlink()
         made[5 * PAGE] = 1
@@ -150,7 +150,7 @@ def test_store_works_when_there_is_room_again(disk: Path) -> None:
 
 def test_store_through_a_buffer_damages(disk: Path) -> None:
     with open_map(make_file(disk, LONG)) as made:
-        with pytest.raises(mapio.FaultError), made.guarded(), memoryview(made) as view:
+        with pytest.raises(ironmap.FaultError), made.guarded(), memoryview(made) as view:
             view[:] = b"x" * LONG
         ((start, end), *_) = made.damaged
         assert PAGE <= start < end <= LONG
@@ -217,7 +217,7 @@ def test_resizing_without_preallocate_reserves_nothing(disk: Path) -> None:
         assert made[: len(WORDS)] == WORDS
 
 
-@pytest.mark.parametrize("options", [{"offset": 3 * PAGE + 5}, {"access": mapio.ACCESS_WRITE}])
+@pytest.mark.parametrize("options", [{"offset": 3 * PAGE + 5}, {"access": ironmap.ACCESS_WRITE}])
 def test_range_to_reserve_may_begin_anywhere(disk: Path, options: dict[str, int]) -> None:
     path = make_file(disk)
     with open_map(path, 5 * PAGE, preallocate=True, **options) as made:
@@ -264,7 +264,7 @@ def test_preallocate_of_a_range_that_is_there_changes_nothing(tmp_path: Path) ->
     assert path.read_bytes() == WORDS
 
 
-@pytest.mark.parametrize("access", [mapio.ACCESS_READ, mapio.ACCESS_COPY])
+@pytest.mark.parametrize("access", [ironmap.ACCESS_READ, ironmap.ACCESS_COPY])
 def test_preallocate_of_a_file_that_is_not_to_be_written(tmp_path: Path, access: int) -> None:
     path = make_file(tmp_path)
     error = outcome(lambda: open_map(path, PAGE, access=access, preallocate=True)).error
@@ -276,7 +276,7 @@ def test_preallocate_with_a_descriptor_for_reading(tmp_path: Path) -> None:
     path = make_file(tmp_path)
     refusals = "Permission denied|Bad file descriptor|Invalid argument|WinError"
     with path.open("rb") as file, pytest.raises(OSError, match=refusals):
-        mapio.mmap(file.fileno(), PAGE, preallocate=True)
+        ironmap.mmap(file.fileno(), PAGE, preallocate=True)
     assert path.read_bytes() == WORDS
 
 
@@ -284,13 +284,13 @@ def test_preallocate_with_a_descriptor_for_reading(tmp_path: Path) -> None:
 def test_preallocate_is_a_keyword(tmp_path: Path) -> None:
     path = make_file(tmp_path)
     with path.open("r+b") as file, pytest.raises(TypeError):
-        mapio.mmap(file.fileno(), 0, mapio.MAP_SHARED, mapio.PROT_READ, 0, 0, True, True)  # noqa: FBT003
+        ironmap.mmap(file.fileno(), 0, ironmap.MAP_SHARED, ironmap.PROT_READ, 0, 0, True, True)  # noqa: FBT003
 
 
 def test_preallocate_of_fresh_memory() -> None:
     """There is no disk: it is as without, or refused."""
     try:
-        made = mapio.mmap(-1, PAGE, preallocate=True)
+        made = ironmap.mmap(-1, PAGE, preallocate=True)
     except (OSError, ValueError):
         return
     with made:

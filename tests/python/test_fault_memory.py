@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from fault_cases import (
     CONTENT,
     LENGTH,
@@ -43,7 +43,7 @@ PATTERN = re.compile(rb"\n|\0{8}")
 
 
 @pytest.fixture
-def lossy(other: OtherProcess) -> Iterator[mapio.mmap]:
+def lossy(other: OtherProcess) -> Iterator[ironmap.mmap]:
     """A map of a whole file. Tests that fail may leave buffers, which the collector finds."""
     made = map_file(other.path)
     yield made
@@ -63,7 +63,7 @@ def guard(guarded: AbstractContextManager[Any], *steps: Callable[[], object]) ->
             step()
 
 
-def damage(other: OtherProcess, made: mapio.mmap) -> None:
+def damage(other: OtherProcess, made: ironmap.mmap) -> None:
     other.cut(CUT)
     assert lose(made) == 0
     assert made.damaged == DAMAGE
@@ -119,7 +119,7 @@ def span(found: re.Match[bytes] | None) -> tuple[int, int] | None:
     return None if found is None else found.span()
 
 
-@pytest.mark.parametrize("access", [mapio.ACCESS_READ, mapio.ACCESS_WRITE, mapio.ACCESS_COPY])
+@pytest.mark.parametrize("access", [ironmap.ACCESS_READ, ironmap.ACCESS_WRITE, ironmap.ACCESS_COPY])
 @pytest.mark.parametrize("name", READERS)
 def test_lost_page_reads_as_zeros(other: OtherProcess, name: str, access: int) -> None:
     read = READERS[name]
@@ -138,10 +138,10 @@ def test_lost_page_reads_as_zeros(other: OtherProcess, name: str, access: int) -
 
 @pytest.mark.parametrize("name", READERS)
 def test_guarded_lets_no_result_over_zeros_pass(
-    other: OtherProcess, lossy: mapio.mmap, name: str
+    other: OtherProcess, lossy: ironmap.mmap, name: str
 ) -> None:
     other.cut(CUT)
-    with pytest.raises(mapio.FaultError) as raised, lossy.guarded():
+    with pytest.raises(ironmap.FaultError) as raised, lossy.guarded():
         READERS[name](lossy)
     assert_fault(raised.value, LOST, LOST + 1)
     assert raised.value.filename == str(other.path)
@@ -149,7 +149,7 @@ def test_guarded_lets_no_result_over_zeros_pass(
 
 @pytest.mark.parametrize("name", READERS)
 def test_guarded_passes_a_result_without_loss(
-    other: OtherProcess, lossy: mapio.mmap, name: str
+    other: OtherProcess, lossy: ironmap.mmap, name: str
 ) -> None:
     with lossy.guarded():
         result = READERS[name](lossy)
@@ -186,7 +186,7 @@ WRITERS: dict[str, Callable[[memoryview], object]] = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_stores_into_a_lost_page_go_nowhere(
-    other: OtherProcess, lossy: mapio.mmap, name: str
+    other: OtherProcess, lossy: ironmap.mmap, name: str
 ) -> None:
     other.cut(CUT)
     with memoryview(lossy) as whole, whole[LOST:] as view:
@@ -203,7 +203,7 @@ def test_stores_into_a_lost_page_go_nowhere(
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_guarded_sees_stores_into_a_lost_page(
-    other: OtherProcess, lossy: mapio.mmap, name: str
+    other: OtherProcess, lossy: ironmap.mmap, name: str
 ) -> None:
     other.cut(CUT)
 
@@ -212,7 +212,7 @@ def test_guarded_sees_stores_into_a_lost_page(
             WRITERS[name](view[LOST:])
             gc.collect()
 
-    with pytest.raises(mapio.FaultError):
+    with pytest.raises(ironmap.FaultError):
         guard(lossy.guarded(), store)
 
 
@@ -256,7 +256,7 @@ SYSTEM_CALLS = {
 
 @pytest.mark.parametrize("name", SYSTEM_CALLS)
 def test_system_call_on_a_lost_page_is_an_error(
-    other: OtherProcess, lossy: mapio.mmap, name: str
+    other: OtherProcess, lossy: ironmap.mmap, name: str
 ) -> None:
     other.cut(CUT)
     with memoryview(lossy) as whole, whole[LOST : LOST + PAGE] as view:
@@ -272,19 +272,19 @@ def test_system_call_on_a_lost_page_is_an_error(
 # ---- damage ----------------------------------------------------------------------------------
 
 
-def test_undamaged_map(lossy: mapio.mmap) -> None:
+def test_undamaged_map(lossy: ironmap.mmap) -> None:
     assert lossy.damaged == ()
     assert lossy.clear_damage() is None
     assert_whole(lossy)
 
 
-def test_damaged_cannot_be_set(lossy: mapio.mmap) -> None:
+def test_damaged_cannot_be_set(lossy: ironmap.mmap) -> None:
     with pytest.raises(AttributeError):
         lossy.damaged = ()
 
 
 def test_view_shows_the_file_again_when_the_damage_is_cleared(
-    other: OtherProcess, lossy: mapio.mmap
+    other: OtherProcess, lossy: ironmap.mmap
 ) -> None:
     with memoryview(lossy) as view:
         damage(other, lossy)
@@ -294,18 +294,20 @@ def test_view_shows_the_file_again_when_the_damage_is_cleared(
         assert view == CONTENT
 
 
-def test_clearing_while_the_pages_are_gone(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_clearing_while_the_pages_are_gone(other: OtherProcess, lossy: ironmap.mmap) -> None:
     for _ in range(3):
         damage(other, lossy)
         lossy.clear_damage()
         assert lossy.damaged == ()
         assert lossy[:LOST] == cut_content(CUT)[:LOST]
-        with pytest.raises(mapio.FaultError):
+        with pytest.raises(ironmap.FaultError):
             lossy[LOST]
         assert lossy.damaged == ()
 
 
-def test_what_needs_no_bytes_works_on_a_damaged_map(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_what_needs_no_bytes_works_on_a_damaged_map(
+    other: OtherProcess, lossy: ironmap.mmap
+) -> None:
     damage(other, lossy)
     lossy.seek(5)
     assert (lossy.tell(), len(lossy), lossy.size()) == (5, LENGTH, CUT)
@@ -314,7 +316,9 @@ def test_what_needs_no_bytes_works_on_a_damaged_map(other: OtherProcess, lossy: 
     assert lossy.closed
 
 
-def test_damage_of_a_closed_map_cannot_be_asked_for(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_damage_of_a_closed_map_cannot_be_asked_for(
+    other: OtherProcess, lossy: ironmap.mmap
+) -> None:
     damage(other, lossy)
     lossy.close()
     for use in (lambda: lossy.damaged, lossy.clear_damage, lossy.guarded):
@@ -341,33 +345,33 @@ def test_damage_without_the_descriptor_stays(other: OtherProcess) -> None:
             with pytest.raises(io.UnsupportedOperation):
                 made.clear_damage()
             assert made.damaged == ((start, end),)
-            with pytest.raises(mapio.FaultError):
+            with pytest.raises(ironmap.FaultError):
                 made[0]
 
 
-def test_resize_of_a_damaged_map(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_resize_of_a_damaged_map(other: OtherProcess, lossy: ironmap.mmap) -> None:
     """An error or the end of the damage; zeros are never passed off as data."""
     damage(other, lossy)
     error = outcome(lossy.resize, 2 * LENGTH).error
-    assert error in (None, mapio.FaultError)
+    assert error in (None, ironmap.FaultError)
     if error is None:
-        assert lossy.damaged == () or outcome(lossy.read).error is mapio.FaultError
+        assert lossy.damaged == () or outcome(lossy.read).error is ironmap.FaultError
     else:
         assert (len(lossy), lossy.damaged) == (LENGTH, DAMAGE)
 
 
-def test_write_to_itself_from_a_lost_page(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_write_to_itself_from_a_lost_page(other: OtherProcess, lossy: ironmap.mmap) -> None:
     """The source is a buffer of the map: whichever way it is seen, it does not pass."""
     with memoryview(lossy) as whole, whole[LOST : LOST + 50] as view:
         other.cut(CUT)
-        with pytest.raises(mapio.FaultError):
+        with pytest.raises(ironmap.FaultError):
             lossy[:50] = view
 
 
-def test_needle_in_a_lost_page(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_needle_in_a_lost_page(other: OtherProcess, lossy: ironmap.mmap) -> None:
     with memoryview(lossy) as whole, whole[LOST : LOST + 8] as view:
         other.cut(CUT)
-        with pytest.raises(mapio.FaultError):
+        with pytest.raises(ironmap.FaultError):
             lossy.find(view, 0, 100)
 
 
@@ -387,20 +391,20 @@ def test_source_in_a_lost_page_of_another_map(other: OtherProcess, tmp_path: Pat
 # ---- guarded() -------------------------------------------------------------------------------
 
 
-def test_guarded_gives_the_map(lossy: mapio.mmap) -> None:
+def test_guarded_gives_the_map(lossy: ironmap.mmap) -> None:
     with lossy.guarded() as given:
         assert given is lossy
 
 
-def test_guarded_refuses_a_damaged_map(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_guarded_refuses_a_damaged_map(other: OtherProcess, lossy: ironmap.mmap) -> None:
     damage(other, lossy)
     guarded = lossy.guarded()
-    with pytest.raises(mapio.FaultError) as raised, guarded:
+    with pytest.raises(ironmap.FaultError) as raised, guarded:
         pytest.fail("entered")
     assert_fault(raised.value, LOST, LOST + 1)
 
 
-def test_guarded_of_a_closed_map(lossy: mapio.mmap) -> None:
+def test_guarded_of_a_closed_map(lossy: ironmap.mmap) -> None:
     guarded = lossy.guarded()
     lossy.close()
     for use in (lossy.guarded, guarded.__enter__):
@@ -408,73 +412,73 @@ def test_guarded_of_a_closed_map(lossy: mapio.mmap) -> None:
             use()
 
 
-def test_guarded_keeps_the_exception_of_the_block(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_guarded_keeps_the_exception_of_the_block(other: OtherProcess, lossy: ironmap.mmap) -> None:
     other.cut(CUT)
-    with pytest.raises(mapio.FaultError) as raised:
+    with pytest.raises(ironmap.FaultError) as raised:
         guard(lossy.guarded(), lambda: lose(lossy), {}.popitem)
     assert type(raised.value.__context__) is KeyError
 
 
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
-def test_guarded_lets_exceptions_through(lossy: mapio.mmap, error: type[BaseException]) -> None:
+def test_guarded_lets_exceptions_through(lossy: ironmap.mmap, error: type[BaseException]) -> None:
     with pytest.raises(error), lossy.guarded():
         raise error
 
 
-def test_guarded_may_be_nested(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_guarded_may_be_nested(other: OtherProcess, lossy: ironmap.mmap) -> None:
     other.cut(CUT)
-    with pytest.raises(mapio.FaultError) as outer, lossy.guarded(), lossy.guarded():
+    with pytest.raises(ironmap.FaultError) as outer, lossy.guarded(), lossy.guarded():
         lose(lossy)
-    assert type(outer.value.__context__) is mapio.FaultError
+    assert type(outer.value.__context__) is ironmap.FaultError
 
 
 def test_outer_guarded_reports_what_the_inner_one_did(
-    other: OtherProcess, lossy: mapio.mmap
+    other: OtherProcess, lossy: ironmap.mmap
 ) -> None:
     def inner() -> None:
-        with pytest.raises(mapio.FaultError), lossy.guarded():
+        with pytest.raises(ironmap.FaultError), lossy.guarded():
             lose(lossy)
 
     other.cut(CUT)
-    with pytest.raises(mapio.FaultError):
+    with pytest.raises(ironmap.FaultError):
         guard(lossy.guarded(), inner, lossy.clear_damage)
 
 
-def test_guarded_may_be_entered_again(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_guarded_may_be_entered_again(other: OtherProcess, lossy: ironmap.mmap) -> None:
     guarded = lossy.guarded()
     for _ in range(2):
         with guarded, guarded:
             assert lossy[:] == CONTENT
         other.cut(CUT)
-        with pytest.raises(mapio.FaultError), guarded:
+        with pytest.raises(ironmap.FaultError), guarded:
             lose(lossy)
         other.write()
         lossy.clear_damage()
 
 
 def test_loss_is_seen_by_the_outer_block_of_one_guarded(
-    other: OtherProcess, lossy: mapio.mmap
+    other: OtherProcess, lossy: ironmap.mmap
 ) -> None:
     """The inner block of the same object must not hide what was lost before it."""
     guarded = lossy.guarded()
     other.cut(CUT)
-    with pytest.raises(mapio.FaultError):
+    with pytest.raises(ironmap.FaultError):
         guard(guarded, lambda: lose(lossy), lossy.clear_damage, lambda: guard(guarded))
 
 
-def test_clearing_inside_does_not_hide_the_loss(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_clearing_inside_does_not_hide_the_loss(other: OtherProcess, lossy: ironmap.mmap) -> None:
     other.cut(CUT)
-    with pytest.raises(mapio.FaultError):
+    with pytest.raises(ironmap.FaultError):
         guard(lossy.guarded(), lambda: lose(lossy), lossy.clear_damage)
 
 
-def test_error_that_was_raised_inside_is_enough(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_error_that_was_raised_inside_is_enough(other: OtherProcess, lossy: ironmap.mmap) -> None:
     other.cut(CUT)
-    with lossy.guarded(), pytest.raises(mapio.FaultError):
+    with lossy.guarded(), pytest.raises(ironmap.FaultError):
         lossy[LOST]
 
 
-def test_guarded_with_the_map_closed_inside(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_guarded_with_the_map_closed_inside(other: OtherProcess, lossy: ironmap.mmap) -> None:
     with lossy.guarded():
         lossy.close()
     assert lossy.closed
@@ -489,23 +493,23 @@ def test_guarded_keeps_the_map(other: OtherProcess) -> None:
     made.close()
 
 
-def test_guarded_exit_without_enter(lossy: mapio.mmap) -> None:
+def test_guarded_exit_without_enter(lossy: ironmap.mmap) -> None:
     assert not lossy.guarded().__exit__(None, None, None)
 
 
-def test_guarded_cannot_be_made_by_hand(lossy: mapio.mmap) -> None:
+def test_guarded_cannot_be_made_by_hand(lossy: ironmap.mmap) -> None:
     with pytest.raises(TypeError, match="cannot create"):
         type(lossy.guarded())()
 
 
-def test_guarded_sees_the_losses_of_other_threads(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_guarded_sees_the_losses_of_other_threads(other: OtherProcess, lossy: ironmap.mmap) -> None:
     other.cut(CUT)
     thread = threading.Thread(target=lose, args=(lossy,))
-    with pytest.raises(mapio.FaultError):
+    with pytest.raises(ironmap.FaultError):
         guard(lossy.guarded(), thread.start, thread.join)
 
 
-def test_guarded_of_another_thread(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_guarded_of_another_thread(other: OtherProcess, lossy: ironmap.mmap) -> None:
     """Entered here and left there."""
     guarded = lossy.guarded()
     guarded.__enter__()
@@ -517,10 +521,10 @@ def test_guarded_of_another_thread(other: OtherProcess, lossy: mapio.mmap) -> No
     )
     thread.start()
     thread.join()
-    assert results == [mapio.FaultError]
+    assert results == [ironmap.FaultError]
 
 
-def test_each_map_has_its_own_damage(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_each_map_has_its_own_damage(other: OtherProcess, lossy: ironmap.mmap) -> None:
     with map_file(other.path) as second:
         with second.guarded():
             damage(other, lossy)
@@ -535,12 +539,12 @@ def test_context_manager_of_a_damaged_map_closes(other: OtherProcess) -> None:
 
 
 def test_loss_by_an_operation_while_a_buffer_is_out_is_damage(
-    other: OtherProcess, lossy: mapio.mmap
+    other: OtherProcess, lossy: ironmap.mmap
 ) -> None:
     """The holder of the buffer may have seen the zeros that the operation met."""
     with memoryview(lossy):
         other.cut(CUT)
-        with pytest.raises(mapio.FaultError):
+        with pytest.raises(ironmap.FaultError):
             lossy[LOST]
         assert lossy.damaged == DAMAGE
     lossy.clear_damage()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from fault_cases import (
     AT,
     CONTENT,
@@ -38,40 +38,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # How often each operation is done while the file is being cut: 2000 is a thorough run.
-ROUNDS = int(os.environ.get("MAPIO_FAULT_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("IRONMAP_FAULT_ROUNDS", "40"))
 CUTS = {
     "to nothing": 0,
     "in the first page": 100,
     "between pages": 5 * PAGE,
     "in the middle": PAGES // 2 * PAGE + 1234,
 }
-ONLY_READ = {"access": mapio.ACCESS_READ}
+ONLY_READ = {"access": ironmap.ACCESS_READ}
 
 
 @pytest.fixture
-def lossy(other: OtherProcess) -> Iterator[mapio.mmap]:
+def lossy(other: OtherProcess) -> Iterator[ironmap.mmap]:
     with map_file(other.path) as made:
         yield made
 
 
-def attempt(made: mapio.mmap, run: Callable[..., Any], *arguments: object) -> Outcome:
+def attempt(made: ironmap.mmap, run: Callable[..., Any], *arguments: object) -> Outcome:
     """Runs it from AT on. FaultError is an outcome whose value is the exception."""
     made.seek(AT)
     try:
         return Outcome(None, run(made, *arguments))
-    except mapio.FaultError as error:
+    except ironmap.FaultError as error:
         assert made.tell() == AT
-        return Outcome(mapio.FaultError, error)
+        return Outcome(ironmap.FaultError, error)
 
 
-def check_loss(made: mapio.mmap, result: Outcome, cut: int, *places: range) -> bool:
+def check_loss(made: ironmap.mmap, result: Outcome, cut: int, *places: range) -> bool:
     """Whether the operation was lost, which it must be if it touched what is behind the cut."""
     first, behind = touched(*places)
     lost = page_up(cut)
     if behind <= lost:
         assert result.error is None
         return False
-    assert result.error is mapio.FaultError
+    assert result.error is ironmap.FaultError
     assert_fault(result.value, max(first, lost), behind)
     assert result.value.filename is not None
     assert made.damaged == ()
@@ -84,7 +84,7 @@ def check_loss(made: mapio.mmap, result: Outcome, cut: int, *places: range) -> b
 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
-@pytest.mark.parametrize("options", [{}, ONLY_READ, {"access": mapio.ACCESS_COPY}], ids=str)
+@pytest.mark.parametrize("options", [{}, ONLY_READ, {"access": ironmap.ACCESS_COPY}], ids=str)
 @pytest.mark.parametrize("name", READS)
 def test_read(other: OtherProcess, name: str, cut: int, options: dict[str, int]) -> None:
     run, where = READS[name]
@@ -100,7 +100,7 @@ def test_read(other: OtherProcess, name: str, cut: int, options: dict[str, int])
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 @pytest.mark.parametrize("name", SEARCHES)
-def test_search(other: OtherProcess, lossy: mapio.mmap, name: str, cut: int) -> None:
+def test_search(other: OtherProcess, lossy: ironmap.mmap, name: str, cut: int) -> None:
     run, where, answer = SEARCHES[name]
     other.cut(cut)
     result = attempt(lossy, run)
@@ -123,7 +123,7 @@ def stored(store: Store, content: bytes) -> bytes:
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 @pytest.mark.parametrize("name", STORES)
-def test_store(other: OtherProcess, lossy: mapio.mmap, name: str, cut: int) -> None:
+def test_store(other: OtherProcess, lossy: ironmap.mmap, name: str, cut: int) -> None:
     store = STORES[name]
     other.cut(cut)
     result = attempt(lossy, store.run, data_for(store))
@@ -141,7 +141,7 @@ def test_store(other: OtherProcess, lossy: mapio.mmap, name: str, cut: int) -> N
 @pytest.mark.parametrize("name", STORES)
 def test_store_into_a_copy(other: OtherProcess, name: str, cut: int) -> None:
     store = STORES[name]
-    with map_file(other.path, access=mapio.ACCESS_COPY) as made:
+    with map_file(other.path, access=ironmap.ACCESS_COPY) as made:
         other.cut(cut)
         result = attempt(made, store.run, data_for(store))
         check_loss(made, result, cut, store.where, store.source)
@@ -153,19 +153,19 @@ def test_store_into_a_copy(other: OtherProcess, name: str, cut: int) -> None:
 
 
 def test_copy_keeps_what_was_stored_in_other_pages(other: OtherProcess) -> None:
-    with map_file(other.path, access=mapio.ACCESS_COPY) as made:
+    with map_file(other.path, access=ironmap.ACCESS_COPY) as made:
         made[0] = made[-1] = 1
         other.cut(PAGE)
-        with pytest.raises(mapio.FaultError):
+        with pytest.raises(ironmap.FaultError):
             made.find(b"\0")
         other.write()
         assert made[0] == 1
         assert made[PAGE:-PAGE] == CONTENT[PAGE:-PAGE]
 
 
-def test_fault_names_the_file(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_fault_names_the_file(other: OtherProcess, lossy: ironmap.mmap) -> None:
     other.cut(PAGE)
-    with pytest.raises(mapio.FaultError, match="cannot be had") as raised:
+    with pytest.raises(ironmap.FaultError, match="cannot be had") as raised:
         lossy[PAGE]
     assert raised.value.filename == str(other.path)
     assert raised.value.offset == PAGE
@@ -176,7 +176,7 @@ def test_fault_names_the_file(other: OtherProcess, lossy: mapio.mmap) -> None:
 def test_offset_counts_from_the_first_mapped_byte(other: OtherProcess, offset: int) -> None:
     with map_file(other.path, offset=offset) as made:
         other.cut(6 * PAGE)
-        with pytest.raises(mapio.FaultError) as raised:
+        with pytest.raises(ironmap.FaultError) as raised:
             made[:]
         assert raised.value.offset == 6 * PAGE - offset
         assert made[0] == CONTENT[offset]
@@ -188,7 +188,7 @@ def test_without_the_descriptor_lost_pages_stay_lost(other: OtherProcess) -> Non
     with map_file(other.path, trackfd=False) as made:
         other.cut(PAGE)
         for _ in range(2):
-            with pytest.raises(mapio.FaultError) as raised:
+            with pytest.raises(ironmap.FaultError) as raised:
                 made[2 * PAGE]
             assert_fault(raised.value, 2 * PAGE, 2 * PAGE + 1)
             assert raised.value.filename is None
@@ -205,13 +205,13 @@ def test_without_the_descriptor_lost_pages_stay_lost(other: OtherProcess) -> Non
 ABOUT_PAGES: dict[str, Callable[[Any], object]] = {
     "flush": lambda m: m.flush(),
     "flush a range": lambda m: m.flush(LENGTH - PAGE, PAGE),
-    "flush later": lambda m: m.flush(flags=mapio.MS_ASYNC),
+    "flush later": lambda m: m.flush(flags=ironmap.MS_ASYNC),
     "resize up": lambda m: m.resize(LENGTH + PAGE),
     "resize down": lambda m: m.resize(LENGTH - PAGE),
     "size": lambda m: m.size(),
     **{
-        name: lambda m, name=name: m.madvise(getattr(mapio, name))
-        for name in sorted(vars(mapio))
+        name: lambda m, name=name: m.madvise(getattr(ironmap, name))
+        for name in sorted(vars(ironmap))
         if name.startswith("MADV_") and name not in ("MADV_HWPOISON", "MADV_REMOVE")
     },
 }
@@ -224,7 +224,7 @@ def test_work_on_pages(other: OtherProcess, name: str, cut: int, *, touch: bool)
     with map_file(other.path) as made:
         other.cut(cut)
         if touch:
-            assert attempt(made, READS["m[:]"].run).error is mapio.FaultError
+            assert attempt(made, READS["m[:]"].run).error is ironmap.FaultError
         with suppress(OSError):
             ABOUT_PAGES[name](made)
         end = min(page_up(cut), len(made))
@@ -234,9 +234,9 @@ def test_work_on_pages(other: OtherProcess, name: str, cut: int, *, touch: bool)
         assert made.damaged == ()
 
 
-def test_resize_makes_a_cut_file_long(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_resize_makes_a_cut_file_long(other: OtherProcess, lossy: ironmap.mmap) -> None:
     other.cut(PAGE + 5)
-    with pytest.raises(mapio.FaultError):
+    with pytest.raises(ironmap.FaultError):
         lossy[-1]
     lossy.resize(2 * LENGTH)
     assert lossy[:] == CONTENT[: PAGE + 5] + bytes(2 * LENGTH - PAGE - 5)
@@ -281,7 +281,7 @@ class Loop:
 
 
 def try_often(
-    made: mapio.mmap, places: tuple[range, ...], run: Callable[..., Any]
+    made: ironmap.mmap, places: tuple[range, ...], run: Callable[..., Any]
 ) -> Iterator[Any]:
     """The values of the rounds that were not lost."""
     first, behind = touched(*places)
@@ -295,7 +295,7 @@ def try_often(
 
 
 @pytest.mark.parametrize("name", READS)
-def test_read_while_the_file_is_cut(other: OtherProcess, lossy: mapio.mmap, name: str) -> None:
+def test_read_while_the_file_is_cut(other: OtherProcess, lossy: ironmap.mmap, name: str) -> None:
     run, where = READS[name]
     loop = Loop(other)
     with loop:
@@ -305,7 +305,7 @@ def test_read_while_the_file_is_cut(other: OtherProcess, lossy: mapio.mmap, name
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_search_while_the_file_is_cut(other: OtherProcess, lossy: mapio.mmap, name: str) -> None:
+def test_search_while_the_file_is_cut(other: OtherProcess, lossy: ironmap.mmap, name: str) -> None:
     run, where, answer = SEARCHES[name]
     with Loop(other):
         for found in try_often(lossy, (where,), run):
@@ -314,7 +314,7 @@ def test_search_while_the_file_is_cut(other: OtherProcess, lossy: mapio.mmap, na
 
 
 @pytest.mark.parametrize("name", [name for name, store in STORES.items() if not store.source])
-def test_store_while_the_file_is_cut(other: OtherProcess, lossy: mapio.mmap, name: str) -> None:
+def test_store_while_the_file_is_cut(other: OtherProcess, lossy: ironmap.mmap, name: str) -> None:
     store = STORES[name]
     same = pick(CONTENT, store.where)
     with Loop(other):
@@ -324,7 +324,7 @@ def test_store_while_the_file_is_cut(other: OtherProcess, lossy: mapio.mmap, nam
     assert other.path.read_bytes() == CONTENT
 
 
-def test_move_while_the_file_is_cut(other: OtherProcess, lossy: mapio.mmap) -> None:
+def test_move_while_the_file_is_cut(other: OtherProcess, lossy: ironmap.mmap) -> None:
     """By a multiple of the cycle, from a page without holes, so that it changes nothing."""
     source = range(2 * PAGE, 3 * PAGE)
     target = range(*(at + CYCLE * (LENGTH // 2 // CYCLE) for at in (source.start, source.stop)))
@@ -350,7 +350,7 @@ def test_work_on_pages_while_the_file_is_cut(other: OtherProcess, name: str) -> 
 
 def test_all_operations_are_tried() -> None:
     names = " ".join([*READS, *SEARCHES, *STORES, *ABOUT_PAGES, "madvise"])
-    methods = {name for name in vars(mapio.mmap) if not name.startswith("_")}
+    methods = {name for name in vars(ironmap.mmap) if not name.startswith("_")}
     no_bytes = {"close", "closed", "seek", "seekable", "tell", "set_name", "tagname"}
     about_damage = {"damaged", "clear_damage", "guarded"}
     assert {name for name in methods - no_bytes - about_damage if name not in names} == set()

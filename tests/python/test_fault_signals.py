@@ -17,34 +17,34 @@ pytestmark = pytest.mark.skipif(
 )
 BUS = int(signal.SIGBUS)
 
-# What the programs share. lose() is a fault of mapio's, foreign() one of the standard module's.
+# What the programs share. lose() is a fault of ironmap's, foreign() one of the standard module's.
 PRELUDE = """
 import faulthandler, os, signal, sys, threading
 path = sys.argv[1]
 PAGES = 8
 
 def write(name=path):
-    import mapio
+    import ironmap
     with open(name, "wb") as file:
-        file.write(b"x" * PAGES * mapio.PAGESIZE)
+        file.write(b"x" * PAGES * ironmap.PAGESIZE)
 
-def map_file(name=path, module="mapio"):
+def map_file(name=path, module="ironmap"):
     write(name)
     with open(name, "r+b") as file:
         return __import__(module).mmap(file.fileno(), 0)
 
 def lose(made, name=path):
-    import mapio
-    os.truncate(name, mapio.PAGESIZE)
+    import ironmap
+    os.truncate(name, ironmap.PAGESIZE)
     for lost in range(1, PAGES):
         try:
-            made[lost * mapio.PAGESIZE]
-        except mapio.FaultError as error:
-            assert error.offset == lost * mapio.PAGESIZE
+            made[lost * ironmap.PAGESIZE]
+        except ironmap.FaultError as error:
+            assert error.offset == lost * ironmap.PAGESIZE
         else:
             raise AssertionError("no FaultError")
-    assert memoryview(made)[2 * mapio.PAGESIZE] == 0
-    assert made.damaged == ((2 * mapio.PAGESIZE, PAGES * mapio.PAGESIZE),)
+    assert memoryview(made)[2 * ironmap.PAGESIZE] == 0
+    assert made.damaged == ((2 * ironmap.PAGESIZE, PAGES * ironmap.PAGESIZE),)
     write(name)
     made.clear_damage()
     assert made[:] == b"x" * len(made)
@@ -93,9 +93,9 @@ def prints_ok(code: str, file: Path) -> None:
 @pytest.mark.parametrize(
     ("use", "installed"),
     [
-        ("import mapio", False),
-        ("import mapio\nmade = mapio.mmap(-1, 100)\nmade[:] = bytes(100)\nmade.close()", False),
-        ("import mapio\ntry:\n    mapio.mmap(9999, 1)\nexcept OSError:\n    pass", False),
+        ("import ironmap", False),
+        ("import ironmap\nmade = ironmap.mmap(-1, 100)\nmade[:] = bytes(100)\nmade.close()", False),
+        ("import ironmap\ntry:\n    ironmap.mmap(9999, 1)\nexcept OSError:\n    pass", False),
         ("made = map_file()", True),
     ],
     ids=["an import", "an anonymous map", "an error", "a map of a file"],
@@ -118,7 +118,9 @@ print("ok")
 # ---- faults that are not ours ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("before", ["", "import mapio\n", MAP], ids=["alone", "imported", "mapped"])
+@pytest.mark.parametrize(
+    "before", ["", "import ironmap\n", MAP], ids=["alone", "imported", "mapped"]
+)
 def test_foreign_fault_kills(file: Path, before: str) -> None:
     assert_killed(end_of(PRELUDE + before + "foreign()", file), traceback=False)
 
@@ -253,7 +255,7 @@ def test_no_signal_is_left_blocked(file: Path) -> None:
 
 # Threads that lose pages over and over until `stop`, each on a map of its own.
 WORKERS = """
-import mapio
+import ironmap
 stop = threading.Event()
 begun = threading.Barrier(COUNT + 1)
 wrong = []
@@ -308,16 +310,16 @@ def test_eight_threads_on_eight_maps(file: Path) -> None:
 def test_threads_on_one_map(file: Path) -> None:
     """Each sees a FaultError or the bytes, never zeros."""
     code = """
-import mapio
+import ironmap
 made = map_file()
 size = len(made)
 wrong = []
 def read():
     for _ in range(300):
         try:
-            data = made[mapio.PAGESIZE:]
-        except mapio.FaultError as error:
-            if not mapio.PAGESIZE <= error.offset < size:
+            data = made[ironmap.PAGESIZE:]
+        except ironmap.FaultError as error:
+            if not ironmap.PAGESIZE <= error.offset < size:
                 wrong.append(error.offset)
         else:
             if data.strip(b"x"):
@@ -329,9 +331,9 @@ for thread in threads:
     thread.start()
 with open(path, "r+b", buffering=0) as file:
     while any(thread.is_alive() for thread in threads):
-        file.truncate(mapio.PAGESIZE)
-        file.seek(mapio.PAGESIZE)
-        file.write(b"x" * (size - mapio.PAGESIZE))
+        file.truncate(ironmap.PAGESIZE)
+        file.seek(ironmap.PAGESIZE)
+        file.write(b"x" * (size - ironmap.PAGESIZE))
 for thread in threads:
     thread.join()
 assert wrong == [], wrong
@@ -357,7 +359,7 @@ def test_losses_elsewhere_disturb_nobody(file: Path, use: str) -> None:
     """Where more is lost by others than is kept account of, an operation may have to fail that
     touched no lost page itself; but never with an offset that it did not touch."""
     code = """
-import mapio
+import ironmap
 PAGES = 64
 made = map_file()
 half = len(made) // 2
@@ -367,7 +369,7 @@ def lose_on():
     while not stop.is_set():
         try:
             made.find(b"y")  # without the GIL
-        except mapio.FaultError:
+        except ironmap.FaultError:
             pass
 sys.setswitchinterval(1e-5)
 threads = [threading.Thread(target=lose_on) for _ in range(2)]
@@ -377,7 +379,7 @@ try:
     for _ in range(300):
         try:
             USE
-        except mapio.FaultError as error:
+        except ironmap.FaultError as error:
             assert error.offset < half, error
 finally:
     stop.set()
@@ -405,9 +407,9 @@ for _ in range(30):
 
 def test_damage_is_inherited_and_then_ones_own(file: Path) -> None:
     code = """
-import mapio
+import ironmap
 made = map_file()
-os.truncate(path, mapio.PAGESIZE)
+os.truncate(path, ironmap.PAGESIZE)
 assert memoryview(made)[-1] == 0
 damage = made.damaged
 assert damage
@@ -443,7 +445,7 @@ for _ in range(3):
 def test_interpreter_is_well_after_faults(file: Path) -> None:
     """The thread holds the GIL once, with work that gave it up, and others get it."""
     code = """
-import ctypes, gc, mapio
+import ctypes, gc, ironmap
 PAGES = 64
 made = map_file()
 for _ in range(20):
@@ -452,7 +454,7 @@ for _ in range(20):
     for use in (made.read, made.readline, lambda: made[:], lambda: made.find(b"y")):
         try:
             use()
-        except mapio.FaultError:
+        except ironmap.FaultError:
             assert ctypes.pythonapi.PyGILState_Check() == 1
         else:
             raise AssertionError("no FaultError")
@@ -472,7 +474,7 @@ print("ok")
 
 def test_maps_with_damage_at_the_end_of_the_interpreter(file: Path) -> None:
     code = """
-import mapio
+import ironmap
 made = map_file()
 view = memoryview(made)
 guarded = made.guarded()

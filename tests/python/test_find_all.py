@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from support import Index
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_many_matches_of_a_long_map() -> None:
         for _ in range(length // density // 4 + 1):
             at = chance.randrange(length - 4)
             content[at : at + 4] = b"abab"
-        with mapio.mmap(-1, length) as made:
+        with ironmap.mmap(-1, length) as made:
             made[:] = content
             for sub, overlapping in ((b"a", False), (b"abab", False), (b"abab", True)):
                 expected = offsets_of(bytes(content), sub, overlapping=overlapping)
@@ -103,7 +103,7 @@ def test_count_of_what_overlaps_itself() -> None:
     """Everywhere, and where the library goes from one MiB to the next."""
     length = 2_500_001
     random_letters = bytes(random.Random(9).choices(b"ab", k=length))
-    with mapio.mmap(-1, length) as made:
+    with ironmap.mmap(-1, length) as made:
         for content in (b"a" * length, b"ab" * length, b"aab" * length, random_letters):
             made[:] = content[:length]
             for size in range(1, 10):
@@ -161,7 +161,7 @@ def test_an_iterator_does_not_pin_the_map(map_bytes: MapMaker) -> None:
 
 
 def test_an_iterator_keeps_the_object_alive() -> None:
-    made = mapio.mmap(-1, 10)
+    made = ironmap.mmap(-1, 10)
     alive = weakref.ref(made)
     found = made.find_all(b"\0")
     del made
@@ -200,7 +200,7 @@ def take_one_by_one(into: list[int], found: Iterator[int]) -> None:
 )
 def test_threads_share_the_matches_of_an_iterator(length: int, step: int, rounds: int) -> None:
     """Each match goes to one of them."""
-    with mapio.mmap(-1, length) as made:
+    with ironmap.mmap(-1, length) as made:
         made[::step] = b"x" * len(range(0, length, step))
         for _ in range(rounds):
             found = made.find_all(b"x")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 from support import PAGE, outcome
 from system import HAS_SYNC_FLAGS, needs_sync_flags
 
@@ -20,7 +20,7 @@ SYNC_FLAGS = (1, 2, 4, 3) if HAS_SYNC_FLAGS else ()
 
 
 @pytest.fixture
-def pages(map_bytes: MapMaker) -> mapio.mmap:
+def pages(map_bytes: MapMaker) -> ironmap.mmap:
     return map_bytes(bytes(SIZE))
 
 
@@ -37,17 +37,17 @@ def test_flush_returns_none_and_the_file_has_it_all(tmp_path: Path, map_path: Ma
     ("offset", "size"),
     [(0, 0), (0, 1), (0, SIZE), (PAGE, PAGE), (PAGE, 1), (3 * PAGE, 10), (3 * PAGE, 0), (PAGE, 3)],
 )
-def test_flush_of_a_range(pages: mapio.mmap, offset: int, size: int) -> None:
+def test_flush_of_a_range(pages: ironmap.mmap, offset: int, size: int) -> None:
     assert pages.flush(offset, size) is None
 
 
 @pytest.mark.parametrize("offset", [0, PAGE, 3 * PAGE, 1, SIZE])
-def test_flush_from_an_offset_to_the_end(pages: mapio.mmap, offset: int) -> None:
+def test_flush_from_an_offset_to_the_end(pages: ironmap.mmap, offset: int) -> None:
     assert pages.flush(offset) is None
 
 
 @pytest.mark.parametrize(("offset", "size"), [(1, 6), (PAGE - 1, 2), (PAGE + 5, PAGE), (SIZE, 0)])
-def test_flush_of_a_file_may_begin_at_any_byte(pages: mapio.mmap, offset: int, size: int) -> None:
+def test_flush_of_a_file_may_begin_at_any_byte(pages: ironmap.mmap, offset: int, size: int) -> None:
     assert pages.flush(offset, size) is None
 
 
@@ -69,7 +69,7 @@ def test_flush_of_a_file_may_begin_at_any_byte(pages: mapio.mmap, offset: int, s
 def test_flush_out_of_range_is_an_error(
     map_bytes: MapMaker, access: str, offset: int, size: int
 ) -> None:
-    made = map_bytes(bytes(SIZE), access=getattr(mapio, access))
+    made = map_bytes(bytes(SIZE), access=getattr(ironmap, access))
     with pytest.raises(ValueError, match="^flush values out of range$"):
         made.flush(offset, size)
 
@@ -78,13 +78,13 @@ def test_flush_out_of_range_is_an_error(
 def test_flush_of_what_never_reaches_the_file_does_nothing(
     map_bytes: MapMaker, access: str
 ) -> None:
-    made = map_bytes(bytes(SIZE), access=getattr(mapio, access))
+    made = map_bytes(bytes(SIZE), access=getattr(ironmap, access))
     assert made.flush() is None
     assert made.flush(1, 5) is None
 
 
 @pytest.mark.parametrize("flags", [{}, {"flags": 0}, *({"flags": f} for f in SYNC_FLAGS)])
-def test_flush_with_flags_of_the_system(pages: mapio.mmap, flags: dict[str, int]) -> None:
+def test_flush_with_flags_of_the_system(pages: ironmap.mmap, flags: dict[str, int]) -> None:
     pages[:] = b"y" * SIZE
     assert pages.flush(**flags) is None
     assert pages.flush(PAGE, **flags) is None
@@ -92,21 +92,21 @@ def test_flush_with_flags_of_the_system(pages: mapio.mmap, flags: dict[str, int]
 
 
 @needs_sync_flags
-def test_flush_takes_the_named_flags(pages: mapio.mmap) -> None:
-    for flags in (mapio.MS_SYNC, mapio.MS_ASYNC, mapio.MS_ASYNC | mapio.MS_INVALIDATE):
+def test_flush_takes_the_named_flags(pages: ironmap.mmap) -> None:
+    for flags in (ironmap.MS_SYNC, ironmap.MS_ASYNC, ironmap.MS_ASYNC | ironmap.MS_INVALIDATE):
         pages.flush(0, PAGE, flags=flags)
 
 
 @needs_sync_flags
 @pytest.mark.parametrize("flags", [8, 1 | 4, 0x10000, 0x20000, -1, 2**31 - 1])
 def test_flush_with_flags_that_the_system_refuses_is_an_error(
-    pages: mapio.mmap, flags: int
+    pages: ironmap.mmap, flags: int
 ) -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         pages.flush(flags=flags)
 
 
-def test_flush_takes_its_flags_by_name_only(pages: mapio.mmap) -> None:
+def test_flush_takes_its_flags_by_name_only(pages: ironmap.mmap) -> None:
     assert outcome(pages.flush, 0, PAGE, 0).error is TypeError
     with pytest.raises(TypeError):
         pages.flush(size=1)
@@ -114,7 +114,7 @@ def test_flush_takes_its_flags_by_name_only(pages: mapio.mmap) -> None:
         pages.flush(flags="a")
 
 
-def test_flush_of_an_anonymous_map(anonymous: mapio.mmap) -> None:
+def test_flush_of_an_anonymous_map(anonymous: ironmap.mmap) -> None:
     assert anonymous.flush() is None
     with pytest.raises(OSError, match="Invalid argument"):
         anonymous.flush(1, 5)

@@ -39,21 +39,21 @@ def test_others_run_meanwhile(name: str) -> None:
 
 # Four threads do whatever comes to their minds with one map.
 MELEE = """
-import mapio, random, sys, tempfile, threading
+import ironmap, random, sys, tempfile, threading
 
 SIZE = 1 << 18
 sys.setswitchinterval(1e-5)
 anonymous = sys.argv[2] == "anonymous"
-on_unix = hasattr(mapio, "MAP_PRIVATE")
+on_unix = hasattr(ironmap, "MAP_PRIVATE")
 
 def new_map():
     if anonymous:
         # It can grow: on Windows all anonymous memory can.
-        return mapio.mmap(-1, SIZE, **({"flags": mapio.MAP_PRIVATE} if on_unix else {}))
+        return ironmap.mmap(-1, SIZE, **({"flags": ironmap.MAP_PRIVATE} if on_unix else {}))
     with tempfile.TemporaryFile() as file:
         file.write(b"some words in a line\\n" * (SIZE // 21 + 1))
         file.truncate(SIZE)
-        return mapio.mmap(file.fileno(), 0)
+        return ironmap.mmap(file.fileno(), 0)
 
 def step_lines(made, iterators=[]):
     if len(iterators) < 4:
@@ -91,8 +91,8 @@ USES = [
     lambda made: made.readline(),
     lambda made: made.readlines(100000),
     lambda made: made.seek(random.randrange(SIZE)),
-    lambda made: made.flush(0, 4096, flags=mapio.MS_ASYNC if on_unix else 0),
-    lambda made: made.madvise(mapio.MADV_WILLNEED) if on_unix else None,
+    lambda made: made.flush(0, 4096, flags=ironmap.MS_ASYNC if on_unix else 0),
+    lambda made: made.madvise(ironmap.MADV_WILLNEED) if on_unix else None,
     lambda made: made.size(),
     lambda made: made.guarded().__enter__(),
     lambda made: made.damaged,

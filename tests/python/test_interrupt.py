@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,10 +20,12 @@ LENGTH = 1 << 42
 
 pytestmark = [
     pytest.mark.skipif(sys.maxsize < LENGTH, reason="the address space is too small"),
-    pytest.mark.skipif(not hasattr(mapio, "MAP_NORESERVE"), reason="memory must be reserved here"),
+    pytest.mark.skipif(
+        not hasattr(ironmap, "MAP_NORESERVE"), reason="memory must be reserved here"
+    ),
 ]
 
-SEARCHES: dict[str, Callable[[mapio.mmap], object]] = {
+SEARCHES: dict[str, Callable[[ironmap.mmap], object]] = {
     "find": lambda m: m.find(b"needle"),
     "rfind": lambda m: m.rfind(b"needle"),
     "count": lambda m: m.count(b"needle"),
@@ -38,9 +40,9 @@ class StoppedError(Exception):
 
 
 @pytest.fixture
-def endless() -> Iterator[mapio.mmap]:
+def endless() -> Iterator[ironmap.mmap]:
     try:
-        made = mapio.mmap(-1, LENGTH, flags=mapio.MAP_PRIVATE | mapio.MAP_NORESERVE)
+        made = ironmap.mmap(-1, LENGTH, flags=ironmap.MAP_PRIVATE | ironmap.MAP_NORESERVE)
     except OSError as error:
         pytest.skip(f"no map of {LENGTH} bytes: {error}")
     with made:
@@ -67,7 +69,7 @@ def stop() -> None:
 
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_handler_that_raises_ends_the_search(
-    endless: mapio.mmap, alarm: Callable[[Callable[[], None]], None], name: str
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None], name: str
 ) -> None:
     alarm(stop)
     with pytest.raises(StoppedError):
@@ -77,12 +79,12 @@ def test_a_handler_that_raises_ends_the_search(
 
 
 def test_a_handler_may_use_maps(
-    endless: mapio.mmap, alarm: Callable[[Callable[[], None]], None]
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
 ) -> None:
     seen = []
 
     def look() -> None:
-        with mapio.mmap(-1, 10_000_000) as other:
+        with ironmap.mmap(-1, 10_000_000) as other:
             seen.append(other.find(b"needle"))
             seen.append(endless.find(b"\0", 5))
         with pytest.raises(BufferError):
@@ -97,10 +99,10 @@ def test_a_handler_may_use_maps(
 
 @pytest.mark.parametrize("iterate", [lambda m: m.lines(), lambda m: m.find_all(b"\n")])
 def test_an_iterator_in_c_lets_others_run(
-    iterate: Callable[[mapio.mmap], Iterator[object]],
+    iterate: Callable[[ironmap.mmap], Iterator[object]],
 ) -> None:
     """What consumes it is C code that never lets go of the GIL, so only the iterator can."""
-    made = mapio.mmap(-1, 1 << 26)
+    made = ironmap.mmap(-1, 1 << 26)
     made[:] = b"\n" * len(made)
     waiting = threading.Timer(0.01, made.close)
     waiting.start()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import mapio
+    import ironmap
     from support import MapMaker
 
 BOUNDS = (None, 0, 1, 3, 19, 300, sys.maxsize, 2**70, -1, -2, -31, -300, -(2**70))
@@ -22,14 +22,14 @@ CONTENT = bytes(reversed(range(256)))
 MIB = 1 << 20
 
 
-def test_item_is_an_integer(digits: mapio.mmap) -> None:
+def test_item_is_an_integer(digits: ironmap.mmap) -> None:
     assert digits[0] == ord("0")
     assert digits[9] == digits[-1] == ord("9")
     assert digits[-10] == ord("0")
 
 
 @pytest.mark.parametrize("index", [10, -11, 2**40, -(2**40), 2**70, -(2**70)])
-def test_item_outside_is_an_error(digits: mapio.mmap, index: int) -> None:
+def test_item_outside_is_an_error(digits: ironmap.mmap, index: int) -> None:
     with pytest.raises(IndexError):
         digits[index]
     with pytest.raises(IndexError):
@@ -37,7 +37,7 @@ def test_item_outside_is_an_error(digits: mapio.mmap, index: int) -> None:
     assert digits[:] == b"0123456789"
 
 
-def test_item_outside_says_so(digits: mapio.mmap) -> None:
+def test_item_outside_says_so(digits: ironmap.mmap) -> None:
     with pytest.raises(IndexError, match=r"^mmap index out of range$"):
         digits[10]
     with pytest.raises(IndexError, match=r"^mmap index out of range$"):
@@ -45,33 +45,33 @@ def test_item_outside_says_so(digits: mapio.mmap) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 97, 255, True])
-def test_item_is_set_by_an_integer(digits: mapio.mmap, value: int) -> None:
+def test_item_is_set_by_an_integer(digits: ironmap.mmap, value: int) -> None:
     digits[3] = value
     assert digits[:] == b"012" + bytes([value]) + b"456789"
 
 
 @pytest.mark.parametrize("value", [b"a", b"\x00", b"\xff"])
-def test_item_is_set_by_a_single_byte(digits: mapio.mmap, value: bytes) -> None:
+def test_item_is_set_by_a_single_byte(digits: ironmap.mmap, value: bytes) -> None:
     digits[-1] = value
     assert digits[:] == b"012345678" + value
 
 
 @pytest.mark.parametrize("value", [-1, 256, 1000])
-def test_item_value_outside_a_byte_is_an_error(digits: mapio.mmap, value: int) -> None:
+def test_item_value_outside_a_byte_is_an_error(digits: ironmap.mmap, value: int) -> None:
     with pytest.raises(ValueError, match=r"^mmap item value must be in range\(0, 256\)$"):
         digits[0] = value
     assert digits[:] == b"0123456789"
 
 
 @pytest.mark.parametrize("value", [b"", b"ab", "a", 1.0, None, [1], memoryview(b"abcd")[::2]])
-def test_item_value_of_another_kind_is_an_error(digits: mapio.mmap, value: object) -> None:
+def test_item_value_of_another_kind_is_an_error(digits: ironmap.mmap, value: object) -> None:
     with pytest.raises(TypeError):
         digits[0] = value
     assert digits[:] == b"0123456789"
 
 
 @pytest.mark.parametrize("index", ["a", 1.0, None, b"a", (0, 1)])
-def test_index_of_another_kind_is_an_error(digits: mapio.mmap, index: object) -> None:
+def test_index_of_another_kind_is_an_error(digits: ironmap.mmap, index: object) -> None:
     with pytest.raises(TypeError, match="mmap indices must be integer"):
         digits[index]
     with pytest.raises(TypeError, match="mmap indices must be integer"):
@@ -97,7 +97,7 @@ def test_every_slice_is_set_as_of_a_bytearray(map_bytes: MapMaker) -> None:
 
 @pytest.mark.parametrize("where", [slice(0, 2), slice(0, 4, 2), slice(3, 1), slice(9, 0, -3)])
 @pytest.mark.parametrize("more", [-1, 1, 5])
-def test_slice_of_another_size_is_an_error(digits: mapio.mmap, where: slice, more: int) -> None:
+def test_slice_of_another_size_is_an_error(digits: ironmap.mmap, where: slice, more: int) -> None:
     value = b"x" * max(len(digits[where]) + more, 0)
     if len(value) == len(digits[where]):
         value += b"x"
@@ -109,14 +109,14 @@ def test_slice_of_another_size_is_an_error(digits: mapio.mmap, where: slice, mor
 @pytest.mark.parametrize("value", ["ab", 1, None, [1, 2], 2.0])
 @pytest.mark.parametrize("where", [slice(0, 2), slice(0, 4, 2)])
 def test_slice_value_of_another_kind_is_an_error(
-    digits: mapio.mmap, where: slice, value: object
+    digits: ironmap.mmap, where: slice, value: object
 ) -> None:
     with pytest.raises(TypeError):
         digits[where] = value
     assert digits[:] == b"0123456789"
 
 
-def test_step_zero_is_an_error(digits: mapio.mmap) -> None:
+def test_step_zero_is_an_error(digits: ironmap.mmap) -> None:
     with pytest.raises(ValueError, match="step cannot be zero"):
         digits[::0]
     with pytest.raises(ValueError, match="step cannot be zero"):
@@ -126,7 +126,7 @@ def test_step_zero_is_an_error(digits: mapio.mmap) -> None:
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda b: array("B", b)])
 @pytest.mark.parametrize("where", [slice(2, 6), slice(1, 9, 2), slice(8, None, -2)])
 def test_slice_is_set_by_any_bytes_like(
-    digits: mapio.mmap, kind: Callable[[bytes], object], where: slice
+    digits: ironmap.mmap, kind: Callable[[bytes], object], where: slice
 ) -> None:
     value = b"abcd" if where.step != -2 else b"abcde"
     expected = bytearray(b"0123456789")
@@ -135,7 +135,7 @@ def test_slice_is_set_by_any_bytes_like(
     assert digits[:] == expected
 
 
-def test_slice_is_set_by_the_map_itself(digits: mapio.mmap) -> None:
+def test_slice_is_set_by_the_map_itself(digits: ironmap.mmap) -> None:
     with memoryview(digits) as view:
         digits[2:] = view[:-2]
         assert digits[:] == b"0101234567"
@@ -145,7 +145,7 @@ def test_slice_is_set_by_the_map_itself(digits: mapio.mmap) -> None:
     assert digits[:] == b"1234567567"
 
 
-def test_extended_slice_is_set_by_the_map_itself(digits: mapio.mmap) -> None:
+def test_extended_slice_is_set_by_the_map_itself(digits: ironmap.mmap) -> None:
     with memoryview(digits) as view:
         digits[::-1] = bytes(view)
         assert digits[:] == b"9876543210"
@@ -168,7 +168,7 @@ def test_long_slices_and_reads(map_bytes: MapMaker, length: int) -> None:
     assert made[6:] == content[6:]
 
 
-def test_empty_slices(digits: mapio.mmap) -> None:
+def test_empty_slices(digits: ironmap.mmap) -> None:
     digits[4:4] = b""
     digits[8:2] = b""
     digits[8:2:3] = b""
@@ -176,41 +176,41 @@ def test_empty_slices(digits: mapio.mmap) -> None:
     assert digits[:] == b"0123456789"
 
 
-def test_deleting_is_refused(digits: mapio.mmap) -> None:
+def test_deleting_is_refused(digits: ironmap.mmap) -> None:
     for where in (0, slice(0, 2), slice(0, 4, 2)):
         with pytest.raises(TypeError, match="doesn't support"):
             del digits[where]
     assert digits[:] == b"0123456789"
 
 
-def test_adding_and_repeating_are_refused(digits: mapio.mmap) -> None:
+def test_adding_and_repeating_are_refused(digits: ironmap.mmap) -> None:
     for use in (lambda: digits + digits, lambda: digits + b"a", lambda: digits * 2):
         with pytest.raises(TypeError):
             use()
 
 
-def test_length_and_truth(digits: mapio.mmap) -> None:
+def test_length_and_truth(digits: ironmap.mmap) -> None:
     assert len(digits) == 10
     assert digits
 
 
-def test_iteration_gives_single_bytes(digits: mapio.mmap) -> None:
+def test_iteration_gives_single_bytes(digits: ironmap.mmap) -> None:
     assert list(digits) == [b"%d" % i for i in range(10)]
     assert list(reversed(digits)) == [b"%d" % i for i in range(9, -1, -1)]
 
 
-def test_membership_is_of_single_bytes(digits: mapio.mmap) -> None:
+def test_membership_is_of_single_bytes(digits: ironmap.mmap) -> None:
     assert b"3" in digits
     assert b"x" not in digits
     assert b"34" not in digits
     assert ord("3") not in digits
 
 
-def test_bytes_and_bytearray_of_a_map(digits: mapio.mmap) -> None:
+def test_bytes_and_bytearray_of_a_map(digits: ironmap.mmap) -> None:
     assert bytes(digits) == bytearray(digits) == b"0123456789"
 
 
-def test_memoryview_reads_and_writes(digits: mapio.mmap) -> None:
+def test_memoryview_reads_and_writes(digits: ironmap.mmap) -> None:
     with memoryview(digits) as view:
         assert (view.format, view.itemsize, view.ndim, view.shape) == ("B", 1, 1, (10,))
         assert view.contiguous
@@ -220,7 +220,7 @@ def test_memoryview_reads_and_writes(digits: mapio.mmap) -> None:
         assert view[:3].tobytes() == digits[:3] == b"xy2"
 
 
-def test_file_can_read_into_a_map(digits: mapio.mmap, path: Path) -> None:
+def test_file_can_read_into_a_map(digits: ironmap.mmap, path: Path) -> None:
     with path.open("rb", buffering=0) as file:
         assert file.readinto(digits) == 10
     assert digits[:] == b"one two on"
@@ -236,7 +236,7 @@ def test_numpy_works_on_a_map(map_bytes: MapMaker) -> None:
     del values
 
 
-def test_index_of_any_integer_like(digits: mapio.mmap) -> None:
+def test_index_of_any_integer_like(digits: ironmap.mmap) -> None:
     class Three:
         def __index__(self) -> int:
             return 3

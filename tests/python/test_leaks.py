@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from reentrancy_cases import CALLS, make
 from support import PAGE, open_descriptors, outcome
 from system import HAS_FLAGS, HAS_SYNC_FLAGS
@@ -26,7 +26,7 @@ from test_lifecycle import USES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROUNDS = int(os.environ.get("MAPIO_LEAK_ROUNDS", "100"))
+ROUNDS = int(os.environ.get("IRONMAP_LEAK_ROUNDS", "100"))
 # The fields of struct mallinfo2 of the GNU C library.
 MALLINFO = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
 MEBIBYTE = 1 << 20
@@ -127,7 +127,7 @@ GOOD_CALLS: dict[str, Callable[[Any], object]] = {
     **{name: use for name, use in USES.items() if name != "enter"},
     "find something": lambda made: made.find(b"\5\6", 0, None),
     "find any bytes-like": lambda made: made.find(bytearray(b"\5")),
-    "flags": lambda made: made.flush(0, 5, flags=mapio.MS_ASYNC if HAS_SYNC_FLAGS else 0),
+    "flags": lambda made: made.flush(0, 5, flags=ironmap.MS_ASYNC if HAS_SYNC_FLAGS else 0),
     "repr": repr,
     "large slice": lambda made: made[:],
     "backwards": lambda made: made[::-1],
@@ -162,7 +162,7 @@ def test_bad_call_leaks_nothing(name: str, arguments: tuple[object, ...]) -> Non
 
 @pytest.mark.parametrize(("name", "arguments"), STORES, ids=str)
 def test_store_into_a_read_only_map_leaks_nothing(name: str, arguments: tuple[object, ...]) -> None:
-    with make(access=mapio.ACCESS_READ) as made:
+    with make(access=ironmap.ACCESS_READ) as made:
         assert_no_growth(lambda: getattr(made, name)(*arguments))
 
 
@@ -186,27 +186,27 @@ MAKING: dict[str, Callable[[], object]] = {
     "a file": lambda: make().close(),
     "a file left to the collector": make,
     "at an offset": lambda: make(offset=PAGE + 1),
-    "a copy": lambda: make(access=mapio.ACCESS_COPY),
+    "a copy": lambda: make(access=ironmap.ACCESS_COPY),
     "without a descriptor": lambda: make(trackfd=False),
     "the size of one without": lambda: make(trackfd=False).size(),
     "a new size of one without": lambda: make(trackfd=False).resize(5),
-    "anonymous": lambda: mapio.mmap(-1, PAGE),
-    "more anonymous memory": lambda: mapio.mmap(-1, PAGE).resize(2 * PAGE),
-    "a tag": lambda: mapio.mmap(-1, PAGE, tagname=f"leaks-{os.getpid()}").close(),
-    "a tag that nobody has": lambda: mapio.mmap(-1, 0, tagname=f"leaks-{os.getpid()}"),
-    "a tag with a bad name": lambda: mapio.mmap(-1, 1, tagname="/"),
-    "a name that is too long": lambda: mapio.mmap(-1, PAGE).set_name("x" * 100),
-    "what cannot be read": lambda: mapio.mmap(-1, PAGE, prot=0)[0:5],
-    "what cannot be exported": lambda: memoryview(mapio.mmap(-1, PAGE, prot=0)),
+    "anonymous": lambda: ironmap.mmap(-1, PAGE),
+    "more anonymous memory": lambda: ironmap.mmap(-1, PAGE).resize(2 * PAGE),
+    "a tag": lambda: ironmap.mmap(-1, PAGE, tagname=f"leaks-{os.getpid()}").close(),
+    "a tag that nobody has": lambda: ironmap.mmap(-1, 0, tagname=f"leaks-{os.getpid()}"),
+    "a tag with a bad name": lambda: ironmap.mmap(-1, 1, tagname="/"),
+    "a name that is too long": lambda: ironmap.mmap(-1, PAGE).set_name("x" * 100),
+    "what cannot be read": lambda: ironmap.mmap(-1, PAGE, prot=0)[0:5],
+    "what cannot be exported": lambda: memoryview(ironmap.mmap(-1, PAGE, prot=0)),
     "a context": lambda: make().__enter__().__exit__(None, None, None),
     "too long": lambda: make(offset=5 * PAGE),
     "both access and flags": lambda: make(access=1, flags=2),
     "an unknown keyword": lambda: make(no_such=1),
-    "no such descriptor": lambda: mapio.mmap(99999, 5),
-    "nothing": lambda: mapio.mmap(-1, 0),
-    "too much memory": lambda: mapio.mmap(-1, 1 << 62),
-    "wrong types": lambda: mapio.mmap("a", 5),
-    "a subclass": lambda: type("Sub", (mapio.mmap,), {})(-1, 5),
+    "no such descriptor": lambda: ironmap.mmap(99999, 5),
+    "nothing": lambda: ironmap.mmap(-1, 0),
+    "too much memory": lambda: ironmap.mmap(-1, 1 << 62),
+    "wrong types": lambda: ironmap.mmap("a", 5),
+    "a subclass": lambda: type("Sub", (ironmap.mmap,), {})(-1, 5),
 }
 
 
@@ -241,7 +241,7 @@ def test_arguments_keep_their_references() -> None:
     ]
     for argument in watched:
         for position, use in enumerate(uses):
-            with make() as made, make(access=mapio.ACCESS_READ) as read_only:
+            with make() as made, make(access=ironmap.ACCESS_READ) as read_only:
                 before = sys.getrefcount(argument)
                 for _ in range(ROUNDS):
                     outcome(use, made, argument)
@@ -252,14 +252,14 @@ def test_arguments_keep_their_references() -> None:
 
 def test_maps_and_the_class_keep_their_references() -> None:
     with make() as made:
-        before = sys.getrefcount(made), sys.getrefcount(mapio.mmap)
+        before = sys.getrefcount(made), sys.getrefcount(ironmap.mmap)
         for use in GOOD_CALLS.values():
             outcome(use, made)
         for _ in range(ROUNDS):
             make()
-            mapio.mmap(-1, 5).close()
+            ironmap.mmap(-1, 5).close()
         gc.collect()
-        after = sys.getrefcount(made), sys.getrefcount(mapio.mmap)
+        after = sys.getrefcount(made), sys.getrefcount(ironmap.mmap)
         assert abs(after[0] - before[0]) < 2
         assert abs(after[1] - before[1]) < ROUNDS // 2
 
@@ -281,21 +281,21 @@ def test_address_space_and_memory_are_given_back(kind: str, tmp_path: Path) -> N
     def use() -> None:
         with path.open("r+b") as file:
             if kind == "failed":
-                outcome(mapio.mmap, file.fileno(), size + 1)
+                outcome(ironmap.mmap, file.fileno(), size + 1)
                 return
             made = use_map(file.fileno())
         made[0] = made[-1] = 1
         made.close()
 
-    def use_map(descriptor: int) -> mapio.mmap:
+    def use_map(descriptor: int) -> ironmap.mmap:
         if kind == "anonymous":
-            return mapio.mmap(-1, size)
+            return ironmap.mmap(-1, size)
         if kind == "resized":
-            made = mapio.mmap(descriptor, PAGE)
+            made = ironmap.mmap(descriptor, PAGE)
             made.resize(size)
             return made
-        access = mapio.ACCESS_COPY if kind == "copied" else mapio.ACCESS_WRITE
-        return mapio.mmap(descriptor, 0, access=access, offset=int(kind == "unaligned"))
+        access = ironmap.ACCESS_COPY if kind == "copied" else ironmap.ACCESS_WRITE
+        return ironmap.mmap(descriptor, 0, access=access, offset=int(kind == "unaligned"))
 
     use()
     before = memory_of_this_process()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from support import GRANULE, PAGE, open_descriptors, run_python
 from system import HAS_ADVICE, needs_descriptors, needs_fork
 
@@ -42,7 +42,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "find_all": lambda made: made.find_all(b"a"),
     "flush": lambda made: made.flush(),
     "flush a range": lambda made: made.flush(0, 1),
-    **({"madvise": lambda made: made.madvise(mapio.MADV_NORMAL)} if HAS_ADVICE else {}),
+    **({"madvise": lambda made: made.madvise(ironmap.MADV_NORMAL)} if HAS_ADVICE else {}),
     "move": lambda made: made.move(0, 1, 2),
     "read": lambda made: made.read(),
     "read some": lambda made: made.read(3),
@@ -65,7 +65,7 @@ USES: dict[str, Callable[[Any], object]] = {
 }
 
 
-class Named(mapio.mmap):
+class Named(ironmap.mmap):
     """A subclass as programs write them."""
 
     name: object = None
@@ -81,13 +81,13 @@ class Named(mapio.mmap):
 
 
 @pytest.mark.parametrize("use", USES)
-def test_closed_map_raises(digits: mapio.mmap, use: str) -> None:
+def test_closed_map_raises(digits: ironmap.mmap, use: str) -> None:
     digits.close()
     with pytest.raises(ValueError, match="^mmap closed or invalid$"):
         USES[use](digits)
 
 
-def test_deleting_from_a_closed_map_is_an_error(digits: mapio.mmap) -> None:
+def test_deleting_from_a_closed_map_is_an_error(digits: ironmap.mmap) -> None:
     """Which of the two errors is told differs between versions."""
     digits.close()
     with pytest.raises((TypeError, ValueError)):
@@ -96,18 +96,18 @@ def test_deleting_from_a_closed_map_is_an_error(digits: mapio.mmap) -> None:
 
 def test_every_method_of_a_closed_map_is_tried() -> None:
     tried = {use.split()[0] for use in USES}
-    methods = {name for name in vars(mapio.mmap) if not name.startswith("_")}
+    methods = {name for name in vars(ironmap.mmap) if not name.startswith("_")}
     assert methods - tried == {"close", "closed", "seekable"}
 
 
-def test_close_may_be_called_again(digits: mapio.mmap) -> None:
+def test_close_may_be_called_again(digits: ironmap.mmap) -> None:
     assert not digits.closed
     for _ in range(3):
         assert digits.close() is None
         assert digits.closed
 
 
-def test_closed_cannot_be_set(digits: mapio.mmap) -> None:
+def test_closed_cannot_be_set(digits: ironmap.mmap) -> None:
     with pytest.raises(AttributeError):
         digits.closed = True
     assert not digits.closed
@@ -125,32 +125,32 @@ def test_close_gives_the_memory_and_the_descriptor_back(map_bytes: MapMaker) -> 
 def test_the_end_of_the_object_closes_it(map_path: MapMaker, path: Path) -> None:
     before = open_descriptors()
     with path.open("r+b") as file:
-        made = mapio.mmap(file.fileno(), 0)
+        made = ironmap.mmap(file.fileno(), 0)
     del made
     gc.collect()
     assert open_descriptors() == before
 
 
 def test_context_manager_closes(path: Path) -> None:
-    with path.open("r+b") as file, mapio.mmap(file.fileno(), 0) as made:
-        assert isinstance(made, mapio.mmap)
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
+        assert isinstance(made, ironmap.mmap)
         assert not made.closed
     assert made.closed
 
 
-def test_context_manager_lets_exceptions_through(anonymous: mapio.mmap) -> None:
+def test_context_manager_lets_exceptions_through(anonymous: ironmap.mmap) -> None:
     with pytest.raises(KeyError), anonymous as made:
         raise KeyError
     assert made.closed
 
 
-def test_context_manager_allows_closing_inside(anonymous: mapio.mmap) -> None:
+def test_context_manager_allows_closing_inside(anonymous: ironmap.mmap) -> None:
     with anonymous as made:
         made.close()
     assert made.closed
 
 
-def test_context_manager_with_exported_buffers_is_an_error(digits: mapio.mmap) -> None:
+def test_context_manager_with_exported_buffers_is_an_error(digits: ironmap.mmap) -> None:
     def use() -> memoryview:
         with digits as made:
             return memoryview(made)
@@ -166,7 +166,7 @@ def test_context_manager_with_exported_buffers_is_an_error(digits: mapio.mmap) -
 # ---- exported buffers ------------------------------------------------------------------------
 
 
-def test_close_waits_for_the_last_exported_buffer(digits: mapio.mmap) -> None:
+def test_close_waits_for_the_last_exported_buffer(digits: ironmap.mmap) -> None:
     first, second = memoryview(digits), memoryview(digits)
     third = second[2:5]
     for view in (first, second, third):
@@ -179,7 +179,7 @@ def test_close_waits_for_the_last_exported_buffer(digits: mapio.mmap) -> None:
 
 
 def test_exported_buffer_keeps_the_map() -> None:
-    made = mapio.mmap(-1, PAGE)
+    made = ironmap.mmap(-1, PAGE)
     made[:3] = b"abc"
     kept = weakref.ref(made)
     view = memoryview(made)
@@ -192,7 +192,7 @@ def test_exported_buffer_keeps_the_map() -> None:
     assert kept() is None
 
 
-def test_closing_an_old_view_twice_counts_once(digits: mapio.mmap) -> None:
+def test_closing_an_old_view_twice_counts_once(digits: ironmap.mmap) -> None:
     first, second = memoryview(digits), memoryview(digits)
     first.release()
     first.release()
@@ -203,12 +203,12 @@ def test_closing_an_old_view_twice_counts_once(digits: mapio.mmap) -> None:
 
 
 def test_buffer_of_a_read_only_map_refuses_writing(map_bytes: MapMaker) -> None:
-    made = map_bytes(b"0123456789", access=mapio.ACCESS_READ)
+    made = map_bytes(b"0123456789", access=ironmap.ACCESS_READ)
     with memoryview(made) as view, pytest.raises(TypeError):
         view[0] = 1
 
 
-def test_methods_for_buffers_are_there_from_python_3_12(digits: mapio.mmap) -> None:
+def test_methods_for_buffers_are_there_from_python_3_12(digits: ironmap.mmap) -> None:
     if not hasattr(standard.mmap, "__buffer__"):
         pytest.skip("classes have no __buffer__ before CPython 3.12")
     view = digits.__buffer__(0)
@@ -222,8 +222,8 @@ def test_methods_for_buffers_are_there_from_python_3_12(digits: mapio.mmap) -> N
 # ---- references, subclasses ------------------------------------------------------------------
 
 
-def test_weak_reference(anonymous: mapio.mmap) -> None:
-    made = mapio.mmap(-1, 16)
+def test_weak_reference(anonymous: ironmap.mmap) -> None:
+    made = ironmap.mmap(-1, 16)
     dead: list[object] = []
     reference = weakref.ref(made, dead.append)
     assert reference() is made
@@ -237,12 +237,12 @@ def test_subclass_has_attributes_and_everything_else() -> None:
     with Named.make(10, "ten") as made:
         made[:3] = b"abc"
         assert (made.name, len(made), made.find(b"c")) == ("ten", 10, 2)
-        assert isinstance(made, mapio.mmap)
+        assert isinstance(made, ironmap.mmap)
         assert weakref.ref(made)() is made
 
 
 def test_subclass_may_override() -> None:
-    class Loud(mapio.mmap):
+    class Loud(ironmap.mmap):
         def readline(self) -> bytes:
             return super().readline().upper()
 
@@ -262,19 +262,19 @@ def test_subclass_in_a_cycle_is_collected() -> None:
 
 def test_class_cannot_be_changed() -> None:
     with pytest.raises(TypeError, match="immutable type"):
-        mapio.mmap.attribute = 1
+        ironmap.mmap.attribute = 1
     with pytest.raises(TypeError, match="immutable type"):
-        del mapio.mmap.read
+        del ironmap.mmap.read
 
 
-def test_object_has_no_attributes_of_its_own(anonymous: mapio.mmap) -> None:
+def test_object_has_no_attributes_of_its_own(anonymous: ironmap.mmap) -> None:
     assert not hasattr(anonymous, "__dict__")
     with pytest.raises(AttributeError):
         anonymous.attribute = 1
 
 
-def test_equality_and_hash_are_of_identity(anonymous: mapio.mmap) -> None:
-    with mapio.mmap(-1, 10) as other:
+def test_equality_and_hash_are_of_identity(anonymous: ironmap.mmap) -> None:
+    with ironmap.mmap(-1, 10) as other:
         other[:] = anonymous[:]
         assert anonymous != other
         assert len({anonymous, other, anonymous}) == 2
@@ -289,8 +289,8 @@ def test_repr_is_that_of_the_standard_module(tmp_path: Path, access: str, offset
     path = tmp_path / "file"
     path.write_bytes(bytes(GRANULE + 100))
     with path.open("r+b") as file:
-        options = {"access": getattr(mapio, f"ACCESS_{access}"), "offset": offset}
-        made = mapio.mmap(file.fileno(), 50, **options)
+        options = {"access": getattr(ironmap, f"ACCESS_{access}"), "offset": offset}
+        made = ironmap.mmap(file.fileno(), 50, **options)
         theirs = standard.mmap(file.fileno(), 50, **options)
     for either in (made, theirs):
         either.seek(7)
@@ -302,7 +302,7 @@ def test_repr_is_that_of_the_standard_module(tmp_path: Path, access: str, offset
 
 
 def test_repr_of_a_subclass_is_that_of_the_standard_module() -> None:
-    class Ours(mapio.mmap):
+    class Ours(ironmap.mmap):
         pass
 
     class Theirs(standard.mmap):
@@ -316,35 +316,35 @@ def test_repr_of_a_subclass_is_that_of_the_standard_module() -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickling_is_refused(anonymous: mapio.mmap, protocol: int) -> None:
+def test_pickling_is_refused(anonymous: ironmap.mmap, protocol: int) -> None:
     with pytest.raises(TypeError, match="cannot pickle"):
         pickle.dumps(anonymous, protocol)
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
-def test_copying_is_refused(anonymous: mapio.mmap, duplicate: Callable[[object], object]) -> None:
+def test_copying_is_refused(anonymous: ironmap.mmap, duplicate: Callable[[object], object]) -> None:
     with pytest.raises(TypeError, match="cannot pickle"):
         duplicate(anonymous)
 
 
-def test_sizeof_is_of_the_object_and_not_of_its_pages(anonymous: mapio.mmap) -> None:
-    with mapio.mmap(-1, 1000 * PAGE) as large:
+def test_sizeof_is_of_the_object_and_not_of_its_pages(anonymous: ironmap.mmap) -> None:
+    with ironmap.mmap(-1, 1000 * PAGE) as large:
         assert sys.getsizeof(large) == sys.getsizeof(anonymous)
         open_size = large.__sizeof__()
-    assert mapio.mmap.__basicsize__ <= open_size < PAGE
-    assert mapio.mmap.__basicsize__ <= large.__sizeof__() <= open_size
+    assert ironmap.mmap.__basicsize__ <= open_size < PAGE
+    assert ironmap.mmap.__basicsize__ <= large.__sizeof__() <= open_size
 
 
 def test_making_a_map_is_audited(path: Path) -> None:
     code = """
-import os, sys, mapio
+import os, sys, ironmap
 seen = []
 sys.addaudithook(lambda event, arguments: event.startswith("mmap") and seen.append(arguments))
 descriptor = os.open(sys.argv[1], os.O_RDWR)
-mapio.mmap(descriptor, 3, access=mapio.ACCESS_READ)
-mapio.mmap(-1, 10)
+ironmap.mmap(descriptor, 3, access=ironmap.ACCESS_READ)
+ironmap.mmap(-1, 10)
 try:
-    mapio.mmap(descriptor, 0, offset=1 << 40)
+    ironmap.mmap(descriptor, 0, offset=1 << 40)
 except ValueError:
     pass
 expected = [(descriptor, 3, 1, 0), (-1, 10, 0, 0), (descriptor, 0, 0, 1 << 40)]
@@ -355,13 +355,13 @@ assert seen == expected, seen
 
 def test_audit_hook_may_refuse(path: Path) -> None:
     code = """
-import sys, mapio
+import sys, ironmap
 def refuse(event, arguments):
     if event == "mmap.__new__":
         raise PermissionError("refused")
 sys.addaudithook(refuse)
 try:
-    mapio.mmap(-1, 10)
+    ironmap.mmap(-1, 10)
 except PermissionError as error:
     print(error)
 """
@@ -370,12 +370,12 @@ except PermissionError as error:
 
 def test_maps_at_the_end_of_the_interpreter() -> None:
     code = """
-import mapio, sys
-kept = mapio.mmap(-1, 10)
+import ironmap, sys
+kept = ironmap.mmap(-1, 10)
 view = memoryview(kept)
 class Late:
     def __init__(self):
-        self.map = mapio.mmap(-1, 10)
+        self.map = ironmap.mmap(-1, 10)
     def __del__(self):
         assert self.map[0] == 0
 sys.late = Late()
@@ -388,8 +388,8 @@ cycle.append(cycle)
 @needs_fork
 def test_forked_child_closes_its_own() -> None:
     code = """
-import mapio, os
-made = mapio.mmap(-1, 10)
+import ironmap, os
+made = ironmap.mmap(-1, 10)
 if (child := os.fork()) == 0:
     made.close()
     os._exit(0)
@@ -401,11 +401,11 @@ made[0] = 1
 
 def test_module_is_made_anew_for_each_import() -> None:
     code = """
-import sys, mapio, importlib
-old, extension = mapio.mmap, [name for name in sys.modules if name.startswith("mapio")]
+import sys, ironmap, importlib
+old, extension = ironmap.mmap, [name for name in sys.modules if name.startswith("ironmap")]
 for name in extension:
     del sys.modules[name]
-new = importlib.import_module("mapio").mmap
+new = importlib.import_module("ironmap").mmap
 for cls in (old, new):
     with cls(-1, 3) as made:
         made[:] = b"abc"

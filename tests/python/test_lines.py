@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from conftest import DATA
 from support import PAGE, Index, outcome
 from system import PRIVATE, needs_timer
@@ -58,7 +58,7 @@ def test_lines_are_those_of_the_content(
 
 
 @pytest.mark.parametrize("keepends", [True, False])
-def test_lines_of_every_range(text: mapio.mmap, *, keepends: bool) -> None:
+def test_lines_of_every_range(text: ironmap.mmap, *, keepends: bool) -> None:
     bounds = [*range(-len(DATA) - 2, len(DATA) + 3), None, sys.maxsize, -sys.maxsize]
     for start in bounds:
         for end in bounds:
@@ -88,19 +88,19 @@ def test_lines_end_where_the_range_ends(map_bytes: MapMaker, end: int) -> None:
     ],
 )
 def test_lines_takes_two_bounds_and_keepends(
-    text: mapio.mmap, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    text: ironmap.mmap, arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> None:
     with pytest.raises(TypeError):
         text.lines(*arguments, **keywords)
 
 
-def test_lines_bounds_are_as_those_of_find(text: mapio.mmap) -> None:
+def test_lines_bounds_are_as_those_of_find(text: ironmap.mmap) -> None:
     assert list(text.lines(Index(4), Index(7))) == [b"two"]
     for bound in (2**70, -(2**70)):
         assert outcome(text.lines, bound).error is outcome(text.find, b"", bound).error
 
 
-def test_lines_looks_at_the_truth_of_keepends(text: mapio.mmap) -> None:
+def test_lines_looks_at_the_truth_of_keepends(text: ironmap.mmap) -> None:
     assert next(text.lines(keepends=[])) == b"one two ones"  # type: ignore[arg-type]
 
     class Unclear:
@@ -118,7 +118,7 @@ def test_lines_checks_the_map_after_the_arguments(map_bytes: MapMaker) -> None:
         made.lines(0, Index(5, made.close))
 
 
-def test_iterator_is_its_own_and_lazy(text: mapio.mmap) -> None:
+def test_iterator_is_its_own_and_lazy(text: ironmap.mmap) -> None:
     lines = text.lines()
     assert iter(lines) is lines
     assert next(lines) == b"one two ones\n"
@@ -128,7 +128,7 @@ def test_iterator_is_its_own_and_lazy(text: mapio.mmap) -> None:
     assert list(lines) == []
 
 
-def test_two_iterators_go_their_own_ways(text: mapio.mmap) -> None:
+def test_two_iterators_go_their_own_ways(text: ironmap.mmap) -> None:
     assert all(a == b for a, b in zip(text.lines(), text.lines(), strict=True))
 
 
@@ -171,7 +171,7 @@ def test_iterator_does_not_pin_the_map(map_bytes: MapMaker) -> None:
 
 
 def test_iterator_keeps_the_object_alive() -> None:
-    made = mapio.mmap(-1, 10)
+    made = ironmap.mmap(-1, 10)
     made[:] = b"a\nb\nc\nd\ne\n"
     gone = weakref.ref(made)
     lines = made.lines()
@@ -184,7 +184,7 @@ def test_iterator_keeps_the_object_alive() -> None:
 
 
 def test_cycle_through_an_iterator_is_collected() -> None:
-    class Map(mapio.mmap):
+    class Map(ironmap.mmap):
         lines_of_mine: object
 
     made = Map(-1, 10)
@@ -195,7 +195,7 @@ def test_cycle_through_an_iterator_is_collected() -> None:
     assert gone() is None
 
 
-def test_iterator_can_be_neither_made_nor_pickled(text: mapio.mmap) -> None:
+def test_iterator_can_be_neither_made_nor_pickled(text: ironmap.mmap) -> None:
     lines = text.lines()
     with pytest.raises(TypeError, match="cannot create"):
         type(lines)()
@@ -231,7 +231,7 @@ def test_readlines_reads_the_rest(map_bytes: MapMaker, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("hint", [*range(-2, len(DATA) + 2), None, sys.maxsize, -sys.maxsize])
-def test_readlines_stops_where_a_file_does(path: Any, text: mapio.mmap, hint: int | None) -> None:
+def test_readlines_stops_where_a_file_does(path: Any, text: ironmap.mmap, hint: int | None) -> None:
     with path.open("rb") as file:
         while lines := file.readlines(hint):
             assert text.readlines(hint) == lines
@@ -239,7 +239,7 @@ def test_readlines_stops_where_a_file_does(path: Any, text: mapio.mmap, hint: in
     assert text.readlines(hint) == []
 
 
-def test_readlines_takes_an_integer_or_none(text: mapio.mmap) -> None:
+def test_readlines_takes_an_integer_or_none(text: ironmap.mmap) -> None:
     assert text.readlines(Index(1)) == [b"one two ones\n"]
     for wrong in ("a", 1.5, b"a"):
         with pytest.raises(TypeError):
@@ -263,7 +263,7 @@ def test_readlines_is_interrupted_by_a_signal() -> None:
     """The handler's exception comes out, and the position is where it was."""
     import signal
 
-    made = mapio.mmap(-1, 1 << 24, **PRIVATE)
+    made = ironmap.mmap(-1, 1 << 24, **PRIVATE)
     made[:] = b"\n" * len(made)
     made.seek(5)
 
@@ -286,7 +286,7 @@ def test_readlines_is_interrupted_by_a_signal() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 3, 10, 20])
 @pytest.mark.parametrize("kind", [bytearray, lambda n: array.array("b", bytes(n))])
-def test_readinto_fills_what_there_is(digits: mapio.mmap, kind: Any, size: int) -> None:
+def test_readinto_fills_what_there_is(digits: ironmap.mmap, kind: Any, size: int) -> None:
     digits.seek(2)
     buffer = kind(size)
     file = io.BytesIO(b"0123456789")
@@ -309,7 +309,7 @@ def test_readinto_of_much(map_bytes: MapMaker) -> None:
     assert made.tell() == len(content)
 
 
-@pytest.mark.parametrize("access", [mapio.ACCESS_WRITE, mapio.ACCESS_COPY])
+@pytest.mark.parametrize("access", [ironmap.ACCESS_WRITE, ironmap.ACCESS_COPY])
 @pytest.mark.parametrize("length", [10, 3 * PAGE, 5 * LONG])
 @pytest.mark.parametrize("shift", [-7, 0, 7])
 def test_readinto_the_map_itself(map_bytes: MapMaker, access: int, length: int, shift: int) -> None:
@@ -323,14 +323,14 @@ def test_readinto_the_map_itself(map_bytes: MapMaker, access: int, length: int, 
     assert made[:] == expected
 
 
-def test_readinto_another_map(digits: mapio.mmap) -> None:
-    with mapio.mmap(-1, 5) as other:
+def test_readinto_another_map(digits: ironmap.mmap) -> None:
+    with ironmap.mmap(-1, 5) as other:
         assert digits.readinto(other) == 5
         assert other[:] == b"01234"
 
 
 @pytest.mark.parametrize("target", [b"bytes", "text", 5, None, memoryview(bytearray(10))[::2]])
-def test_readinto_takes_what_can_be_written(digits: mapio.mmap, target: Any) -> None:
+def test_readinto_takes_what_can_be_written(digits: ironmap.mmap, target: Any) -> None:
     with pytest.raises(TypeError, match="readinto\\(\\) argument must be read-write bytes-like"):
         digits.readinto(target)
     with pytest.raises(TypeError):
@@ -338,13 +338,13 @@ def test_readinto_takes_what_can_be_written(digits: mapio.mmap, target: Any) -> 
     assert digits.tell() == 0
 
 
-def test_readinto_a_read_only_map(digits: mapio.mmap, path: Any, map_path: MapMaker) -> None:
+def test_readinto_a_read_only_map(digits: ironmap.mmap, path: Any, map_path: MapMaker) -> None:
     with pytest.raises(TypeError, match="read-write"):
-        digits.readinto(map_path(path, access=mapio.ACCESS_READ))
+        digits.readinto(map_path(path, access=ironmap.ACCESS_READ))
 
 
-def test_readinto_a_closed_map(digits: mapio.mmap) -> None:
-    closed = mapio.mmap(-1, 5)
+def test_readinto_a_closed_map(digits: ironmap.mmap) -> None:
+    closed = ironmap.mmap(-1, 5)
     closed.close()
     with pytest.raises(ValueError, match="closed"):
         digits.readinto(closed)

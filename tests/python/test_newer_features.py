@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 from support import PAGE, is_open, open_descriptors, outcome, run_python
 from system import HAS_FLAGS, needs_advice, needs_flags, needs_sync_flags
 
@@ -30,12 +30,12 @@ LONGEST_NAME = 66
 
 
 def test_3_2_closed_and_context_manager(path: Path) -> None:
-    with path.open("r+b") as file, mapio.mmap(file.fileno(), 0) as made:
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
         assert made.closed is False
     assert made.closed is True
 
 
-def test_3_3_read_without_argument_or_with_none(digits: mapio.mmap) -> None:
+def test_3_3_read_without_argument_or_with_none(digits: ironmap.mmap) -> None:
     assert digits.read() == b"0123456789"
     digits.seek(5)
     assert digits.read(None) == b"56789"
@@ -43,32 +43,32 @@ def test_3_3_read_without_argument_or_with_none(digits: mapio.mmap) -> None:
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 def test_3_5_any_bytes_like_is_searched_for(
-    digits: mapio.mmap, kind: Callable[[bytes], bytes]
+    digits: ironmap.mmap, kind: Callable[[bytes], bytes]
 ) -> None:
     assert digits.find(kind(b"34")) == digits.rfind(kind(b"34")) == 3
 
 
-def test_3_6_write_returns_the_count(digits: mapio.mmap) -> None:
+def test_3_6_write_returns_the_count(digits: ironmap.mmap) -> None:
     assert digits.write(b"abc") == 3
 
 
 @needs_flags
-def test_3_7_access_default(digits: mapio.mmap, path: Path) -> None:
-    assert mapio.ACCESS_DEFAULT == 0
+def test_3_7_access_default(digits: ironmap.mmap, path: Path) -> None:
+    assert ironmap.ACCESS_DEFAULT == 0
     with path.open("r+b") as file:
-        options = {"access": mapio.ACCESS_DEFAULT, "flags": mapio.MAP_PRIVATE}
-        with mapio.mmap(file.fileno(), 0, **options) as made:
+        options = {"access": ironmap.ACCESS_DEFAULT, "flags": ironmap.MAP_PRIVATE}
+        with ironmap.mmap(file.fileno(), 0, **options) as made:
             made[0] = 0
     assert path.read_bytes()[:1] == b"o"
 
 
 @needs_advice
-def test_3_8_madvise_and_flush_without_result(digits: mapio.mmap) -> None:
-    assert digits.madvise(mapio.MADV_WILLNEED) is None
+def test_3_8_madvise_and_flush_without_result(digits: ironmap.mmap) -> None:
+    assert digits.madvise(ironmap.MADV_WILLNEED) is None
     assert digits.flush() is None
 
 
-def test_3_9_informative_repr(digits: mapio.mmap) -> None:
+def test_3_9_informative_repr(digits: ironmap.mmap) -> None:
     assert repr(digits) == (
         "<mmap.mmap closed=False, access=ACCESS_DEFAULT, length=10, pos=0, offset=0>"
     )
@@ -77,20 +77,20 @@ def test_3_9_informative_repr(digits: mapio.mmap) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="these flags are of Linux")
 @pytest.mark.parametrize("name", ["MAP_POPULATE", "MAP_STACK", "MAP_NORESERVE"])
 def test_3_10_3_11_3_13_more_flags(name: str) -> None:
-    with mapio.mmap(-1, PAGE, flags=mapio.MAP_PRIVATE | getattr(mapio, name)) as made:
+    with ironmap.mmap(-1, PAGE, flags=ironmap.MAP_PRIVATE | getattr(ironmap, name)) as made:
         made[:] = b"x" * PAGE
         assert made[:] == b"x" * PAGE
 
 
-def test_3_12_buffer_methods_as_the_running_interpreter(digits: mapio.mmap) -> None:
+def test_3_12_buffer_methods_as_the_running_interpreter(digits: ironmap.mmap) -> None:
     for name in ("__buffer__", "__release_buffer__"):
-        assert hasattr(mapio.mmap, name) == hasattr(standard.mmap, name)
+        assert hasattr(ironmap.mmap, name) == hasattr(standard.mmap, name)
 
 
 def test_3_13_trackfd_keeps_no_descriptor(path: Path) -> None:
     before = open_descriptors()
     with path.open("r+b") as file:
-        made = mapio.mmap(file.fileno(), 0, trackfd=False)
+        made = ironmap.mmap(file.fileno(), 0, trackfd=False)
     assert open_descriptors() == before
     assert made[:3] == b"one"
     made[:3] = b"ONE"
@@ -105,7 +105,7 @@ def test_3_13_trackfd_keeps_no_descriptor(path: Path) -> None:
 
 def test_3_13_trackfd_leaves_the_callers_descriptor(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR)
-    mapio.mmap(descriptor, 0, trackfd=False).close()
+    ironmap.mmap(descriptor, 0, trackfd=False).close()
     assert is_open(descriptor)
     os.close(descriptor)
 
@@ -116,7 +116,7 @@ def test_3_13_without_trackfd_size_is_an_error_of_both_kinds(
 ) -> None:
     """An OSError, as 3.13 says, and a ValueError, as 3.15 says."""
     with path.open("r+b") as file:
-        made = mapio.mmap(-1 if anonymous else file.fileno(), 10, trackfd=False)
+        made = ironmap.mmap(-1 if anonymous else file.fileno(), 10, trackfd=False)
     for kind in (OSError, ValueError, io.UnsupportedOperation):
         with pytest.raises(kind, match="can't get size with trackfd=False") as raised:
             made.size()
@@ -128,7 +128,7 @@ def test_3_13_without_trackfd_size_is_an_error_of_both_kinds(
 @pytest.mark.parametrize("new", [5, 10, 20])
 def test_3_13_without_trackfd_resize_is_an_error(path: Path, new: int) -> None:
     size = path.stat().st_size
-    with path.open("r+b") as file, mapio.mmap(file.fileno(), 10, trackfd=False) as made:
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 10, trackfd=False) as made:
         with pytest.raises(ValueError, match="^mmap can't resize with trackfd=False.$"):
             made.resize(new)
         assert len(made) == 10
@@ -136,11 +136,11 @@ def test_3_13_without_trackfd_resize_is_an_error(path: Path, new: int) -> None:
 
 
 def test_3_13_trackfd_with_trackfd_true_is_the_default(path: Path) -> None:
-    with path.open("r+b") as file, mapio.mmap(file.fileno(), 0, trackfd=True) as made:
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0, trackfd=True) as made:
         assert made.size() == path.stat().st_size
 
 
-def test_3_13_seekable_and_seek_returns_the_position(digits: mapio.mmap) -> None:
+def test_3_13_seekable_and_seek_returns_the_position(digits: ironmap.mmap) -> None:
     assert digits.seekable() is True
     assert digits.seek(3) == 3
     assert digits.seek(-1, os.SEEK_END) == 9
@@ -151,11 +151,11 @@ def test_3_13_seekable_and_seek_returns_the_position(digits: mapio.mmap) -> None
 @pytest.mark.skipif(sys.platform != "linux", reason="this flag is of Linux")
 def test_3_13_map_32bit_as_the_running_interpreter() -> None:
     if hasattr(standard, "MAP_32BIT"):
-        assert mapio.MAP_32BIT == standard.MAP_32BIT
+        assert ironmap.MAP_32BIT == standard.MAP_32BIT
 
 
 @pytest.mark.parametrize("method", ["find", "rfind"])
-def test_3_14_none_as_bound(text: mapio.mmap, method: str) -> None:
+def test_3_14_none_as_bound(text: ironmap.mmap, method: str) -> None:
     content = text[:]
     use, expected = getattr(text, method), getattr(content, method)
     for bounds in ((None,), (None, None), (5, None), (None, 5), (None, -1), (-20, None), (0, 0)):
@@ -163,7 +163,7 @@ def test_3_14_none_as_bound(text: mapio.mmap, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["find", "rfind"])
-def test_3_14_none_as_start_is_the_position(text: mapio.mmap, method: str) -> None:
+def test_3_14_none_as_start_is_the_position(text: ironmap.mmap, method: str) -> None:
     text.seek(5)
     use, expected = getattr(text, method), getattr(text[:], method)
     for end in (None, 7, 12, 20):
@@ -181,19 +181,19 @@ def test_3_15_flush_of_an_offset_alone(map_bytes: MapMaker) -> None:
 @needs_sync_flags
 def test_3_15_flush_with_flags(map_bytes: MapMaker) -> None:
     made = map_bytes(bytes(3 * PAGE))
-    for flags in (mapio.MS_SYNC, mapio.MS_ASYNC, mapio.MS_INVALIDATE | mapio.MS_SYNC):
+    for flags in (ironmap.MS_SYNC, ironmap.MS_ASYNC, ironmap.MS_INVALIDATE | ironmap.MS_SYNC):
         assert made.flush(flags=flags) is None
         assert made.flush(PAGE, PAGE, flags=flags) is None
 
 
 def test_3_15_size_of_an_anonymous_map() -> None:
-    with mapio.mmap(-1, PAGE + 5) as made:
+    with ironmap.mmap(-1, PAGE + 5) as made:
         assert made.size() == PAGE + 5
 
 
 @needs_advice
-def test_3_14_madvise_with_none_as_length(digits: mapio.mmap) -> None:
-    assert digits.madvise(mapio.MADV_NORMAL, 0, None) is None
+def test_3_14_madvise_with_none_as_length(digits: ironmap.mmap) -> None:
+    assert digits.madvise(ironmap.MADV_NORMAL, 0, None) is None
 
 
 def kernel_names_memory() -> bool:
@@ -216,8 +216,8 @@ def kernel_names_memory() -> bool:
 @pytest.mark.parametrize("name", ["a", "x" * LONGEST_NAME])
 def test_3_15_set_name_is_seen_by_the_system(flags: str, name: str) -> None:
     code = """
-import mapio, sys
-made = mapio.mmap(-1, mapio.PAGESIZE, flags=getattr(mapio, sys.argv[1]))
+import ironmap, sys
+made = ironmap.mmap(-1, ironmap.PAGESIZE, flags=getattr(ironmap, sys.argv[1]))
 made.set_name(sys.argv[2])
 with open("/proc/self/maps") as maps:
     print(sum(f"cpython:mmap:{sys.argv[2]}]" in line for line in maps))
@@ -226,28 +226,30 @@ with open("/proc/self/maps") as maps:
 
 
 @pytest.mark.parametrize("name", ["", "name", "x" * LONGEST_NAME])
-def test_3_15_set_name_returns_none_or_the_systems_error(anonymous: mapio.mmap, name: str) -> None:
+def test_3_15_set_name_returns_none_or_the_systems_error(
+    anonymous: ironmap.mmap, name: str
+) -> None:
     result = outcome(anonymous.set_name, name)
     assert result.value is None
     assert result.error in (None, OSError)
 
 
 @pytest.mark.parametrize("name", ["x" * (LONGEST_NAME + 1), "x" * 1000, "a\0b"])
-def test_3_15_set_name_that_cannot_be(anonymous: mapio.mmap, name: str) -> None:
+def test_3_15_set_name_that_cannot_be(anonymous: ironmap.mmap, name: str) -> None:
     with pytest.raises(ValueError, match="name is too long|null character"):
         anonymous.set_name(name)
 
 
-def test_3_15_set_name_of_a_file_is_an_error(digits: mapio.mmap) -> None:
+def test_3_15_set_name_of_a_file_is_an_error(digits: ironmap.mmap) -> None:
     with pytest.raises(ValueError, match="non-anonymous"):
         digits.set_name("name")
 
 
 @pytest.mark.parametrize("name", [None, 1, b"name"])
-def test_3_15_set_name_takes_a_string(anonymous: mapio.mmap, name: object) -> None:
+def test_3_15_set_name_takes_a_string(anonymous: ironmap.mmap, name: object) -> None:
     assert outcome(anonymous.set_name, name).error is TypeError
 
 
 def test_methods_show_their_signature() -> None:
-    assert str(inspect.signature(mapio.mmap.find)).startswith("(self, ")
-    assert "flags" in inspect.signature(mapio.mmap.flush).parameters
+    assert str(inspect.signature(ironmap.mmap.find)).startswith("(self, ")
+    assert "flags" in inspect.signature(ironmap.mmap.flush).parameters

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from support import PAGE, is_open, run_python
 from system import needs_descriptors, needs_flags, needs_fork, needs_free_names, needs_short_files
 
@@ -25,7 +25,7 @@ def test_hello_world_of_the_reference(tmp_path: Path) -> None:
     path = tmp_path / "hello.txt"
     path.write_bytes(b"Hello Python!\n")
     with path.open("r+b") as file:
-        made = mapio.mmap(file.fileno(), 0)
+        made = ironmap.mmap(file.fileno(), 0)
         assert made.readline() == b"Hello Python!\n"
         assert made[:5] == b"Hello"
         made[6:] = b" world!\n"
@@ -38,8 +38,8 @@ def test_hello_world_of_the_reference(tmp_path: Path) -> None:
 @needs_fork
 def test_anonymous_map_of_the_reference_is_shared_with_a_forked_child() -> None:
     code = """
-import mapio, os
-made = mapio.mmap(-1, 13)
+import ironmap, os
+made = ironmap.mmap(-1, 13)
 made.write(b"Hello world!")
 if (child := os.fork()) == 0:
     made.seek(0)
@@ -55,8 +55,8 @@ print(made[:12].decode())
 @needs_fork
 def test_private_anonymous_map_is_not_shared_with_a_forked_child() -> None:
     code = """
-import mapio, os
-made = mapio.mmap(-1, 5, flags=mapio.MAP_PRIVATE | mapio.MAP_ANONYMOUS)
+import ironmap, os
+made = ironmap.mmap(-1, 5, flags=ironmap.MAP_PRIVATE | ironmap.MAP_ANONYMOUS)
 made[:] = b"ours."
 if (child := os.fork()) == 0:
     made[:] = b"child"
@@ -68,7 +68,7 @@ print(made[:].decode())
 
 
 def test_anonymous_map_is_zero_and_writable() -> None:
-    with mapio.mmap(-1, PAGE + 1) as made:
+    with ironmap.mmap(-1, PAGE + 1) as made:
         assert made[:] == bytes(PAGE + 1)
         made[PAGE] = 7
         assert made[PAGE] == 7
@@ -76,7 +76,7 @@ def test_anonymous_map_is_zero_and_writable() -> None:
 
 def test_descriptor_stays_the_callers(path: Path, keeps_descriptors: None) -> None:
     descriptor = os.open(path, os.O_RDWR)
-    made = mapio.mmap(descriptor, 0)
+    made = ironmap.mmap(descriptor, 0)
     made.close()
     assert is_open(descriptor)
     os.close(descriptor)
@@ -84,7 +84,7 @@ def test_descriptor_stays_the_callers(path: Path, keeps_descriptors: None) -> No
 
 def test_map_outlives_the_closing_of_the_descriptor(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR)
-    made = mapio.mmap(descriptor, 0)
+    made = ironmap.mmap(descriptor, 0)
     os.close(descriptor)
     made[0:3] = b"ONE"
     assert made.size() == path.stat().st_size
@@ -93,7 +93,7 @@ def test_map_outlives_the_closing_of_the_descriptor(path: Path) -> None:
 
 
 @needs_free_names
-def test_map_outlives_the_name_of_the_file(path: Path, text: mapio.mmap) -> None:
+def test_map_outlives_the_name_of_the_file(path: Path, text: ironmap.mmap) -> None:
     path.unlink()
     assert text[:3] == b"one"
     assert text.size() == len(text)
@@ -102,8 +102,8 @@ def test_map_outlives_the_name_of_the_file(path: Path, text: mapio.mmap) -> None
 @needs_descriptors
 def test_duplicate_is_not_inherited_by_programs(path: Path) -> None:
     code = """
-import mapio, os, sys
-made = mapio.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
+import ironmap, os, sys
+made = ironmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
 file = os.stat(sys.argv[1])
 for descriptor in map(int, os.listdir("/dev/fd")):
     try:
@@ -139,14 +139,14 @@ def test_length_may_be_less_than_the_file(map_bytes: MapMaker) -> None:
 @pytest.mark.parametrize("length", [0, 1, PAGE])
 def test_length_beyond_the_file_is_an_error(path: Path, length: int) -> None:
     with path.open("r+b") as file, pytest.raises(ValueError, match="greater than file size"):
-        mapio.mmap(file.fileno(), path.stat().st_size + 1 + length)
+        ironmap.mmap(file.fileno(), path.stat().st_size + 1 + length)
 
 
 def test_empty_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "empty"
     path.touch()
     with path.open("r+b") as file, pytest.raises(ValueError, match="cannot mmap an empty file"):
-        mapio.mmap(file.fileno(), 0)
+        ironmap.mmap(file.fileno(), 0)
 
 
 @pytest.mark.parametrize("offset", [len(TWO_PAGES), len(TWO_PAGES) + PAGE])
@@ -159,7 +159,7 @@ def test_length_zero_at_or_beyond_the_end_is_an_error(map_bytes: MapMaker, offse
 @pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY"])
 def test_offset_may_be_any_byte(map_bytes: MapMaker, offset: int, access: str) -> None:
     content = bytes(i * 7 % 251 for i in range(2 * PAGE))
-    made = map_bytes(content, offset=offset, access=getattr(mapio, access))
+    made = map_bytes(content, offset=offset, access=getattr(ironmap, access))
     assert made[:] == content[offset:]
     assert made.find(content[offset + 1 :]) == (1 if offset < 2 * PAGE - 1 else 0)
     assert f"offset={offset}>" in repr(made)
@@ -180,7 +180,7 @@ def test_stores_through_an_unaligned_offset_reach_the_right_bytes(
 
 
 def test_access_read_refuses_every_store(path: Path, map_path: MapMaker) -> None:
-    made = map_path(path, access=mapio.ACCESS_READ)
+    made = map_path(path, access=ironmap.ACCESS_READ)
     before = path.read_bytes()
     stores: list[Callable[[], Any]] = [
         lambda: made.__setitem__(0, 1),
@@ -197,13 +197,16 @@ def test_access_read_refuses_every_store(path: Path, map_path: MapMaker) -> None
 
 
 def test_access_read_needs_a_readable_descriptor_only(path: Path) -> None:
-    with path.open("rb") as file, mapio.mmap(file.fileno(), 0, access=mapio.ACCESS_READ) as made:
+    with (
+        path.open("rb") as file,
+        ironmap.mmap(file.fileno(), 0, access=ironmap.ACCESS_READ) as made,
+    ):
         assert made[:3] == b"one"
         assert memoryview(made).readonly
 
 
 def test_access_write_changes_memory_and_file(path: Path, map_path: MapMaker) -> None:
-    made = map_path(path, access=mapio.ACCESS_WRITE)
+    made = map_path(path, access=ironmap.ACCESS_WRITE)
     made[0:3] = b"ONE"
     assert made[:3] == b"ONE"
     assert path.read_bytes()[:3] == b"ONE"
@@ -211,7 +214,7 @@ def test_access_write_changes_memory_and_file(path: Path, map_path: MapMaker) ->
 
 def test_access_copy_changes_memory_and_not_the_file(path: Path, map_path: MapMaker) -> None:
     before = path.read_bytes()
-    made = map_path(path, access=mapio.ACCESS_COPY)
+    made = map_path(path, access=ironmap.ACCESS_COPY)
     assert made[:] == before
     made[0:3] = b"ONE"
     made.flush()
@@ -220,14 +223,17 @@ def test_access_copy_changes_memory_and_not_the_file(path: Path, map_path: MapMa
 
 
 def test_access_copy_needs_a_readable_descriptor_only(path: Path) -> None:
-    with path.open("rb") as file, mapio.mmap(file.fileno(), 0, access=mapio.ACCESS_COPY) as made:
+    with (
+        path.open("rb") as file,
+        ironmap.mmap(file.fileno(), 0, access=ironmap.ACCESS_COPY) as made,
+    ):
         made[0] = 0
         assert not memoryview(made).readonly
 
 
 @needs_flags
 def test_flags_shared_is_the_default_and_seen_by_other_maps(path: Path, map_path: MapMaker) -> None:
-    first, second = map_path(path), map_path(path, flags=mapio.MAP_SHARED)
+    first, second = map_path(path), map_path(path, flags=ironmap.MAP_SHARED)
     first[0] = ord("X")
     assert second[0] == ord("X")
     second[1] = ord("Y")
@@ -237,15 +243,15 @@ def test_flags_shared_is_the_default_and_seen_by_other_maps(path: Path, map_path
 @needs_flags
 def test_flags_private_is_seen_by_nobody_else(path: Path, map_path: MapMaker) -> None:
     before = path.read_bytes()
-    private, shared = map_path(path, flags=mapio.MAP_PRIVATE), map_path(path)
+    private, shared = map_path(path, flags=ironmap.MAP_PRIVATE), map_path(path)
     private[0:3] = b"ONE"
     assert shared[:] == path.read_bytes() == before
 
 
-def test_flags_shared_is_seen_by_another_process(path: Path, text: mapio.mmap) -> None:
+def test_flags_shared_is_seen_by_another_process(path: Path, text: ironmap.mmap) -> None:
     code = """
-import mapio, sys
-with open(sys.argv[1], "r+b") as file, mapio.mmap(file.fileno(), 0) as made:
+import ironmap, sys
+with open(sys.argv[1], "r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
     made[0:3] = made[4:7]
 """
     run_python(code, path)
@@ -254,7 +260,7 @@ with open(sys.argv[1], "r+b") as file, mapio.mmap(file.fileno(), 0) as made:
 
 @needs_flags
 def test_prot_read_makes_a_read_only_map(path: Path) -> None:
-    with path.open("rb") as file, mapio.mmap(file.fileno(), 0, prot=mapio.PROT_READ) as made:
+    with path.open("rb") as file, ironmap.mmap(file.fileno(), 0, prot=ironmap.PROT_READ) as made:
         assert "access=ACCESS_READ" in repr(made)
         with pytest.raises(TypeError):
             made[0] = 1
@@ -262,35 +268,35 @@ def test_prot_read_makes_a_read_only_map(path: Path) -> None:
 
 def test_prot_defaults_to_read_and_write(path: Path) -> None:
     with path.open("rb") as file, pytest.raises(PermissionError):
-        mapio.mmap(file.fileno(), 0)
+        ironmap.mmap(file.fileno(), 0)
 
 
 @needs_flags
 @pytest.mark.parametrize("prot", ["PROT_READ", "PROT_WRITE", "PROT_EXEC"])
 @pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY"])
 def test_prot_and_access_together_are_an_error(path: Path, prot: str, access: str) -> None:
-    options = {"prot": getattr(mapio, prot), "access": getattr(mapio, access)}
+    options = {"prot": getattr(ironmap, prot), "access": getattr(ironmap, access)}
     with (
         path.open("r+b") as file,
         pytest.raises(ValueError, match="both access and flags"),
     ):
-        mapio.mmap(file.fileno(), 0, **options)
+        ironmap.mmap(file.fileno(), 0, **options)
 
 
 @needs_flags
 def test_flags_and_access_together_are_an_error(path: Path) -> None:
-    options = {"flags": mapio.MAP_PRIVATE, "access": mapio.ACCESS_WRITE}
+    options = {"flags": ironmap.MAP_PRIVATE, "access": ironmap.ACCESS_WRITE}
     with (
         path.open("r+b") as file,
         pytest.raises(ValueError, match="both access and flags"),
     ):
-        mapio.mmap(file.fileno(), 0, **options)
+        ironmap.mmap(file.fileno(), 0, **options)
 
 
 @pytest.mark.parametrize("access", [-1, 4, 100])
 def test_unknown_access_is_an_error(access: int) -> None:
     with pytest.raises(ValueError, match="mmap invalid access parameter"):
-        mapio.mmap(-1, 1, access=access)
+        ironmap.mmap(-1, 1, access=access)
 
 
 @needs_flags
@@ -298,27 +304,27 @@ def test_every_argument_has_its_name() -> None:
     options = {
         "fileno": -1,
         "length": 3,
-        "flags": mapio.MAP_SHARED,
-        "prot": mapio.PROT_READ,
-        "access": mapio.ACCESS_DEFAULT,
+        "flags": ironmap.MAP_SHARED,
+        "prot": ironmap.PROT_READ,
+        "access": ironmap.ACCESS_DEFAULT,
         "offset": 0,
         "trackfd": True,
     }
-    with mapio.mmap(**options) as made:
+    with ironmap.mmap(**options) as made:
         assert len(made) == 3
 
 
 @needs_flags
 def test_arguments_by_position_in_the_order_of_the_reference(path: Path) -> None:
     with path.open("r+b") as file:
-        made = mapio.mmap(file.fileno(), 5, mapio.MAP_PRIVATE, mapio.PROT_READ, 0, 4)
+        made = ironmap.mmap(file.fileno(), 5, ironmap.MAP_PRIVATE, ironmap.PROT_READ, 0, 4)
     assert made[:] == b"two o"
     made.close()
     with pytest.raises(TypeError, match="at most 6"):
-        mapio.mmap(-1, 1, mapio.MAP_SHARED, mapio.PROT_READ, 0, 0, False)  # noqa: FBT003
+        ironmap.mmap(-1, 1, ironmap.MAP_SHARED, ironmap.PROT_READ, 0, 0, False)  # noqa: FBT003
 
 
-def test_works_with_re(text: mapio.mmap) -> None:
+def test_works_with_re(text: ironmap.mmap) -> None:
     assert re.findall(rb"\bo\w+", text) == [b"one", b"ones"]
     match = re.search(rb"second (\w+)", text)
     assert match is not None
@@ -330,8 +336,8 @@ def test_anonymous_flag_ignores_the_descriptor(path: Path) -> None:
     """As mmap(2) does: growing then cannot lead to memory with nothing behind it."""
     path.write_bytes(b"a file" * PAGE)
     with path.open("r+b") as file:
-        flags = mapio.MAP_SHARED | mapio.MAP_ANONYMOUS
-        with mapio.mmap(file.fileno(), PAGE, flags=flags) as made:
+        flags = ironmap.MAP_SHARED | ironmap.MAP_ANONYMOUS
+        with ironmap.mmap(file.fileno(), PAGE, flags=flags) as made:
             assert made[:] == bytes(PAGE)
             assert made.size() == PAGE
             with pytest.raises(ValueError, match="shared anonymous"):

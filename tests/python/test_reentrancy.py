@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 import reentrancy_cases as cases
 from support import BUFFER_METHODS, PAGE, run_python
 from system import needs_lost_pages
@@ -104,8 +104,8 @@ def test_own_memory_as_argument_cannot_be_closed_in_the_middle() -> None:
 
 def test_collector_that_closes_in_the_middle() -> None:
     code = """
-import gc, mapio
-made = mapio.mmap(-1, 1 << 16)
+import gc, ironmap
+made = ironmap.mmap(-1, 1 << 16)
 class Cycle:
     def __init__(self):
         self.cycle = self
@@ -128,14 +128,14 @@ except ValueError as error:
 def test_collector_that_closes_as_the_result_is_made(use: str) -> None:
     """What the call allocates first is what the collector waits for."""
     code = f"""
-import gc, mapio
+import gc, ironmap
 class Cycle:
     def __init__(self, made):
         self.cycle, self.made = self, made
     def __del__(self):
         self.made.close()
 gc.disable()
-made = mapio.mmap(-1, 5000)
+made = ironmap.mmap(-1, 5000)
 readlines = made.readlines
 Cycle(made)
 no_free_lists = [[] for _ in range(1000)]
@@ -152,10 +152,10 @@ except ValueError as error:
 @needs_lost_pages
 def test_import_that_closes_as_a_lost_page_is_reported(tmp_path: Path) -> None:
     code = """
-import builtins, mapio, sys
+import builtins, ironmap, sys
 file = open(sys.argv[1], "w+b")
 file.truncate(8192)
-made = mapio.mmap(file.fileno(), 0)
+made = ironmap.mmap(file.fileno(), 0)
 file.truncate(0)
 imports = builtins.__import__
 def closing(name, *arguments):
@@ -164,7 +164,7 @@ def closing(name, *arguments):
 builtins.__import__ = closing
 try:
     made[5000]
-except mapio.FaultError as error:
+except ironmap.FaultError as error:
     print(made.closed, error.filename, error.offset)
 """
     path = tmp_path / "file"
@@ -173,7 +173,7 @@ except mapio.FaultError as error:
 
 def test_allocation_that_resizes_in_the_middle() -> None:
     """The bytes that a call returns are made of the map as it is then."""
-    made = mapio.mmap(-1, 2 * PAGE)
+    made = ironmap.mmap(-1, 2 * PAGE)
     with made:
         made[:] = b"x" * 2 * PAGE
         assert made[cases.Index(0, lambda: made.resize(PAGE)) : 2 * PAGE] == b"x" * PAGE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 from support import PAGE, outcome
 from system import HAS_FLAGS, needs_flags
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SIZES = [1, 512, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, 2 * PAGE + 512, 100 * PAGE]
 # Anonymous memory that can grow, and all kinds.
-GROWS: dict[str, int] = {"flags": mapio.MAP_PRIVATE} if HAS_FLAGS else {}
-ALL_KINDS = [{"flags": mapio.MAP_SHARED}, GROWS] if HAS_FLAGS else [GROWS]
+GROWS: dict[str, int] = {"flags": ironmap.MAP_PRIVATE} if HAS_FLAGS else {}
+ALL_KINDS = [{"flags": ironmap.MAP_SHARED}, GROWS] if HAS_FLAGS else [GROWS]
 
 
 def pattern(length: int) -> bytes:
@@ -80,8 +80,8 @@ def test_bytes_cut_off_come_back_as_zeros(file: Path, map_path: MapMaker) -> Non
 def test_private_bytes_cut_off_come_back_as_zeros(
     file: Path, map_path: MapMaker, kind: str
 ) -> None:
-    flags = mapio.MAP_PRIVATE
-    made = map_path(file, flags=flags) if kind == "file" else mapio.mmap(-1, PAGE, flags=flags)
+    flags = ironmap.MAP_PRIVATE
+    made = map_path(file, flags=flags) if kind == "file" else ironmap.mmap(-1, PAGE, flags=flags)
     made[:] = b"x" * len(made)
     made.resize(10)
     made.resize(2 * PAGE)
@@ -102,7 +102,7 @@ def test_resize_again_and_again(file: Path, map_path: MapMaker) -> None:
 def test_resize_of_a_map_by_flags_private_keeps_its_own_bytes(
     file: Path, map_path: MapMaker
 ) -> None:
-    made = map_path(file, flags=mapio.MAP_PRIVATE)
+    made = map_path(file, flags=ironmap.MAP_PRIVATE)
     made[0:3] = b"own"
     made.resize(4 * PAGE)
     assert made[0:3] == b"own"
@@ -131,7 +131,7 @@ def test_resize_leaves_the_position_which_may_lie_beyond_the_end(
 def test_resize_needs_a_map_that_writes_to_its_file(
     file: Path, map_path: MapMaker, access: str
 ) -> None:
-    made = map_path(file, access=getattr(mapio, access))
+    made = map_path(file, access=getattr(ironmap, access))
     for new in (10, 10 * PAGE, 0, -1):
         with pytest.raises(TypeError, match="can't resize a readonly or copy-on-write memory map"):
             made.resize(new)
@@ -174,7 +174,7 @@ def test_resize_and_offset_must_not_overflow(file: Path, map_path: MapMaker) -> 
 
 
 @pytest.mark.parametrize("new", ["a", None, 1.5, b"a"])
-def test_resize_takes_an_integer(digits: mapio.mmap, new: object) -> None:
+def test_resize_takes_an_integer(digits: ironmap.mmap, new: object) -> None:
     assert outcome(digits.resize, new).error is TypeError
     assert outcome(digits.resize).error is TypeError
     assert outcome(digits.resize, 2**70).error is OverflowError
@@ -182,7 +182,7 @@ def test_resize_takes_an_integer(digits: mapio.mmap, new: object) -> None:
 
 
 @pytest.mark.parametrize("new", [5, 10, 20])
-def test_resize_with_exported_buffers_is_an_error(digits: mapio.mmap, new: int) -> None:
+def test_resize_with_exported_buffers_is_an_error(digits: ironmap.mmap, new: int) -> None:
     with (
         memoryview(digits) as view,
         pytest.raises(BufferError, match="mmap can't resize with extant buffers exported."),
@@ -197,7 +197,7 @@ def test_resize_with_exported_buffers_is_an_error(digits: mapio.mmap, new: int) 
 @needs_flags
 def test_resize_of_a_file_that_cannot_be_written(file: Path) -> None:
     with file.open("rb") as opened:
-        made = mapio.mmap(opened.fileno(), 0, flags=mapio.MAP_PRIVATE)
+        made = ironmap.mmap(opened.fileno(), 0, flags=ironmap.MAP_PRIVATE)
     with pytest.raises(OSError, match=r"\[(Errno|WinError) "):
         made.resize(10)
     assert made[:] == file.read_bytes() == pattern(2 * PAGE + 100)
@@ -207,7 +207,7 @@ def test_resize_of_a_file_that_cannot_be_written(file: Path) -> None:
 @needs_flags
 @pytest.mark.parametrize("new", [PAGE + 1, 2 * PAGE, 100 * PAGE])
 def test_shared_anonymous_memory_does_not_grow(new: int) -> None:
-    with mapio.mmap(-1, PAGE) as made:
+    with ironmap.mmap(-1, PAGE) as made:
         made[:] = pattern(PAGE)
         with pytest.raises(ValueError, match="can't expand a shared anonymous mapping"):
             made.resize(new)
@@ -216,7 +216,7 @@ def test_shared_anonymous_memory_does_not_grow(new: int) -> None:
 
 @needs_flags
 def test_shared_anonymous_memory_does_not_grow_back() -> None:
-    with mapio.mmap(-1, 2 * PAGE) as made:
+    with ironmap.mmap(-1, 2 * PAGE) as made:
         made.resize(PAGE)
         with pytest.raises(ValueError, match="can't expand a shared anonymous mapping"):
             made.resize(2 * PAGE)
@@ -226,7 +226,7 @@ def test_shared_anonymous_memory_does_not_grow_back() -> None:
 @pytest.mark.parametrize("options", ALL_KINDS)
 @pytest.mark.parametrize("new", [1, 512, PAGE, PAGE + 5, 2 * PAGE])
 def test_anonymous_memory_shrinks(options: dict[str, int], new: int) -> None:
-    with mapio.mmap(-1, 2 * PAGE, **options) as made:
+    with ironmap.mmap(-1, 2 * PAGE, **options) as made:
         made[:] = pattern(2 * PAGE)
         made.resize(new)
         assert made[:] == pattern(2 * PAGE)[:new]
@@ -234,7 +234,7 @@ def test_anonymous_memory_shrinks(options: dict[str, int], new: int) -> None:
 
 @pytest.mark.parametrize("new", [PAGE + 1, 2 * PAGE, 100 * PAGE])
 def test_anonymous_memory_grows(new: int) -> None:
-    with mapio.mmap(-1, PAGE, **GROWS) as made:
+    with ironmap.mmap(-1, PAGE, **GROWS) as made:
         made[:] = pattern(PAGE)
         made.resize(new)
         assert made[:] == pattern(PAGE) + bytes(new - PAGE)
@@ -250,7 +250,7 @@ def test_size_is_of_the_file(file: Path, map_path: MapMaker) -> None:
 
 def test_size_of_an_anonymous_map_is_its_length() -> None:
     for options in ALL_KINDS:
-        with mapio.mmap(-1, PAGE + 1, **options) as made:
+        with ironmap.mmap(-1, PAGE + 1, **options) as made:
             assert made.size() == PAGE + 1
             made.resize(10)
             assert made.size() == 10

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 from support import PAGE, outcome
 from system import needs_flags
 
@@ -129,11 +129,11 @@ def test_long_search_finds_a_place_anywhere(map_bytes: MapMaker, method: str) ->
 @BOTH
 def test_reads_no_byte_beyond_the_map(method: str) -> None:
     """A page that must not be touched lies behind most of these maps."""
-    private = mapio.MAP_PRIVATE | mapio.MAP_ANONYMOUS
+    private = ironmap.MAP_PRIVATE | ironmap.MAP_ANONYMOUS
     for pages in range(1, 200):
         with (
-            mapio.mmap(-1, PAGE * pages, flags=private, prot=0),
-            mapio.mmap(-1, PAGE * (pages + 200), flags=private, prot=mapio.PROT_READ) as made,
+            ironmap.mmap(-1, PAGE * pages, flags=private, prot=0),
+            ironmap.mmap(-1, PAGE * (pages + 200), flags=private, prot=ironmap.PROT_READ) as made,
         ):
             assert getattr(made, method)(b"fo", -2) == -1
 
@@ -141,20 +141,20 @@ def test_reads_no_byte_beyond_the_map(method: str) -> None:
 @BOTH
 @pytest.mark.parametrize("arguments", [(), ("a",), (1,), (None,), (b"a", "a"), (b"a", 0, 1.5)])
 def test_other_kinds_are_an_error(
-    digits: mapio.mmap, method: str, arguments: tuple[object, ...]
+    digits: ironmap.mmap, method: str, arguments: tuple[object, ...]
 ) -> None:
     assert outcome(getattr(digits, method), *arguments).error is TypeError
 
 
 @BOTH
-def test_too_many_arguments_are_an_error(digits: mapio.mmap, method: str) -> None:
+def test_too_many_arguments_are_an_error(digits: ironmap.mmap, method: str) -> None:
     assert outcome(getattr(digits, method), b"a", 1, 2, 3).error is TypeError
 
 
 @BOTH
 @pytest.mark.parametrize("bound", [2**64, -(2**64)])
 def test_bounds_beyond_the_machine_are_as_in_the_running_interpreter(
-    digits: mapio.mmap, method: str, bound: int
+    digits: ironmap.mmap, method: str, bound: int
 ) -> None:
     with standard.mmap(-1, 10) as theirs:
         theirs[:] = digits[:]

@@ -1,12 +1,12 @@
-"""A mapio map and a standard one, over equal files, do the same under the same random operations.
+"""A ironmap map and a standard one, over equal files, do the same under the same random operations.
 
 Each step runs one operation on both and compares the result or the type of the exception; after
-each step the two maps, and at the end of each map's life the two files, must be equal. What mapio
+each step the two maps, and at the end of each map's life the two files, must be equal. What ironmap
 does on purpose beyond the standard module is left out here and has tests of its own: single bytes
 as items, offsets that are not whole pages, the additions of newer interpreters, shared anonymous
 memory that would grow, private memory that grows after it shrank, and resizes that fail.
 
-MAPIO_STEPS sets the number of steps, MAPIO_SEED repeats a run.
+IRONMAP_STEPS sets the number of steps, IRONMAP_SEED repeats a run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import mapio
+import ironmap
 from support import BUFFER_METHODS, GRANULE, PAGE, Buffer, Index, outcome
 from system import HAS_ADVICE, HAS_FLAGS
 
@@ -82,7 +82,7 @@ BYTES_LIKE: list[Callable[[bytes], Any]] = [
     *([Buffer] if BUFFER_METHODS else []),
 ]
 bytes_like = st.builds(lambda kind, content: kind(content), st.sampled_from(BYTES_LIKE), words)
-# The standard module ignores an end after a start of None; mapio heeds it.
+# The standard module ignores an end after a start of None; ironmap heeds it.
 no_bound = st.none() if NONE_AS_BOUND else indices
 ranges = st.one_of(
     st.sampled_from([(), ("a",), (1.5,), (0, "a"), (0, 1.5)]),
@@ -152,14 +152,14 @@ class Side:
 
     def read_into(self, length: int) -> tuple[int, bytes]:
         buffer = bytearray(b"#" * length)
-        if self.module is mapio:
+        if self.module is ironmap:
             return self.map.readinto(buffer), bytes(buffer)
         data = self.map.read(length)
         buffer[: len(data)] = data
         return len(data), bytes(buffer)
 
     def read_lines(self, hint: int | None) -> list[bytes]:
-        if self.module is mapio:
+        if self.module is ironmap:
             return self.map.readlines(hint)
         position = self.map.tell()
         lines = io.BytesIO(self.map[position:]).readlines()
@@ -171,7 +171,7 @@ class Side:
         return lines
 
     def lines(self, start: int | None, end: int | None, *, keepends: bool) -> list[bytes]:
-        if self.module is mapio:
+        if self.module is ironmap:
             return list(self.map.lines(start, end, keepends=keepends))
         lines = io.BytesIO(self.map[start:end]).readlines()
         return lines if keepends else [line.removesuffix(b"\n") for line in lines]
@@ -196,7 +196,7 @@ class Maps(RuleBasedStateMachine):
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
         base = Path(self.directory.name)
-        self.ours = Side(mapio, base / "ours")
+        self.ours = Side(ironmap, base / "ours")
         self.theirs = Side(standard, base / "theirs")
         self.private = False
         self.grows = True
@@ -244,7 +244,7 @@ class Maps(RuleBasedStateMachine):
     )
     def open_by_access(self, access: int, mode: str, length: int, offset: int) -> None:
         options = {"access": access, "offset": offset}
-        writes = mode == "r+b" and access in (mapio.ACCESS_DEFAULT, mapio.ACCESS_WRITE)
+        writes = mode == "r+b" and access in (ironmap.ACCESS_DEFAULT, ironmap.ACCESS_WRITE)
         if not HAS_FLAGS and not writes:
             length = min(length, 0)  # a file that cannot be made longer: another error on purpose
         self.reopen(lambda side: side.open_file(mode, length, **options))
@@ -491,9 +491,9 @@ def run(steps: int, chance: int) -> None:
 
 
 def test_both_do_the_same_under_random_operations() -> None:
-    steps = int(os.environ.get("MAPIO_STEPS", "3000"))
-    chance = int(os.environ.get("MAPIO_SEED", "0")) or random.randrange(1, 2**32)
-    print(f"MAPIO_SEED={chance} repeats this run")
+    steps = int(os.environ.get("IRONMAP_STEPS", "3000"))
+    chance = int(os.environ.get("IRONMAP_SEED", "0")) or random.randrange(1, 2**32)
+    print(f"IRONMAP_SEED={chance} repeats this run")
     Maps.steps = Maps.steps_on_open_maps = 0
     while Maps.steps < steps:
         run(steps - Maps.steps, chance + Maps.steps)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 from system import HAS_FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STUB = Path(mapio.__file__).with_name("__init__.pyi")
+STUB = Path(ironmap.__file__).with_name("__init__.pyi")
 # What every class has, and what is Python's own.
 OF_EVERY_CLASS = set(vars(object)) | {"__module__", "__weaklistoffset__", "__getattribute__"}
 # Which of these there are is up to the system's headers; older ones have fewer.
@@ -72,8 +72,8 @@ def test_every_name_of_the_module_is_in_the_stub() -> None:
 
 
 def names_of_the_module() -> set[str]:
-    modules = {name for name, value in vars(mapio).items() if inspect.ismodule(value)}
-    return public(set(dir(mapio))) - modules
+    modules = {name for name, value in vars(ironmap).items() if inspect.ismodule(value)}
+    return public(set(dir(ironmap))) - modules
 
 
 def test_every_name_of_the_stub_is_in_the_module() -> None:
@@ -82,20 +82,20 @@ def test_every_name_of_the_stub_is_in_the_module() -> None:
 
 
 def test_every_name_of_the_class_is_in_the_stub() -> None:
-    assert set(vars(mapio.mmap)) - OF_EVERY_CLASS - set(CLASS) == set()
+    assert set(vars(ironmap.mmap)) - OF_EVERY_CLASS - set(CLASS) == set()
 
 
 def test_every_name_of_the_stub_is_in_the_class() -> None:
-    missing = {name for name in CLASS if not hasattr(mapio.mmap, name)}
+    missing = {name for name in CLASS if not hasattr(ironmap.mmap, name)}
     assert missing == BY_SLOTS
 
 
-@pytest.mark.parametrize("name", sorted(n for n in MODULE if n.isupper() and hasattr(mapio, n)))
+@pytest.mark.parametrize("name", sorted(n for n in MODULE if n.isupper() and hasattr(ironmap, n)))
 def test_constant_is_of_the_type_of_the_stub(name: str) -> None:
     statement = MODULE[name]
     assert isinstance(statement, ast.AnnAssign)
     assert ast.unparse(statement.annotation) in ("int", "Final[int]", "Final")
-    assert type(getattr(mapio, name)) is int
+    assert type(getattr(ironmap, name)) is int
 
 
 def signature_of(function: ast.FunctionDef) -> list[tuple[str, str, bool]]:
@@ -121,7 +121,7 @@ METHODS = sorted(
 
 def test_stub_has_methods() -> None:
     assert set(METHODS) == {
-        name for name in public(set(vars(mapio.mmap))) if callable(getattr(mapio.mmap, name))
+        name for name in public(set(vars(ironmap.mmap))) if callable(getattr(ironmap.mmap, name))
     }
 
 
@@ -129,7 +129,7 @@ def test_stub_has_methods() -> None:
 def test_signature_is_that_of_the_stub(name: str) -> None:
     node = CLASS[name]
     assert isinstance(node, ast.FunctionDef)
-    real = list(inspect.signature(getattr(mapio.mmap, name)).parameters.values())[1:]
+    real = list(inspect.signature(getattr(ironmap.mmap, name)).parameters.values())[1:]
     expected = [(p.name, p.kind.name, p.default is not p.empty) for p in real]
     assert signature_of(node) == expected
 
@@ -148,13 +148,13 @@ def test_constructor_has_the_parameters_of_the_stub() -> None:
 def test_stubtest_agrees(tmp_path: Path) -> None:
     if importlib.util.find_spec("mypy") is None:
         pytest.skip("mypy is not installed: pip install mypy")
-    allowed = [rf"mapio\.mmap\.{name}" for name in sorted(BY_SLOTS)]
-    allowed += [rf"mapio\.{family}\w+" for family in OF_THE_SYSTEM] + [r"mapio\.__all__"]
+    allowed = [rf"ironmap\.mmap\.{name}" for name in sorted(BY_SLOTS)]
+    allowed += [rf"ironmap\.{family}\w+" for family in OF_THE_SYSTEM] + [r"ironmap\.__all__"]
     allowlist = tmp_path / "allowlist"
     allowlist.write_text("\n".join(allowed))
     options = ["--ignore-unused-allowlist", "--allowlist", str(allowlist)]
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "mapio", *options],
+        [sys.executable, "-m", "mypy.stubtest", "ironmap", *options],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""mapio in an interpreter beside the main one."""
+"""ironmap in an interpreter beside the main one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from support import outcome, run_python
 
 USE = """
-import mapio
-with mapio.mmap(-1, 10) as made:
+import ironmap
+with ironmap.mmap(-1, 10) as made:
     made[:] = b"0123456789"
     assert made.find(b"5") == 5
     assert repr(made).startswith("<mmap.mmap closed=False, ")
@@ -62,23 +62,23 @@ def way() -> str:
     pytest.skip("this Python has no module for subinterpreters")
 
 
-def test_subinterpreter_imports_and_uses_mapio() -> None:
+def test_subinterpreter_imports_and_uses_ironmap() -> None:
     run_python(way() + f"run({USE!r})")
 
 
 def test_subinterpreters_before_and_after_the_main_one() -> None:
-    code = way() + f"run({USE!r})\nimport mapio\nkept = mapio.mmap(-1, 5)\n"
+    code = way() + f"run({USE!r})\nimport ironmap\nkept = ironmap.mmap(-1, 5)\n"
     run_python(code + f"for _ in range(3):\n    run({USE!r})\nkept[:] = b'still'\n" + USE)
 
 
 def test_each_interpreter_has_a_class_of_its_own() -> None:
-    check = "import mapio; assert id(mapio.mmap) != {}"
-    code = way() + f"import mapio\nrun({check!r}.format(id(mapio.mmap)))"
+    check = "import ironmap; assert id(ironmap.mmap) != {}"
+    code = way() + f"import ironmap\nrun({check!r}.format(id(ironmap.mmap)))"
     run_python(code)
 
 
 def test_map_that_its_interpreter_leaves_open() -> None:
-    leave = "import mapio\nleft = mapio.mmap(-1, 10)\nview = memoryview(left)"
+    leave = "import ironmap\nleft = ironmap.mmap(-1, 10)\nview = memoryview(left)"
     run_python(way() + f"for _ in range(3):\n    run({leave!r})")
 
 

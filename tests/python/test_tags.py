@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mapio
+import ironmap
 from support import PAGE, outcome, run_python
 from system import PRIVATE, TAGS_ARE_FILES, needs_advice, needs_flags, needs_fork, needs_tag_files
 
@@ -31,7 +31,7 @@ def place() -> Path:
     """The folder of this user's tags."""
     memory = Path("/dev/shm")
     base = memory if memory.is_dir() else Path(os.environ.get("TMPDIR", "/tmp"))
-    return base / f"mapio-{os.geteuid()}"
+    return base / f"ironmap-{os.geteuid()}"
 
 
 def tag_file(tag: str) -> Path:
@@ -51,8 +51,8 @@ def tag() -> Iterator[str]:
     assert not is_there(name)
 
 
-def open_tag(tag: str, length: int = LENGTH, **options: int) -> mapio.mmap:
-    return mapio.mmap(-1, length, tagname=tag, **options)
+def open_tag(tag: str, length: int = LENGTH, **options: int) -> ironmap.mmap:
+    return ironmap.mmap(-1, length, tagname=tag, **options)
 
 
 # ---- the memory ------------------------------------------------------------------------------
@@ -75,8 +75,8 @@ def test_maps_of_a_tag_share_its_memory(tag: str) -> None:
 
 def test_another_process_sees_the_memory_and_answers(tag: str) -> None:
     code = """
-import mapio, sys
-with mapio.mmap(-1, 0, tagname=sys.argv[1]) as made:
+import ironmap, sys
+with ironmap.mmap(-1, 0, tagname=sys.argv[1]) as made:
     print(len(made), made.readline())
     made[1000:1006] = b"answer"
 """
@@ -107,8 +107,8 @@ def test_is_gone_with_the_collector(tag: str) -> None:
 def test_outlives_who_made_it(tag: str) -> None:
     """A process makes a tag, this one joins, the other ends: closed, or with the interpreter."""
     code = """
-import mapio, sys
-made = mapio.mmap(-1, 100, tagname=sys.argv[1])
+import ironmap, sys
+made = ironmap.mmap(-1, 100, tagname=sys.argv[1])
 made[:3] = b"abc"
 print("ready", flush=True)
 sys.stdin.read()
@@ -132,7 +132,7 @@ if sys.argv[2] == "close":
 
 
 def test_a_program_that_just_ends_leaves_nothing(tag: str) -> None:
-    code = "import mapio, sys; made = mapio.mmap(-1, 10, tagname=sys.argv[1]); sys.exit()"
+    code = "import ironmap, sys; made = ironmap.mmap(-1, 10, tagname=sys.argv[1]); sys.exit()"
     run_python(code, tag)
     assert not is_there(tag)
 
@@ -181,9 +181,9 @@ def test_offset_of_the_first_counts(tag: str) -> None:
 
 def test_access(tag: str) -> None:
     with (
-        open_tag(tag, access=mapio.ACCESS_READ) as reader,
-        open_tag(tag, access=mapio.ACCESS_WRITE) as writer,
-        open_tag(tag, access=mapio.ACCESS_COPY) as copy,
+        open_tag(tag, access=ironmap.ACCESS_READ) as reader,
+        open_tag(tag, access=ironmap.ACCESS_WRITE) as writer,
+        open_tag(tag, access=ironmap.ACCESS_COPY) as copy,
         open_tag(tag, **PRIVATE) as private,
     ):
         with pytest.raises(TypeError):
@@ -196,8 +196,8 @@ def test_access(tag: str) -> None:
 
 @needs_flags
 def test_flags_and_prot(tag: str) -> None:
-    shared = mapio.MAP_SHARED | mapio.MAP_ANONYMOUS
-    with open_tag(tag, flags=shared) as made, open_tag(tag, prot=mapio.PROT_READ) as reader:
+    shared = ironmap.MAP_SHARED | ironmap.MAP_ANONYMOUS
+    with open_tag(tag, flags=shared) as made, open_tag(tag, prot=ironmap.PROT_READ) as reader:
         made[0] = 1
         assert reader[0] == 1
         assert "ACCESS_READ" in repr(reader)
@@ -231,7 +231,7 @@ def test_flush_and_set_name(tag: str) -> None:
 def test_advise(tag: str) -> None:
     with open_tag(tag) as made:
         made[0] = 1
-        made.madvise(mapio.MADV_WILLNEED)
+        made.madvise(ironmap.MADV_WILLNEED)
         assert made[0] == 1
 
 
@@ -244,7 +244,7 @@ def test_tag_is_told(tag: str) -> None:
         assert repr(made).endswith(f"offset=0, tagname='{tag}'>")
     with pytest.raises(ValueError, match="closed"):
         _ = made.tagname
-    with mapio.mmap(-1, 1, tagname=None) as none, mapio.mmap(-1, 1) as omitted:
+    with ironmap.mmap(-1, 1, tagname=None) as none, ironmap.mmap(-1, 1) as omitted:
         assert none.tagname is omitted.tagname is None
 
 
@@ -282,7 +282,7 @@ def test_bad_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", [1, b"a", 1.5, ["a"]])
 def test_name_of_a_wrong_type(name: object) -> None:
-    assert outcome(lambda: mapio.mmap(-1, 1, tagname=name)).error is TypeError
+    assert outcome(lambda: ironmap.mmap(-1, 1, tagname=name)).error is TypeError
 
 
 def test_case_matters(tag: str) -> None:
@@ -295,10 +295,10 @@ def test_case_matters(tag: str) -> None:
 
 
 def test_tag_of_a_file(tag: str, path: Path) -> None:
-    with path.open("r+b") as file, mapio.mmap(file.fileno(), 0, tagname=tag) as one:
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0, tagname=tag) as one:
         assert one.tagname == tag
         assert one[:] == path.read_bytes()
-        with mapio.mmap(file.fileno(), 5, tagname=tag) as two:
+        with ironmap.mmap(file.fileno(), 5, tagname=tag) as two:
             two[:3] = b"ONE"
             assert one[:3] == b"ONE"
             assert path.read_bytes()[:3] == b"ONE"
@@ -311,24 +311,24 @@ def test_tag_of_another_file_or_none_is_taken(tag: str, path: Path, tmp_path: Pa
     other = tmp_path / "other"
     other.write_bytes(path.read_bytes())
     with path.open("r+b") as file, other.open("r+b") as second:
-        with mapio.mmap(file.fileno(), 0, tagname=tag):
+        with ironmap.mmap(file.fileno(), 0, tagname=tag):
             for use in (
-                lambda: mapio.mmap(second.fileno(), 0, tagname=tag),
+                lambda: ironmap.mmap(second.fileno(), 0, tagname=tag),
                 lambda: open_tag(tag, 5),
             ):
                 with pytest.raises(FileExistsError, match="tag belongs to another") as raised:
                     use()
                 assert raised.value.filename == tag
         with open_tag(tag), pytest.raises(FileExistsError):
-            mapio.mmap(file.fileno(), 0, tagname=tag)
-        mapio.mmap(second.fileno(), 0, tagname=tag).close()
+            ironmap.mmap(file.fileno(), 0, tagname=tag)
+        ironmap.mmap(second.fileno(), 0, tagname=tag).close()
 
 
 def test_larger_view_of_a_files_tag_is_an_error(tag: str, path: Path) -> None:
-    with path.open("r+b") as file, mapio.mmap(file.fileno(), 5, tagname=tag):
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 5, tagname=tag):
         with pytest.raises(ValueError, match="mmap length is greater than file size"):
-            mapio.mmap(file.fileno(), 6, tagname=tag)
-        with mapio.mmap(file.fileno(), 0, tagname=tag) as made:
+            ironmap.mmap(file.fileno(), 6, tagname=tag)
+        with ironmap.mmap(file.fileno(), 0, tagname=tag) as made:
             assert len(made) == 5
 
 
@@ -394,11 +394,11 @@ def test_waiting_for_a_tag_can_be_interrupted(tag: str) -> None:
     import fcntl
 
     code = """
-import mapio, signal, sys
+import ironmap, signal, sys
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 signal.setitimer(signal.ITIMER_REAL, 0.2)
 try:
-    mapio.mmap(-1, 10, tagname=sys.argv[1])
+    ironmap.mmap(-1, 10, tagname=sys.argv[1])
 except KeyboardInterrupt:
     print("interrupted")
 """

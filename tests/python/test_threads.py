@@ -29,12 +29,12 @@ USES = """
     bytes(memoryview(made)[:5])
 """
 if HAS_SYNC_FLAGS:
-    USES += "    made.flush(0, 4096, flags=mapio.MS_ASYNC)\n"
+    USES += "    made.flush(0, 4096, flags=ironmap.MS_ASYNC)\n"
 if HAS_ADVICE:
-    USES += "    made.madvise(mapio.MADV_WILLNEED)\n"
+    USES += "    made.madvise(ironmap.MADV_WILLNEED)\n"
 # Two threads use the map over and over, while a third one tries to change it.
 CONTEST = """
-import mapio, random, sys, tempfile, threading
+import ironmap, random, sys, tempfile, threading
 
 use = compile(sys.argv[1], "use", "eval")
 chance = random.Random(int(sys.argv[2]))
@@ -47,7 +47,7 @@ unexpected = []
 def new_map():
     with tempfile.TemporaryFile() as file:
         file.truncate(SIZE)
-        return mapio.mmap(file.fileno(), 0)
+        return ironmap.mmap(file.fileno(), 0)
 
 def work():
     ready.wait()
@@ -96,8 +96,8 @@ def test_map_is_closed_and_resized_while_threads_use_it(use: str) -> None:
 def test_long_search_lets_other_threads_run() -> None:
     """With such a switch interval they run only where a call gives the interpreter up."""
     code = """
-import mapio, sys, threading
-made = mapio.mmap(-1, 1 << 27, access=mapio.ACCESS_COPY)
+import ironmap, sys, threading
+made = ironmap.mmap(-1, 1 << 27, access=ironmap.ACCESS_COPY)
 started, acted = threading.Event(), []
 def act():
     started.wait()
@@ -118,8 +118,8 @@ thread.join()
 
 def test_close_during_a_long_search_is_refused_or_comes_first() -> None:
     code = """
-import mapio, threading
-made = mapio.mmap(-1, 1 << 27, access=mapio.ACCESS_COPY)
+import ironmap, threading
+made = ironmap.mmap(-1, 1 << 27, access=ironmap.ACCESS_COPY)
 results = []
 def search():
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import mapio
+import ironmap
 from support import GRANULE, PAGE, outcome, run_python
 from system import HAS_FLAGS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(HAS_FLAGS, reason="this system is not Windows")
 
-MODULES = pytest.mark.parametrize("module", [mapio, standard], ids=["mapio", "standard"])
+MODULES = pytest.mark.parametrize("module", [ironmap, standard], ids=["ironmap", "standard"])
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def test_arguments_by_position(module: Any, path: Path, tag: str) -> None:
 
 @pytest.mark.parametrize("name", ["flags", "prot"])
 def test_there_are_no_flags(name: str) -> None:
-    for module in (mapio, standard):
+    for module in (ironmap, standard):
         assert outcome(lambda m=module: m.mmap(-1, 1, **{name: 1})).error is TypeError
-    assert not hasattr(mapio, "MAP_SHARED")
+    assert not hasattr(ironmap, "MAP_SHARED")
 
 
 def test_too_many_arguments() -> None:
-    for module in (mapio, standard):
+    for module in (ironmap, standard):
         assert outcome(module.mmap, -1, 1, None, 0, 0, 0).error is TypeError
 
 
@@ -131,9 +131,9 @@ def test_file_that_is_not_to_be_written_stays(path: Path, module: Any, access: s
 # ---- names of memory ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first", [mapio, standard], ids=["mapio", "standard"])
+@pytest.mark.parametrize("first", [ironmap, standard], ids=["ironmap", "standard"])
 def test_both_modules_share_a_name(first: Any, tag: str) -> None:
-    second = standard if first is mapio else mapio
+    second = standard if first is ironmap else ironmap
     with first.mmap(-1, PAGE, tag) as one, second.mmap(0, PAGE, tag) as two:
         one[:5] = b"hello"
         assert two[:5] == b"hello"
@@ -161,7 +161,7 @@ def test_what_is_no_name(module: Any, name: object) -> None:
     assert outcome(module.mmap, -1, 1, name).error in (TypeError, ValueError)
 
 
-@pytest.mark.parametrize("module", ["mapio", "mmap"])
+@pytest.mark.parametrize("module", ["ironmap", "mmap"])
 def test_another_process_has_the_same_memory(module: str, tag: str) -> None:
     code = """
 import sys
@@ -169,7 +169,7 @@ made = __import__(sys.argv[1]).mmap(0, 100, sys.argv[2])
 print(made.readline())
 made[50:56] = b"answer"
 """
-    with mapio.mmap(-1, 100, tag) as made:
+    with ironmap.mmap(-1, 100, tag) as made:
         made.write(b"a line\n")
         assert run_python(code, module, tag) == "b'a line\\n'\n"
         assert made[50:56] == b"answer"
@@ -198,7 +198,7 @@ def test_error_is_that_of_the_standard_module(path: Path, name: str) -> None:
         text = None if isinstance(raised.value, OSError) else str(raised.value)
         return raised.type, getattr(raised.value, "errno", None), text
 
-    assert refusal(mapio) == refusal(standard)
+    assert refusal(ironmap) == refusal(standard)
 
 
 def test_error_of_windows_has_all_that_the_standard_module_tells(path: Path) -> None:
@@ -207,10 +207,10 @@ def test_error_of_windows_has_all_that_the_standard_module_tells(path: Path) -> 
             module.mmap(file.fileno(), 0)
         return raised.value.args, raised.value.winerror, str(raised.value)  # type: ignore[attr-defined]
 
-    assert arguments(mapio) == arguments(standard)
+    assert arguments(ironmap) == arguments(standard)
 
 
 def test_there_is_no_advice() -> None:
-    for module in (mapio, standard):
+    for module in (ironmap, standard):
         assert not hasattr(module.mmap, "madvise")
         assert not hasattr(module, "MADV_NORMAL")

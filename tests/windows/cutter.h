@@ -1,7 +1,7 @@
 /* What a test program under Wine and the program of the system below that cuts files for it share:
  * a file that both map. */
-#ifndef MAPIO_TESTS_CUTTER_H
-#define MAPIO_TESTS_CUTTER_H
+#ifndef IRONMAP_TESTS_CUTTER_H
+#define IRONMAP_TESTS_CUTTER_H
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -15,4 +15,4 @@ typedef struct cutter_desk {
     char path[1024];   /* as the system below names it */
 } cutter_desk;
 
-#endif /* MAPIO_TESTS_CUTTER_H */
+#endif /* IRONMAP_TESTS_CUTTER_H */

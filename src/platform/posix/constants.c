@@ -8,7 +8,7 @@
 
 #define CONSTANT(name) {#name, name}
 
-static const mapio_constant constants[] = {
+static const ironmap_constant constants[] = {
     CONSTANT(PROT_NONE),
     CONSTANT(PROT_READ),
     CONSTANT(PROT_WRITE),
@@ -176,7 +176,7 @@ static const mapio_constant constants[] = {
     CONSTANT(MS_INVALIDATE),
 };
 
-const mapio_constant *mapio_constants(size_t *count)
+const ironmap_constant *ironmap_constants(size_t *count)
 {
     *count = sizeof(constants) / sizeof(constants[0]);
     return constants;
@@ -236,19 +236,19 @@ static bool is_hint(int native)
 static bool portable_advice(int *native, int advice)
 {
     switch (advice) {
-    case MAPIO_ADVICE_NORMAL:
+    case IRONMAP_ADVICE_NORMAL:
         *native = MADV_NORMAL;
         return true;
-    case MAPIO_ADVICE_SEQUENTIAL:
+    case IRONMAP_ADVICE_SEQUENTIAL:
         *native = MADV_SEQUENTIAL;
         return true;
-    case MAPIO_ADVICE_RANDOM:
+    case IRONMAP_ADVICE_RANDOM:
         *native = MADV_RANDOM;
         return true;
-    case MAPIO_ADVICE_WILLNEED:
+    case IRONMAP_ADVICE_WILLNEED:
         *native = MADV_WILLNEED;
         return true;
-    case MAPIO_ADVICE_DONTNEED:
+    case IRONMAP_ADVICE_DONTNEED:
         *native = MADV_DONTNEED;
         return true;
     default:
@@ -256,13 +256,13 @@ static bool portable_advice(int *native, int advice)
     }
 }
 
-int mapio__advice_resolve(int *native, bool *keeps_content, int advice, mapio_error *error)
+int ironmap__advice_resolve(int *native, bool *keeps_content, int advice, ironmap_error *error)
 {
-    if (advice < MAPIO_ADVICE_NORMAL) {
+    if (advice < IRONMAP_ADVICE_NORMAL) {
         *native = advice;
     } else if (!portable_advice(native, advice)) {
-        return mapio__fail(error, MAPIO_E_INVALID);
+        return ironmap__fail(error, IRONMAP_E_INVALID);
     }
     *keeps_content = is_hint(*native);
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }

@@ -49,7 +49,7 @@ typedef struct forwarding {
 } forwarding;
 
 static _Atomic(claim *) newest_claim;
-static _Atomic(mapio__fault_handler *) own_handler;
+static _Atomic(ironmap__fault_handler *) own_handler;
 static void (*own_after_fork)(void); /* NULL before the first claim */
 static int watches_forks;            /* what pthread_atfork has returned */
 static pthread_mutex_t claiming = PTHREAD_MUTEX_INITIALIZER;
@@ -108,7 +108,7 @@ static void call(const struct sigaction *action, int number, siginfo_t *info, vo
 {
     sigset_t mask;
     sigset_t before;
-    mapio__interrupted_mask(&mask, context);
+    ironmap__interrupted_mask(&mask, context);
     if ((action->sa_flags & SA_NODEFER) == 0) {
         (void)sigaddset(&mask, number);
     }
@@ -159,7 +159,7 @@ static bool was_raised(const siginfo_t *info)
 }
 
 /* What is sent by others, and an access that is not aligned, have nothing to do with lost pages. */
-static bool handler_takes(mapio__fault_handler *handler, const siginfo_t *info)
+static bool handler_takes(ironmap__fault_handler *handler, const siginfo_t *info)
 {
     if (was_sent(info)) {
         return was_raised(info) && handler(NULL);
@@ -170,7 +170,7 @@ static bool handler_takes(mapio__fault_handler *handler, const siginfo_t *info)
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
-    mapio__fault_handler *handler = atomic_load(&own_handler);
+    ironmap__fault_handler *handler = atomic_load(&own_handler);
     if (!handler_takes(handler, info)) {
         forward(number, info, context);
     }
@@ -205,17 +205,17 @@ __attribute__((constructor)) static void watch_forks(void)
 }
 
 /* Once in the life of the process. */
-static int prepare(mapio__fault_handler *handler, void (*after_fork)(void), mapio_error *error)
+static int prepare(ironmap__fault_handler *handler, void (*after_fork)(void), ironmap_error *error)
 {
     if (atomic_load(&own_handler) != NULL) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     if (watches_forks != 0) {
-        return mapio__fail_system(error, watches_forks, "pthread_atfork");
+        return ironmap__fail_system(error, watches_forks, "pthread_atfork");
     }
     own_after_fork = after_fork;
     atomic_store(&own_handler, handler);
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 static bool is_ours(const struct sigaction *action)
@@ -230,55 +230,57 @@ static bool is_same(const struct sigaction *a, const struct sigaction *b)
 }
 
 /* Remembers an action; one that is the newest already is the same program's, once more. */
-static int remember(const struct sigaction *found, mapio_error *error)
+static int remember(const struct sigaction *found, ironmap_error *error)
 {
     claim *newest = atomic_load(&newest_claim);
     if (newest != NULL && is_same(&newest->found, found)) {
         atomic_flag_clear(&newest->used);
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     claim *made = malloc(sizeof(*made));
     if (made == NULL) {
-        return mapio__fail(error, MAPIO_E_NOMEM);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     *made = (claim){.found = *found, .earlier = newest};
     atomic_flag_clear(&made->used);
     atomic_store(&newest_claim, made);
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* Takes the signal where someone else has it. What is found is remembered first: our handler may
  * run the moment that it is installed. And what it truly replaced after that, should someone have
  * come between. All signals wait meanwhile: one whose handler left with longjmp would leave the
  * replacing of a page half done. */
-static int take_signal(mapio_error *error)
+static int take_signal(ironmap_error *error)
 {
     struct sigaction found;
     struct sigaction replaced;
     if (sigaction(SIGBUS, NULL, &found) == -1) {
-        return mapio__fail_system(error, errno, "sigaction");
+        return ironmap__fail_system(error, errno, "sigaction");
     }
     if (is_ours(&found)) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     int status = remember(&found, error);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return status;
     }
     struct sigaction ours = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     ours.sa_sigaction = on_signal;
     (void)sigfillset(&ours.sa_mask);
     if (sigaction(SIGBUS, &ours, &replaced) == -1) {
-        return mapio__fail_system(error, errno, "sigaction");
+        return ironmap__fail_system(error, errno, "sigaction");
     }
-    return is_ours(&replaced) || is_same(&replaced, &found) ? MAPIO_OK : remember(&replaced, error);
+    return is_ours(&replaced) || is_same(&replaced, &found) ? IRONMAP_OK
+                                                            : remember(&replaced, error);
 }
 
-int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), mapio_error *error)
+int ironmap__fault_watch(ironmap__fault_handler *handler, void (*after_fork)(void),
+                         ironmap_error *error)
 {
     (void)pthread_mutex_lock(&claiming);
     int status = prepare(handler, after_fork, error);
-    if (status == MAPIO_OK) {
+    if (status == IRONMAP_OK) {
         status = take_signal(error);
     }
     (void)pthread_mutex_unlock(&claiming);
@@ -294,7 +296,7 @@ static const int no_reserve = 0
 #endif
     ;
 
-bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode)
+bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode)
 {
     int saved = errno;
     int flags = MAP_FIXED | MAP_ANONYMOUS | no_reserve;
@@ -314,34 +316,34 @@ static const int once_flags = 0
 #endif
     ;
 
-int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__file file,
-                        uint64_t offset, mapio_error *error)
+int ironmap__page_restore(const ironmap__view *run, const ironmap__mode *mode, ironmap__file file,
+                          uint64_t offset, ironmap_error *error)
 {
-    if (file == MAPIO__NO_FILE) {
-        return mapio__fail(error, MAPIO_E_NO_FILE);
+    if (file == IRONMAP__NO_FILE) {
+        return ironmap__fail(error, IRONMAP_E_NO_FILE);
     }
     int flags = (mode->flags & ~once_flags) | MAP_FIXED;
     if (mmap(run->base, run->length, mode->prot, flags, (int)file, (off_t)offset) == MAP_FAILED) {
-        return mapio__fail_system(error, errno, "mmap");
+        return ironmap__fail_system(error, errno, "mmap");
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int32_t mapio__fault_code(mapio__file file, bool store)
+int32_t ironmap__fault_code(ironmap__file file, bool store)
 {
     struct statvfs disk;
-    bool takes = file != MAPIO__NO_FILE && (store || mapio__loads_take_blocks((int)file));
+    bool takes = file != IRONMAP__NO_FILE && (store || ironmap__loads_take_blocks((int)file));
     /* A file system that does not tell says that it has no blocks at all. */
     bool told = takes && fstatvfs((int)file, &disk) == 0;
     return told && disk.f_blocks > 0 && disk.f_bavail == 0 ? ENOSPC : EIO;
 }
 
-bool mapio__keeps_wide_registers(void)
+bool ironmap__keeps_wide_registers(void)
 {
     return true;
 }
 
-void mapio__yield(void)
+void ironmap__yield(void)
 {
     (void)sched_yield();
 }

@@ -43,66 +43,66 @@ static int open_or_create(bool *created, const char *path, int flags, mode_t per
     return open_retry(path, flags | O_CREAT, permission);
 }
 
-int mapio__file_open(mapio__file *file, bool *created, const char *path, bool writable,
-                     unsigned open, unsigned permission, mapio_error *error)
+int ironmap__file_open(ironmap__file *file, bool *created, const char *path, bool writable,
+                       unsigned open, unsigned permission, ironmap_error *error)
 {
     int flags = OPEN_ALWAYS | (writable ? O_RDWR : O_RDONLY);
     int fd = -1;
     *created = false;
-    if ((open & MAPIO_OPEN_EXCLUSIVE) != 0) {
+    if ((open & IRONMAP_OPEN_EXCLUSIVE) != 0) {
         fd = open_retry(path, flags | O_CREAT | O_EXCL, (mode_t)permission);
         *created = fd != -1;
-    } else if ((open & MAPIO_OPEN_CREATE) != 0) {
+    } else if ((open & IRONMAP_OPEN_CREATE) != 0) {
         fd = open_or_create(created, path, flags, (mode_t)permission);
     } else {
         fd = open_retry(path, flags, 0);
     }
     if (fd == -1) {
-        return mapio__fail_system(error, errno, "open");
+        return ironmap__fail_system(error, errno, "open");
     }
     *file = fd;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__file_from_fd(mapio__file *file, int fd, mapio_error *error)
+int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error)
 {
     if (fcntl(fd, F_GETFD) == -1) {
-        return mapio__fail_system(error, errno, "fcntl");
+        return ironmap__fail_system(error, errno, "fcntl");
     }
     *file = fd;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__file_duplicate(mapio__file *file, mapio__file source, mapio_error *error)
+int ironmap__file_duplicate(ironmap__file *file, ironmap__file source, ironmap_error *error)
 {
     int fd = fcntl((int)source, F_DUPFD_CLOEXEC, 0);
     if (fd == -1) {
-        return mapio__fail_system(error, errno, "fcntl");
+        return ironmap__fail_system(error, errno, "fcntl");
     }
     *file = fd;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* After EINTR the descriptor is gone on Linux and FreeBSD, and nobody knows elsewhere; closing it
  * again could hit another thread's file. */
-int mapio__file_close(mapio__file file, mapio_error *error)
+int ironmap__file_close(ironmap__file file, ironmap_error *error)
 {
     if (close((int)file) == -1 && errno != EINTR) {
-        return mapio__fail_system(error, errno, "close");
+        return ironmap__fail_system(error, errno, "close");
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__file_length(uint64_t *length, bool *sized, mapio__file file, mapio_error *error)
+int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, ironmap_error *error)
 {
     struct stat status;
     if (fstat((int)file, &status) == -1) {
-        return mapio__fail_system(error, errno, "fstat");
+        return ironmap__fail_system(error, errno, "fstat");
     }
     *length = 0;
     if (S_ISBLK(status.st_mode)) {
-        *sized = mapio__block_device_length(length, (int)file);
-        return MAPIO_OK;
+        *sized = ironmap__block_device_length(length, (int)file);
+        return IRONMAP_OK;
     }
     /* Shared memory objects have no file type on some systems, but a length; what has neither is
      * one of Linux's anonymous inodes (perf_event_open(2), io_uring), some of which can be mapped.
@@ -111,22 +111,22 @@ int mapio__file_length(uint64_t *length, bool *sized, mapio__file file, mapio_er
     if (*sized) {
         *length = (uint64_t)status.st_size;
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__file_read(void *buffer, mapio__file file, uint64_t offset, size_t length,
-                     mapio_error *error)
+int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t length,
+                       ironmap_error *error)
 {
     size_t done = 0;
     ssize_t count = 1;
     while (done < length && count != 0) {
         count = pread((int)file, (uint8_t *)buffer + done, length - done, (off_t)(offset + done));
         if (count == -1 && errno != EINTR) {
-            return mapio__fail_system(error, errno, "pread");
+            return ironmap__fail_system(error, errno, "pread");
         }
         done += count > 0 ? (size_t)count : 0;
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* A length over the process's limit would not only fail but raise SIGXFSZ, which kills. */
@@ -143,32 +143,33 @@ static bool is_longer(int fd, uint64_t length)
     return fstat(fd, &status) == 0 && (uint64_t)status.st_size >= length;
 }
 
-int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error)
+int ironmap__file_set_length(ironmap__file file, uint64_t length, ironmap_error *error)
 {
     int result = -1;
     if (over_limit(length) && !is_longer((int)file, length)) {
-        return mapio__fail_system(error, EFBIG, "ftruncate");
+        return ironmap__fail_system(error, EFBIG, "ftruncate");
     }
     do {
         result = ftruncate((int)file, (off_t)length);
     } while (result == -1 && errno == EINTR);
-    return result == -1 ? mapio__fail_system(error, errno, "ftruncate") : MAPIO_OK;
+    return result == -1 ? ironmap__fail_system(error, errno, "ftruncate") : IRONMAP_OK;
 }
 
 /* Some report a missing ability as EOPNOTSUPP, posix_fallocate(3) of ZFS as EINVAL. */
-int mapio__file_reserve(mapio__file file, uint64_t offset, uint64_t length, mapio_error *error)
+int ironmap__file_reserve(ironmap__file file, uint64_t offset, uint64_t length,
+                          ironmap_error *error)
 {
     int code = 0;
     do {
-        code = mapio__reserve_blocks((int)file, (off_t)offset, (off_t)length);
+        code = ironmap__reserve_blocks((int)file, (off_t)offset, (off_t)length);
     } while (code == EINTR);
     if (code == EOPNOTSUPP || code == ENOSYS || code == EINVAL) {
-        return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+        return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
     }
-    return code == 0 ? MAPIO_OK : mapio__fail_system(error, code, "fallocate");
+    return code == 0 ? IRONMAP_OK : ironmap__fail_system(error, code, "fallocate");
 }
 
-void mapio__file_remove(const char *path, mapio__file file)
+void ironmap__file_remove(const char *path, ironmap__file file)
 {
     struct stat named;
     struct stat ours;

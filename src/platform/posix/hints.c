@@ -14,7 +14,7 @@
 
 #include "../../range.h"
 
-void mapio__view_expect(void *start, size_t length)
+void ironmap__view_expect(void *start, size_t length)
 {
     (void)madvise(start, length, MADV_WILLNEED);
 }
@@ -23,14 +23,14 @@ void mapio__view_expect(void *start, size_t length)
 
 /* mincore(2): for files that the caller could not write anyway it always says yes, and for memory
  * that was never touched no. */
-bool mapio__page_in_memory(void *start)
+bool ironmap__page_in_memory(void *start)
 {
     unsigned char resident = 1;
     return mincore(start, 1, &resident) == -1 || (resident & 1) != 0;
 }
 
 /* Pages of a shared mapping are taken out of the page table, no more; stores stay in the page. */
-void mapio__view_leave(void *start, size_t length)
+void ironmap__view_leave(void *start, size_t length)
 {
     (void)madvise(start, length, MADV_DONTNEED);
 }
@@ -49,11 +49,11 @@ static size_t number_in(const char *path)
 }
 
 /* A file system says it under its own number, or it is the disk, of which the number is a part. */
-size_t mapio__file_read_ahead(mapio__file file)
+size_t ironmap__file_read_ahead(ironmap__file file)
 {
     struct stat status;
     char path[96];
-    if (file == MAPIO__NO_FILE || fstat((int)file, &status) == -1) {
+    if (file == IRONMAP__NO_FILE || fstat((int)file, &status) == -1) {
         return 0;
     }
     unsigned kind = major(status.st_dev);
@@ -72,38 +72,38 @@ size_t mapio__file_read_ahead(mapio__file file)
  * whole pages: pieces of a heap that follow each other are then one mapping and not one each, and
  * what else lies in the first and last page keeps its page. Without huge pages the advice is an
  * error or nothing. */
-void mapio__memory_prepare(void *memory, size_t length)
+void ironmap__memory_prepare(void *memory, size_t length)
 {
-    size_t page = mapio__page_size();
+    size_t page = ironmap__page_size();
     size_t lead = (uintptr_t)memory % page;
     uint8_t *start = (uint8_t *)memory - lead;
-    size_t reach = mapio__align_up(lead + length, page);
-    if (!mapio__page_in_memory(start + reach / page / 2 * page)) {
+    size_t reach = ironmap__align_up(lead + length, page);
+    if (!ironmap__page_in_memory(start + reach / page / 2 * page)) {
         (void)madvise(start, reach, MADV_HUGEPAGE);
     }
 }
 
 #else
 
-bool mapio__page_in_memory(void *start)
+bool ironmap__page_in_memory(void *start)
 {
     (void)start;
     return true;
 }
 
-void mapio__view_leave(void *start, size_t length)
+void ironmap__view_leave(void *start, size_t length)
 {
     (void)start;
     (void)length;
 }
 
-size_t mapio__file_read_ahead(mapio__file file)
+size_t ironmap__file_read_ahead(ironmap__file file)
 {
     (void)file;
     return 0;
 }
 
-void mapio__memory_prepare(void *memory, size_t length)
+void ironmap__memory_prepare(void *memory, size_t length)
 {
     (void)memory;
     (void)length;

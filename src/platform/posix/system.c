@@ -21,19 +21,19 @@
 #include "../../range.h"
 #include "../../status.h"
 
-size_t mapio__page_size(void)
+size_t ironmap__page_size(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-size_t mapio__granularity(void)
+size_t ironmap__granularity(void)
 {
-    return mapio__page_size();
+    return ironmap__page_size();
 }
 
 /* strerror_r comes in two shapes, strerror_l in one; strerror is safe where it is asked for a known
  * code: glibc, musl and the BSDs return constant text then, and a thread's own buffer otherwise. */
-void mapio__system_message(char *buffer, size_t capacity, int32_t code)
+void ironmap__system_message(char *buffer, size_t capacity, int32_t code)
 {
     // NOLINTNEXTLINE(concurrency-mt-unsafe)
     (void)snprintf(buffer, capacity, "%s", strerror(code));
@@ -41,45 +41,45 @@ void mapio__system_message(char *buffer, size_t capacity, int32_t code)
 
 #if defined(__linux__)
 /* proc(5): /proc/self/fd. A removed file is said to be "(deleted)". */
-int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error)
+int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
 {
     char link[64];
     char path[PATH_MAX + 1] = {'\0'};
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", (int)file);
     if (readlink(link, path, PATH_MAX) == -1) {
-        return mapio__fail_system(error, errno, "readlink");
+        return ironmap__fail_system(error, errno, "readlink");
     }
     int length = snprintf(buffer, capacity, "%s", path);
-    return (size_t)length < capacity ? MAPIO_OK : mapio__fail(error, MAPIO_E_RANGE);
+    return (size_t)length < capacity ? IRONMAP_OK : ironmap__fail(error, IRONMAP_E_RANGE);
 }
 #elif defined(F_GETPATH)
 /* fcntl(2) of macOS writes up to MAXPATHLEN bytes. */
-int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error)
+int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
 {
     char path[MAXPATHLEN];
     if (fcntl((int)file, F_GETPATH, path) == -1) {
-        return mapio__fail_system(error, errno, "fcntl");
+        return ironmap__fail_system(error, errno, "fcntl");
     }
     int length = snprintf(buffer, capacity, "%s", path);
-    return (size_t)length < capacity ? MAPIO_OK : mapio__fail(error, MAPIO_E_RANGE);
+    return (size_t)length < capacity ? IRONMAP_OK : ironmap__fail(error, IRONMAP_E_RANGE);
 }
 #else
-int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error)
+int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
 {
     (void)buffer;
     (void)capacity;
     (void)file;
-    return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+    return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
 }
 #endif
 
 #ifdef __linux__
-bool mapio__block_device_length(uint64_t *length, int fd)
+bool ironmap__block_device_length(uint64_t *length, int fd)
 {
     return ioctl(fd, BLKGETSIZE64, length) == 0;
 }
 #else
-bool mapio__block_device_length(uint64_t *length, int fd)
+bool ironmap__block_device_length(uint64_t *length, int fd)
 {
     (void)length;
     (void)fd;
@@ -89,13 +89,13 @@ bool mapio__block_device_length(uint64_t *length, int fd)
 
 #ifdef __linux__
 /* tmpfs(5): its pages are its blocks, and a mapped hole has a page as soon as it is looked at. */
-bool mapio__loads_take_blocks(int fd)
+bool ironmap__loads_take_blocks(int fd)
 {
     struct statfs disk;
     return fstatfs(fd, &disk) == 0 && disk.f_type == TMPFS_MAGIC;
 }
 #else
-bool mapio__loads_take_blocks(int fd)
+bool ironmap__loads_take_blocks(int fd)
 {
     (void)fd;
     return false;
@@ -104,14 +104,14 @@ bool mapio__loads_take_blocks(int fd)
 
 #if defined(__linux__)
 /* Not posix_fallocate(3): glibc's writes to each block where the file system cannot. */
-int mapio__reserve_blocks(int fd, off_t offset, off_t length)
+int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
 {
     return fallocate(fd, 0, offset, length) == 0 ? 0 : errno;
 }
 #elif defined(F_PREALLOCATE)
 /* fcntl(2) of macOS reserves from the end of what is allocated: enough for a file that was just
  * made longer. */
-int mapio__reserve_blocks(int fd, off_t offset, off_t length)
+int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
 {
     fstore_t store = {
         .fst_flags = F_ALLOCATEALL, .fst_posmode = F_PEOFPOSMODE, .fst_length = offset + length};
@@ -119,7 +119,7 @@ int mapio__reserve_blocks(int fd, off_t offset, off_t length)
 }
 #elif defined(__OpenBSD__)
 /* It has neither call. */
-int mapio__reserve_blocks(int fd, off_t offset, off_t length)
+int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
 {
     (void)fd;
     (void)offset;
@@ -127,7 +127,7 @@ int mapio__reserve_blocks(int fd, off_t offset, off_t length)
     return EOPNOTSUPP;
 }
 #else
-int mapio__reserve_blocks(int fd, off_t offset, off_t length)
+int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
 {
     return posix_fallocate(fd, offset, length);
 }
@@ -135,12 +135,12 @@ int mapio__reserve_blocks(int fd, off_t offset, off_t length)
 
 #ifdef __OpenBSD__
 /* sigaction(2): the context is a struct sigcontext, with the mask as the bits of an int. */
-void mapio__interrupted_mask(sigset_t *mask, const void *context)
+void ironmap__interrupted_mask(sigset_t *mask, const void *context)
 {
     *mask = (sigset_t)((const struct sigcontext *)context)->sc_mask;
 }
 #else
-void mapio__interrupted_mask(sigset_t *mask, const void *context)
+void ironmap__interrupted_mask(sigset_t *mask, const void *context)
 {
     *mask = ((const ucontext_t *)context)->uc_sigmask;
 }
@@ -149,51 +149,51 @@ void mapio__interrupted_mask(sigset_t *mask, const void *context)
 #if defined(__linux__)
 /* msync(MS_SYNC) ends in the file system's fsync of the range, the disk's cache included (Linux
  * mm/msync.c: vfs_fsync_range). */
-int mapio__file_settle(mapio__file file, mapio_error *error)
+int ironmap__file_settle(ironmap__file file, ironmap_error *error)
 {
     (void)file;
     (void)error;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 #elif defined(F_FULLFSYNC)
 /* fsync(2) of macOS: data may stay in the drive's cache; F_FULLFSYNC empties that too. File systems
  * that do not know it answer ENOTSUP or EINVAL and get the fsync. */
-int mapio__file_settle(mapio__file file, mapio_error *error)
+int ironmap__file_settle(ironmap__file file, ironmap_error *error)
 {
-    if (file == MAPIO__NO_FILE || fcntl((int)file, F_FULLFSYNC) != -1 || fsync((int)file) == 0) {
-        return MAPIO_OK;
+    if (file == IRONMAP__NO_FILE || fcntl((int)file, F_FULLFSYNC) != -1 || fsync((int)file) == 0) {
+        return IRONMAP_OK;
     }
-    return mapio__fail_system(error, errno, "fsync");
+    return ironmap__fail_system(error, errno, "fsync");
 }
 #else
-int mapio__file_settle(mapio__file file, mapio_error *error)
+int ironmap__file_settle(ironmap__file file, ironmap_error *error)
 {
-    if (file == MAPIO__NO_FILE || fsync((int)file) == 0) {
-        return MAPIO_OK;
+    if (file == IRONMAP__NO_FILE || fsync((int)file) == 0) {
+        return IRONMAP_OK;
     }
-    return mapio__fail_system(error, errno, "fsync");
+    return ironmap__fail_system(error, errno, "fsync");
 }
 #endif
 
-#if defined(__linux__) && !defined(MAPIO_NO_MREMAP)
-int mapio__view_grow(mapio__view *view, size_t length, mapio_error *error)
+#if defined(__linux__) && !defined(IRONMAP_NO_MREMAP)
+int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)
 {
     void *base = mremap(view->base, view->length, length, MREMAP_MAYMOVE);
     if (base != MAP_FAILED) {
-        *view = (mapio__view){.base = base, .length = length};
-        return MAPIO_OK;
+        *view = (ironmap__view){.base = base, .length = length};
+        return IRONMAP_OK;
     }
     /* mremap(2) moves one piece; advice about a part, or a replaced page, has made several (ENOMEM
      * under valgrind). If it is memory that is missing, mapping again will say so. */
-    return errno == EFAULT || errno == ENOMEM ? mapio__fail(error, MAPIO_E_UNSUPPORTED)
-                                              : mapio__fail_system(error, errno, "mremap");
+    return errno == EFAULT || errno == ENOMEM ? ironmap__fail(error, IRONMAP_E_UNSUPPORTED)
+                                              : ironmap__fail_system(error, errno, "mremap");
 }
 #else
-int mapio__view_grow(mapio__view *view, size_t length, mapio_error *error)
+int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)
 {
     (void)view;
     (void)length;
-    return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+    return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
 }
 #endif
 
@@ -201,21 +201,21 @@ int mapio__view_grow(mapio__view *view, size_t length, mapio_error *error)
 /* PR_SET_VMA_ANON_NAME(2const), since Linux 5.17. EINVAL, which a good name and range never are,
  * says that the kernel is older or was built without it; EBADF, that it names private memory only
  * (before 6.2). */
-int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error)
+int ironmap__view_set_name(const ironmap__view *view, const char *name, ironmap_error *error)
 {
-    size_t length = mapio__align_up(view->length, mapio__page_size());
+    size_t length = ironmap__align_up(view->length, ironmap__page_size());
     if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)(uintptr_t)view->base, length,
               (unsigned long)(uintptr_t)name) == -1) {
-        return errno == EINVAL || errno == EBADF ? mapio__fail_unsupported(error, errno, "prctl")
-                                                 : mapio__fail_system(error, errno, "prctl");
+        return errno == EINVAL || errno == EBADF ? ironmap__fail_unsupported(error, errno, "prctl")
+                                                 : ironmap__fail_system(error, errno, "prctl");
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 #else
-int mapio__view_set_name(const mapio__view *view, const char *name, mapio_error *error)
+int ironmap__view_set_name(const ironmap__view *view, const char *name, ironmap_error *error)
 {
     (void)view;
     (void)name;
-    return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+    return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
 }
 #endif

@@ -23,7 +23,7 @@
  * last, locks it shared, and looks once more whether the path is still the file's. Who begins anew
  * or fails closes the file before the folder is unlocked.
  *
- * TO CLOSE (mapio__tag_leave): unlock; lock exclusively; if that succeeds and the path is the
+ * TO CLOSE (ironmap__tag_leave): unlock; lock exclusively; if that succeeds and the path is the
  * file's, remove it. To unlock first is what flock(2) of Linux does by itself: of two who close at
  * once, each is without a lock before it asks for the exclusive one, so that the second to ask, at
  * the latest, or else the first, gets it.
@@ -60,8 +60,8 @@
  * - Fork: tag_users.c.
  *
  * A process that is stopped (SIGSTOP) with the folder or the file locked exclusively, a matter of
- * microseconds but for the blocks of much memory, keeps others waiting in mapio_open_*, where they
- * ask mapio_options.check; never in mapio_close.
+ * microseconds but for the blocks of much memory, keeps others waiting in ironmap_open_*, where
+ * they ask ironmap_options.check; never in ironmap_close.
  */
 #include <errno.h>
 #include <sched.h>
@@ -88,46 +88,46 @@ typedef struct header {
     uint64_t inode;
 } header;
 
-static const char magic[8] = "mapio 1";
+static const char magic[8] = {'i', 'r', 'o', 'n', 'm', 'a', 'p', '1'};
 static const uint32_t order = 0x01020304;
 
 /* What is asked of a tag. */
 typedef struct tag_wish {
-    mapio__file file;   /* MAPIO__NO_FILE: memory */
-    uint64_t length;    /* 0: only one that is there */
-    header header;      /* as it is if this one makes it */
-    mapio_check *check; /* whether to go on waiting; NULL: yes */
+    ironmap__file file;   /* IRONMAP__NO_FILE: memory */
+    uint64_t length;      /* 0: only one that is there */
+    header header;        /* as it is if this one makes it */
+    ironmap_check *check; /* whether to go on waiting; NULL: yes */
     void *check_context;
 } tag_wish;
 
-/* As MAPIO__AGAIN, for a header that is not whole. */
-enum { NOT_WHOLE = MAPIO__AGAIN + 1 };
+/* As IRONMAP__AGAIN, for a header that is not whole. */
+enum { NOT_WHOLE = IRONMAP__AGAIN + 1 };
 
 /* ---- the header ---- */
 
 /* What the header of a tag says that this request makes. */
-static int header_of(header *made, mapio__file file, uint64_t length, mapio_error *error)
+static int header_of(header *made, ironmap__file file, uint64_t length, ironmap_error *error)
 {
     *made = (header){.order = order, .length = length};
     memcpy(made->magic, magic, sizeof(magic));
-    if (file == MAPIO__NO_FILE) {
-        made->start = mapio__align_up(sizeof(header), mapio__granularity());
-        return length <= MAPIO__FILE_MAX - made->start ? MAPIO_OK
-                                                       : mapio__fail(error, MAPIO_E_OVERFLOW);
+    if (file == IRONMAP__NO_FILE) {
+        made->start = ironmap__align_up(sizeof(header), ironmap__granularity());
+        return length <= IRONMAP__FILE_MAX - made->start ? IRONMAP_OK
+                                                         : ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
     struct stat status;
     if (fstat((int)file, &status) == -1) {
-        return mapio__fail_system(error, errno, "fstat");
+        return ironmap__fail_system(error, errno, "fstat");
     }
     made->device = (uint64_t)status.st_dev;
     made->inode = (uint64_t)status.st_ino;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 static bool is_whole(const header *found)
 {
     return memcmp(found->magic, magic, sizeof(magic)) == 0 && found->order == order &&
-           found->start <= MAPIO__FILE_MAX && found->length <= MAPIO__FILE_MAX - found->start;
+           found->start <= IRONMAP__FILE_MAX && found->length <= IRONMAP__FILE_MAX - found->start;
 }
 
 static bool is_of_same_file(const header *found, const header *wanted)
@@ -136,36 +136,36 @@ static bool is_of_same_file(const header *found, const header *wanted)
            found->inode == wanted->inode;
 }
 
-static int header_write(int fd, const header *made, mapio_error *error)
+static int header_write(int fd, const header *made, ironmap_error *error)
 {
     ssize_t count = pwrite(fd, made, sizeof(*made), 0);
     if (count != (ssize_t)sizeof(*made)) {
-        return mapio__fail_system(error, count == -1 ? errno : EIO, "pwrite");
+        return ironmap__fail_system(error, count == -1 ? errno : EIO, "pwrite");
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* ---- making ---- */
 
 /* Without blocks, full memory is a lost page later: where the file system reserves none, that is
  * all there is to be had. */
-static int reserve(int fd, uint64_t length, mapio_error *error)
+static int reserve(int fd, uint64_t length, ironmap_error *error)
 {
-    int status = mapio__file_reserve(fd, 0, length, error);
-    return status == MAPIO_E_UNSUPPORTED ? MAPIO_OK : status;
+    int status = ironmap__file_reserve(fd, 0, length, error);
+    return status == IRONMAP_E_UNSUPPORTED ? IRONMAP_OK : status;
 }
 
-static int fill(int fd, const header *made, mapio_error *error)
+static int fill(int fd, const header *made, ironmap_error *error)
 {
     uint64_t end = made->start == 0 ? sizeof(*made) : made->start + made->length;
-    int status = mapio__file_set_length(fd, 0, error);
-    if (status == MAPIO_OK) {
-        status = mapio__file_set_length(fd, end, error);
+    int status = ironmap__file_set_length(fd, 0, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__file_set_length(fd, end, error);
     }
-    if (status == MAPIO_OK) {
+    if (status == IRONMAP_OK) {
         status = reserve(fd, end, error);
     }
-    return status == MAPIO_OK ? header_write(fd, made, error) : status;
+    return status == IRONMAP_OK ? header_write(fd, made, error) : status;
 }
 
 /* A sweep looks at every tag of the user. Where there are many, it comes only after so many tags
@@ -178,24 +178,25 @@ static void sweep_in_turn(int folder)
     if (makes_before_next > 0) {
         makes_before_next--;
     } else {
-        makes_before_next = mapio__tag_folder_sweep(folder) / LOOKS_A_TAG;
+        makes_before_next = ironmap__tag_folder_sweep(folder) / LOOKS_A_TAG;
     }
 }
 
 /* Makes the tag in a file that is locked exclusively, and locks it shared. */
-static int make(const mapio__tag_user *user, int folder, const tag_wish *wish, mapio_error *error)
+static int make(const ironmap__tag_user *user, int folder, const tag_wish *wish,
+                ironmap_error *error)
 {
     int fd = (int)user->tag.hold;
     sweep_in_turn(folder);
     int status =
-        wish->length == 0 ? mapio__fail(error, MAPIO_E_NO_TAG) : fill(fd, &wish->header, error);
-    if (status != MAPIO_OK) {
-        mapio__tag_file_remove_unused(folder, user->place.file, fd);
+        wish->length == 0 ? ironmap__fail(error, IRONMAP_E_NO_TAG) : fill(fd, &wish->header, error);
+    if (status != IRONMAP_OK) {
+        ironmap__tag_file_remove_unused(folder, user->place.file, fd);
         return status;
     }
-    status = mapio__tag_lock(fd, LOCK_SH, error);
-    if (status == MAPIO_OK && !mapio__tag_file_is(folder, user->place.file, fd)) {
-        status = MAPIO__AGAIN;
+    status = ironmap__tag_lock(fd, LOCK_SH, error);
+    if (status == IRONMAP_OK && !ironmap__tag_file_is(folder, user->place.file, fd)) {
+        status = IRONMAP__AGAIN;
     }
     return status;
 }
@@ -203,133 +204,134 @@ static int make(const mapio__tag_user *user, int folder, const tag_wish *wish, m
 /* ---- opening ---- */
 
 /* Steps 2 to 5. */
-static int find_users(bool *used, const mapio__tag_user *user, int folder, mapio_error *error)
+static int find_users(bool *used, const ironmap__tag_user *user, int folder, ironmap_error *error)
 {
     int fd = (int)user->tag.hold;
-    int status = mapio__tag_lock(fd, LOCK_SH, error);
-    if (status != MAPIO_OK) {
+    int status = ironmap__tag_lock(fd, LOCK_SH, error);
+    if (status != IRONMAP_OK) {
         return status;
     }
-    status = mapio__tag_lock(fd, LOCK_EX, error);
-    *used = status == MAPIO__AGAIN;
+    status = ironmap__tag_lock(fd, LOCK_EX, error);
+    *used = status == IRONMAP__AGAIN;
     if (*used) {
-        status = mapio__tag_lock(fd, LOCK_SH, error);
+        status = ironmap__tag_lock(fd, LOCK_SH, error);
     }
-    if (status == MAPIO_OK && !mapio__tag_file_is(folder, user->place.file, fd)) {
-        status = MAPIO__AGAIN;
+    if (status == IRONMAP_OK && !ironmap__tag_file_is(folder, user->place.file, fd)) {
+        status = IRONMAP__AGAIN;
     }
     return status;
 }
 
 /* Reads what the tag is; it is in use, by us at least. */
-static int read_tag(mapio__tag_user *user, const tag_wish *wish, mapio_error *error)
+static int read_tag(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
 {
     header found = {0};
-    int status = mapio__file_read(&found, user->tag.hold, 0, sizeof(found), error);
-    if (status != MAPIO_OK) {
+    int status = ironmap__file_read(&found, user->tag.hold, 0, sizeof(found), error);
+    if (status != IRONMAP_OK) {
         return status;
     }
     if (!is_whole(&found)) {
         return NOT_WHOLE;
     }
     if (!is_of_same_file(&found, &wish->header)) {
-        return mapio__fail(error, MAPIO_E_TAG_TAKEN);
+        return ironmap__fail(error, IRONMAP_E_TAG_TAKEN);
     }
     user->tag.length = found.length;
     user->tag.start = found.start;
-    user->tag.memory = found.start == 0 ? MAPIO__NO_FILE : user->tag.hold;
-    return MAPIO_OK;
+    user->tag.memory = found.start == 0 ? IRONMAP__NO_FILE : user->tag.hold;
+    return IRONMAP_OK;
 }
 
 /* With the file open. */
-static int use_file(mapio__tag_user *user, int folder, const tag_wish *wish, mapio_error *error)
+static int use_file(ironmap__tag_user *user, int folder, const tag_wish *wish, ironmap_error *error)
 {
     bool used = false;
     int status = find_users(&used, user, folder, error);
-    if (status == MAPIO_OK && !used) {
+    if (status == IRONMAP_OK && !used) {
         (void)flock(folder, LOCK_UN);
         status = make(user, folder, wish, error);
     }
-    return status == MAPIO_OK ? read_tag(user, wish, error) : status;
+    return status == IRONMAP_OK ? read_tag(user, wish, error) : status;
 }
 
 /* With the folder open. */
-static int use_folder(mapio__tag_user *user, int folder, const tag_wish *wish, mapio_error *error)
+static int use_folder(ironmap__tag_user *user, int folder, const tag_wish *wish,
+                      ironmap_error *error)
 {
     int fd = -1;
-    int status = mapio__tag_lock(folder, LOCK_EX, error);
-    if (status == MAPIO_OK) {
-        status = mapio__tag_file_open(&fd, folder, user->place.file, wish->length != 0, error);
+    int status = ironmap__tag_lock(folder, LOCK_EX, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__tag_file_open(&fd, folder, user->place.file, wish->length != 0, error);
     }
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         return status;
     }
     user->tag.hold = fd;
     status = use_file(user, folder, wish, error);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         (void)close(fd);
     }
     return status;
 }
 
-/* Tries once: a status, MAPIO__AGAIN or NOT_WHOLE. */
-static int open_once(mapio__tag_user *user, const tag_wish *wish, mapio_error *error)
+/* Tries once: a status, IRONMAP__AGAIN or NOT_WHOLE. */
+static int open_once(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
 {
     int folder = -1;
-    int status = mapio__tag_folder_open(&folder, &user->place, wish->length != 0, error);
-    if (status != MAPIO_OK) {
+    int status = ironmap__tag_folder_open(&folder, &user->place, wish->length != 0, error);
+    if (status != IRONMAP_OK) {
         return status;
     }
     status = use_folder(user, folder, wish, error);
     (void)flock(folder, LOCK_UN);
     (void)close(folder);
-    if (status != MAPIO_OK) {
-        mapio__tag_folder_remove(&user->place);
+    if (status != IRONMAP_OK) {
+        ironmap__tag_folder_remove(&user->place);
     }
     return status;
 }
 
 /* Others are at it: first lets them run, then sleeps for a millisecond, and asks whether to go on.
  */
-static int pause_before(unsigned attempt, const tag_wish *wish, mapio_error *error)
+static int pause_before(unsigned attempt, const tag_wish *wish, ironmap_error *error)
 {
     enum { YIELDS = 20 };
     const struct timespec millisecond = {.tv_nsec = 1000000};
     if (attempt < YIELDS) {
         (void)sched_yield();
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     (void)nanosleep(&millisecond, NULL);
     bool stop = wish->check != NULL && wish->check(wish->check_context) != 0;
-    return stop ? mapio__fail(error, MAPIO_E_INTERRUPTED) : MAPIO_OK;
+    return stop ? ironmap__fail(error, IRONMAP_E_INTERRUPTED) : IRONMAP_OK;
 }
 
 /* One attempt, beside which no other thread of the process opens, closes or forks. */
-static int attempt_alone(mapio__tag_user *user, const tag_wish *wish, mapio_error *error)
+static int attempt_alone(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
 {
-    int status = mapio__tag_users_lock(error);
-    if (status != MAPIO_OK) {
+    int status = ironmap__tag_users_lock(error);
+    if (status != IRONMAP_OK) {
         return status;
     }
     status = open_once(user, wish, error);
-    if (status == MAPIO_OK) {
-        mapio__tag_users_add(user);
+    if (status == IRONMAP_OK) {
+        ironmap__tag_users_add(user);
     }
-    mapio__tag_users_unlock();
+    ironmap__tag_users_unlock();
     return status;
 }
 
 /* A header that is never whole is that of another version, or none of ours. */
-static int open_at_last(mapio__tag_user *user, const tag_wish *wish, mapio_error *error)
+static int open_at_last(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
 {
     enum { PATIENCE = 100 };
-    int status = MAPIO__AGAIN;
+    int status = IRONMAP__AGAIN;
     for (unsigned attempt = 0; status > 0; attempt++) {
         if (status == NOT_WHOLE && attempt > PATIENCE) {
-            return mapio__fail(error, MAPIO_E_TAG_TAKEN);
+            return ironmap__fail(error, IRONMAP_E_TAG_TAKEN);
         }
-        int paused = attempt > 0 ? pause_before(attempt, wish, error) : MAPIO_OK;
-        if (paused != MAPIO_OK) {
+        int paused = attempt > 0 ? pause_before(attempt, wish, error) : IRONMAP_OK;
+        if (paused != IRONMAP_OK) {
             return paused;
         }
         status = attempt_alone(user, wish, error);
@@ -337,54 +339,54 @@ static int open_at_last(mapio__tag_user *user, const tag_wish *wish, mapio_error
     return status;
 }
 
-int mapio__tag_open(mapio__tag **tag, const mapio_options *options, const mapio__mode *mode,
-                    mapio__file file, uint64_t length, mapio_error *error)
+int ironmap__tag_open(ironmap__tag **tag, const ironmap_options *options, const ironmap__mode *mode,
+                      ironmap__file file, uint64_t length, ironmap_error *error)
 {
     (void)mode; /* the memory is for both, and a file is mapped as if it had no tag */
     tag_wish wish = {.file = file,
                      .length = length,
                      .check = options->check,
                      .check_context = options->check_context};
-    mapio__tag_user *user = calloc(1, sizeof(*user));
+    ironmap__tag_user *user = calloc(1, sizeof(*user));
     if (user == NULL) {
-        return mapio__fail(error, MAPIO_E_NOMEM);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     memcpy(user->tag.name, options->tag, strlen(options->tag) + 1);
     user->process = getpid();
     user->spare = -1;
     int status = header_of(&wish.header, file, length, error);
-    if (status == MAPIO_OK) {
-        status = mapio__tag_place_of(&user->place, user->tag.name, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__tag_place_of(&user->place, user->tag.name, error);
     }
-    if (status == MAPIO_OK) {
+    if (status == IRONMAP_OK) {
         status = open_at_last(user, &wish, error);
     }
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         free(user);
         return status;
     }
     *tag = &user->tag;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__tag_map(mapio__view *view, const mapio__mode *mode, const mapio__tag *tag,
-                   mapio__file file, uint64_t offset, size_t length, mapio_error *error)
+int ironmap__tag_map(ironmap__view *view, const ironmap__mode *mode, const ironmap__tag *tag,
+                     ironmap__file file, uint64_t offset, size_t length, ironmap_error *error)
 {
     (void)tag;
-    return mapio__view_map(view, mode, file, offset, length, error);
+    return ironmap__view_map(view, mode, file, offset, length, error);
 }
 
-int mapio__tag_close(mapio__tag *tag, mapio_error *error)
+int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error)
 {
-    mapio__tag_user *user = (mapio__tag_user *)(void *)tag;
-    int status = mapio__tag_users_lock(error);
-    if (status != MAPIO_OK) {
+    ironmap__tag_user *user = (ironmap__tag_user *)(void *)tag;
+    int status = ironmap__tag_users_lock(error);
+    if (status != IRONMAP_OK) {
         return status;
     }
-    mapio__tag_users_remove(user);
-    mapio__tag_leave(user);
-    status = mapio__file_close(tag->hold, error);
-    mapio__tag_users_unlock();
+    ironmap__tag_users_remove(user);
+    ironmap__tag_leave(user);
+    status = ironmap__file_close(tag->hold, error);
+    ironmap__tag_users_unlock();
     free(user);
     return status;
 }

@@ -1,6 +1,6 @@
-/* The folder in which a user's tags are files: /dev/shm/mapio-UID where there is a /dev/shm, which
- * is memory on Linux, else mapio-UID in TMPDIR or /tmp. It is made with the first tag and removed
- * with the last.
+/* The folder in which a user's tags are files: /dev/shm/ironmap-UID where there is a /dev/shm,
+ * which is memory on Linux, else ironmap-UID in TMPDIR or /tmp. It is made with the first tag and
+ * removed with the last.
  *
  * Others can write into /dev/shm and /tmp, so that what is found there is looked at before it is
  * used: the folder must be a folder, this user's, and closed to all others (EPERM). Then nobody
@@ -54,15 +54,15 @@ static const char *memory_folder(void)
     return temporary != NULL && temporary[0] == '/' ? temporary : "/tmp";
 }
 
-int mapio__tag_place_of(mapio__tag_place *place, const char *name, mapio_error *error)
+int ironmap__tag_place_of(ironmap__tag_place *place, const char *name, ironmap_error *error)
 {
-    int length = snprintf(place->folder, sizeof(place->folder), "%s/mapio-%lu", memory_folder(),
+    int length = snprintf(place->folder, sizeof(place->folder), "%s/ironmap-%lu", memory_folder(),
                           (unsigned long)geteuid());
     if (length < 0 || (size_t)length >= sizeof(place->folder)) {
-        return mapio__fail_system(error, ENAMETOOLONG, "open");
+        return ironmap__fail_system(error, ENAMETOOLONG, "open");
     }
     file_name(place->file, name);
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* ---- opening ---- */
@@ -82,7 +82,7 @@ static bool is_own(const struct stat *status, mode_t type)
 }
 
 /* Looks at what was opened, and closes it where it is not what it should be. */
-static int check_own(int fd, mode_t type, mapio_error *error)
+static int check_own(int fd, mode_t type, ironmap_error *error)
 {
     struct stat status;
     int code = fstat(fd, &status) == -1 ? errno : 0;
@@ -90,53 +90,53 @@ static int check_own(int fd, mode_t type, mapio_error *error)
         code = EPERM;
     }
     if (code == 0) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     (void)close(fd);
-    return mapio__fail_system(error, code, "open");
+    return ironmap__fail_system(error, code, "open");
 }
 
-int mapio__tag_folder_open(int *folder, const mapio__tag_place *place, bool make,
-                           mapio_error *error)
+int ironmap__tag_folder_open(int *folder, const ironmap__tag_place *place, bool make,
+                             ironmap_error *error)
 {
     if (make && mkdir(place->folder, S_IRWXU) == -1 && errno != EEXIST) {
-        return mapio__fail_system(error, errno, "mkdir");
+        return ironmap__fail_system(error, errno, "mkdir");
     }
     int fd = open(place->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd == -1 && errno == ENOENT) {
-        return make ? MAPIO__AGAIN : mapio__fail(error, MAPIO_E_NO_TAG);
+        return make ? IRONMAP__AGAIN : ironmap__fail(error, IRONMAP_E_NO_TAG);
     }
     if (fd == -1) {
-        return mapio__fail_system(error, code_of_open(errno), "open");
+        return ironmap__fail_system(error, code_of_open(errno), "open");
     }
     *folder = fd;
     return check_own(fd, S_IFDIR, error);
 }
 
-void mapio__tag_folder_remove(const mapio__tag_place *place)
+void ironmap__tag_folder_remove(const ironmap__tag_place *place)
 {
     (void)rmdir(place->folder);
 }
 
 /* A folder that was removed after it was opened has no files and takes none: ENOENT. O_NONBLOCK:
  * what somebody has put there may be a pipe. */
-int mapio__tag_file_open(int *fd, int folder, const char *name, bool make, mapio_error *error)
+int ironmap__tag_file_open(int *fd, int folder, const char *name, bool make, ironmap_error *error)
 {
     int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (make ? O_CREAT : 0);
     *fd = openat(folder, name, flags, S_IRUSR | S_IWUSR);
     if (*fd == -1 && errno == ENOENT) {
-        return make ? MAPIO__AGAIN : mapio__fail(error, MAPIO_E_NO_TAG);
+        return make ? IRONMAP__AGAIN : ironmap__fail(error, IRONMAP_E_NO_TAG);
     }
     if (*fd == -1 && errno == EINTR) {
-        return MAPIO__AGAIN;
+        return IRONMAP__AGAIN;
     }
     if (*fd == -1) {
-        return mapio__fail_system(error, code_of_open(errno), "open");
+        return ironmap__fail_system(error, code_of_open(errno), "open");
     }
     return check_own(*fd, S_IFREG, error);
 }
 
-bool mapio__tag_file_is(int folder, const char *name, int fd)
+bool ironmap__tag_file_is(int folder, const char *name, int fd)
 {
     struct stat named;
     struct stat opened;
@@ -146,23 +146,24 @@ bool mapio__tag_file_is(int folder, const char *name, int fd)
 
 /* ---- locks ---- */
 
-int mapio__tag_lock(int fd, int operation, mapio_error *error)
+int ironmap__tag_lock(int fd, int operation, ironmap_error *error)
 {
     if (flock(fd, operation | LOCK_NB) == 0) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     bool again = errno == EWOULDBLOCK || errno == EINTR;
-    return again ? MAPIO__AGAIN : mapio__fail_system(error, errno, "flock");
+    return again ? IRONMAP__AGAIN : ironmap__fail_system(error, errno, "flock");
 }
 
-void mapio__tag_file_remove_unused(int folder, const char *name, int fd)
+void ironmap__tag_file_remove_unused(int folder, const char *name, int fd)
 {
-    if (mapio__tag_lock(fd, LOCK_EX, NULL) == MAPIO_OK && mapio__tag_file_is(folder, name, fd)) {
+    if (ironmap__tag_lock(fd, LOCK_EX, NULL) == IRONMAP_OK &&
+        ironmap__tag_file_is(folder, name, fd)) {
         (void)unlinkat(folder, name, 0);
     }
 }
 
-size_t mapio__tag_folder_sweep(int folder)
+size_t ironmap__tag_folder_sweep(int folder)
 {
     size_t looked_at = 0;
     int listed = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -178,8 +179,8 @@ size_t mapio__tag_folder_sweep(int folder)
     while ((entry = readdir(entries)) != NULL) {
         int fd = -1;
         /* "." and "..", like all that is no file, are no tags. */
-        if (mapio__tag_file_open(&fd, folder, entry->d_name, false, NULL) == MAPIO_OK) {
-            mapio__tag_file_remove_unused(folder, entry->d_name, fd);
+        if (ironmap__tag_file_open(&fd, folder, entry->d_name, false, NULL) == IRONMAP_OK) {
+            ironmap__tag_file_remove_unused(folder, entry->d_name, fd);
             (void)close(fd);
             looked_at++;
         }

@@ -24,26 +24,26 @@
 #include "../../status.h"
 
 static pthread_mutex_t users_mutex = PTHREAD_MUTEX_INITIALIZER;
-static mapio__tag_user *users;
+static ironmap__tag_user *users;
 static bool watches_end;
 static int watches_forks; /* what pthread_atfork has returned */
 
 /* ---- fork ---- */
 
 /* A second descriptor with a lock of its own, or -1. */
-static int open_again(const mapio__tag_user *user)
+static int open_again(const ironmap__tag_user *user)
 {
     int folder = -1;
     int fd = -1;
-    if (mapio__tag_folder_open(&folder, &user->place, false, NULL) != MAPIO_OK) {
+    if (ironmap__tag_folder_open(&folder, &user->place, false, NULL) != IRONMAP_OK) {
         return -1;
     }
-    int status = mapio__tag_file_open(&fd, folder, user->place.file, false, NULL);
-    bool done = status == MAPIO_OK &&
-                mapio__tag_file_is(folder, user->place.file, (int)user->tag.hold) &&
-                mapio__tag_file_is(folder, user->place.file, fd) &&
-                mapio__tag_lock(fd, LOCK_SH, NULL) == MAPIO_OK;
-    if (status == MAPIO_OK && !done) {
+    int status = ironmap__tag_file_open(&fd, folder, user->place.file, false, NULL);
+    bool done = status == IRONMAP_OK &&
+                ironmap__tag_file_is(folder, user->place.file, (int)user->tag.hold) &&
+                ironmap__tag_file_is(folder, user->place.file, fd) &&
+                ironmap__tag_lock(fd, LOCK_SH, NULL) == IRONMAP_OK;
+    if (status == IRONMAP_OK && !done) {
         (void)close(fd);
     }
     (void)close(folder);
@@ -53,7 +53,7 @@ static int open_again(const mapio__tag_user *user)
 static void before_fork(void)
 {
     (void)pthread_mutex_lock(&users_mutex);
-    for (mapio__tag_user *user = users; user != NULL; user = user->next) {
+    for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
         user->spare = user->shared || user->left ? -1 : open_again(user);
         user->shared = user->spare == -1;
     }
@@ -61,7 +61,7 @@ static void before_fork(void)
 
 static void after_fork_parent(void)
 {
-    for (mapio__tag_user *user = users; user != NULL; user = user->next) {
+    for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
         if (user->spare != -1) {
             (void)close(user->spare);
         }
@@ -72,7 +72,7 @@ static void after_fork_parent(void)
 /* In a child, where the descriptor's number stays: the map knows it. */
 static void after_fork_child(void)
 {
-    for (mapio__tag_user *user = users; user != NULL; user = user->next) {
+    for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
         user->process = getpid();
         if (user->spare != -1) {
             user->shared = dup2(user->spare, (int)user->tag.hold) == -1;
@@ -85,25 +85,25 @@ static void after_fork_child(void)
 
 /* ---- the end ---- */
 
-void mapio__tag_leave(const mapio__tag_user *user)
+void ironmap__tag_leave(const ironmap__tag_user *user)
 {
     int folder = -1;
     if (user->shared || user->left || user->process != getpid() ||
         flock((int)user->tag.hold, LOCK_UN) == -1 ||
-        mapio__tag_folder_open(&folder, &user->place, false, NULL) != MAPIO_OK) {
+        ironmap__tag_folder_open(&folder, &user->place, false, NULL) != IRONMAP_OK) {
         return;
     }
-    mapio__tag_file_remove_unused(folder, user->place.file, (int)user->tag.hold);
+    ironmap__tag_file_remove_unused(folder, user->place.file, (int)user->tag.hold);
     (void)close(folder);
-    mapio__tag_folder_remove(&user->place);
+    ironmap__tag_folder_remove(&user->place);
 }
 
 /* Other code that runs at the end may still use and close the maps. */
 static void at_exit(void)
 {
     (void)pthread_mutex_lock(&users_mutex);
-    for (mapio__tag_user *user = users; user != NULL; user = user->next) {
-        mapio__tag_leave(user);
+    for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
+        ironmap__tag_leave(user);
         user->left = true;
     }
     (void)pthread_mutex_unlock(&users_mutex);
@@ -119,42 +119,42 @@ __attribute__((constructor)) static void watch_forks(void)
 }
 
 /* Once in the life of the process. */
-static int watch_end(mapio_error *error)
+static int watch_end(ironmap_error *error)
 {
     if (watches_forks != 0) {
-        return mapio__fail_system(error, watches_forks, "pthread_atfork");
+        return ironmap__fail_system(error, watches_forks, "pthread_atfork");
     }
     if (!watches_end && atexit(at_exit) != 0) {
-        return mapio__fail_system(error, ENOMEM, "atexit");
+        return ironmap__fail_system(error, ENOMEM, "atexit");
     }
     watches_end = true;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__tag_users_lock(mapio_error *error)
+int ironmap__tag_users_lock(ironmap_error *error)
 {
     (void)pthread_mutex_lock(&users_mutex);
     int status = watch_end(error);
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         (void)pthread_mutex_unlock(&users_mutex);
     }
     return status;
 }
 
-void mapio__tag_users_unlock(void)
+void ironmap__tag_users_unlock(void)
 {
     (void)pthread_mutex_unlock(&users_mutex);
 }
 
-void mapio__tag_users_add(mapio__tag_user *user)
+void ironmap__tag_users_add(ironmap__tag_user *user)
 {
     user->next = users;
     users = user;
 }
 
-void mapio__tag_users_remove(mapio__tag_user *user)
+void ironmap__tag_users_remove(ironmap__tag_user *user)
 {
-    mapio__tag_user **link = &users;
+    ironmap__tag_user **link = &users;
     while (*link != user) {
         link = &(*link)->next;
     }

@@ -4,23 +4,23 @@
 #include "../../status.h"
 
 /* Windows has no MAP_*, PROT_*, MADV_* and MS_*. */
-const mapio_constant *mapio_constants(size_t *count)
+const ironmap_constant *ironmap_constants(size_t *count)
 {
-    static const mapio_constant none[] = {{NULL, 0}};
+    static const ironmap_constant none[] = {{NULL, 0}};
     *count = 0;
     return none;
 }
 
-/* Advice has no numbers of Windows' own: mapio__view_advise gets the portable ones. */
-int mapio__advice_resolve(int *native, bool *keeps_content, int advice, mapio_error *error)
+/* Advice has no numbers of Windows' own: ironmap__view_advise gets the portable ones. */
+int ironmap__advice_resolve(int *native, bool *keeps_content, int advice, ironmap_error *error)
 {
-    if (advice < MAPIO_ADVICE_NORMAL) {
-        return mapio__fail(error, MAPIO_E_UNSUPPORTED);
+    if (advice < IRONMAP_ADVICE_NORMAL) {
+        return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
     }
-    if (advice > MAPIO_ADVICE_DONTNEED) {
-        return mapio__fail(error, MAPIO_E_INVALID);
+    if (advice > IRONMAP_ADVICE_DONTNEED) {
+        return ironmap__fail(error, IRONMAP_E_INVALID);
     }
     *native = advice;
-    *keeps_content = advice != MAPIO_ADVICE_DONTNEED;
-    return MAPIO_OK;
+    *keeps_content = advice != IRONMAP_ADVICE_DONTNEED;
+    return IRONMAP_OK;
 }

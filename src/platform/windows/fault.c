@@ -8,7 +8,7 @@
  *
  * THE GAP. Between unmapping a view and reserving its addresses, and between releasing these and
  * mapping it again, nothing is there.
- * - Our own views stay away: whatever maps one holds mapio__views for writing.
+ * - Our own views stay away: whatever maps one holds ironmap__views for writing.
  * - Another thread that touches the view then gets an access violation. Its handler waits for the
  *   lock; that there was a gap since the thread last looked (`gaps`, and the thread's own `seen`)
  *   tells it that its failure may have been this one, and it tries once more before the failure
@@ -34,7 +34,7 @@
 
 #include <winternl.h>
 
-static _Atomic(mapio__fault_handler *) own_handler;
+static _Atomic(ironmap__fault_handler *) own_handler;
 static SRWLOCK claiming = SRWLOCK_INIT;
 static PVOID registration;
 
@@ -88,9 +88,9 @@ enum { COMMIT_AT_ONCE = 1 << 20 };
 
 /* Gives the reserved memory of a lost view zeros from the page of `address` on: a MiB, or, where so
  * much is not to be had, a page. */
-static bool commit(const mapio__record *record, uint8_t *address)
+static bool commit(const ironmap__record *record, uint8_t *address)
 {
-    size_t page = mapio__page_size();
+    size_t page = ironmap__page_size();
     uint8_t *start = address - (uintptr_t)address % page;
     size_t rest = record->length - (size_t)(start - record->base);
     size_t length = rest < COMMIT_AT_ONCE ? rest : COMMIT_AT_ONCE;
@@ -100,7 +100,7 @@ static bool commit(const mapio__record *record, uint8_t *address)
 
 typedef enum verdict { NOT_OURS, TRY_AGAIN, LOST } verdict;
 
-static verdict judge_in(const mapio__record *record, const failure *failed)
+static verdict judge_in(const ironmap__record *record, const failure *failed)
 {
     MEMORY_BASIC_INFORMATION memory;
     if (VirtualQuery(failed->address, &memory, sizeof(memory)) == 0) {
@@ -123,10 +123,10 @@ static verdict judge_in(const mapio__record *record, const failure *failed)
 
 static verdict judge(const failure *failed)
 {
-    AcquireSRWLockShared(&mapio__views);
-    const mapio__record *record = mapio__record_find(failed->address);
+    AcquireSRWLockShared(&ironmap__views);
+    const ironmap__record *record = ironmap__record_find(failed->address);
     verdict answer = record == NULL ? NOT_OURS : judge_in(record, failed);
-    ReleaseSRWLockShared(&mapio__views);
+    ReleaseSRWLockShared(&ironmap__views);
     return answer;
 }
 
@@ -135,7 +135,7 @@ static bool cure(const failure *failed)
     verdict answer = judge(failed);
     if (answer == LOST) {
         reason = failed->status == 0 ? 0 : RtlNtStatusToDosError((NTSTATUS)failed->status);
-        mapio__fault_handler *handler = atomic_load(&own_handler);
+        ironmap__fault_handler *handler = atomic_load(&own_handler);
         return handler(failed->address);
     }
     return answer == TRY_AGAIN;
@@ -153,37 +153,38 @@ static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers)
 /* ---- being asked first ---- */
 
 /* The handler must not go away with whoever loaded the library. */
-static int stay(mapio_error *error)
+static int stay(ironmap_error *error)
 {
     HMODULE self = NULL;
     const DWORD flags = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
     return GetModuleHandleExW(flags, (LPCWSTR)(uintptr_t)on_exception, &self)
-               ? MAPIO_OK
-               : mapio__fail_win32(error, GetLastError(), "GetModuleHandleExW");
+               ? IRONMAP_OK
+               : ironmap__fail_win32(error, GetLastError(), "GetModuleHandleExW");
 }
 
 /* The new place at the front first, then the old one is given up: never is there none. The call
  * leaves no code. */
-static int claim(mapio_error *error)
+static int claim(ironmap_error *error)
 {
     PVOID made = AddVectoredExceptionHandler(1, on_exception);
     if (made == NULL) {
-        return mapio__fail_win32(error, ERROR_NOT_ENOUGH_MEMORY, "AddVectoredExceptionHandler");
+        return ironmap__fail_win32(error, ERROR_NOT_ENOUGH_MEMORY, "AddVectoredExceptionHandler");
     }
     if (registration != NULL) {
         (void)RemoveVectoredExceptionHandler(registration);
     }
     registration = made;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* There is no fork. */
-int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), mapio_error *error)
+int ironmap__fault_watch(ironmap__fault_handler *handler, void (*after_fork)(void),
+                         ironmap_error *error)
 {
     (void)after_fork;
     AcquireSRWLockExclusive(&claiming);
-    int status = registration == NULL ? stay(error) : MAPIO_OK;
-    if (status == MAPIO_OK) {
+    int status = registration == NULL ? stay(error) : IRONMAP_OK;
+    if (status == IRONMAP_OK) {
         atomic_store(&own_handler, handler);
         status = claim(error);
     }
@@ -193,43 +194,43 @@ int mapio__fault_watch(mapio__fault_handler *handler, void (*after_fork)(void), 
 
 /* ---- pages ---- */
 
-static bool take_away(mapio__record *record)
+static bool take_away(ironmap__record *record)
 {
     atomic_fetch_add(&gaps, 1);
-    mapio__private_save(record);
-    if (mapio__record_reserve(record, NULL) == MAPIO_OK) {
+    ironmap__private_save(record);
+    if (ironmap__record_reserve(record, NULL) == IRONMAP_OK) {
         return true;
     }
-    mapio__private_drop(record);
+    ironmap__private_drop(record);
     return false;
 }
 
 /* All or nothing. A view that is away already shows zeros wherever it is asked for. */
-bool mapio__page_replace(void *start, size_t length, const mapio__mode *mode)
+bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode)
 {
     (void)mode;
-    AcquireSRWLockExclusive(&mapio__views);
-    mapio__record *record = mapio__record_find(start);
+    AcquireSRWLockExclusive(&ironmap__views);
+    ironmap__record *record = ironmap__record_find(start);
     bool done = record != NULL && record->replaced;
     if (record != NULL && !done && record->base == start && length >= record->length) {
         done = take_away(record);
     }
-    ReleaseSRWLockExclusive(&mapio__views);
+    ReleaseSRWLockExclusive(&ironmap__views);
     return done;
 }
 
-static int bring_back(mapio__record *record, mapio_error *error)
+static int bring_back(ironmap__record *record, ironmap_error *error)
 {
     atomic_fetch_add(&gaps, 1);
     if (!VirtualFree(record->base, 0, MEM_RELEASE)) {
-        return mapio__fail_win32(error, GetLastError(), "VirtualFree");
+        return ironmap__fail_win32(error, GetLastError(), "VirtualFree");
     }
-    if (mapio__record_map(record, record->base) != NULL) {
+    if (ironmap__record_map(record, record->base) != NULL) {
         record->replaced = false;
-        mapio__private_put_back(record);
-        return MAPIO_OK;
+        ironmap__private_put_back(record);
+        return IRONMAP_OK;
     }
-    int status = mapio__fail_win32(error, GetLastError(), "MapViewOfFileEx");
+    int status = ironmap__fail_win32(error, GetLastError(), "MapViewOfFileEx");
     if (VirtualAlloc(record->base, record->length, MEM_RESERVE, record->protection) == NULL) {
         RaiseFailFastException(NULL, NULL, FAIL_FAST_GENERATE_EXCEPTION_ADDRESS);
     }
@@ -237,23 +238,23 @@ static int bring_back(mapio__record *record, mapio_error *error)
 }
 
 /* The whole view comes back, whichever of its pages is asked for, from the section that it had. */
-int mapio__page_restore(const mapio__view *run, const mapio__mode *mode, mapio__file file,
-                        uint64_t offset, mapio_error *error)
+int ironmap__page_restore(const ironmap__view *run, const ironmap__mode *mode, ironmap__file file,
+                          uint64_t offset, ironmap_error *error)
 {
     (void)mode;
     (void)file;
     (void)offset;
-    AcquireSRWLockExclusive(&mapio__views);
-    mapio__record *record = mapio__record_find(run->base);
-    int status = record->replaced ? bring_back(record, error) : MAPIO_OK;
-    ReleaseSRWLockExclusive(&mapio__views);
+    AcquireSRWLockExclusive(&ironmap__views);
+    ironmap__record *record = ironmap__record_find(run->base);
+    int status = record->replaced ? bring_back(record, error) : IRONMAP_OK;
+    ReleaseSRWLockExclusive(&ironmap__views);
     return status;
 }
 
 /* What the system said to this thread about its last lost page (ERROR_DISK_FULL, ERROR_CRC, ...).
  * Where it said nothing, to another thread or under Wine, it is the system's own general word for
  * such failures. */
-int32_t mapio__fault_code(mapio__file file, bool store)
+int32_t ironmap__fault_code(ironmap__file file, bool store)
 {
     (void)file;
     (void)store;

@@ -16,10 +16,10 @@ enum { OWNER_WRITES = 0200 };
 
 static DWORD disposition(unsigned open)
 {
-    if ((open & MAPIO_OPEN_EXCLUSIVE) != 0) {
+    if ((open & IRONMAP_OPEN_EXCLUSIVE) != 0) {
         return CREATE_NEW;
     }
-    return (open & MAPIO_OPEN_CREATE) != 0 ? OPEN_ALWAYS : OPEN_EXISTING;
+    return (open & IRONMAP_OPEN_CREATE) != 0 ? OPEN_ALWAYS : OPEN_EXISTING;
 }
 
 /* As on Unix, others may read, write, rename and remove the file meanwhile. A pipe's server is not
@@ -28,7 +28,7 @@ static DWORD disposition(unsigned open)
 static HANDLE open_wide(const wchar_t *path, bool writable, unsigned open, unsigned permission)
 {
     const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-    bool creates = (open & MAPIO_OPEN_CREATE) != 0;
+    bool creates = (open & IRONMAP_OPEN_CREATE) != 0;
     bool locked = creates && (permission & OWNER_WRITES) == 0;
     DWORD attributes = locked ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL;
     return CreateFileW(path, GENERIC_READ | (writable ? GENERIC_WRITE : 0), share, NULL,
@@ -36,13 +36,13 @@ static HANDLE open_wide(const wchar_t *path, bool writable, unsigned open, unsig
                        attributes | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
 }
 
-int mapio__file_open(mapio__file *file, bool *created, const char *path, bool writable,
-                     unsigned open, unsigned permission, mapio_error *error)
+int ironmap__file_open(ironmap__file *file, bool *created, const char *path, bool writable,
+                       unsigned open, unsigned permission, ironmap_error *error)
 {
     wchar_t *wide = NULL;
     *created = false;
-    int status = mapio__path_widen(&wide, path, error);
-    if (status != MAPIO_OK) {
+    int status = ironmap__path_widen(&wide, path, error);
+    if (status != IRONMAP_OK) {
         return status;
     }
     SetLastError(ERROR_SUCCESS);
@@ -50,11 +50,11 @@ int mapio__file_open(mapio__file *file, bool *created, const char *path, bool wr
     DWORD code = GetLastError(); /* after OPEN_ALWAYS it tells whether the file was there */
     free(wide);
     if (handle == INVALID_HANDLE_VALUE) {
-        return mapio__fail_win32(error, code, "CreateFileW");
+        return ironmap__fail_win32(error, code, "CreateFileW");
     }
-    *created = (open & MAPIO_OPEN_CREATE) != 0 && code != ERROR_ALREADY_EXISTS;
-    *file = (mapio__file)handle;
-    return MAPIO_OK;
+    *created = (open & IRONMAP_OPEN_CREATE) != 0 && code != ERROR_ALREADY_EXISTS;
+    *file = (ironmap__file)handle;
+    return IRONMAP_OK;
 }
 
 #if defined(_UCRT) || defined(_MSC_VER)
@@ -92,65 +92,66 @@ static intptr_t handle_of(int fd)
 #endif
 
 /* _get_osfhandle answers -1 for no descriptor and -2 for a standard one with nothing behind it. */
-int mapio__file_from_fd(mapio__file *file, int fd, mapio_error *error)
+int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error)
 {
     int saved = errno;
     intptr_t handle = handle_of(fd);
     errno = saved;
     if (handle == -1 || handle == -2) {
-        return mapio__fail_win32(error, ERROR_INVALID_HANDLE, "_get_osfhandle");
+        return ironmap__fail_win32(error, ERROR_INVALID_HANDLE, "_get_osfhandle");
     }
     *file = handle;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__file_duplicate(mapio__file *file, mapio__file source, mapio_error *error)
+int ironmap__file_duplicate(ironmap__file *file, ironmap__file source, ironmap_error *error)
 {
     HANDLE handle = NULL;
     HANDLE process = GetCurrentProcess();
-    if (!DuplicateHandle(process, mapio__handle(source), process, &handle, 0, FALSE,
+    if (!DuplicateHandle(process, ironmap__handle(source), process, &handle, 0, FALSE,
                          DUPLICATE_SAME_ACCESS)) {
-        return mapio__fail_win32(error, GetLastError(), "DuplicateHandle");
+        return ironmap__fail_win32(error, GetLastError(), "DuplicateHandle");
     }
-    *file = (mapio__file)handle;
-    return MAPIO_OK;
+    *file = (ironmap__file)handle;
+    return IRONMAP_OK;
 }
 
-int mapio__file_close(mapio__file file, mapio_error *error)
+int ironmap__file_close(ironmap__file file, ironmap_error *error)
 {
-    return CloseHandle(mapio__handle(file))
-               ? MAPIO_OK
-               : mapio__fail_win32(error, GetLastError(), "CloseHandle");
+    return CloseHandle(ironmap__handle(file))
+               ? IRONMAP_OK
+               : ironmap__fail_win32(error, GetLastError(), "CloseHandle");
 }
 
 /* ---- what it is ---- */
 
 /* Of disk files alone is a length asked; a directory has one that means nothing. FILE_TYPE_UNKNOWN
  * is an error where GetLastError says so. */
-int mapio__file_length(uint64_t *length, bool *sized, mapio__file file, mapio_error *error)
+int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, ironmap_error *error)
 {
     SetLastError(ERROR_SUCCESS);
-    DWORD type = GetFileType(mapio__handle(file));
+    DWORD type = GetFileType(ironmap__handle(file));
     DWORD code = GetLastError();
     if (type == FILE_TYPE_UNKNOWN && code != ERROR_SUCCESS) {
-        return mapio__fail_win32(error, code, "GetFileType");
+        return ironmap__fail_win32(error, code, "GetFileType");
     }
     *length = 0;
     *sized = false;
     if (type != FILE_TYPE_DISK) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
     FILE_STANDARD_INFO info;
-    if (!GetFileInformationByHandleEx(mapio__handle(file), FileStandardInfo, &info, sizeof(info))) {
-        return mapio__fail_win32(error, GetLastError(), "GetFileInformationByHandleEx");
+    if (!GetFileInformationByHandleEx(ironmap__handle(file), FileStandardInfo, &info,
+                                      sizeof(info))) {
+        return ironmap__fail_win32(error, GetLastError(), "GetFileInformationByHandleEx");
     }
     *sized = !info.Directory;
     *length = *sized ? (uint64_t)info.EndOfFile.QuadPart : 0;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* The length of a name is not known before it is asked for, and may change in between. */
-int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_error *error)
+int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
 {
     wchar_t *wide = NULL;
     DWORD room = MAX_PATH;
@@ -160,12 +161,13 @@ int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_erro
         free(wide);
         wide = malloc(room * sizeof(*wide));
         if (wide == NULL) {
-            return mapio__fail(error, MAPIO_E_NOMEM);
+            return ironmap__fail(error, IRONMAP_E_NOMEM);
         }
-        length = GetFinalPathNameByHandleW(mapio__handle(file), wide, room, VOLUME_NAME_DOS);
+        length = GetFinalPathNameByHandleW(ironmap__handle(file), wide, room, VOLUME_NAME_DOS);
     }
-    int status = length == 0 ? mapio__fail_win32(error, GetLastError(), "GetFinalPathNameByHandleW")
-                             : mapio__path_narrow(buffer, capacity, wide, error);
+    int status = length == 0
+                     ? ironmap__fail_win32(error, GetLastError(), "GetFinalPathNameByHandleW")
+                     : ironmap__path_narrow(buffer, capacity, wide, error);
     free(wide);
     return status;
 }
@@ -175,49 +177,52 @@ int mapio__file_path(char *buffer, size_t capacity, mapio__file file, mapio_erro
 enum { LARGEST_READ = 1 << 30 };
 
 /* Reading at an offset moves the handle's position, unlike pread(2). */
-int mapio__file_read(void *buffer, mapio__file file, uint64_t offset, size_t length,
-                     mapio_error *error)
+int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t length,
+                       ironmap_error *error)
 {
     size_t done = 0;
     DWORD count = 1;
     while (done < length && count != 0) {
         uint64_t at = offset + done;
-        OVERLAPPED place = {.Offset = mapio__low(at), .OffsetHigh = mapio__high(at)};
-        DWORD wanted = (DWORD)mapio__min(length - done, LARGEST_READ);
+        OVERLAPPED place = {.Offset = ironmap__low(at), .OffsetHigh = ironmap__high(at)};
+        DWORD wanted = (DWORD)ironmap__min(length - done, LARGEST_READ);
         count = 0;
-        if (!ReadFile(mapio__handle(file), (uint8_t *)buffer + done, wanted, &count, &place)) {
+        if (!ReadFile(ironmap__handle(file), (uint8_t *)buffer + done, wanted, &count, &place)) {
             DWORD code = GetLastError();
-            return code == ERROR_HANDLE_EOF ? MAPIO_OK : mapio__fail_win32(error, code, "ReadFile");
+            return code == ERROR_HANDLE_EOF ? IRONMAP_OK
+                                            : ironmap__fail_win32(error, code, "ReadFile");
         }
         done += count;
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* Unlike SetEndOfFile, this leaves the handle's position alone, which the caller's handle shares.
  */
-int mapio__file_set_length(mapio__file file, uint64_t length, mapio_error *error)
+int ironmap__file_set_length(ironmap__file file, uint64_t length, ironmap_error *error)
 {
     FILE_END_OF_FILE_INFO end = {.EndOfFile.QuadPart = (LONGLONG)length};
-    return SetFileInformationByHandle(mapio__handle(file), FileEndOfFileInfo, &end, sizeof(end))
-               ? MAPIO_OK
-               : mapio__fail_win32(error, GetLastError(), "SetFileInformationByHandle");
+    return SetFileInformationByHandle(ironmap__handle(file), FileEndOfFileInfo, &end, sizeof(end))
+               ? IRONMAP_OK
+               : ironmap__fail_win32(error, GetLastError(), "SetFileInformationByHandle");
 }
 
 /* NTFS and FAT give a file its clusters when it gets longer, unless it is sparse or compressed:
  * then it has fewer than its length takes. Nothing is asked for in that case: FileAllocationInfo
  * would cut a file that another process is making longer. */
-int mapio__file_reserve(mapio__file file, uint64_t offset, uint64_t length, mapio_error *error)
+int ironmap__file_reserve(ironmap__file file, uint64_t offset, uint64_t length,
+                          ironmap_error *error)
 {
     FILE_STANDARD_INFO info;
     (void)offset;
     (void)length;
-    if (!GetFileInformationByHandleEx(mapio__handle(file), FileStandardInfo, &info, sizeof(info))) {
-        return mapio__fail_win32(error, GetLastError(), "GetFileInformationByHandleEx");
+    if (!GetFileInformationByHandleEx(ironmap__handle(file), FileStandardInfo, &info,
+                                      sizeof(info))) {
+        return ironmap__fail_win32(error, GetLastError(), "GetFileInformationByHandleEx");
     }
     return info.AllocationSize.QuadPart >= info.EndOfFile.QuadPart
-               ? MAPIO_OK
-               : mapio__fail(error, MAPIO_E_UNSUPPORTED);
+               ? IRONMAP_OK
+               : ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
 }
 
 /* ---- removing ---- */
@@ -241,11 +246,11 @@ static void remove_open(HANDLE handle)
 }
 
 /* The name goes when the last handle is closed. */
-void mapio__file_remove(const char *path, mapio__file file)
+void ironmap__file_remove(const char *path, ironmap__file file)
 {
     const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     wchar_t *wide = NULL;
-    if (mapio__path_widen(&wide, path, NULL) != MAPIO_OK) {
+    if (ironmap__path_widen(&wide, path, NULL) != IRONMAP_OK) {
         return;
     }
     HANDLE named = CreateFileW(wide, DELETE | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES, share,
@@ -254,7 +259,7 @@ void mapio__file_remove(const char *path, mapio__file file)
     if (named == INVALID_HANDLE_VALUE) {
         return;
     }
-    if (is_same_file(named, mapio__handle(file))) {
+    if (is_same_file(named, ironmap__handle(file))) {
         remove_open(named);
     }
     (void)CloseHandle(named);

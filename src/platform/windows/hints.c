@@ -6,16 +6,17 @@
 typedef BOOL(WINAPI *prefetch_function)(HANDLE, ULONG_PTR, PWIN32_MEMORY_RANGE_ENTRY, ULONG);
 typedef DWORD(WINAPI *discard_function)(PVOID, SIZE_T);
 
-bool mapio__page_in_memory(void *start)
+bool ironmap__page_in_memory(void *start)
 {
     (void)start;
     return true;
 }
 
 /* Since Windows 8. */
-void mapio__view_expect(void *start, size_t length)
+void ironmap__view_expect(void *start, size_t length)
 {
-    prefetch_function prefetch = (prefetch_function)mapio__kernel_function("PrefetchVirtualMemory");
+    prefetch_function prefetch =
+        (prefetch_function)ironmap__kernel_function("PrefetchVirtualMemory");
     WIN32_MEMORY_RANGE_ENTRY range = {.VirtualAddress = start, .NumberOfBytes = length};
     if (prefetch != NULL) {
         (void)prefetch(GetCurrentProcess(), 1, &range, 0);
@@ -24,18 +25,18 @@ void mapio__view_expect(void *start, size_t length)
 
 /* To unlock what is not locked is an error, but takes it out of the working set first
  * ("VirtualUnlock" in the documentation of Win32). */
-void mapio__view_leave(void *start, size_t length)
+void ironmap__view_leave(void *start, size_t length)
 {
     (void)VirtualUnlock(start, length);
 }
 
-size_t mapio__file_read_ahead(mapio__file file)
+size_t ironmap__file_read_ahead(ironmap__file file)
 {
     (void)file;
     return 0;
 }
 
-void mapio__memory_prepare(void *memory, size_t length)
+void ironmap__memory_prepare(void *memory, size_t length)
 {
     (void)memory;
     (void)length;
@@ -45,23 +46,23 @@ void mapio__memory_prepare(void *memory, size_t length)
  * page file. */
 static bool discard(void *start, size_t length)
 {
-    discard_function function = (discard_function)mapio__kernel_function("DiscardVirtualMemory");
+    discard_function function = (discard_function)ironmap__kernel_function("DiscardVirtualMemory");
     MEMORY_BASIC_INFORMATION memory;
     return function != NULL && VirtualQuery(start, &memory, sizeof(memory)) != 0 &&
            memory.Type == MEM_PRIVATE && function(start, length) == ERROR_SUCCESS;
 }
 
 /* Windows reads ahead as it likes: what is left of advice is what is soon or not soon needed. */
-int mapio__view_advise(void *start, size_t length, int native, mapio_error *error)
+int ironmap__view_advise(void *start, size_t length, int native, ironmap_error *error)
 {
     (void)error;
     if (length == 0) {
-        return MAPIO_OK;
+        return IRONMAP_OK;
     }
-    if (native == MAPIO_ADVICE_WILLNEED) {
-        mapio__view_expect(start, length);
-    } else if (native == MAPIO_ADVICE_DONTNEED && !discard(start, length)) {
-        mapio__view_leave(start, length);
+    if (native == IRONMAP_ADVICE_WILLNEED) {
+        ironmap__view_expect(start, length);
+    } else if (native == IRONMAP_ADVICE_DONTNEED && !discard(start, length)) {
+        ironmap__view_leave(start, length);
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }

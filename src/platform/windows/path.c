@@ -22,23 +22,23 @@ static bool begins(const wchar_t *path, const wchar_t *prefix)
 }
 
 /* The same path in UTF-16, as it is. */
-static int convert(wchar_t **wide, const char *path, mapio_error *error)
+static int convert(wchar_t **wide, const char *path, ironmap_error *error)
 {
     int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
     if (length == 0) {
-        return mapio__fail_win32(error, GetLastError(), "MultiByteToWideChar");
+        return ironmap__fail_win32(error, GetLastError(), "MultiByteToWideChar");
     }
     wchar_t *made = malloc((size_t)length * sizeof(*made));
     if (made == NULL) {
-        return mapio__fail(error, MAPIO_E_NOMEM);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, made, length) == 0) {
-        int status = mapio__fail_win32(error, GetLastError(), "MultiByteToWideChar");
+        int status = ironmap__fail_win32(error, GetLastError(), "MultiByteToWideChar");
         free(made);
         return status;
     }
     *wide = made;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* `room` has a whole path behind SHARE_LENGTH free places: the path with the prefix that suits it
@@ -58,19 +58,19 @@ static wchar_t *add_prefix(wchar_t *room)
 
 /* `*wide`, a long path, in the unlimited form. That knows neither a current directory nor dots nor
  * slashes: GetFullPathNameW resolves them. */
-static int lengthen(wchar_t **wide, mapio_error *error)
+static int lengthen(wchar_t **wide, ironmap_error *error)
 {
     DWORD size = GetFullPathNameW(*wide, 0, NULL, NULL);
     if (size == 0) {
-        return mapio__fail_win32(error, GetLastError(), "GetFullPathNameW");
+        return ironmap__fail_win32(error, GetLastError(), "GetFullPathNameW");
     }
     wchar_t *room = malloc((SHARE_LENGTH + (size_t)size) * sizeof(*room));
     if (room == NULL) {
-        return mapio__fail(error, MAPIO_E_NOMEM);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     DWORD length = GetFullPathNameW(*wide, size, room + SHARE_LENGTH, NULL);
     if (length == 0 || length >= size) {
-        int status = mapio__fail_win32(error, GetLastError(), "GetFullPathNameW");
+        int status = ironmap__fail_win32(error, GetLastError(), "GetFullPathNameW");
         free(room);
         return status;
     }
@@ -78,27 +78,27 @@ static int lengthen(wchar_t **wide, mapio_error *error)
     memmove(room, path, (wcslen(path) + 1) * sizeof(*room));
     free(*wide);
     *wide = room;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* A path that begins in the current directory may be long with it. */
-int mapio__path_widen(wchar_t **wide, const char *path, mapio_error *error)
+int ironmap__path_widen(wchar_t **wide, const char *path, ironmap_error *error)
 {
     wchar_t *made = NULL;
     int status = convert(&made, path, error);
-    if (status == MAPIO_OK && GetFullPathNameW(made, 0, NULL, NULL) > MAX_PATH &&
+    if (status == IRONMAP_OK && GetFullPathNameW(made, 0, NULL, NULL) > MAX_PATH &&
         !begins(made, plain_prefix)) {
         status = lengthen(&made, error);
     }
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         free(made);
         return status;
     }
     *wide = made;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__path_narrow(char *buffer, size_t capacity, const wchar_t *wide, mapio_error *error)
+int ironmap__path_narrow(char *buffer, size_t capacity, const wchar_t *wide, ironmap_error *error)
 {
     const char *lead = "";
     if (begins(wide, share_prefix)) {
@@ -109,16 +109,16 @@ int mapio__path_narrow(char *buffer, size_t capacity, const wchar_t *wide, mapio
     }
     int size = WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, wide, -1, NULL, 0, NULL, NULL);
     if (size == 0) {
-        return mapio__fail_win32(error, GetLastError(), "WideCharToMultiByte");
+        return ironmap__fail_win32(error, GetLastError(), "WideCharToMultiByte");
     }
     size_t lead_length = strlen(lead);
     if (capacity < lead_length + (size_t)size) {
-        return mapio__fail(error, MAPIO_E_RANGE);
+        return ironmap__fail(error, IRONMAP_E_RANGE);
     }
     memcpy(buffer, lead, lead_length);
     if (WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, wide, -1, buffer + lead_length, size,
                             NULL, NULL) == 0) {
-        return mapio__fail_win32(error, GetLastError(), "WideCharToMultiByte");
+        return ironmap__fail_win32(error, GetLastError(), "WideCharToMultiByte");
     }
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }

@@ -19,7 +19,7 @@ enum { PAGES_AT_ONCE = 64 };
 
 static void save_page(uint8_t *copy, const uint8_t *page)
 {
-    size_t length = mapio__page_size();
+    size_t length = ironmap__page_size();
     SIZE_T done = 0;
     if (VirtualAlloc(copy, length, MEM_COMMIT, PAGE_READWRITE) != NULL &&
         !ReadProcessMemory(GetCurrentProcess(), page, copy, length, &done)) {
@@ -28,10 +28,10 @@ static void save_page(uint8_t *copy, const uint8_t *page)
 }
 
 /* Saves those of [from, to) of the view, a few pages, that are shared with nobody. */
-static void save_unshared(const mapio__record *record, size_t from, size_t to)
+static void save_unshared(const ironmap__record *record, size_t from, size_t to)
 {
     PSAPI_WORKING_SET_EX_INFORMATION pages[PAGES_AT_ONCE] = {{0}};
-    size_t page = mapio__page_size();
+    size_t page = ironmap__page_size();
     DWORD count = (DWORD)((to - from) / page);
     for (DWORD i = 0; i < count; i++) {
         pages[i].VirtualAddress = record->base + from + i * page;
@@ -47,9 +47,9 @@ static void save_unshared(const mapio__record *record, size_t from, size_t to)
 }
 
 /* Saves what is private of [from, to), which has one protection. */
-static void save_run(const mapio__record *record, size_t from, size_t to, DWORD protection)
+static void save_run(const ironmap__record *record, size_t from, size_t to, DWORD protection)
 {
-    size_t page = mapio__page_size();
+    size_t page = ironmap__page_size();
     if (protection == PAGE_READWRITE) {
         for (; from < to; from += page) {
             save_page(record->saved + from, record->base + from);
@@ -57,7 +57,7 @@ static void save_run(const mapio__record *record, size_t from, size_t to, DWORD 
         return;
     }
     while (from < to) {
-        size_t next = (size_t)mapio__min(to, from + PAGES_AT_ONCE * page);
+        size_t next = (size_t)ironmap__min(to, from + PAGES_AT_ONCE * page);
         save_unshared(record, from, next);
         from = next;
     }
@@ -66,17 +66,17 @@ static void save_run(const mapio__record *record, size_t from, size_t to, DWORD 
 /* The end of the run of pages of one state and protection that `memory` begins at `from`. */
 static size_t run_end(const MEMORY_BASIC_INFORMATION *memory, size_t from, size_t reach)
 {
-    return (size_t)mapio__min(reach, from + memory->RegionSize);
+    return (size_t)ironmap__min(reach, from + memory->RegionSize);
 }
 
-void mapio__private_save(mapio__record *record)
+void ironmap__private_save(ironmap__record *record)
 {
     MEMORY_BASIC_INFORMATION memory;
     if (record->access != FILE_MAP_COPY) {
         return;
     }
     record->saved = VirtualAlloc(NULL, record->length, MEM_RESERVE, PAGE_READWRITE);
-    size_t reach = mapio__align_up(record->length, mapio__page_size());
+    size_t reach = ironmap__align_up(record->length, ironmap__page_size());
     size_t from = 0;
     while (record->saved != NULL && from < reach &&
            VirtualQuery(record->base + from, &memory, sizeof(memory)) != 0) {
@@ -86,9 +86,9 @@ void mapio__private_save(mapio__record *record)
     }
 }
 
-static void put_back_run(const mapio__record *record, size_t from, size_t to)
+static void put_back_run(const ironmap__record *record, size_t from, size_t to)
 {
-    size_t page = mapio__page_size();
+    size_t page = ironmap__page_size();
     for (; from < to; from += page) {
         SIZE_T done = 0;
         (void)WriteProcessMemory(GetCurrentProcess(), record->base + from, record->saved + from,
@@ -96,10 +96,10 @@ static void put_back_run(const mapio__record *record, size_t from, size_t to)
     }
 }
 
-void mapio__private_put_back(mapio__record *record)
+void ironmap__private_put_back(ironmap__record *record)
 {
     MEMORY_BASIC_INFORMATION memory;
-    size_t reach = mapio__align_up(record->length, mapio__page_size());
+    size_t reach = ironmap__align_up(record->length, ironmap__page_size());
     size_t from = 0;
     while (record->saved != NULL && from < reach &&
            VirtualQuery(record->saved + from, &memory, sizeof(memory)) != 0) {
@@ -109,10 +109,10 @@ void mapio__private_put_back(mapio__record *record)
         }
         from = to;
     }
-    mapio__private_drop(record);
+    ironmap__private_drop(record);
 }
 
-void mapio__private_drop(mapio__record *record)
+void ironmap__private_drop(ironmap__record *record)
 {
     if (record->saved != NULL) {
         (void)VirtualFree(record->saved, 0, MEM_RELEASE);

@@ -23,44 +23,44 @@ static size_t known(atomic_size_t *size)
     return value;
 }
 
-size_t mapio__page_size(void)
+size_t ironmap__page_size(void)
 {
     return known(&page_size);
 }
 
-size_t mapio__granularity(void)
+size_t ironmap__granularity(void)
 {
     return known(&granularity);
 }
 
 /* The one place where a code of Win32 becomes a status. */
-static mapio_status status_of(DWORD code)
+static ironmap_status status_of(DWORD code)
 {
     switch (code) {
     case ERROR_CALL_NOT_IMPLEMENTED:
     case ERROR_INVALID_FUNCTION:
     case ERROR_NOT_SUPPORTED:
-        return MAPIO_E_UNSUPPORTED;
+        return IRONMAP_E_UNSUPPORTED;
     case ERROR_NO_UNICODE_TRANSLATION:
-        return MAPIO_E_INVALID;
+        return IRONMAP_E_INVALID;
     default:
-        return MAPIO_E_SYSTEM;
+        return IRONMAP_E_SYSTEM;
     }
 }
 
-int mapio__fail_win32(mapio_error *error, DWORD code, const char *call)
+int ironmap__fail_win32(ironmap_error *error, DWORD code, const char *call)
 {
-    mapio_status status = status_of(code);
+    ironmap_status status = status_of(code);
     if (error != NULL) {
-        *error = (mapio_error){.status = status, .system_code = (int32_t)code, .call = call};
+        *error = (ironmap_error){.status = status, .system_code = (int32_t)code, .call = call};
     }
     return status;
 }
 
-mapio__function *mapio__kernel_function(const char *name)
+ironmap__function *ironmap__kernel_function(const char *name)
 {
     HMODULE kernel = GetModuleHandleW(L"kernel32.dll");
-    return kernel == NULL ? NULL : (mapio__function *)GetProcAddress(kernel, name);
+    return kernel == NULL ? NULL : (ironmap__function *)GetProcAddress(kernel, name);
 }
 
 /* The system ends its messages with a full stop, a space and a newline. */
@@ -72,7 +72,7 @@ static int trimmed(const wchar_t *text, DWORD length)
     return (int)length;
 }
 
-void mapio__system_message(char *buffer, size_t capacity, int32_t code)
+void ironmap__system_message(char *buffer, size_t capacity, int32_t code)
 {
     wchar_t wide[MESSAGE_CAPACITY];
     char text[MESSAGE_CAPACITY * 3]; /* UTF-8 takes 3 bytes for a unit of UTF-16 at most */
@@ -92,13 +92,13 @@ void mapio__system_message(char *buffer, size_t capacity, int32_t code)
 }
 
 /* The bits of AVX-512: masks, upper halves, upper registers ("Working with XState Context"). */
-bool mapio__keeps_wide_registers(void)
+bool ironmap__keeps_wide_registers(void)
 {
     const DWORD64 wide = 0xe0;
     return (GetEnabledXStateFeatures() & wide) == wide;
 }
 
-void mapio__yield(void)
+void ironmap__yield(void)
 {
     (void)SwitchToThread();
 }

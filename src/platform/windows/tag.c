@@ -13,11 +13,11 @@
 #include "../../status.h"
 
 /* ERROR_INVALID_HANDLE: the name is that of a mutex or another thing that is no section. */
-static int fail_tag(mapio_error *error, DWORD code, const char *call)
+static int fail_tag(ironmap_error *error, DWORD code, const char *call)
 {
-    int status = mapio__fail_win32(error, code, call);
+    int status = ironmap__fail_win32(error, code, call);
     if (code == ERROR_FILE_NOT_FOUND || code == ERROR_INVALID_HANDLE) {
-        status = code == ERROR_FILE_NOT_FOUND ? MAPIO_E_NO_TAG : MAPIO_E_TAG_TAKEN;
+        status = code == ERROR_FILE_NOT_FOUND ? IRONMAP_E_NO_TAG : IRONMAP_E_TAG_TAKEN;
         if (error != NULL) {
             error->status = status;
         }
@@ -35,24 +35,24 @@ static void widen(wchar_t *wide, const char *name)
 }
 
 /* Makes the section of this name, or opens it if it is there. */
-static int section_make(HANDLE *section, const wchar_t *name, const mapio__mode *mode,
-                        mapio__file file, uint64_t length, mapio_error *error)
+static int section_make(HANDLE *section, const wchar_t *name, const ironmap__mode *mode,
+                        ironmap__file file, uint64_t length, ironmap_error *error)
 {
-    mapio_error refusal = {.status = MAPIO_OK};
-    DWORD protection = file == MAPIO__NO_FILE ? PAGE_READWRITE : (DWORD)mode->prot;
-    int status = mapio__section_make(section, file, protection, length, name, &refusal);
-    return status == MAPIO_OK ? MAPIO_OK
-                              : fail_tag(error, (DWORD)refusal.system_code, refusal.call);
+    ironmap_error refusal = {.status = IRONMAP_OK};
+    DWORD protection = file == IRONMAP__NO_FILE ? PAGE_READWRITE : (DWORD)mode->prot;
+    int status = ironmap__section_make(section, file, protection, length, name, &refusal);
+    return status == IRONMAP_OK ? IRONMAP_OK
+                                : fail_tag(error, (DWORD)refusal.system_code, refusal.call);
 }
 
 /* Opens the section of this name if it is there. */
-static int section_open(HANDLE *section, const wchar_t *name, const mapio__mode *mode,
-                        mapio_error *error)
+static int section_open(HANDLE *section, const wchar_t *name, const ironmap__mode *mode,
+                        ironmap_error *error)
 {
     bool stores = mode->writable && mode->shared;
     DWORD access = SECTION_QUERY | FILE_MAP_READ | (stores ? FILE_MAP_WRITE : 0);
     *section = OpenFileMappingW(access, FALSE, name);
-    return *section != NULL ? MAPIO_OK : fail_tag(error, GetLastError(), "OpenFileMappingW");
+    return *section != NULL ? IRONMAP_OK : fail_tag(error, GetLastError(), "OpenFileMappingW");
 }
 
 /* ntdll.dll, as Windows Internals and every debugger know it; Win32 has no call for the length of a
@@ -69,62 +69,62 @@ enum { SECTION_BASIC_INFORMATION = 0 };
 NTSTATUS NTAPI NtQuerySection(HANDLE section, int kind, PVOID information, SIZE_T size,
                               PSIZE_T written);
 
-static int section_length(uint64_t *length, HANDLE section, mapio_error *error)
+static int section_length(uint64_t *length, HANDLE section, ironmap_error *error)
 {
     section_information information = {.attributes = 0};
     NTSTATUS status =
         NtQuerySection(section, SECTION_BASIC_INFORMATION, &information, sizeof(information), NULL);
     if (!NT_SUCCESS(status)) {
-        return mapio__fail_win32(error, RtlNtStatusToDosError(status), "NtQuerySection");
+        return ironmap__fail_win32(error, RtlNtStatusToDosError(status), "NtQuerySection");
     }
     *length = (uint64_t)information.length.QuadPart;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
-int mapio__tag_open(mapio__tag **tag, const mapio_options *options, const mapio__mode *mode,
-                    mapio__file file, uint64_t length, mapio_error *error)
+int ironmap__tag_open(ironmap__tag **tag, const ironmap_options *options, const ironmap__mode *mode,
+                      ironmap__file file, uint64_t length, ironmap_error *error)
 {
     HANDLE section = NULL;
-    wchar_t wide[MAPIO_TAG_MAX + 1];
-    mapio__tag *made = calloc(1, sizeof(*made));
+    wchar_t wide[IRONMAP_TAG_MAX + 1];
+    ironmap__tag *made = calloc(1, sizeof(*made));
     if (made == NULL) {
-        return mapio__fail(error, MAPIO_E_NOMEM);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     memcpy(made->name, options->tag, strlen(options->tag) + 1);
-    made->memory = MAPIO__NO_FILE;
+    made->memory = IRONMAP__NO_FILE;
     widen(wide, made->name);
     int status = length != 0 ? section_make(&section, wide, mode, file, length, error)
                              : section_open(&section, wide, mode, error);
-    if (status == MAPIO_OK) {
+    if (status == IRONMAP_OK) {
         made->hold = (intptr_t)section;
         status = section_length(&made->length, section, error);
     }
-    if (status != MAPIO_OK) {
+    if (status != IRONMAP_OK) {
         (void)(section == NULL || CloseHandle(section));
         free(made);
         return status;
     }
     *tag = made;
-    return MAPIO_OK;
+    return IRONMAP_OK;
 }
 
 /* The view gets a handle of its own, from which it may be mapped again. */
-int mapio__tag_map(mapio__view *view, const mapio__mode *mode, const mapio__tag *tag,
-                   mapio__file file, uint64_t offset, size_t length, mapio_error *error)
+int ironmap__tag_map(ironmap__view *view, const ironmap__mode *mode, const ironmap__tag *tag,
+                     ironmap__file file, uint64_t offset, size_t length, ironmap_error *error)
 {
-    mapio__file section = MAPIO__NO_FILE;
-    mapio__mode as_mapped = *mode;
-    as_mapped.anonymous = file == MAPIO__NO_FILE;
-    int status = mapio__file_duplicate(&section, tag->hold, error);
-    if (status != MAPIO_OK) {
+    ironmap__file section = IRONMAP__NO_FILE;
+    ironmap__mode as_mapped = *mode;
+    as_mapped.anonymous = file == IRONMAP__NO_FILE;
+    int status = ironmap__file_duplicate(&section, tag->hold, error);
+    if (status != IRONMAP_OK) {
         return status;
     }
-    return mapio__section_view(view, &as_mapped, mapio__handle(section), offset, length, error);
+    return ironmap__section_view(view, &as_mapped, ironmap__handle(section), offset, length, error);
 }
 
-int mapio__tag_close(mapio__tag *tag, mapio_error *error)
+int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error)
 {
-    int status = mapio__file_close(tag->hold, error);
+    int status = ironmap__file_close(tag->hold, error);
     free(tag);
     return status;
 }

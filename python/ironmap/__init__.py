@@ -1,6 +1,6 @@
 """Memory-mapped files: a drop-in for the standard `mmap` module that does more.
 
-    import mapio as mmap
+    import ironmap as mmap
 
     with open("hello.txt", "r+b") as file, mmap.mmap(file.fileno(), 0) as m:
         print(m.readline())
@@ -14,8 +14,8 @@ those that the system has. PAGESIZE and ALLOCATIONGRANULARITY are in bytes. `err
 A page that cannot be had is never the end of the process: it is a FaultError.
 """
 
-from mapio import _mapio
-from mapio._mapio import (
+from ironmap import _ironmap
+from ironmap._ironmap import (
     ACCESS_COPY,
     ACCESS_DEFAULT,
     ACCESS_READ,
@@ -44,7 +44,7 @@ __all__ = [
 # Each system has its own set of these.
 _system = {
     name: value
-    for name, value in vars(_mapio).items()
+    for name, value in vars(_ironmap).items()
     if name.startswith(("MADV_", "MAP_", "MS_", "PROT_"))
 }
 globals().update(_system)
