@@ -75,11 +75,11 @@ build/fuzz/build.ninja: export CC = clang
 build/bench/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 build/install/build.ninja: OPTIONS = -Dtests=disabled -Dexamples=disabled -Dbuildtype=release
 $(PROCESSORS:%=build/%/build.ninja): OPTIONS = -Dtests=enabled $(CROSS)
-$(PROCESSORS:%=build/%/build.ninja): build/%/build.ninja: tests/processors/%.ini
+$(PROCESSORS:%=build/%/build.ninja): build/%/build.ninja: machines/%.ini
 build/windows/build.ninja: OPTIONS = -Dtests=enabled -Dpython=enabled $(CROSS)
-build/windows/build.ninja: tests/windows/windows.ini tests/windows/ucrt.specs
-$(SYSTEMS:%=build/%/build.ninja): OPTIONS = -Dtests=disabled --cross-file=$(CURDIR)/tests/systems/$*.ini
-$(SYSTEMS:%=build/%/build.ninja): build/%/build.ninja: tests/systems/%.ini
+build/windows/build.ninja: machines/windows.ini machines/ucrt.specs
+$(SYSTEMS:%=build/%/build.ninja): OPTIONS = -Dtests=disabled --cross-file=$(CURDIR)/machines/$*.ini
+$(SYSTEMS:%=build/%/build.ninja): build/%/build.ninja: machines/%.ini
 # From inside the folder, where some compilers leave things behind when Meson asks what they are.
 build/%/build.ninja: $(VENV)/.ready-build meson.options Makefile
 	@echo "configuring build/$*"
@@ -201,7 +201,7 @@ test-windows: $(VENV)/.ready-test ## run all tests as Windows programs, under Wi
 
 test-under-wine: build/windows/build.ninja
 	@$(IN_VENV) ninja --quiet -C build/windows
-	@trap 'tests/windows/in-wine.sh wineserver -k || true' EXIT; \
+	@trap 'machines/in-wine.sh wineserver -k || true' EXIT; \
 	    $(C_TEST) build/windows --timeout-multiplier 3 && \
 	    $(VPYTHON) tools/windows.py pytest $(PYTEST_ARGS)
 
@@ -220,7 +220,7 @@ bench-calls: $(EXTENSION) build/bench/build.ninja ## time single calls, and what
 
 # ---- keeping it tidy -------------------------------------------------------------------------
 
-C_FILES = $(shell find include src python/ext tests/c tests/fault tests/processors tests/windows examples bench \
+C_FILES = $(shell find include src python/ext tests/api tests/fault tests/unit tests/windows machines examples bench \
     -name '*.[ch]')
 # What is compiled here: not what is for other systems and processors.
 TIDY_FILES = $(shell find src python/ext -name '*.c' -not -path 'src/platform/windows/*' \

@@ -41,12 +41,13 @@ class Room(NamedTuple):
 # The first room that a file lies in is its own.
 ROOMS = [
     Room("include/", r"(?:stdbool|stddef|stdint)\.h", r"(?!)"),
+    Room("src/base/", rf"{C_LIBRARY}|{PUBLIC}", r"src/base/.*"),
     Room("src/search/", rf"{C_LIBRARY}|\w*intrin\.h|arm_neon\.h", r"src/search/.*"),
-    Room("src/platform/", r".*", r"src/platform/.*|src/(?:range|status)\.h"),
+    Room("src/platform/", r".*", r"src/(?:platform|base)/.*"),
     Room(
         "src/",
         rf"{C_LIBRARY}|{PUBLIC}",
-        r"src/[^/]+|src/(?:guard/guard|platform/platform|search/search)\.h",
+        r"src/(?:map|fault|base)/.*|src/(?:platform/platform|search/search)\.h",
     ),
     Room(
         "python/ext/",
@@ -68,7 +69,7 @@ def system_conditions(lines: list[str], *, header: bool) -> Iterator[tuple[int, 
 
 def own_path(file: Path, name: str) -> str:
     """The path in the tree of what `file` includes as "name": beside it, or in an include path."""
-    for folder in (file.parent, ROOT / "src", ROOT / "src/guard"):
+    for folder in (file.parent, ROOT / "src"):
         path = (folder / name).resolve()
         if path.is_file() and path.is_relative_to(ROOT):
             return path.relative_to(ROOT).as_posix()

@@ -23,7 +23,7 @@ import setup
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSROOTS = ROOT / "build" / "sysroot"
-MACHINES = ROOT / "tests" / "processors"
+MACHINES = ROOT / "machines"
 PACKAGES = ["libcmocka0", "libcmocka-dev"]
 
 

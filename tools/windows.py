@@ -31,7 +31,7 @@ SYSROOT = ROOT / "build" / "sysroot" / "windows"
 CPYTHON = ROOT / "build" / "sysroot" / "windows-python"
 BUILD = ROOT / "build" / "windows"
 WINE = ROOT / "build" / "wine"
-HERE = ROOT / "tests" / "windows"
+HERE = ROOT / "machines"
 IN_WINE = str(HERE / "in-wine.sh")
 
 TRIPLET = "x86_64-w64-mingw32"

@@ -70,7 +70,7 @@ def test_every_number_has_a_test(number: str) -> None:
 
 @lru_cache
 def programs_on_windows() -> set[str]:
-    """The programs of tests/c that the build makes for Windows, and the example."""
+    """The programs of tests/api that the build makes for Windows, and the example."""
     text = (ROOT / "tests" / "c" / "meson.build").read_text(encoding="utf-8")
     lists = re.findall(r"(?:^|else\n    )unit_tests \+?= \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
     assert len(lists) == 2
@@ -81,7 +81,7 @@ def programs_on_windows() -> set[str]:
 def test_windows_runs_what_the_table_says(number: str) -> None:
     row = ROWS[number]
     told = re.findall(r"`(\w+)`", row["on Windows"])
-    named = re.findall(r"tests/c/test_(\w+)\.c::", row["tests"])
+    named = re.findall(r"tests/api/test_(\w+)\.c::", row["tests"])
     named += re.findall(r"examples/(\w+)\.c", row["C"])
     assert told == [name for name in dict.fromkeys(named) if name in programs_on_windows()]
     assert bool(told) == (number not in NOT_ON_WINDOWS)

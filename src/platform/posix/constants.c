@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#include "../../status.h"
+#include "base/error.h"
 
 #define CONSTANT(name) {#name, name}
 

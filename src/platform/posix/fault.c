@@ -29,7 +29,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "../../status.h"
+#include "base/error.h"
 
 /* The action that a claim found. Never freed: a handler may be using it. */
 typedef struct claim {

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../status.h"
+#include "base/error.h"
 
 /* O_NONBLOCK: opening a pipe or a modem must not wait; it means nothing to a mapped file. */
 enum { OPEN_ALWAYS = O_CLOEXEC | O_NOCTTY | O_NONBLOCK };

@@ -12,7 +12,7 @@
 #include <sys/sysmacros.h>
 #endif
 
-#include "../../range.h"
+#include "base/range.h"
 
 void ironmap__view_expect(void *start, size_t length)
 {

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#include "../platform.h"
+#include "platform/platform.h"
 
 /* `*length` becomes the length in bytes of the block device `fd`; false where it cannot be told. */
 bool ironmap__block_device_length(uint64_t *length, int fd);

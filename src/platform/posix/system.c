@@ -18,8 +18,8 @@
 #include <sys/vfs.h>
 #endif
 
-#include "../../range.h"
-#include "../../status.h"
+#include "base/error.h"
+#include "base/range.h"
 
 size_t ironmap__page_size(void)
 {

@@ -74,8 +74,8 @@
 
 #include "tag_users.h"
 
-#include "../../range.h"
-#include "../../status.h"
+#include "base/error.h"
+#include "base/range.h"
 
 /* Written in the maker's byte order: that of another would be no magic. */
 typedef struct header {

@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../status.h"
+#include "base/error.h"
 
 /* ---- names ---- */
 

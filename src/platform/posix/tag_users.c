@@ -21,7 +21,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "../../status.h"
+#include "base/error.h"
 
 static pthread_mutex_t users_mutex = PTHREAD_MUTEX_INITIALIZER;
 static ironmap__tag_user *users;

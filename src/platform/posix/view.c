@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "../../range.h"
-#include "../../status.h"
+#include "base/error.h"
+#include "base/range.h"
 
 /* What access means on Unix. */
 static bool access_resolve(ironmap__mode *mode, const ironmap_options *options)

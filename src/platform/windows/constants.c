@@ -1,7 +1,7 @@
 /* The system's constants by name, and what advice means to it. */
 #include "win32.h"
 
-#include "../../status.h"
+#include "base/error.h"
 
 /* Windows has no MAP_*, PROT_*, MADV_* and MS_*. */
 const ironmap_constant *ironmap_constants(size_t *count)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../range.h"
-#include "../../status.h"
+#include "base/error.h"
+#include "base/range.h"
 
 /* Owner's permission to write, the one bit of a mode that Windows has something for. */
 enum { OWNER_WRITES = 0200 };

@@ -1,7 +1,7 @@
 /* What is said to Windows only to be faster, and advice, which is little more. */
 #include "win32.h"
 
-#include "../../status.h"
+#include "base/error.h"
 
 typedef BOOL(WINAPI *prefetch_function)(HANDLE, ULONG_PTR, PWIN32_MEMORY_RANGE_ENTRY, ULONG);
 typedef DWORD(WINAPI *discard_function)(PVOID, SIZE_T);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "../../status.h"
+#include "base/error.h"
 
 /* The form of a path that Windows takes as it is, of 32767 characters at most: \\?\C:\dir\file, and
  * \\?\UNC\machine\share\file for \\machine\share\file. ("Maximum Path Length Limitation" in the

@@ -13,7 +13,7 @@
 
 #include <psapi.h>
 
-#include "../../range.h"
+#include "base/range.h"
 
 enum { PAGES_AT_ONCE = 64 };
 

@@ -10,7 +10,7 @@
 
 #include <winternl.h>
 
-#include "../../status.h"
+#include "base/error.h"
 
 /* ERROR_INVALID_HANDLE: the name is that of a mutex or another thing that is no section. */
 static int fail_tag(ironmap_error *error, DWORD code, const char *call)

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../range.h"
-#include "../../status.h"
+#include "base/error.h"
+#include "base/range.h"
 
 SRWLOCK ironmap__views = SRWLOCK_INIT;
 

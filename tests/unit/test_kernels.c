@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../src/search/internal.h"
+#include "search/internal.h"
 
 /* ---- a search with one kernel, and the naive one ---- */
 

@@ -2,7 +2,7 @@
 #ifndef IRONMAP_MAP_H
 #define IRONMAP_MAP_H
 
-#include "internal.h"
+#include "map/internal.h"
 
 /* An empty map of the mode that `options` ask for. */
 int ironmap__map_new(ironmap_map **out, const ironmap_options *options, bool anonymous,

@@ -1,7 +1,7 @@
 /* Lines: with access.c and find.c the door to mapped memory. */
 #include <string.h>
 
-#include "internal.h"
+#include "map/internal.h"
 
 /* Lines are short. Whatever is longer goes the way of all long work, by pieces. */
 enum { SHORT = 1 << 16 };

@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
-#include "internal.h"
-#include "scan.h"
+#include "map/internal.h"
+#include "map/readahead.h"
 
 enum { PIECE = IRONMAP__PIECE, BOUNCE = 8192 };
 

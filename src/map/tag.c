@@ -1,5 +1,5 @@
 /* Tags: what a name may be, and how much of its memory a map has. */
-#include "map.h"
+#include "map/map.h"
 
 #include <string.h>
 

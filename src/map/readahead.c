@@ -25,9 +25,9 @@
  * stays, and undoes what the owner of the map has advised himself. Private maps keep their pages,
  * since taking them out of the page table would lose what was stored.
  */
-#include "scan.h"
+#include "map/readahead.h"
 
-#include "internal.h"
+#include "map/internal.h"
 
 /* WINDOW: what is looked at by one page. AHEAD: what is asked for before it is touched, as much as
  * the disks of the measurement could use; by the piece, since asking for much at once keeps the

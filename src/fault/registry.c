@@ -6,8 +6,8 @@
  */
 #include <stdlib.h>
 
-#include "fault.h"
-#include "internal.h"
+#include "fault/fault.h"
+#include "map/internal.h"
 
 enum { BLOCK_SLOTS = 64 };
 

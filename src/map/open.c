@@ -2,7 +2,7 @@
  * not to be. */
 #include <string.h>
 
-#include "map.h"
+#include "map/map.h"
 
 /* The file of a map to be, and what was done to it for the map's sake. */
 typedef struct map_source {

@@ -1,5 +1,5 @@
 /* The position of a map, and reading and writing there. */
-#include "internal.h"
+#include "map/internal.h"
 
 /* Bytes from the position to the end. */
 static size_t remaining(const ironmap_map *map)

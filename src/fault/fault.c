@@ -53,11 +53,11 @@
  * Everything that the handler calls is async-signal-safe: atomics, and mmap(2) and fstat(2), which
  * are plain system calls.
  */
-#include "fault.h"
+#include "fault/fault.h"
 
 #include <stdlib.h>
 
-#include "internal.h"
+#include "map/internal.h"
 
 _Thread_local const ironmap_map *volatile ironmap__accessed;
 _Thread_local ironmap__frame *volatile ironmap__frames;

@@ -5,7 +5,7 @@
 #ifndef IRONMAP_SCAN_H
 #define IRONMAP_SCAN_H
 
-#include "fault.h"
+#include "fault/fault.h"
 
 /* The piece by which long work goes: between two, the guard is asked whether pages were lost. At
  * the speed of memory it takes some 70 us. */

@@ -1,6 +1,6 @@
 /* Searching a map: the range, then the kernels, piece after piece. */
-#include "internal.h"
-#include "scan.h"
+#include "map/internal.h"
+#include "map/readahead.h"
 #include "search/search.h"
 
 /* The places [from, to) at which a needle may begin. */

@@ -1,20 +1,10 @@
-/* Status codes as text. */
+/* What the library tells about itself: its version, and errors as text. */
 #include <stdio.h>
 
+#include "base/error.h"
 #include "platform/platform.h"
-#include "status.h"
 
 enum { MESSAGE_CAPACITY = 256 };
-
-static const struct {
-    int status;
-    const char *name;
-    const char *message;
-} table[] = {
-#define ROW(name, value, message) {value, "IRONMAP_" #name, message},
-    IRONMAP_STATUS_TABLE(ROW)
-#undef ROW
-};
 
 uint32_t ironmap_version(void)
 {
@@ -27,26 +17,6 @@ uint32_t ironmap_version(void)
 const char *ironmap_version_string(void)
 {
     return VERSION_TEXT(IRONMAP_VERSION_MAJOR, IRONMAP_VERSION_MINOR, IRONMAP_VERSION_PATCH);
-}
-
-const char *ironmap_status_name(int status)
-{
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (table[i].status == status) {
-            return table[i].name;
-        }
-    }
-    return "IRONMAP_E_?";
-}
-
-const char *ironmap_status_message(int status)
-{
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (table[i].status == status) {
-            return table[i].message;
-        }
-    }
-    return "unknown status";
 }
 
 size_t ironmap_error_text(char *buffer, size_t capacity, const ironmap_error *error)

@@ -4,10 +4,10 @@
 
 #include <stdatomic.h>
 
-#include "fault.h"
+#include "base/error.h"
+#include "base/range.h"
+#include "fault/fault.h"
 #include "platform/platform.h"
-#include "range.h"
-#include "status.h"
 
 /* For the long way, that it stays out of the short one in front of it. */
 #ifdef __GNUC__
@@ -72,7 +72,7 @@ static inline size_t ironmap__lead(const ironmap_map *map)
 }
 
 /* After the map: it looks into it. The build finds it, since the benchmark has one of its own. */
-#include "guard.h"
+#include "fault/guard.h"
 
 /* access.c: copies `length` bytes from the start of one map to the start of another. */
 int ironmap__copy_between(ironmap_map *target, const ironmap_map *source, size_t length,

@@ -1,6 +1,6 @@
 /* The life of a map after it was opened: its shape, what it is, resize, close. The only file that
  * changes a map's shape. */
-#include "map.h"
+#include "map/map.h"
 
 #include <assert.h>
 #include <stdlib.h>
