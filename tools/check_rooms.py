@@ -69,7 +69,7 @@ def system_conditions(lines: list[str], *, header: bool) -> Iterator[tuple[int, 
 
 def own_path(file: Path, name: str) -> str:
     """The path in the tree of what `file` includes as "name": beside it, or in an include path."""
-    for folder in (file.parent, ROOT / "src"):
+    for folder in (file.parent, ROOT / "src", ROOT / "python/ext"):
         path = (folder / name).resolve()
         if path.is_file() and path.is_relative_to(ROOT):
             return path.relative_to(ROOT).as_posix()

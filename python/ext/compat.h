@@ -23,7 +23,7 @@
 
 /* A search that starts beyond the end starts at the end, where an empty needle is found; since 3.15
  * it finds nothing. */
-enum { SEARCH_CUTS_START = PY_VERSION_HEX < 0x030F0000 };
+enum { SEARCH_CLAMPS_START = PY_VERSION_HEX < 0x030F0000 };
 
 /* Where a map is closed and an argument is wrong as well, 3.14 and newer report the argument. */
 enum { ARGUMENTS_COME_FIRST = PY_VERSION_HEX >= 0x030E0000 };
@@ -50,14 +50,14 @@ static inline int64_t monotonic_ns(void)
 #define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 #define AS_KEYWORDS(names) ((char **)(uintptr_t)(names))
 
-/* APART: for the long way, that it stays out of the short one in front of it. BESIDE: for one of
+/* COLD: for the long way, that it stays out of the short one in front of it. NOINLINE: for one of
  * two that are as common, that its registers are not saved for the other. */
 #ifdef __GNUC__
-#define APART __attribute__((cold, noinline))
-#define BESIDE __attribute__((noinline))
+#define COLD __attribute__((cold, noinline))
+#define NOINLINE __attribute__((noinline))
 #else
-#define APART
-#define BESIDE
+#define COLD
+#define NOINLINE
 #endif
 
 #endif /* IRONMAP_EXT_COMPAT_H */

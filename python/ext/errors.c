@@ -3,25 +3,18 @@
 #include <errno.h>
 #include <string.h>
 
+#include "state.h"
+
 PyObject *raise_errno(int code)
 {
     errno = code;
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
-/* Interned: the cache of attributes keeps every name object that it was ever asked for. */
-static PyObject *attribute(PyObject *object, const char *name)
-{
-    PyObject *key = PyUnicode_InternFromString(name);
-    PyObject *value = key == NULL ? NULL : PyObject_GetAttr(object, key);
-    Py_XDECREF(key);
-    return value;
-}
-
 /* The library's system codes are errno, or GetLastError() where OSError knows these codes, too. */
 static bool codes_are_windows(void)
 {
-    PyObject *winerror = attribute(PyExc_OSError, "winerror");
+    PyObject *winerror = get_attribute(PyExc_OSError, "winerror");
     if (winerror == NULL) {
         PyErr_Clear();
     }
@@ -61,7 +54,7 @@ static int errno_of_fault(int code)
         return code;
     }
     PyObject *exception = make_winerror(code, NULL);
-    PyObject *number = exception == NULL ? NULL : attribute(exception, "errno");
+    PyObject *number = exception == NULL ? NULL : get_attribute(exception, "errno");
     long value = number == NULL ? -1 : PyLong_AsLong(number);
     Py_XDECREF(number);
     Py_XDECREF(exception);
@@ -95,24 +88,9 @@ PyObject *raise_index(void)
     return NULL;
 }
 
-/* The object of that name in a module, which is imported if it is not there yet: exceptions are not
- * worth a place in every map, and belong to the interpreter that runs. */
-static PyObject *object_of(const char *module, const char *name)
-{
-    PyObject *from = PyImport_ImportModule(module);
-    PyObject *object = from == NULL ? NULL : attribute(from, name);
-    Py_XDECREF(from);
-    return object;
-}
-
-PyObject *own_object(const char *name)
-{
-    return object_of("ironmap._ironmap", name);
-}
-
 PyObject *raise_no_file(const char *doing)
 {
-    PyObject *class = object_of("io", "UnsupportedOperation");
+    PyObject *class = imported_object("io", "UnsupportedOperation");
     if (class == NULL) {
         return NULL;
     }
@@ -159,7 +137,7 @@ static PyObject *make_fault(PyObject *class, PyObject *name, int code, uint64_t 
 
 static void raise_fault_of(PyObject *name, int code, uint64_t offset)
 {
-    PyObject *class = own_object("FaultError");
+    PyObject *class = module_object("FaultError");
     PyObject *exception = class == NULL ? NULL : make_fault(class, name, code, offset);
     if (exception != NULL) {
         PyErr_SetObject(class, exception);

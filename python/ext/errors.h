@@ -36,7 +36,4 @@ PyObject *raise_index(void);
  * an OSError and a ValueError, with errno EBADF. */
 PyObject *raise_no_file(const char *doing);
 
-/* An object of the module by its name, in the interpreter that runs; NULL with an exception. */
-PyObject *own_object(const char *name);
-
 #endif /* IRONMAP_EXT_ERRORS_H */

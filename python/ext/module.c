@@ -2,35 +2,12 @@
 #include <ironmap/ironmap.h>
 
 #include "compat.h"
-#include "mmap_object.h"
-
-static const ironmap_constant own_constants[] = {
-    {"ACCESS_DEFAULT", IRONMAP_ACCESS_DEFAULT},
-    {"ACCESS_READ", IRONMAP_ACCESS_READ},
-    {"ACCESS_WRITE", IRONMAP_ACCESS_WRITE},
-    {"ACCESS_COPY", IRONMAP_ACCESS_COPY},
-};
-
-static int add_constants(PyObject *module, const ironmap_constant *constants, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) == -1) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int add_system(PyObject *module)
-{
-    size_t count = 0;
-    const ironmap_constant *constants = ironmap_constants(&count);
-    if (add_constants(module, constants, count) == -1 ||
-        PyModule_AddIntConstant(module, "PAGESIZE", (long)ironmap_page_size()) == -1) {
-        return -1;
-    }
-    return PyModule_AddIntConstant(module, "ALLOCATIONGRANULARITY", (long)ironmap_granularity());
-}
+#include "constants.h"
+#include "find_all.h"
+#include "gil.h"
+#include "guarded.h"
+#include "lines.h"
+#include "mmap/type.h"
 
 /* Adds a class that was just made; with NULL it could not be. */
 static int add_type(PyObject *module, PyObject *type)
@@ -65,24 +42,23 @@ static int add_fault_error(PyObject *module)
     return status;
 }
 
-static int add_turn(PyObject *module)
+static int add_eval_breaker(PyObject *module)
 {
-    PyObject *turn = interrupt_turn_new();
+    PyObject *turn = eval_breaker_new();
     if (turn == NULL) {
         return -1;
     }
-    int status = PyModule_AddObjectRef(module, INTERRUPT_TURN_NAME, turn);
+    int status = PyModule_AddObjectRef(module, EVAL_BREAKER_NAME, turn);
     Py_DECREF(turn);
     return status;
 }
 
 static int module_exec(PyObject *module)
 {
-    size_t count = sizeof(own_constants) / sizeof(own_constants[0]);
     if (add_type(module, mmap_type(module)) == -1 || add_class(module, &guarded_spec) == -1 ||
         add_class(module, &find_all_spec) == -1 || add_class(module, &lines_spec) == -1 ||
-        add_fault_error(module) == -1 || add_turn(module) == -1 ||
-        add_constants(module, own_constants, count) == -1 || add_system(module) == -1 ||
+        add_fault_error(module) == -1 || add_eval_breaker(module) == -1 ||
+        constants_add(module) == -1 ||
         PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;
     }

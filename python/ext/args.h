@@ -1,8 +1,8 @@
 /* From Python arguments to C values. Each function returns false with an exception set where the
  * argument does not fit, and leaves `*value` alone then. All of them may run Python code
  * (__index__, __buffer__), which may close or resize any map: look at the map afterwards. */
-#ifndef IRONMAP_EXT_CONVERT_H
-#define IRONMAP_EXT_CONVERT_H
+#ifndef IRONMAP_EXT_ARGS_H
+#define IRONMAP_EXT_ARGS_H
 
 #include "compat.h"
 
@@ -57,7 +57,7 @@ static inline bool convert_index(PyObject *object, Py_ssize_t *value)
 bool convert_int(PyObject *object, int *value);
 
 /* An int in range(256), without the way that all other objects go. No exception otherwise. */
-static inline bool is_byte(PyObject *object, uint8_t *value)
+static inline bool try_convert_byte(PyObject *object, uint8_t *value)
 {
     if (!PyLong_CheckExact(object)) {
         return false;
@@ -72,7 +72,7 @@ static inline bool is_byte(PyObject *object, uint8_t *value)
 }
 
 /* A plain integer that fits into a C long. No exception otherwise. */
-static inline bool is_small(PyObject *object, Py_ssize_t *value)
+static inline bool try_convert_small(PyObject *object, Py_ssize_t *value)
 {
     if (!PyLong_CheckExact(object)) {
         return false;
@@ -88,7 +88,7 @@ bool convert_item_slow(PyObject *object, uint8_t *value);
 
 static inline bool convert_item(PyObject *object, uint8_t *value)
 {
-    return is_byte(object, value) || convert_item_slow(object, value);
+    return try_convert_byte(object, value) || convert_item_slow(object, value);
 }
 
 /* The same for write_byte, with OverflowError for integers that are too large. */
@@ -96,7 +96,7 @@ bool convert_byte_slow(PyObject *object, uint8_t *value);
 
 static inline bool convert_byte(PyObject *object, uint8_t *value)
 {
-    return is_byte(object, value) || convert_byte_slow(object, value);
+    return try_convert_byte(object, value) || convert_byte_slow(object, value);
 }
 
-#endif /* IRONMAP_EXT_CONVERT_H */
+#endif /* IRONMAP_EXT_ARGS_H */

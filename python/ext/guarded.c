@@ -1,82 +1,9 @@
-/* Lost pages under memory that was handed out: damaged, clear_damage() and guarded(). */
-#include <errno.h>
+/* The class Guarded: a `with` block that raises FaultError if a page was lost in it. */
+#include "guarded.h"
 
-#include "mmap_object.h"
-
-/* ---- what is damaged ---- */
-
-/* Raises FaultError with the place of the first damage. */
-static void raise_damage(const ironmap_map *map)
-{
-    uint64_t offset = 0;
-    size_t length = 0;
-    (void)ironmap_damage(&offset, &length, map, 0, NULL);
-    raise_fault(map, EIO, offset == IRONMAP_NOT_FOUND ? 0 : offset);
-}
-
-bool mmap_check_damage(const ironmap_map *map)
-{
-    if (!ironmap_damaged(map)) {
-        return true;
-    }
-    raise_damage(map);
-    return false;
-}
-
-/* Appends (start, end) of each damaged run to `list`. */
-static bool append_damage(PyObject *list, const ironmap_map *map)
-{
-    uint64_t offset = 0;
-    size_t length = 0;
-    (void)ironmap_damage(&offset, &length, map, 0, NULL);
-    while (offset != IRONMAP_NOT_FOUND) {
-        uint64_t end = offset + length;
-        PyObject *run = Py_BuildValue("KK", (unsigned long long)offset, (unsigned long long)end);
-        if (run == NULL || PyList_Append(list, run) == -1) {
-            Py_XDECREF(run);
-            return false;
-        }
-        Py_DECREF(run);
-        (void)ironmap_damage(&offset, &length, map, end, NULL);
-    }
-    return true;
-}
-
-PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
-{
-    /* The list first: making one may run the collector, and so anyone's code; and so may making
-     * what comes into it, while the map is held. */
-    PyObject *list = PyList_New(0);
-    ironmap_map *map = list == NULL ? NULL : mmap_use(self);
-    if (map == NULL) {
-        Py_XDECREF(list);
-        return NULL;
-    }
-    ironmap_hold(map);
-    bool done = append_damage(list, map);
-    ironmap_release(map);
-    PyObject *runs = done ? PyList_AsTuple(list) : NULL;
-    Py_DECREF(list);
-    return runs;
-}
-
-PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
-{
-    ironmap_map *map = mmap_use(self);
-    ironmap_error error;
-    if (map == NULL) {
-        return NULL;
-    }
-    PyThreadState *thread = mmap_let_go(map);
-    int status = ironmap_clear_damage(map, &error);
-    mmap_take_back(map, thread);
-    if (status != IRONMAP_OK) {
-        return raise_error(map, &error, "");
-    }
-    Py_RETURN_NONE;
-}
-
-/* ---- guarded() ---- */
+#include "mmap/damage.h"
+#include "mmap/object.h"
+#include "state.h"
 
 /* What `with m.guarded():` holds. The map may be closed in the block; its losses are then nobody's
  * business any more. One that another thread resizes just then cannot be asked: BufferError. */
@@ -96,7 +23,7 @@ PyObject *mmap_guarded(PyObject *self, PyObject *Py_UNUSED(unused))
     if (mmap_use(self) == NULL) {
         return NULL;
     }
-    PyObject *type = own_object("Guarded");
+    PyObject *type = module_object("Guarded");
     if (type == NULL) {
         return NULL;
     }
@@ -130,11 +57,11 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
     const ironmap_map *map = object->map;
     guarded->depth -= guarded->depth > 0 ? 1 : 0;
     if (object->resizing) {
-        mmap_raise_absent(object);
+        mmap_raise_not_open(object);
         return NULL;
     }
     if (map != NULL && ironmap_damage_count(map) != guarded->count) {
-        raise_damage(map);
+        mmap_raise_damage(map);
         return NULL;
     }
     Py_RETURN_FALSE;

@@ -1,5 +1,21 @@
 /* What Python sees of the class: the names, signatures and documentation of its methods. */
-#include "mmap_object.h"
+#include "mmap/methods.h"
+
+#include "constants.h"
+#include "find_all.h"
+#include "guarded.h"
+#include "lines.h"
+#include "mmap/advise.h"
+#include "mmap/close.h"
+#include "mmap/damage.h"
+#include "mmap/flush.h"
+#include "mmap/move.h"
+#include "mmap/name.h"
+#include "mmap/object.h"
+#include "mmap/readline.h"
+#include "mmap/resize.h"
+#include "mmap/search.h"
+#include "mmap/stream.h"
 
 #define SIGNATURE_WITH_FLAGS                                                                       \
     "mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, access=ACCESS_DEFAULT, "    \
@@ -39,8 +55,8 @@
 
 const char *mmap_doc(void)
 {
-    return mmap_has_flags() ? SIGNATURE_WITH_FLAGS DOCUMENTATION
-                            : SIGNATURE_WITHOUT_FLAGS DOCUMENTATION;
+    return system_has_flags() ? SIGNATURE_WITH_FLAGS DOCUMENTATION
+                              : SIGNATURE_WITHOUT_FLAGS DOCUMENTATION;
 }
 
 static PyObject *enter(PyObject *self, PyObject *Py_UNUSED(unused))
@@ -194,5 +210,5 @@ static PyMethodDef methods[] = {
 /* Windows has no MADV_*, and programs ask for the method to know whether there are such. */
 PyMethodDef *mmap_methods(void)
 {
-    return mmap_has_flags() ? methods : methods + 1;
+    return system_has_flags() ? methods : methods + 1;
 }

@@ -1,8 +1,14 @@
 /* The constructor. */
-#include "mmap_object.h"
+#include "mmap/new.h"
 
 #include <errno.h>
-#include <string.h>
+#include <ironmap/ironmap.h>
+
+#include "constants.h"
+#include "errors.h"
+#include "gil.h"
+#include "mmap/close.h"
+#include "mmap/object.h"
 
 /* The arguments of mmap(). */
 typedef struct {
@@ -16,24 +22,6 @@ typedef struct {
     int preallocate;
     const char *tagname; /* NULL: none */
 } Arguments;
-
-/* The value of a constant of the system; 0 where it has none of that name. */
-static int constant(const char *name)
-{
-    size_t count = 0;
-    const ironmap_constant *constants = ironmap_constants(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(constants[i].name, name) == 0) {
-            return constants[i].value;
-        }
-    }
-    return 0;
-}
-
-bool mmap_has_flags(void)
-{
-    return constant("MAP_SHARED") != 0;
-}
 
 /* As on Unix, and the tag's name as a keyword. */
 static bool parse_with_flags(Arguments *given, PyObject *args, PyObject *kwargs)
@@ -75,16 +63,17 @@ static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
         .access = IRONMAP_ACCESS_DEFAULT,
         .trackfd = 1,
     };
-    return mmap_has_flags() ? parse_with_flags(given, args, kwargs)
-                            : parse_without_flags(given, args, kwargs);
+    return system_has_flags() ? parse_with_flags(given, args, kwargs)
+                              : parse_without_flags(given, args, kwargs);
 }
 
 /* Whether flags or prot say something other than their defaults. */
 static bool by_hand(const Arguments *given)
 {
-    return (given->flags != IRONMAP_SYSTEM_DEFAULT && given->flags != constant("MAP_SHARED")) ||
+    return (given->flags != IRONMAP_SYSTEM_DEFAULT &&
+            given->flags != system_constant("MAP_SHARED")) ||
            (given->prot != IRONMAP_SYSTEM_DEFAULT &&
-            given->prot != (constant("PROT_READ") | constant("PROT_WRITE")));
+            given->prot != (system_constant("PROT_READ") | system_constant("PROT_WRITE")));
 }
 
 static bool check_range(const Arguments *given)
@@ -128,15 +117,15 @@ static bool check_tagname(const Arguments *given)
  * of the access. */
 static bool check(const Arguments *given)
 {
-    bool good = mmap_has_flags() ? check_range(given) && check_access(given)
-                                 : check_access(given) && check_range(given);
+    bool good = system_has_flags() ? check_range(given) && check_access(given)
+                                   : check_access(given) && check_range(given);
     return good && check_tagname(given);
 }
 
 /* Whether there is no file behind the map. With MAP_ANONYMOUS, mmap(2) ignores the descriptor. */
 static bool is_anonymous(const Arguments *given)
 {
-    int bit = constant("MAP_ANONYMOUS");
+    int bit = system_constant("MAP_ANONYMOUS");
     bool by_flag = given->flags != IRONMAP_SYSTEM_DEFAULT && (given->flags & bit) != 0;
     return given->fileno == -1 || by_flag;
 }
@@ -145,7 +134,7 @@ static bool is_anonymous(const Arguments *given)
 static bool extends(const Arguments *given)
 {
     bool writes = given->access == IRONMAP_ACCESS_DEFAULT || given->access == IRONMAP_ACCESS_WRITE;
-    return given->preallocate || (!mmap_has_flags() && writes && !is_anonymous(given));
+    return given->preallocate || (!system_has_flags() && writes && !is_anonymous(given));
 }
 
 static ironmap_options options_from(const Arguments *given)
@@ -158,7 +147,7 @@ static ironmap_options options_from(const Arguments *given)
     }
     options.offset = (uint64_t)given->offset;
     options.length = (size_t)given->length;
-    options.check = interrupt_check;
+    options.check = gil_check_signals;
     options.open = IRONMAP_OPEN_NONEMPTY;
     if (!given->trackfd) {
         options.open |= IRONMAP_OPEN_NO_TRACK;
@@ -215,7 +204,7 @@ static PyObject *raise_open(const ironmap_error *error, const Arguments *given)
         break;
     case IRONMAP_E_OVERFLOW:
         /* On Windows there is no file that is too short. */
-        if (!mmap_has_flags()) {
+        if (!system_has_flags()) {
             return raise_errno(EINVAL);
         }
         /* A file that ends before the range is the nearer reason; only length 0 takes what there
@@ -238,10 +227,10 @@ static ironmap_map *open_map(const Arguments *given)
     ironmap_options options = options_from(given);
     ironmap_map *map = NULL;
     ironmap_error error;
-    PyThreadState *thread = interrupt_let_go();
+    PyThreadState *thread = gil_release();
     int status = is_anonymous(given) ? ironmap_open_anonymous(&map, &options, &error)
                                      : ironmap_open_fd(&map, given->fileno, &options, &error);
-    interrupt_take_back(thread);
+    gil_acquire(thread);
     if (status != IRONMAP_OK) {
         raise_open(&error, given);
         return NULL;

@@ -1,6 +1,6 @@
-#include "interrupt.h"
+#include "gil.h"
 
-#include "errors.h"
+#include "state.h"
 
 /* Between two looks at the signals: short enough for whoever waits after Ctrl-C, long enough that
  * waiting for the GIL (5 ms, where others want it as well) does not count. */
@@ -10,33 +10,33 @@
 static _Thread_local PyThreadState *released;
 static _Thread_local int64_t next_look;
 
-PyThreadState *interrupt_let_go(void)
+PyThreadState *gil_release(void)
 {
     next_look = monotonic_ns() + INTERVAL_NS;
     released = PyEval_SaveThread();
     return released;
 }
 
-void interrupt_take_back(PyThreadState *thread)
+void gil_acquire(PyThreadState *thread)
 {
     released = NULL;
     PyEval_RestoreThread(thread);
 }
 
-int interrupt_check(void *Py_UNUSED(unused))
+int gil_check_signals(void *Py_UNUSED(unused))
 {
     PyThreadState *thread = released;
     if (thread == NULL || monotonic_ns() < next_look) {
         return 0;
     }
     /* A handler may well use maps of its own. */
-    interrupt_take_back(thread);
+    gil_acquire(thread);
     int status = PyErr_CheckSignals();
-    (void)interrupt_let_go();
+    (void)gil_release();
     return status;
 }
 
-PyObject *interrupt_turn_new(void)
+PyObject *eval_breaker_new(void)
 {
     PyObject *globals = PyDict_New();
     PyObject *turn =
@@ -49,9 +49,9 @@ PyObject *interrupt_turn_new(void)
  * waits for the GIL and hands it over, and runs handlers. To release the GIL and take it back, as
  * around long work, would keep others from it: each release wakes who waits, he comes too late, and
  * the 5 ms after which he may demand the GIL begin anew. */
-bool interrupt_give_turn(void)
+bool eval_breaker_check_now(void)
 {
-    PyObject *turn = own_object(INTERRUPT_TURN_NAME);
+    PyObject *turn = module_object(EVAL_BREAKER_NAME);
     PyObject *nothing = turn == NULL ? NULL : PyObject_CallNoArgs(turn);
     Py_XDECREF(turn);
     Py_XDECREF(nothing);

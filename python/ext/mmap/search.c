@@ -1,6 +1,10 @@
-/* find, rfind and count. */
-#include "convert.h"
-#include "mmap_object.h"
+/* Searching: find(), rfind() and count(). */
+#include "mmap/search.h"
+
+#include "args.h"
+#include "errors.h"
+#include "mmap/long_work.h"
+#include "mmap/object.h"
 
 /* What to search for, and where. */
 typedef struct {
@@ -22,34 +26,34 @@ static int search_range(uint64_t *index, const ironmap_map *map, const Search *s
 static int search_released(uint64_t *index, ironmap_map *map, const Search *search, uint64_t start,
                            uint64_t end, ironmap_error *error)
 {
-    PyThreadState *thread = mmap_let_go(map);
+    PyThreadState *thread = mmap_release_gil(map);
     int status = search_range(index, map, search, start, end, error);
-    mmap_take_back(map, thread);
+    mmap_acquire_gil(map, thread);
     return status;
 }
 
-/* Most searches are over soon, however large the map. So the first MMAP_LONG_WORK places where the
+/* Most searches are over soon, however large the map. So the first LONG_WORK_BYTES places where the
  * needle can begin (or end, backwards) are searched under the GIL, and the rest without it. */
 static int search_map(uint64_t *index, ironmap_map *map, const Search *search, ironmap_error *error)
 {
     uint64_t start = search->start;
     uint64_t end = search->end;
-    if (start > end || end - start <= MMAP_LONG_WORK) {
+    if (start > end || end - start <= LONG_WORK_BYTES) {
         return search_range(index, map, search, start, end, error);
     }
     size_t overlap = search->length > 0 ? search->length - 1 : 0;
-    if (overlap >= MMAP_LONG_WORK || end - start <= MMAP_LONG_WORK + overlap) {
+    if (overlap >= LONG_WORK_BYTES || end - start <= LONG_WORK_BYTES + overlap) {
         return search_released(index, map, search, start, end, error);
     }
-    size_t near = MMAP_LONG_WORK + overlap;
+    size_t near = LONG_WORK_BYTES + overlap;
     int status = search->backwards ? search_range(index, map, search, end - near, end, error)
                                    : search_range(index, map, search, start, start + near, error);
     if (status != IRONMAP_OK || *index != IRONMAP_NOT_FOUND) {
         return status;
     }
     return search->backwards
-               ? search_released(index, map, search, start, end - MMAP_LONG_WORK, error)
-               : search_released(index, map, search, start + MMAP_LONG_WORK, end, error);
+               ? search_released(index, map, search, start, end - LONG_WORK_BYTES, error)
+               : search_released(index, map, search, start + LONG_WORK_BYTES, end, error);
 }
 
 /* A bound in slice notation, cut to the map at its beginning. */
@@ -61,8 +65,6 @@ static uint64_t bound_from(Py_ssize_t bound, size_t length)
     return bound < 0 ? 0 : (uint64_t)bound;
 }
 
-/* Converts the bounds that are given and not None, and cuts them to the map as it is then: `*start`
- * and `*end` are the defaults. */
 bool mmap_bounds(PyObject *self, uint64_t *start, uint64_t *end, PyObject *const *args,
                  Py_ssize_t count)
 {
@@ -99,7 +101,7 @@ static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *
     if (search->start == IRONMAP_NOT_FOUND) {
         search->start = ironmap_tell(map);
     }
-    if (SEARCH_CUTS_START && search->start > ironmap_length(map)) {
+    if (SEARCH_CLAMPS_START && search->start > ironmap_length(map)) {
         search->start = ironmap_length(map);
     }
     uint64_t index = IRONMAP_NOT_FOUND;
@@ -114,7 +116,7 @@ static PyObject *search_for(PyObject *self, const char *name, bool backwards, Py
                             Py_ssize_t count)
 {
     Py_buffer view;
-    if (!mmap_first_look(self) || !check_count(name, count, 1, 3) ||
+    if (!mmap_precheck_open(self) || !check_count(name, count, 1, 3) ||
         PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) == -1) {
         return NULL;
     }
@@ -152,16 +154,16 @@ static PyObject *count_bounds(PyObject *self, const Py_buffer *view, PyObject *c
     size_t length = start < end ? (size_t)(end - start) : 0;
     size_t found = 0;
     ironmap_error error;
-    PyThreadState *thread = mmap_let_go_for(map, length);
+    PyThreadState *thread = mmap_release_gil_for(map, length);
     int status = ironmap_count(&found, map, view->buf, (size_t)view->len, start, end, &error);
-    mmap_take_back(map, thread);
+    mmap_acquire_gil(map, thread);
     return status == IRONMAP_OK ? PyLong_FromSize_t(found) : raise_error(map, &error, "");
 }
 
 PyObject *mmap_count(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Py_buffer view;
-    if (!mmap_first_look(self) || !check_count("count", count, 1, 3) ||
+    if (!mmap_precheck_open(self) || !check_count("count", count, 1, 3) ||
         PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) == -1) {
         return NULL;
     }

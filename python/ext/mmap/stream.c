@@ -1,6 +1,10 @@
 /* The position, and reading and writing there. */
-#include "convert.h"
-#include "mmap_object.h"
+#include "mmap/stream.h"
+
+#include "args.h"
+#include "errors.h"
+#include "mmap/long_work.h"
+#include "mmap/object.h"
 
 /* ---- the position ---- */
 
@@ -40,7 +44,7 @@ PyObject *mmap_tell(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t
 
 PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    if (!mmap_first_look(self) || !check_count("seek", count, 1, 2)) {
+    if (!mmap_precheck_open(self) || !check_count("seek", count, 1, 2)) {
         return NULL;
     }
     Py_ssize_t offset = 0;
@@ -73,16 +77,16 @@ PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
 static int take_into(char *buffer, bool fresh, ironmap_map *map, size_t length,
                      ironmap_error *error)
 {
-    if (length < MMAP_LONG_WORK) {
+    if (length < LONG_WORK_BYTES) {
         return ironmap_read(buffer, &length, map, length, error);
     }
     uint64_t position = claim(map, length);
-    PyThreadState *thread = mmap_let_go(map);
+    PyThreadState *thread = mmap_release_gil(map);
     if (fresh) {
         ironmap_prepare(buffer, length);
     }
     int status = ironmap_get(buffer, map, position, length, error);
-    mmap_take_back(map, thread);
+    mmap_acquire_gil(map, thread);
     if (status != IRONMAP_OK) {
         give_back(map, position, length);
     }
@@ -105,7 +109,7 @@ static PyObject *take(ironmap_map *map, size_t length)
 
 PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    if (!mmap_first_look(self) || !check_count("read", count, 0, 1)) {
+    if (!mmap_precheck_open(self) || !check_count("read", count, 0, 1)) {
         return NULL;
     }
     Py_ssize_t wanted = -1;
@@ -183,7 +187,7 @@ static PyObject *read_view(PyObject *self, const Py_buffer *view)
 PyObject *mmap_readinto(PyObject *self, PyObject *target)
 {
     Py_buffer view;
-    if (!mmap_first_look(self) || !target_buffer(&view, target)) {
+    if (!mmap_precheck_open(self) || !target_buffer(&view, target)) {
         return NULL;
     }
     PyObject *result = read_view(self, &view);
@@ -196,13 +200,13 @@ PyObject *mmap_readinto(PyObject *self, PyObject *target)
 static int put_from(const Py_buffer *view, ironmap_map *map, ironmap_error *error)
 {
     size_t length = (size_t)view->len;
-    if (length < MMAP_LONG_WORK || length > rest_from(map, ironmap_tell(map))) {
+    if (length < LONG_WORK_BYTES || length > rest_from(map, ironmap_tell(map))) {
         return ironmap_write(map, view->buf, length, error);
     }
     uint64_t position = claim(map, length);
-    PyThreadState *thread = mmap_let_go(map);
+    PyThreadState *thread = mmap_release_gil(map);
     int status = ironmap_put(map, position, view->buf, length, error);
-    mmap_take_back(map, thread);
+    mmap_acquire_gil(map, thread);
     if (status != IRONMAP_OK) {
         give_back(map, position, length);
     }
@@ -226,7 +230,7 @@ static PyObject *write_view(PyObject *self, const Py_buffer *view)
 PyObject *mmap_write(PyObject *self, PyObject *data)
 {
     Py_buffer view;
-    if (!mmap_first_look(self) || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) == -1) {
+    if (!mmap_precheck_open(self) || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) == -1) {
         return NULL;
     }
     PyObject *result = write_view(self, &view);
@@ -237,7 +241,7 @@ PyObject *mmap_write(PyObject *self, PyObject *data)
 PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
 {
     uint8_t value = 0;
-    if (!mmap_first_look(self) || !convert_byte(byte, &value)) {
+    if (!mmap_precheck_open(self) || !convert_byte(byte, &value)) {
         return NULL;
     }
     ironmap_map *map = mmap_use_writable(self);

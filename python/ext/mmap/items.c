@@ -1,6 +1,10 @@
-/* Items and slices. */
-#include "convert.h"
-#include "mmap_object.h"
+/* Items and slices: m[i], m[a:b] and len(m). */
+#include "mmap/items.h"
+
+#include "args.h"
+#include "errors.h"
+#include "mmap/long_work.h"
+#include "mmap/object.h"
 
 /* ---- single bytes ---- */
 
@@ -145,8 +149,8 @@ typedef struct {
 static bool range_quick(Range *range, PyObject *slice)
 {
     const PySliceObject *parts = (PySliceObject *)slice;
-    return parts->step == Py_None && is_small(parts->start, &range->start) &&
-           is_small(parts->stop, &range->stop);
+    return parts->step == Py_None && try_convert_small(parts->start, &range->start) &&
+           try_convert_small(parts->stop, &range->stop);
 }
 
 /* May run Python code. */
@@ -171,7 +175,7 @@ static size_t range_work(const Range *range)
     enum { FAR_APART = 4096 };
     size_t count = (size_t)range->count;
     size_t step = range->step < 0 ? (size_t)0 - (size_t)range->step : (size_t)range->step;
-    return count < MMAP_LONG_WORK ? count * (step < FAR_APART ? step : FAR_APART) : count;
+    return count < LONG_WORK_BYTES ? count * (step < FAR_APART ? step : FAR_APART) : count;
 }
 
 /* Into the memory of a new object. */
@@ -179,12 +183,12 @@ static int copy_out(char *buffer, ironmap_map *map, const Range *range, ironmap_
 {
     uint64_t start = (uint64_t)range->start;
     size_t count = (size_t)range->count;
-    PyThreadState *thread = mmap_let_go_for(map, range_work(range));
+    PyThreadState *thread = mmap_release_gil_for(map, range_work(range));
     ironmap_prepare(buffer, count);
     int status = range->step == 1
                      ? ironmap_get(buffer, map, start, count, error)
                      : ironmap_get_strided(buffer, map, start, range->step, count, error);
-    mmap_take_back(map, thread);
+    mmap_acquire_gil(map, thread);
     return status;
 }
 
@@ -192,15 +196,15 @@ static int copy_in(ironmap_map *map, const Range *range, const void *buffer, iro
 {
     uint64_t start = (uint64_t)range->start;
     size_t count = (size_t)range->count;
-    PyThreadState *thread = mmap_let_go_for(map, range_work(range));
+    PyThreadState *thread = mmap_release_gil_for(map, range_work(range));
     int status = range->step == 1
                      ? ironmap_put(map, start, buffer, count, error)
                      : ironmap_put_strided(map, start, range->step, buffer, count, error);
-    mmap_take_back(map, thread);
+    mmap_acquire_gil(map, thread);
     return status;
 }
 
-static BESIDE PyObject *get_slice(PyObject *self, PyObject *key)
+static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
 {
     Range range;
     if (!range_unpack(&range, key)) {
@@ -246,7 +250,7 @@ static int store_slice(PyObject *self, Range *range, const Py_buffer *view)
 static int set_slice(PyObject *self, PyObject *key, PyObject *value)
 {
     Range range;
-    if (!range_unpack(&range, key) || !mmap_first_look(self)) {
+    if (!range_unpack(&range, key) || !mmap_precheck_open(self)) {
         return -1;
     }
     if (value == NULL) {

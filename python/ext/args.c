@@ -1,4 +1,4 @@
-#include "convert.h"
+#include "args.h"
 
 #include <limits.h>
 

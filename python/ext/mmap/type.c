@@ -1,115 +1,16 @@
-/* The life of an object, its buffer, and the type that holds everything together. */
-#include "mmap_object.h"
+/* The type of the class ironmap.mmap, its attributes and its text form. */
+#include "mmap/type.h"
 
 #include <stddef.h>
 #include <string.h>
 
-void mmap_raise_absent(const MmapObject *object)
-{
-    if (object->resizing) {
-        PyErr_SetString(PyExc_BufferError, "mmap is being resized by another thread");
-    } else {
-        raise_closed();
-    }
-}
-
-/* ---- the end of an object ---- */
-
-/* Unmapping much memory takes a while, and so does the last descriptor of a file that has no name
- * any more; neither needs the GIL. */
-int mmap_close_map(ironmap_map *map, ironmap_error *error)
-{
-    PyThreadState *thread = PyEval_SaveThread();
-    int status = ironmap_close(map, error);
-    PyEval_RestoreThread(thread);
-    return status;
-}
-
-/* The map leaves the object first: for all other threads it is closed from then on. Nothing pins
- * it, so that it is gone afterwards, whatever is reported. */
-static int detach_and_close(MmapObject *self, ironmap_error *error)
-{
-    ironmap_map *map = self->map;
-    self->map = NULL;
-    return mmap_close_map(map, error);
-}
-
-PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
-{
-    MmapObject *object = mmap_object(self);
-    if (object->resizing) {
-        mmap_raise_absent(object);
-        return NULL;
-    }
-    if (object->map == NULL) {
-        Py_RETURN_NONE;
-    }
-    if (ironmap_busy(object->map)) {
-        PyErr_SetString(PyExc_BufferError, "cannot close exported pointers exist");
-        return NULL;
-    }
-    ironmap_error error;
-    if (detach_and_close(object, &error) != IRONMAP_OK) {
-        return raise_error(NULL, &error, "");
-    }
-    Py_RETURN_NONE;
-}
-
-static int mmap_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    return 0;
-}
-
-static void mmap_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    MmapObject *object = mmap_object(self);
-    PyObject_GC_UnTrack(self);
-    if (object->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(self);
-    }
-    /* Whoever pins, holds or resizes a map has a reference to its object: nobody does any more. An
-     * error has nobody to go to. */
-    if (object->map != NULL) {
-        (void)detach_and_close(object, NULL);
-    }
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-/* ---- the buffer ---- */
-
-/* The one place where an address of mapped memory leaves the library. Every buffer is a pin, so
- * while there are any, the map can be neither closed nor resized. */
-static int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
-{
-    view->obj = NULL;
-    ironmap_map *map = mmap_use(self);
-    if (map == NULL) {
-        return -1;
-    }
-    if (!ironmap_readable(map)) {
-        PyErr_SetString(PyExc_BufferError, "mmap has no read permission");
-        return -1;
-    }
-    if (!mmap_check_damage(map)) {
-        return -1;
-    }
-    if (PyBuffer_FillInfo(view, self, ironmap_data(map), (Py_ssize_t)ironmap_length(map),
-                          !ironmap_writable(map), flags) == -1) {
-        return -1;
-    }
-    ironmap_pin(map);
-    return 0;
-}
-
-static void mmap_releasebuffer(PyObject *self, Py_buffer *Py_UNUSED(view))
-{
-    ironmap_unpin(mmap_object(self)->map);
-}
-
-/* ---- about an object ---- */
+#include "mmap/buffer.h"
+#include "mmap/close.h"
+#include "mmap/damage.h"
+#include "mmap/items.h"
+#include "mmap/methods.h"
+#include "mmap/new.h"
+#include "mmap/object.h"
 
 static const char *access_name(ironmap_access access)
 {

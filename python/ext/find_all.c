@@ -1,6 +1,15 @@
-/* The iterator of find_all(). */
-#include "convert.h"
-#include "mmap_object.h"
+/* The class FindAll: the iterator that find_all() returns. */
+#include "find_all.h"
+
+#include <ironmap/ironmap.h>
+
+#include "args.h"
+#include "errors.h"
+#include "gil.h"
+#include "mmap/long_work.h"
+#include "mmap/object.h"
+#include "mmap/search.h"
+#include "state.h"
 
 /* Offsets that are found ahead. Many are as quick as few, and the more there are, the older they
  * may be when they are asked for. */
@@ -26,7 +35,7 @@ static FindAll *find_all_object(PyObject *self)
 static PyObject *find_all_new(PyObject *map, PyObject *needle, uint64_t start, uint64_t end,
                               bool overlapping)
 {
-    PyObject *type = own_object("FindAll");
+    PyObject *type = module_object("FindAll");
     if (type == NULL) {
         return NULL;
     }
@@ -68,7 +77,7 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
     bool overlapping = false;
     uint64_t start = 0;
     uint64_t end = IRONMAP_TO_END;
-    if (!mmap_first_look(self) || !check_count("find_all", count, 1, 3) ||
+    if (!mmap_precheck_open(self) || !check_count("find_all", count, 1, 3) ||
         !parse_overlapping(&overlapping, args + count, names)) {
         return NULL;
     }
@@ -92,16 +101,16 @@ static int find_before(FindAll *all, const ironmap_map *map, uint64_t end, ironm
                             (size_t)PyBytes_GET_SIZE(all->needle), end, error);
 }
 
-/* Matches in the next MMAP_LONG_WORK places, under the GIL. Where there are fewer than fit, the
+/* Matches in the next LONG_WORK_BYTES places, under the GIL. Where there are fewer than fit, the
  * search goes on at the first place behind, or behind the last match. */
 static int find_near(FindAll *all, const ironmap_map *map, ironmap_error *error)
 {
     size_t length = (size_t)PyBytes_GET_SIZE(all->needle);
     uint64_t start = all->matches.next;
-    if (start > all->end || all->end - start < MMAP_LONG_WORK + length) {
+    if (start > all->end || all->end - start < LONG_WORK_BYTES + length) {
         return find_before(all, map, all->end, error);
     }
-    uint64_t behind = start + MMAP_LONG_WORK;
+    uint64_t behind = start + LONG_WORK_BYTES;
     int status = find_before(all, map, behind + length - 1, error);
     if (status == IRONMAP_OK && all->matches.found < BATCH) {
         size_t found = all->matches.found;
@@ -127,10 +136,10 @@ static int find_far(bool *more, FindAll *all, ironmap_map *map, ironmap_error *e
     ironmap_matches far = all->matches;
     far.offsets = &offset;
     far.capacity = 1;
-    PyThreadState *thread = mmap_let_go(map);
+    PyThreadState *thread = mmap_release_gil(map);
     int status = ironmap_find_all(&far, map, PyBytes_AS_STRING(all->needle),
                                   (size_t)PyBytes_GET_SIZE(all->needle), all->end, error);
-    mmap_take_back(map, thread);
+    mmap_acquire_gil(map, thread);
     if (status == IRONMAP_OK && all->matches.next == start && is_empty(all)) {
         all->offsets[0] = offset;
         all->matches.next = far.next;
@@ -159,7 +168,7 @@ static int find_batch(bool *more, FindAll *all, ironmap_map *map, ironmap_error 
 static PyObject *find_all_next(PyObject *self)
 {
     FindAll *all = find_all_object(self);
-    if (is_empty(all) && !interrupt_turn(&all->work, (size_t)BATCH * INTERRUPT_PIECE)) {
+    if (is_empty(all) && !eval_breaker_check(&all->work, (size_t)BATCH * EVAL_BREAKER_ITEM_BYTES)) {
         return NULL;
     }
     bool more = true;

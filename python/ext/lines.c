@@ -1,0 +1,142 @@
+/* The class Lines: the iterator that lines() returns. */
+#include "lines.h"
+
+#include "args.h"
+#include "gil.h"
+#include "mmap/line.h"
+#include "mmap/object.h"
+#include "state.h"
+
+/* What m.lines() returns. It keeps the object alive and does not pin the map. */
+typedef struct {
+    PyObject_HEAD PyObject *map;
+    uint64_t position;
+    uint64_t end;  /* 0 once it is exhausted */
+    size_t length; /* of the line before */
+    size_t work;
+    bool keep_ends;
+} Lines;
+
+static Lines *lines_object(PyObject *self)
+{
+    return (Lines *)self;
+}
+
+static bool lines_keywords(bool *keep_ends, PyObject *const *values, PyObject *names)
+{
+    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        if (PyUnicode_CompareWithASCIIString(name, "keepends") != 0) {
+            PyErr_Format(PyExc_TypeError, "lines() got an unexpected keyword argument '%U'", name);
+            return false;
+        }
+        int truth = PyObject_IsTrue(values[i]);
+        if (truth == -1) {
+            return false;
+        }
+        *keep_ends = truth == 1;
+    }
+    return true;
+}
+
+static PyObject *lines_new(PyObject *map, uint64_t start, uint64_t end, bool keep_ends)
+{
+    PyObject *type = module_object("Lines");
+    if (type == NULL) {
+        return NULL;
+    }
+    PyObject *self = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
+    Py_DECREF(type);
+    if (self != NULL) {
+        Lines *lines = lines_object(self);
+        lines->map = Py_NewRef(map);
+        lines->position = start;
+        lines->end = end;
+        lines->keep_ends = keep_ends;
+    }
+    return self;
+}
+
+PyObject *mmap_lines(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Py_ssize_t start = 0;
+    Py_ssize_t end = PY_SSIZE_T_MAX;
+    bool keep_ends = true;
+    if (!mmap_precheck_open(self) || !check_count("lines", count, 0, 2) ||
+        (count > 0 && !convert_optional_size(args[0], &start)) ||
+        (count > 1 && !convert_optional_size(args[1], &end)) ||
+        !lines_keywords(&keep_ends, args + count, names)) {
+        return NULL;
+    }
+    const ironmap_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    (void)PySlice_AdjustIndices((Py_ssize_t)ironmap_length(map), &start, &end, 1);
+    return lines_new(self, (uint64_t)start, (uint64_t)end, keep_ends);
+}
+
+static PyObject *lines_next(PyObject *self)
+{
+    Lines *lines = lines_object(self);
+    if (!eval_breaker_check(&lines->work, lines->length)) {
+        return NULL;
+    }
+    while (lines->position < lines->end) {
+        ironmap_map *map = mmap_use(lines->map);
+        if (map == NULL) {
+            return NULL;
+        }
+        if (lines->position >= ironmap_length(map)) {
+            lines->end = 0;
+            break;
+        }
+        uint64_t start = lines->position;
+        size_t length = 0;
+        PyObject *line = line_read(&length, map, start, lines->end, lines->keep_ends);
+        if (line == NULL) {
+            return NULL;
+        }
+        if (lines->position == start) {
+            lines->position = start + length;
+            lines->length = length;
+            return line;
+        }
+        Py_DECREF(line);
+    }
+    return NULL;
+}
+
+static int lines_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(lines_object(self)->map);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static void lines_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(lines_object(self)->map);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, AS_SLOT("The lines of a map, one after the other: m.lines().")},
+    {Py_tp_dealloc, AS_SLOT(lines_dealloc)},
+    {Py_tp_traverse, AS_SLOT(lines_traverse)},
+    {Py_tp_iter, AS_SLOT(PyObject_SelfIter)},
+    {Py_tp_iternext, AS_SLOT(lines_next)},
+    {0, NULL},
+};
+
+PyType_Spec lines_spec = {
+    .name = "ironmap.Lines",
+    .basicsize = sizeof(Lines),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = slots,
+};

@@ -1,0 +1,36 @@
+/* The buffer of a map: memoryview(m). */
+#include "mmap/buffer.h"
+
+#include <ironmap/ironmap.h>
+
+#include "mmap/damage.h"
+#include "mmap/object.h"
+
+/* The one place where an address of mapped memory leaves the library. Every buffer is a pin, so
+ * while there are any, the map can be neither closed nor resized. */
+int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+    view->obj = NULL;
+    ironmap_map *map = mmap_use(self);
+    if (map == NULL) {
+        return -1;
+    }
+    if (!ironmap_readable(map)) {
+        PyErr_SetString(PyExc_BufferError, "mmap has no read permission");
+        return -1;
+    }
+    if (!mmap_check_damage(map)) {
+        return -1;
+    }
+    if (PyBuffer_FillInfo(view, self, ironmap_data(map), (Py_ssize_t)ironmap_length(map),
+                          !ironmap_writable(map), flags) == -1) {
+        return -1;
+    }
+    ironmap_pin(map);
+    return 0;
+}
+
+void mmap_releasebuffer(PyObject *self, Py_buffer *Py_UNUSED(view))
+{
+    ironmap_unpin(mmap_object(self)->map);
+}

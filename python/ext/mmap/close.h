@@ -1,0 +1,16 @@
+/* The end of a map: close() and deallocation. */
+#ifndef IRONMAP_EXT_MMAP_CLOSE_H
+#define IRONMAP_EXT_MMAP_CLOSE_H
+
+#include <ironmap/ironmap.h>
+
+#include "compat.h"
+
+/* Closes `map` without the GIL. */
+int mmap_close_map(ironmap_map *map, ironmap_error *error);
+
+PyObject *mmap_close(PyObject *self, PyObject *unused);
+int mmap_traverse(PyObject *self, visitproc visit, void *arg);
+void mmap_dealloc(PyObject *self);
+
+#endif /* IRONMAP_EXT_MMAP_CLOSE_H */

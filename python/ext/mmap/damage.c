@@ -1,0 +1,79 @@
+/* Lost pages under exported memory: damaged and clear_damage(). */
+#include "mmap/damage.h"
+
+#include <errno.h>
+
+#include "errors.h"
+#include "mmap/long_work.h"
+#include "mmap/object.h"
+
+/* Raises FaultError with the place of the first damage. */
+void mmap_raise_damage(const ironmap_map *map)
+{
+    uint64_t offset = 0;
+    size_t length = 0;
+    (void)ironmap_damage(&offset, &length, map, 0, NULL);
+    raise_fault(map, EIO, offset == IRONMAP_NOT_FOUND ? 0 : offset);
+}
+
+bool mmap_check_damage(const ironmap_map *map)
+{
+    if (!ironmap_damaged(map)) {
+        return true;
+    }
+    mmap_raise_damage(map);
+    return false;
+}
+
+/* Appends (start, end) of each damaged run to `list`. */
+static bool append_damage(PyObject *list, const ironmap_map *map)
+{
+    uint64_t offset = 0;
+    size_t length = 0;
+    (void)ironmap_damage(&offset, &length, map, 0, NULL);
+    while (offset != IRONMAP_NOT_FOUND) {
+        uint64_t end = offset + length;
+        PyObject *run = Py_BuildValue("KK", (unsigned long long)offset, (unsigned long long)end);
+        if (run == NULL || PyList_Append(list, run) == -1) {
+            Py_XDECREF(run);
+            return false;
+        }
+        Py_DECREF(run);
+        (void)ironmap_damage(&offset, &length, map, end, NULL);
+    }
+    return true;
+}
+
+PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
+{
+    /* The list first: making one may run the collector, and so anyone's code; and so may making
+     * what comes into it, while the map is held. */
+    PyObject *list = PyList_New(0);
+    ironmap_map *map = list == NULL ? NULL : mmap_use(self);
+    if (map == NULL) {
+        Py_XDECREF(list);
+        return NULL;
+    }
+    ironmap_hold(map);
+    bool done = append_damage(list, map);
+    ironmap_release(map);
+    PyObject *runs = done ? PyList_AsTuple(list) : NULL;
+    Py_DECREF(list);
+    return runs;
+}
+
+PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    ironmap_map *map = mmap_use(self);
+    ironmap_error error;
+    if (map == NULL) {
+        return NULL;
+    }
+    PyThreadState *thread = mmap_release_gil(map);
+    int status = ironmap_clear_damage(map, &error);
+    mmap_acquire_gil(map, thread);
+    if (status != IRONMAP_OK) {
+        return raise_error(map, &error, "");
+    }
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,86 @@
+/* Writing changes to the disk: flush(). */
+#include "mmap/flush.h"
+
+#include <errno.h>
+
+#include "args.h"
+#include "constants.h"
+#include "errors.h"
+#include "mmap/long_work.h"
+#include "mmap/object.h"
+
+/* The arguments of flush(): size -1 is to the end. */
+typedef struct {
+    Py_ssize_t offset;
+    Py_ssize_t size;
+    int flags;
+} Flush;
+
+static bool flush_keywords(Flush *flush, PyObject *const *values, PyObject *names)
+{
+    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        if (PyUnicode_CompareWithASCIIString(name, "flags") != 0) {
+            PyErr_Format(PyExc_TypeError, "flush() got an unexpected keyword argument '%U'", name);
+            return false;
+        }
+        if (!convert_int(values[i], &flush->flags)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool flush_arguments(PyObject *self, Flush *flush, PyObject *const *args, Py_ssize_t count,
+                            PyObject *names)
+{
+    *flush = (Flush){.size = -1};
+    return check_count("flush", count, 0, 2) &&
+           (count < 1 || convert_size(args[0], &flush->offset)) &&
+           (FLUSH_SIZE_COMES_FIRST || mmap_use(self) != NULL) &&
+           (count < 2 || convert_optional_size(args[1], &flush->size)) &&
+           flush_keywords(flush, args + count, names);
+}
+
+/* Whether the system has to refuse: it knows no flags beyond its own, and an anonymous map, which
+ * has no place on a disk, must be flushed by whole pages. (Maps of files may be flushed from any
+ * byte, which harms nothing; but that this here fails is what portable tests of flush rely on.) */
+static bool flush_refused(const Flush *flush, const MmapObject *object)
+{
+    if (flush->flags < 0 || flush->flags > SYSTEM_BITS) {
+        return true;
+    }
+    ironmap_access access = ironmap_access_of(object->map);
+    return object->anonymous && (size_t)flush->offset % ironmap_page_size() != 0 &&
+           access != IRONMAP_ACCESS_READ && access != IRONMAP_ACCESS_COPY;
+}
+
+PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Flush flush;
+    if (!mmap_precheck_open(self) || !flush_arguments(self, &flush, args, count, names)) {
+        return NULL;
+    }
+    ironmap_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    if (flush.offset < 0 || flush.size < -1) {
+        PyErr_SetString(PyExc_ValueError, "flush values out of range");
+        return NULL;
+    }
+    size_t size = flush.size == -1 ? IRONMAP_TO_END : (size_t)flush.size;
+    bool inside = (size_t)flush.offset <= ironmap_length(map);
+    if (inside && flush_refused(&flush, mmap_object(self))) {
+        return raise_errno(EINVAL);
+    }
+    ironmap_error error;
+    PyThreadState *thread = mmap_release_gil(map);
+    int status = ironmap_flush(map, (uint64_t)flush.offset, size, flush.flags, &error);
+    mmap_acquire_gil(map, thread);
+    if (status != IRONMAP_OK) {
+        return raise_error(map, &error, "flush values out of range");
+    }
+    Py_RETURN_NONE;
+}

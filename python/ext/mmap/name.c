@@ -1,0 +1,50 @@
+/* The name that the system shows for the memory: set_name(). */
+#include "mmap/name.h"
+
+#include <string.h>
+
+#include "errors.h"
+#include "mmap/long_work.h"
+#include "mmap/object.h"
+
+/* What tools that show a process's memory look for in front of names given by Python programs. */
+#define NAME_PREFIX "cpython:mmap:"
+enum { NAME_MAX_LENGTH = IRONMAP_NAME_MAX - (sizeof(NAME_PREFIX) - 1) };
+
+PyObject *mmap_set_name(PyObject *self, PyObject *name)
+{
+    ironmap_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    if (!PyUnicode_Check(name)) {
+        return PyErr_Format(PyExc_TypeError, "set_name() argument must be str, not %.50s",
+                            Py_TYPE(name)->tp_name);
+    }
+    Py_ssize_t length = 0;
+    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+    if (text == NULL) {
+        return NULL;
+    }
+    const char *message = strlen(text) != (size_t)length ? "embedded null character"
+                          : length > NAME_MAX_LENGTH     ? "name is too long"
+                          : !mmap_object(self)->anonymous || ironmap_tag(map) != NULL
+                              ? "Cannot set annotation on non-anonymous mappings"
+                              : NULL;
+    if (message != NULL) {
+        PyErr_SetString(PyExc_ValueError, message);
+        return NULL;
+    }
+    char whole[IRONMAP_NAME_MAX + 1] = NAME_PREFIX;
+    memcpy(whole + sizeof(NAME_PREFIX) - 1, text, (size_t)length + 1);
+    ironmap_error error;
+    /* The system waits for others that change the process's memory. */
+    PyThreadState *thread = mmap_release_gil(map);
+    int status = ironmap_set_name(map, whole, &error);
+    mmap_acquire_gil(map, thread);
+    /* A name is for those who look: where the system has none, that is no reason to stop. */
+    if (status != IRONMAP_OK && status != IRONMAP_E_UNSUPPORTED) {
+        return raise_error(map, &error, "");
+    }
+    Py_RETURN_NONE;
+}

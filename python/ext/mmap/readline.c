@@ -1,0 +1,92 @@
+/* Lines from the position on: readline() and readlines(). */
+#include "mmap/readline.h"
+
+#include "args.h"
+#include "gil.h"
+#include "mmap/line.h"
+#include "mmap/object.h"
+
+/* A position beyond the end, which a resize may have left there, stays. */
+static void set_position(ironmap_map *map, uint64_t position)
+{
+    (void)ironmap_seek(map, (int64_t)position, IRONMAP_SEEK_SET, NULL);
+}
+
+/* The next line, or b"" at the end. Where another thread has moved the position in the middle of a
+ * long line, it is a new one that is asked for. */
+static PyObject *next_line(ironmap_map *map)
+{
+    for (;;) {
+        uint64_t start = ironmap_tell(map);
+        size_t length = 0;
+        PyObject *line = line_read(&length, map, start, ironmap_length(map), true);
+        if (line == NULL) {
+            return NULL;
+        }
+        if (ironmap_tell(map) == start) {
+            set_position(map, start + length);
+            return line;
+        }
+        Py_DECREF(line);
+    }
+}
+
+PyObject *mmap_readline(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
+{
+    if (!check_count("readline", count, 0, 0)) {
+        return NULL;
+    }
+    ironmap_map *map = mmap_use(self);
+    return map == NULL ? NULL : next_line(map);
+}
+
+/* Appends lines to `list` until there are no more, or more than `hint` bytes of them. `*reached` is
+ * the position after the last. */
+static bool append_lines(PyObject *list, uint64_t *reached, ironmap_map *map, size_t hint)
+{
+    size_t total = 0;
+    size_t work = 0;
+    while (total <= hint && ironmap_tell(map) < ironmap_length(map)) {
+        PyObject *line = next_line(map);
+        if (line == NULL || PyList_Append(list, line) == -1) {
+            Py_XDECREF(line);
+            return false;
+        }
+        size_t length = (size_t)PyBytes_GET_SIZE(line);
+        Py_DECREF(line);
+        *reached = ironmap_tell(map);
+        total += length;
+        if (!eval_breaker_check(&work, length)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Py_ssize_t hint = -1;
+    if (!mmap_precheck_open(self) || !check_count("readlines", count, 0, 1) ||
+        (count > 0 && !convert_read_size(args[0], &hint))) {
+        return NULL;
+    }
+    /* The list first: making one may run the collector, and so anyone's code. */
+    PyObject *list = PyList_New(0);
+    ironmap_map *map = list == NULL ? NULL : mmap_use(self);
+    if (map == NULL) {
+        Py_XDECREF(list);
+        return NULL;
+    }
+    uint64_t start = ironmap_tell(map);
+    uint64_t reached = start;
+    ironmap_hold(map);
+    bool done = append_lines(list, &reached, map, hint > 0 ? (size_t)hint : SIZE_MAX);
+    ironmap_release(map);
+    if (!done) {
+        if (ironmap_tell(map) == reached) {
+            set_position(map, start);
+        }
+        Py_CLEAR(list);
+    }
+    return list;
+}

@@ -1,0 +1,24 @@
+/* Objects of the module and of other modules, in the interpreter that runs. */
+#include "state.h"
+
+/* Interned: the cache of attributes keeps every name object that it was ever asked for. */
+PyObject *get_attribute(PyObject *object, const char *name)
+{
+    PyObject *key = PyUnicode_InternFromString(name);
+    PyObject *value = key == NULL ? NULL : PyObject_GetAttr(object, key);
+    Py_XDECREF(key);
+    return value;
+}
+
+PyObject *imported_object(const char *module, const char *name)
+{
+    PyObject *from = PyImport_ImportModule(module);
+    PyObject *object = from == NULL ? NULL : get_attribute(from, name);
+    Py_XDECREF(from);
+    return object;
+}
+
+PyObject *module_object(const char *name)
+{
+    return imported_object("ironmap._ironmap", name);
+}

@@ -1,0 +1,16 @@
+/* Objects of the module and of other modules, in the interpreter that runs. */
+#ifndef IRONMAP_EXT_STATE_H
+#define IRONMAP_EXT_STATE_H
+
+#include "compat.h"
+
+/* An attribute of `object`. NULL with an exception. */
+PyObject *get_attribute(PyObject *object, const char *name);
+
+/* An object of another module, which is imported first if need be. NULL with an exception. */
+PyObject *imported_object(const char *module, const char *name);
+
+/* An object of this module. NULL with an exception. */
+PyObject *module_object(const char *name);
+
+#endif /* IRONMAP_EXT_STATE_H */
