@@ -4,7 +4,7 @@
 #
 #     in-wine.sh wine PROGRAM ARGUMENT...
 #     in-wine.sh wineserver -k
-root=$(cd "$(dirname "$0")/../.." && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
 export WINEPREFIX="$root/build/wine" WINEDEBUG=-all
 export WINEDLLOVERRIDES='winedbg.exe=d;mscoree=d;mshtml=d'
 unset DISPLAY WAYLAND_DISPLAY
