@@ -1,4 +1,4 @@
-"""The benchmark: ironmap beside what else there is, in one run. See docs/benchmark.md.
+"""The benchmark: ironmap beside what else there is, in one run. See docs/performance.md.
 
 Every answer is checked: a wrong one ends the run with 1. Whoever is not installed is skipped, with
 a line.
