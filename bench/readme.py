@@ -1,7 +1,7 @@
 """Keeps a record, and README's figures with it.
 
 readme.py RECORD.json    copies the record to bench/record/DATE.json, draws its plot beside it and
-                         puts its table between the markers in README.md
+                         puts its figures between the markers in README.md
 readme.py --check        exits with 1 where README.md is not what the newest record says
 """
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN = "<!-- benchmark: made by bench/readme.py -->\n"
-END = "<!-- end of benchmark -->\n"
+MADE = "made by bench/readme.py"
+PROOF = ("find 16 absent bytes", "count a word", "slice of 256 MiB")
+PROOF_COLUMNS = {"ironmap": "", "mmap": "mmap ", READ_LIMIT: "reading it at all "}
 COLUMNS = ("ironmap", "mmap", "fmmap", "StringZilla", "bytes", "C library", "ripgrep", READ_LIMIT)
 
 
@@ -70,12 +71,34 @@ def block(record: Record, name: str) -> str:
     return "\n".join([image, "", *table(record), "", origin]) + "\n"
 
 
-def with_block(readme: str, content: str) -> str:
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        sys.exit("README.md has no markers for the benchmark")
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+def proof(record: Record) -> str:
+    """The three lines that README has near its top."""
+    rows = {row.name: row for row in record.rows if row.headline}
+    lines = []
+    for row in (rows[name] for name in PROOF if name in rows):
+        cells = [
+            f"{prefix}{cell(row.figures[name], row.unit):>10}"
+            for name, prefix in PROOF_COLUMNS.items()
+            if name in row.figures
+        ]
+        lines.append("   ".join([f"{row.name:<22}", *cells]))
+    return "\n".join(["```text", *lines, "```"])
+
+
+def with_part(readme: str, name: str, content: str) -> str:
+    """README with `content` between the markers of that name."""
+    begin = f"<!-- {name}: {MADE} -->\n"
+    end = f"<!-- end of {name} -->\n"
+    before, found_begin, rest = readme.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        sys.exit(f"README.md has no markers for: {name}")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def with_figures(readme: str, record: Record, name: str) -> str:
+    readme = with_part(readme, "proof", proof(record) + "\n")
+    return with_part(readme, "benchmark", block(record, name))
 
 
 def keep(source: Path, root: Path) -> None:
@@ -86,7 +109,7 @@ def keep(source: Path, root: Path) -> None:
     (folder / f"{name}.json").write_text(source.read_text())
     (folder / f"{name}.svg").write_text(plot(record))
     readme = root / "README.md"
-    readme.write_text(with_block(readme.read_text(), block(record, name)))
+    readme.write_text(with_figures(readme.read_text(), record, name))
 
 
 def check(root: Path) -> list[str]:
@@ -98,7 +121,7 @@ def check(root: Path) -> list[str]:
     record = load(newest)
     readme = (root / "README.md").read_text()
     wrong = []
-    if readme != with_block(readme, block(record, newest.stem)):
+    if readme != with_figures(readme, record, newest.stem):
         wrong.append("README.md")
     if newest.with_suffix(".svg").read_text() != plot(record):
         wrong.append(f"bench/record/{newest.stem}.svg")

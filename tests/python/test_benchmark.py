@@ -137,12 +137,14 @@ def test_readme_says_what_the_newest_record_says() -> None:
 def test_readme_is_filled_in_and_checked(small: Path, tmp_path: Path) -> None:
     copy = tmp_path / "README.md"
     copy.write_text(
-        "before\n<!-- benchmark: made by bench/readme.py -->\n<!-- end of benchmark -->\nafter\n"
+        "before\n<!-- proof: made by bench/readme.py -->\n<!-- end of proof -->\n"
+        "<!-- benchmark: made by bench/readme.py -->\n<!-- end of benchmark -->\nafter\n"
     )
     assert bench("readme.py", small, tmp_path).returncode == 0
     text = copy.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
+    assert "\nfind 16 absent bytes  " in text
     assert "| find 16 absent bytes | " in text
     assert bench("readme.py", "--check", tmp_path).returncode == 0
 
