@@ -2,7 +2,11 @@
 #ifndef IRONMAP_RANGE_H
 #define IRONMAP_RANGE_H
 
-#include <ironmap/ironmap.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
 
 /* Where the file and the address space end: off_t is signed on every system, and no object may be
  * longer than PTRDIFF_MAX bytes (C17 6.5.6p9: the difference of its ends must fit). */

@@ -275,7 +275,7 @@ static void after_fork(void)
 
 int ironmap__fault_guard_process(ironmap_error *error)
 {
-    return ironmap__fault_watch(fault, after_fork, error);
+    return ironmap__fault_handler_install(fault, after_fork, error);
 }
 
 /* ---- restoring ---- */

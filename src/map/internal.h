@@ -27,12 +27,13 @@ struct ironmap_map {
     /* Its shape, changed by map.c alone. */
     ironmap__view view;
     ironmap__mode mode;
-    ironmap__file file; /* IRONMAP__NO_FILE: anonymous or not tracked */
-    uint64_t offset;    /* in the file */
-    ironmap__tag *tag;  /* NULL: none */
-    bool tag_memory;    /* mapped is the tag's own memory: file and offset are those of the tag */
-    bool tracked;       /* false: opened with IRONMAP_OPEN_NO_TRACK */
-    bool preallocate;   /* opened with IRONMAP_OPEN_PREALLOCATE */
+    ironmap_access access; /* as ironmap_access_of tells it */
+    ironmap__file file;    /* IRONMAP__NO_FILE: anonymous or not tracked */
+    uint64_t offset;       /* in the file */
+    ironmap__tag *tag;     /* NULL: none */
+    bool tag_memory;  /* mapped is the tag's own memory: file and offset are those of the tag */
+    bool tracked;     /* false: opened with IRONMAP_OPEN_NO_TRACK */
+    bool preallocate; /* opened with IRONMAP_OPEN_PREALLOCATE */
 
     ironmap_check *check; /* as in the options */
     void *check_context;

@@ -1,8 +1,19 @@
 /* What the library tells about itself: its version, and errors as text. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/error.h"
 #include "platform/platform.h"
+
+/* The public type of a constant is that of the platform under its own name. */
+static_assert(sizeof(ironmap_constant) == sizeof(ironmap__constant) &&
+                  offsetof(ironmap_constant, value) == offsetof(ironmap__constant, value),
+              "both are a name and a value");
+
+const ironmap_constant *ironmap_constants(size_t *count)
+{
+    return (const ironmap_constant *)(const void *)ironmap__constants(count);
+}
 
 enum { MESSAGE_CAPACITY = 256 };
 

@@ -1,6 +1,7 @@
 /* The life of a map after it was opened: its shape, what it is, resize, close. The only file that
  * changes a map's shape. */
 #include "map/map.h"
+#include "map/mode.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@ int ironmap__map_new(ironmap_map **out, const ironmap_options *options, bool ano
                      ironmap_error *error)
 {
     ironmap__mode mode;
-    int status = ironmap__mode_resolve(&mode, options, anonymous, error);
+    ironmap_access access = IRONMAP_ACCESS_DEFAULT;
+    int status = ironmap__mode_resolve(&mode, &access, options, anonymous, error);
     if (status != IRONMAP_OK) {
         return status;
     }
@@ -25,6 +27,7 @@ int ironmap__map_new(ironmap_map **out, const ironmap_options *options, bool ano
     }
     map->data = nothing;
     map->mode = mode;
+    map->access = access;
     map->file = IRONMAP__NO_FILE;
     map->offset = options->offset;
     map->tracked = (options->open & IRONMAP_OPEN_NO_TRACK) == 0;
@@ -149,7 +152,7 @@ uint64_t ironmap_offset(const ironmap_map *map)
 
 ironmap_access ironmap_access_of(const ironmap_map *map)
 {
-    return map->mode.access;
+    return map->access;
 }
 
 bool ironmap_readable(const ironmap_map *map)
@@ -249,8 +252,8 @@ static int resize_check(const ironmap_map *map, size_t length, ironmap_error *er
         status = IRONMAP_E_BUSY;
     } else if (!map->tracked) {
         status = IRONMAP_E_NO_FILE;
-    } else if (map->tag != NULL || map->mode.access == IRONMAP_ACCESS_READ ||
-               map->mode.access == IRONMAP_ACCESS_COPY) {
+    } else if (map->tag != NULL || map->access == IRONMAP_ACCESS_READ ||
+               map->access == IRONMAP_ACCESS_COPY) {
         status = IRONMAP_E_NOT_RESIZABLE;
     } else if (length > IRONMAP__MEMORY_MAX || !end_fits(map, length)) {
         status = IRONMAP_E_OVERFLOW;

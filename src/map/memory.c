@@ -28,14 +28,22 @@ static size_t lead_in_page(const ironmap_map *map, uint64_t offset)
     return (size_t)((uintptr_t)(map->data + offset) % ironmap__page_size());
 }
 
+static ironmap__flush_flags flush_flags(int flags)
+{
+    return (ironmap__flush_flags){
+        .async = (flags & IRONMAP_FLUSH_ASYNC) != 0,
+        .invalidate = (flags & IRONMAP_FLUSH_INVALIDATE) != 0,
+        .native = flags & ~(IRONMAP_FLUSH_ASYNC | IRONMAP_FLUSH_INVALIDATE),
+    };
+}
+
 int ironmap_flush(ironmap_map *map, uint64_t offset, size_t length, int flags, ironmap_error *error)
 {
     int status = range_resolve(&length, map, offset, length, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    bool keeps_stores =
-        map->mode.access == IRONMAP_ACCESS_READ || map->mode.access == IRONMAP_ACCESS_COPY;
+    bool keeps_stores = map->access == IRONMAP_ACCESS_READ || map->access == IRONMAP_ACCESS_COPY;
     if (length == 0 || keeps_stores) {
         return IRONMAP_OK;
     }
@@ -46,15 +54,35 @@ int ironmap_flush(ironmap_map *map, uint64_t offset, size_t length, int flags, i
         return status;
     }
     size_t lead = lead_in_page(map, offset);
-    return ironmap__view_flush(map->data + offset - lead, length + lead, map->file, flags, error);
+    return ironmap__view_flush(map->data + offset - lead, length + lead, map->file,
+                               flush_flags(flags), error);
+}
+
+/* Advice in the system's terms: portable advice, or a value of the system's own. */
+static int advice_resolve(ironmap__advice *native, int advice, ironmap_error *error)
+{
+    static const ironmap__usage usages[] = {
+        [IRONMAP_ADVICE_NORMAL - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_NORMAL,
+        [IRONMAP_ADVICE_SEQUENTIAL - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_SEQUENTIAL,
+        [IRONMAP_ADVICE_RANDOM - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_RANDOM,
+        [IRONMAP_ADVICE_WILLNEED - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_SOON,
+        [IRONMAP_ADVICE_DONTNEED - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_LATER,
+    };
+    if (advice < IRONMAP_ADVICE_NORMAL) {
+        return ironmap__advice_from_system(native, advice, error);
+    }
+    if (advice > IRONMAP_ADVICE_DONTNEED) {
+        return ironmap__fail(error, IRONMAP_E_INVALID);
+    }
+    *native = ironmap__advice_for(usages[advice - IRONMAP_ADVICE_NORMAL]);
+    return IRONMAP_OK;
 }
 
 int ironmap_advise(ironmap_map *map, uint64_t offset, size_t length, int advice,
                    ironmap_error *error)
 {
-    int native = 0;
-    bool keeps_content = false;
-    int status = ironmap__advice_resolve(&native, &keeps_content, advice, error);
+    ironmap__advice native;
+    int status = advice_resolve(&native, advice, error);
     if (status != IRONMAP_OK) {
         return status;
     }
@@ -68,7 +96,7 @@ int ironmap_advise(ironmap_map *map, uint64_t offset, size_t length, int advice,
         /* With nothing to advise about, the system still judges the advice. */
         return ironmap__view_advise(start, 0, native, error);
     }
-    if (keeps_content || lead == 0) {
+    if (native.is_hint || lead == 0) {
         length += lead;
     } else {
         size_t skipped = (size_t)ironmap__min(ironmap__page_size() - lead, length);

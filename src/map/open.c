@@ -209,6 +209,14 @@ static int map_finish(ironmap_map **map, ironmap_map *made, map_source *source,
     return IRONMAP_OK;
 }
 
+static ironmap__disposition disposition_of(unsigned open)
+{
+    if ((open & IRONMAP_OPEN_EXCLUSIVE) != 0) {
+        return IRONMAP__CREATE_NEW;
+    }
+    return (open & IRONMAP_OPEN_CREATE) != 0 ? IRONMAP__OPEN_OR_CREATE : IRONMAP__OPEN_EXISTING;
+}
+
 int ironmap_open_path(ironmap_map **map, const char *path, const ironmap_options *options,
                       ironmap_error *error)
 {
@@ -223,8 +231,8 @@ int ironmap_open_path(ironmap_map **map, const char *path, const ironmap_options
     }
     map_source source = {.file = IRONMAP__NO_FILE, .path = path};
     bool write = made->mode.shared && made->mode.writable;
-    status = ironmap__file_open(&source.file, &source.created, path, write, known.open,
-                                known.permission, error);
+    status = ironmap__file_open(&source.file, &source.created, path, write,
+                                disposition_of(known.open), known.permission, error);
     if (status != IRONMAP_OK) {
         (void)ironmap__map_end(made, NULL);
         return status;

@@ -86,7 +86,7 @@ static void leave_behind(const ironmap__scan *scan)
 {
     if (was_cold(scan, BEHIND) && scan->map->mode.shared) {
         ironmap__view pages = stretch(scan, scan->looked - (BEHIND + 1) * (size_t)WINDOW, WINDOW);
-        ironmap__view_leave(pages.base, pages.length);
+        ironmap__view_trim(pages.base, pages.length);
     }
 }
 
@@ -115,7 +115,7 @@ static void ask_ahead(ironmap__scan *scan, size_t done, size_t reach)
     for (; scan->expected < reach; scan->expected += IRONMAP__PIECE) {
         if (was_cold(scan, (scan->looked - 1 - scan->expected) / WINDOW)) {
             ironmap__view pages = stretch(scan, scan->expected, IRONMAP__PIECE);
-            ironmap__view_expect(pages.base, pages.length);
+            ironmap__view_prefetch(pages.base, pages.length);
         }
     }
 }

@@ -1,12 +1,15 @@
 /* Tags: what a name may be, and how much of its memory a map has. */
 #include "map/map.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* As portable file names (POSIX.1-2017, 3.282), but for a leading hyphen, which is allowed. */
 static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "abcdefghijklmnopqrstuvwxyz"
                               "0123456789._-";
+
+static_assert(IRONMAP_TAG_MAX == IRONMAP__TAG_MAX, "the header tells the length of a tag");
 
 bool ironmap_is_tag(const char *name)
 {
@@ -53,7 +56,13 @@ int ironmap__tag_join(size_t *length, ironmap_map *map, ironmap__file file,
         return ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
     uint64_t wanted = anonymous && options->length == 0 ? 0 : end;
-    int status = ironmap__tag_open(&map->tag, options, &map->mode, file, wanted, error);
+    const ironmap__tag_request request = {.name = options->tag,
+                                          .mode = &map->mode,
+                                          .file = file,
+                                          .length = wanted,
+                                          .stop = options->check,
+                                          .context = options->check_context};
+    int status = ironmap__tag_open(&map->tag, &request, error);
     if (status != IRONMAP_OK) {
         return status;
     }

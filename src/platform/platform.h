@@ -1,14 +1,18 @@
-/* The contract with the operating system: what each platform room (posix/, windows/) must provide.
+/* The contract with the operating system: what posix/ and windows/ each implement.
  *
- * These primitives know the system only, never a policy: no defaults, no undoing, no ranges. They
- * return IRONMAP_OK or a negative ironmap_status; where a system call fails they fill `error`
- * (which may be NULL) with its code and name before doing anything else. Addresses and lengths that
- * they get are what they say they are: the caller has checked them.
+ * A primitive does one thing of the system. It has no defaults, knows no options and undoes
+ * nothing: that is decided above, in map/ and fault/. Its arguments are plain values that the
+ * caller has checked. It returns IRONMAP_OK or a negative ironmap_status. Where a system call
+ * fails, `error` (which may be NULL) gets the code and the name of the call before any clean-up.
  */
 #ifndef IRONMAP_PLATFORM_H
 #define IRONMAP_PLATFORM_H
 
-#include <ironmap/ironmap.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
 
 /* ---- the system ---- */
 
@@ -16,13 +20,24 @@
 size_t ironmap__page_size(void);
 size_t ironmap__granularity(void);
 
-/* Writes the system's own words for its error `code` into `buffer`, terminated. Thread-safe. */
+/* Writes the system's message for its error `code` into `buffer`, terminated. Thread-safe. */
 void ironmap__system_message(char *buffer, size_t capacity, int32_t code);
 
-/* Whether a thread that comes upon a page that cannot be had goes on with the 512-bit registers and
- * the masks that it had (AVX-512 on x86): the handler returns into the middle of a search. Unix:
- * always. Windows says what it keeps, and Wine 8 does not keep these. */
+/* A constant of the system (MAP_*, PROT_*, MADV_*, MS_*). */
+typedef struct ironmap__constant {
+    const char *name;
+    int value;
+} ironmap__constant;
+
+/* The system's constants. `*count` is 0 on Windows, which has none of these. */
+const ironmap__constant *ironmap__constants(size_t *count);
+
+/* True if a thread keeps its 512-bit registers and masks (AVX-512 on x86) across the fault handler,
+ * which returns into the middle of a search. */
 bool ironmap__keeps_wide_registers(void);
+
+/* Lets another thread run. */
+void ironmap__yield(void);
 
 /* ---- files ---- */
 
@@ -30,11 +45,18 @@ bool ironmap__keeps_wide_registers(void);
 typedef intptr_t ironmap__file;
 #define IRONMAP__NO_FILE ((ironmap__file) - 1)
 
-/* Opens the file `path` for reading, and for writing if `writable`; never waits for a pipe, never
- * becomes a controlling terminal, never inherited. `open` has the bits CREATE and EXCLUSIVE of
- * ironmap_open_bits. `*created` tells whether this call made the file. */
+/* Which of an existing and a new file to open. */
+typedef enum ironmap__disposition {
+    IRONMAP__OPEN_EXISTING,
+    IRONMAP__OPEN_OR_CREATE,
+    IRONMAP__CREATE_NEW /* an error if the file exists */
+} ironmap__disposition;
+
+/* Opens the file `path` for reading, and for writing if `writable`. Never waits for a pipe, never
+ * makes a controlling terminal, never inherited. `*created` is true if this call made the file,
+ * with the bits of `permission` before the umask. */
 int ironmap__file_open(ironmap__file *file, bool *created, const char *path, bool writable,
-                       unsigned open, unsigned permission, ironmap_error *error);
+                       ironmap__disposition disposition, unsigned permission, ironmap_error *error);
 
 /* The file that the C runtime's descriptor `fd` is open for, without a duplicate. */
 int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error);
@@ -44,36 +66,36 @@ int ironmap__file_duplicate(ironmap__file *file, ironmap__file source, ironmap_e
 
 int ironmap__file_close(ironmap__file file, ironmap_error *error);
 
-/* `*length` is the file's length in bytes; `*sized` is false, and *length 0, for what has none
- * (character devices, directories, pipes, sockets). */
+/* The file's length in bytes. `*sized` is false, and *length 0, for files without one (character
+ * devices, directories, pipes, sockets). */
 int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, ironmap_error *error);
 
-/* The system's name for the file, terminated, as ironmap_path. */
+/* The system's name for the file, terminated. IRONMAP_E_RANGE if it does not fit into the buffer,
+ * IRONMAP_E_UNSUPPORTED where the system cannot tell. */
 int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error);
 
-/* Reads `length` bytes at `offset` of the file; what lies behind its end leaves the buffer alone.
- */
+/* Reads `length` bytes at `offset` of the file. The buffer keeps its bytes for what lies beyond the
+ * file's end. */
 int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t length,
                        ironmap_error *error);
 
-/* Cuts or extends the file; new bytes are zero and may be a hole. Length is at most INT64_MAX. */
+/* Truncates or extends the file to `length`, at most INT64_MAX. New bytes are zero and may be a
+ * hole. */
 int ironmap__file_set_length(ironmap__file file, uint64_t length, ironmap_error *error);
 
-/* Reserves blocks on the disk for [offset, offset + length) of the file, which reaches so far. On
- * failure some may be reserved. IRONMAP_E_UNSUPPORTED where the file system cannot. */
+/* Reserves blocks on the disk for [offset, offset + length), which lies inside the file. After a
+ * failure some of them may be reserved. IRONMAP_E_UNSUPPORTED where the file system cannot. */
 int ironmap__file_reserve(ironmap__file file, uint64_t offset, uint64_t length,
                           ironmap_error *error);
 
-/* Removes the name `path` if it is that of `file`, which this process has just made; failure is of
- * no use to anyone. */
+/* Removes the name `path` if it is still that of `file`, which this process has just created. */
 void ironmap__file_remove(const char *path, ironmap__file file);
 
 /* ---- views ---- */
 
-/* What may be done with the memory, resolved from the options: `prot` and `flags` are the system's
- * own bits for its mapping call. */
+/* What may be done with a view's memory. `prot` and `flags` are the system's own bits for its
+ * mapping call. Windows: the protection of the section and the access of the view. */
 typedef struct ironmap__mode {
-    ironmap_access access; /* as ironmap_access_of tells it */
     bool readable;
     bool writable;
     bool shared;    /* stores reach the file, or the other processes */
@@ -82,14 +104,17 @@ typedef struct ironmap__mode {
     int flags;
 } ironmap__mode;
 
-/* Resolves `options`; IRONMAP_E_INVALID where they contradict each other. `anonymous` says that
- * there is no file; with options->tag the memory is not anonymous all the same, but a file's as far
- * as views are concerned: mode->anonymous is false. */
-int ironmap__mode_resolve(ironmap__mode *mode, const ironmap_options *options, bool anonymous,
-                          ironmap_error *error);
+/* Sets `prot` and `flags` of the mode from its other fields. */
+void ironmap__mode_to_system(ironmap__mode *mode);
 
-/* A view: `length` bytes of memory from `base`, as the system mapped them. base is aligned to the
- * granularity; length is what was asked for, the last page reaches beyond it. */
+/* Sets the other fields from `prot` and `flags`, except `anonymous`. `readable` tells if `prot`
+ * asks for it; a writable mode can be read in any case. `has_file` is true if the caller has given
+ * a file. IRONMAP_E_INVALID for bits that the library itself must set. Windows:
+ * IRONMAP_E_UNSUPPORTED. */
+int ironmap__mode_from_system(ironmap__mode *mode, bool has_file, ironmap_error *error);
+
+/* A view: `length` bytes of memory from `base`, as the system mapped them. The base is aligned to
+ * the granularity. The length is the one asked for; the last page extends beyond it. */
 typedef struct ironmap__view {
     uint8_t *base; /* NULL: no view */
     size_t length;
@@ -100,136 +125,172 @@ typedef struct ironmap__view {
 int ironmap__view_map(ironmap__view *view, const ironmap__mode *mode, ironmap__file file,
                       uint64_t offset, size_t length, ironmap_error *error);
 
-/* Unmaps; a view without base is nothing to do. */
+/* Unmaps the view. Does nothing if it has no base. */
 int ironmap__view_unmap(ironmap__view *view, ironmap_error *error);
 
-/* Makes a view longer or shorter (not 0), keeping its content and moving it if need be; the file
- * has its new length already. Getting shorter never fails. On failure the view is as it was;
- * IRONMAP_E_UNSUPPORTED where this view cannot become longer but by mapping again. */
+/* Makes a view longer or shorter (not 0). It keeps its content and may move. Its file has the new
+ * length already. Getting shorter never fails. After a failure the view is unchanged.
+ * IRONMAP_E_UNSUPPORTED if only mapping again can make it longer. */
 int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *error);
 
-/* Cuts `file` to `end` bytes under `view`, of which the first `keep` bytes are needed from here on:
- * ironmap__view_resize to them follows, or with keep 0 ironmap__view_unmap. On failure file and
- * view are as they were. Windows cuts no file of which there is a view anywhere: there the view,
- * always a shared one, is taken away meanwhile and may come back at another base. Should the system
- * have no room for that, then the view has no base, and if it is `status` alone that failed, the
- * file is cut. */
+/* Truncates `file` to `end` bytes under `view`, of which only the first `keep` bytes are needed
+ * from then on. The caller then resizes the view to `keep`, or unmaps it if that is 0.
+ *
+ * After a failure file and view are unchanged, except on Windows. There a file with a view cannot
+ * be truncated: the view, always a shared one, is unmapped meanwhile and may come back at another
+ * base. If mapping it again fails, view->base is NULL, and the file is truncated already. */
 int ironmap__view_cut(ironmap__view *view, ironmap__file file, size_t keep, uint64_t end,
                       ironmap_error *error);
 
-/* True where a view of this mode, once it is there, can become longer. */
+/* True if ironmap__view_resize can make a view of this mode longer. */
 bool ironmap__view_can_grow(const ironmap__mode *mode);
 
+/* How to write a view's pages to the disk. */
+typedef struct ironmap__flush_flags {
+    bool async;      /* start writing and return */
+    bool invalidate; /* let other views of the file show what is on the disk */
+    int native;      /* the system's own MS_* bits; IRONMAP_E_UNSUPPORTED if not 0 on Windows */
+} ironmap__flush_flags;
+
 /* Writes the changed pages of [start, start + length), start aligned to the page, to the disk.
- * `flags` as ironmap_flush; without any, durable on return, and `file` may be IRONMAP__NO_FILE. */
-int ironmap__view_flush(void *start, size_t length, ironmap__file file, int flags,
+ * Without flags they are durable on return. `file` may be IRONMAP__NO_FILE, which is
+ * IRONMAP_E_NO_FILE where the system needs a file for that. */
+int ironmap__view_flush(void *start, size_t length, ironmap__file file, ironmap__flush_flags flags,
                         ironmap_error *error);
 
-/* The system's own value of an advice as ironmap_advise takes it; `*keeps_content` tells whether it
- * is known to be a hint only. IRONMAP_E_INVALID for a portable value that does not exist. */
-int ironmap__advice_resolve(int *native, bool *keeps_content, int advice, ironmap_error *error);
+/* What the program will do with a range. */
+typedef enum ironmap__usage {
+    IRONMAP__USE_NORMAL,
+    IRONMAP__USE_SEQUENTIAL,
+    IRONMAP__USE_RANDOM,
+    IRONMAP__USE_SOON,
+    IRONMAP__USE_LATER
+} ironmap__usage;
 
-/* Gives `native` advice about [start, start + length), start aligned to the page. */
-int ironmap__view_advise(void *start, size_t length, int native, ironmap_error *error);
+/* Advice in the system's terms. */
+typedef struct ironmap__advice {
+    int value;
+    bool is_hint; /* known to change speed only: the range may be widened to whole pages */
+} ironmap__advice;
 
-/* Names the pages of an anonymous view; `name` is as ironmap_set_name wants it.
- * IRONMAP_E_UNSUPPORTED, with the system's code, where it knows no names. */
+/* The system's advice for `usage`. */
+ironmap__advice ironmap__advice_for(ironmap__usage usage);
+
+/* The advice that is the system's own value. IRONMAP_E_UNSUPPORTED where the system has none. */
+int ironmap__advice_from_system(ironmap__advice *advice, int value, ironmap_error *error);
+
+/* Gives advice about [start, start + length), start aligned to the page. */
+int ironmap__view_advise(void *start, size_t length, ironmap__advice advice, ironmap_error *error);
+
+/* Keeps the pages of [start, start + length), both aligned to the page, in memory (mlock), or lets
+ * the system evict them again. One unlock ends any number of locks. */
+int ironmap__pages_lock(void *start, size_t length, ironmap_error *error);
+int ironmap__pages_unlock(void *start, size_t length, ironmap_error *error);
+
+/* Names the pages of an anonymous view for the system's tools. The caller has checked
+ * `name`. IRONMAP_E_UNSUPPORTED, with the system's code, where the system has no names. */
 int ironmap__view_set_name(const ironmap__view *view, const char *name, ironmap_error *error);
 
 /* ---- tags ---- */
 
-/* A hold on a tag. The tag is there while any process has one; the system, or what is done at the
- * next ironmap__tag_open, ends the holds of a process that dies. A child of fork has a hold of its
- * own.
- */
+/* The longest name of a tag, in bytes without the zero at its end. */
+enum { IRONMAP__TAG_MAX = 120 };
+
+/* Asked while a function waits: not 0 ends it with IRONMAP_E_INTERRUPTED. */
+typedef int ironmap__stop_check(void *context);
+
+/* An open tag. The tag exists while any process has it open. The system, or the next
+ * ironmap__tag_open, closes the tags of a process that was killed. A child of fork has the tag open
+ * in its own right. */
 typedef struct ironmap__tag {
-    char name[IRONMAP_TAG_MAX + 1];
-    intptr_t hold;        /* Unix: a descriptor with a lock; Windows: the handle of the section */
-    uint64_t length;      /* of the tag, from its start on: bytes on Unix, whole pages on Windows */
-    ironmap__file memory; /* the file that has the memory, the tag's to close; IRONMAP__NO_FILE for
-                           * a tag of a file, and where the system has no such file (Windows) */
+    char name[IRONMAP__TAG_MAX + 1];
+    intptr_t handle;      /* Unix: the descriptor that has the lock; Windows: of the section */
+    uint64_t length;      /* of the tag, from its start: bytes on Unix, whole pages on Windows */
+    ironmap__file memory; /* the file that has the memory, closed with the tag; IRONMAP__NO_FILE for
+                           * a tag of a file, and on Windows, which has no such file */
     uint64_t start; /* where in `memory` the tag's first byte is, a multiple of the granularity;
                      * 0 for a tag of a file */
 } ironmap__tag;
 
-/* Opens the tag options->tag, which is a good one, or makes it with `length` bytes: of zeros to
- * read and write, or, if `file` is not IRONMAP__NO_FILE, the first `length` bytes of that file,
- * which is long enough and open for what `mode` says. Length 0 makes nothing: IRONMAP_E_NO_TAG
- * where there is none. A tag that is there keeps its length, which the caller compares.
- * IRONMAP_E_TAG_TAKEN where it is that of another file or of none, or not ours; Windows does not
- * look. Full memory is an error here. Where another process has it in hands, waits, and asks
- * options->check now and then, with nothing locked: IRONMAP_E_INTERRUPTED.
- *
- * Windows: CreateFileMappingW with the name as it is, as the standard module's tagname=, with
- * PAGE_READWRITE where there is no file and else by the mode; OpenFileMappingW for length 0; the
- * length by NtQuerySection. */
-int ironmap__tag_open(ironmap__tag **tag, const ironmap_options *options, const ironmap__mode *mode,
-                      ironmap__file file, uint64_t length, ironmap_error *error);
+/* Which tag to open. */
+typedef struct ironmap__tag_request {
+    const char *name; /* valid as a file name, at most IRONMAP__TAG_MAX bytes */
+    const ironmap__mode *mode;
+    ironmap__file file; /* IRONMAP__NO_FILE: a tag of memory, for reading and writing; else one of
+                         * this file, which is long enough and open for what the mode needs */
+    uint64_t length;    /* of a new tag; 0: IRONMAP_E_NO_TAG if the tag does not exist */
+    ironmap__stop_check *stop; /* NULL: never stop */
+    void *context;
+} ironmap__tag_request;
 
-/* As ironmap__view_map, of the tag: `file` is tag->memory, from whose first byte `offset` counts,
- * or the caller's file. Windows: MapViewOfFile of the section. */
+/* Opens a tag, or makes it if it does not exist. New memory is zero. An existing tag keeps its
+ * length and the caller compares. Too little memory is an error here, not a lost page later.
+ * IRONMAP_E_TAG_TAKEN if the tag is that of another file, or of memory where a file is given, or
+ * not made by this library. Windows does not check that. While another process is opening or
+ * closing the tag, this function retries and calls request->stop now and then, without any lock. */
+int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request,
+                      ironmap_error *error);
+
+/* Maps a view of the tag, as ironmap__view_map. `file` is tag->memory, in which `offset` counts
+ * from the file's first byte, or the caller's file. */
 int ironmap__tag_map(ironmap__view *view, const ironmap__mode *mode, const ironmap__tag *tag,
                      ironmap__file file, uint64_t offset, size_t length, ironmap_error *error);
 
-/* Lets go of the tag, after the view is gone, and frees it. */
+/* Closes and frees the tag, after its view is unmapped. */
 int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error);
 
 /* ---- hints ----
  *
- * They make things faster or do nothing; none can fail, none changes a byte. Ranges of views are
- * whole pages. */
+ * They make things faster or do nothing. None fails, none changes a byte. Ranges of views are whole
+ * pages. */
 
-/* Whether the page at `start`, which lies in it, is in memory: true where nobody knows. Takes less
- * than 1 us and touches nothing. Linux: mincore. Windows: QueryWorkingSetEx knows of pages in the
- * working set alone, so true. */
+/* True if the page at `start`, which lies in it, is in memory, or if the system cannot tell. Takes
+ * less than 1 us and touches nothing. */
 bool ironmap__page_in_memory(void *start);
 
-/* The range is about to be read: begins to bring it in and does not wait for it, more than the
- * disk's queue makes it. Windows: PrefetchVirtualMemory. */
-void ironmap__view_expect(void *start, size_t length);
+/* The range is about to be read: starts to read it and returns as soon as the disk's queue allows.
+ */
+void ironmap__view_prefetch(void *start, size_t length);
 
-/* The range, of a shared view, will not be touched soon: what is in memory may stay there, and is
- * among the first to go when room is needed. Windows: VirtualUnlock, which takes pages out of the
- * working set. */
-void ironmap__view_leave(void *start, size_t length);
+/* The range, of a shared view, will not be used soon. Its pages may stay in memory, and are among
+ * the first to be evicted when memory is needed. */
+void ironmap__view_trim(void *start, size_t length);
 
-/* How many bytes the system reads ahead by itself when the pages of this file are touched one after
- * the other; 0 where nobody knows. Windows: 0. */
+/* How many bytes the system reads ahead by itself when the pages of this file are used in order; 0
+ * where it cannot tell. */
 size_t ironmap__file_read_ahead(ironmap__file file);
 
-/* `length` bytes of memory that were just allocated, in whole pages or not, are about to be filled:
- * asks for large pages where they are still to be had. Windows: nothing, it has no such hint. */
+/* `length` bytes of newly allocated memory, aligned to nothing, are about to be filled: asks for
+ * huge pages where none are there yet. */
 void ironmap__memory_prepare(void *memory, size_t length);
 
-/* ---- pages that cannot be had ---- */
+/* ---- unavailable pages ---- */
 
-/* What is called, in a signal handler, when an access to `address` failed because its page cannot
- * be had: true where the access may be tried again. `address` is NULL where this process itself has
- * sent the signal to the thread, as handlers do that hand on what they have got: true where the
- * thread is in the middle of an access, which will fail once more if that was why. */
+/* Called in a signal handler when an access to `address` failed since its page is unavailable.
+ * Returns true if the access is to be retried. `address` is NULL if this process itself has sent
+ * the signal to the thread, as handlers do that pass on a signal. The result is then true if the
+ * thread is inside an access of the library: that access, retried, fails again if its page is the
+ * cause. */
 typedef bool ironmap__fault_handler(void *address);
 
-/* Sees to it that `handler` is asked before anyone else about every such failure, and that what it
- * does not own goes to whoever would have had it. To be called whenever a map is made: it takes the
- * place back if someone else took it since. `after_fork` is called in every child of fork. Both
- * stay the same for the life of the process. */
-int ironmap__fault_watch(ironmap__fault_handler *handler, void (*after_fork)(void),
-                         ironmap_error *error);
+/* Installs the process's fault handler, or reinstalls it if another was installed since. Called
+ * whenever a map is made. It then runs before every other handler, and faults that it does not own
+ * go to the handler that was installed before. `after_fork` is called in every child of fork. Both
+ * functions are the same in every call. */
+int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after_fork)(void),
+                                   ironmap_error *error);
 
-/* Puts fresh zeros of the same protection in the place of `length` bytes at `start`, whole pages.
- * Async-signal-safe; errno stays. */
+/* Replaces `length` bytes at `start`, whole pages, by zeros of the same protection.
+ * Async-signal-safe, and keeps errno. */
 bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode);
 
-/* Puts the file's pages from `offset` back in the place of the run of pages. `file` may be
- * IRONMAP__NO_FILE, which is IRONMAP_E_NO_FILE where the system needs it. */
+/* Maps the file's pages from `offset` again, in place of the run of pages. IRONMAP_E_NO_FILE for
+ * IRONMAP__NO_FILE where the system needs the file. */
 int ironmap__page_restore(const ironmap__view *run, const ironmap__mode *mode, ironmap__file file,
                           uint64_t offset, ironmap_error *error);
 
-/* The system's code for a page of `file` that cannot be had: EIO, or ENOSPC where its disk is full
- * and a block was needed: for a store, or for any access where a load needs one as well. */
+/* The system's code for an unavailable page of `file`: EIO, or ENOSPC if its disk is full and the
+ * access needed a block. A store needs one, and on some file systems a load as well. */
 int32_t ironmap__fault_code(ironmap__file file, bool store);
-
-/* Lets another thread run. */
-void ironmap__yield(void);
 
 #endif /* IRONMAP_PLATFORM_H */

@@ -8,7 +8,7 @@
 
 #define CONSTANT(name) {#name, name}
 
-static const ironmap_constant constants[] = {
+static const ironmap__constant constants[] = {
     CONSTANT(PROT_NONE),
     CONSTANT(PROT_READ),
     CONSTANT(PROT_WRITE),
@@ -176,7 +176,7 @@ static const ironmap_constant constants[] = {
     CONSTANT(MS_INVALIDATE),
 };
 
-const ironmap_constant *ironmap_constants(size_t *count)
+const ironmap__constant *ironmap__constants(size_t *count)
 {
     *count = sizeof(constants) / sizeof(constants[0]);
     return constants;
@@ -233,36 +233,19 @@ static bool is_hint(int native)
     return false;
 }
 
-static bool portable_advice(int *native, int advice)
+ironmap__advice ironmap__advice_for(ironmap__usage usage)
 {
-    switch (advice) {
-    case IRONMAP_ADVICE_NORMAL:
-        *native = MADV_NORMAL;
-        return true;
-    case IRONMAP_ADVICE_SEQUENTIAL:
-        *native = MADV_SEQUENTIAL;
-        return true;
-    case IRONMAP_ADVICE_RANDOM:
-        *native = MADV_RANDOM;
-        return true;
-    case IRONMAP_ADVICE_WILLNEED:
-        *native = MADV_WILLNEED;
-        return true;
-    case IRONMAP_ADVICE_DONTNEED:
-        *native = MADV_DONTNEED;
-        return true;
-    default:
-        return false;
-    }
+    static const int values[] = {
+        [IRONMAP__USE_NORMAL] = MADV_NORMAL,  [IRONMAP__USE_SEQUENTIAL] = MADV_SEQUENTIAL,
+        [IRONMAP__USE_RANDOM] = MADV_RANDOM,  [IRONMAP__USE_SOON] = MADV_WILLNEED,
+        [IRONMAP__USE_LATER] = MADV_DONTNEED,
+    };
+    return (ironmap__advice){.value = values[usage], .is_hint = is_hint(values[usage])};
 }
 
-int ironmap__advice_resolve(int *native, bool *keeps_content, int advice, ironmap_error *error)
+int ironmap__advice_from_system(ironmap__advice *advice, int value, ironmap_error *error)
 {
-    if (advice < IRONMAP_ADVICE_NORMAL) {
-        *native = advice;
-    } else if (!portable_advice(native, advice)) {
-        return ironmap__fail(error, IRONMAP_E_INVALID);
-    }
-    *keeps_content = is_hint(*native);
+    (void)error;
+    *advice = (ironmap__advice){.value = value, .is_hint = is_hint(value)};
     return IRONMAP_OK;
 }

@@ -275,8 +275,8 @@ static int take_signal(ironmap_error *error)
                                                             : remember(&replaced, error);
 }
 
-int ironmap__fault_watch(ironmap__fault_handler *handler, void (*after_fork)(void),
-                         ironmap_error *error)
+int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after_fork)(void),
+                                   ironmap_error *error)
 {
     (void)pthread_mutex_lock(&claiming);
     int status = prepare(handler, after_fork, error);

@@ -43,20 +43,31 @@ static int open_or_create(bool *created, const char *path, int flags, mode_t per
     return open_retry(path, flags | O_CREAT, permission);
 }
 
-int ironmap__file_open(ironmap__file *file, bool *created, const char *path, bool writable,
-                       unsigned open, unsigned permission, ironmap_error *error)
+static int open_as(bool *created, const char *path, int flags, ironmap__disposition disposition,
+                   mode_t permission)
 {
-    int flags = OPEN_ALWAYS | (writable ? O_RDWR : O_RDONLY);
     int fd = -1;
     *created = false;
-    if ((open & IRONMAP_OPEN_EXCLUSIVE) != 0) {
-        fd = open_retry(path, flags | O_CREAT | O_EXCL, (mode_t)permission);
+    switch (disposition) {
+    case IRONMAP__CREATE_NEW:
+        fd = open_retry(path, flags | O_CREAT | O_EXCL, permission);
         *created = fd != -1;
-    } else if ((open & IRONMAP_OPEN_CREATE) != 0) {
-        fd = open_or_create(created, path, flags, (mode_t)permission);
-    } else {
+        break;
+    case IRONMAP__OPEN_OR_CREATE:
+        fd = open_or_create(created, path, flags, permission);
+        break;
+    case IRONMAP__OPEN_EXISTING:
         fd = open_retry(path, flags, 0);
+        break;
     }
+    return fd;
+}
+
+int ironmap__file_open(ironmap__file *file, bool *created, const char *path, bool writable,
+                       ironmap__disposition disposition, unsigned permission, ironmap_error *error)
+{
+    int flags = OPEN_ALWAYS | (writable ? O_RDWR : O_RDONLY);
+    int fd = open_as(created, path, flags, disposition, (mode_t)permission);
     if (fd == -1) {
         return ironmap__fail_system(error, errno, "open");
     }

@@ -14,7 +14,7 @@
 
 #include "base/range.h"
 
-void ironmap__view_expect(void *start, size_t length)
+void ironmap__view_prefetch(void *start, size_t length)
 {
     (void)madvise(start, length, MADV_WILLNEED);
 }
@@ -30,7 +30,7 @@ bool ironmap__page_in_memory(void *start)
 }
 
 /* Pages of a shared mapping are taken out of the page table, no more; stores stay in the page. */
-void ironmap__view_leave(void *start, size_t length)
+void ironmap__view_trim(void *start, size_t length)
 {
     (void)madvise(start, length, MADV_DONTNEED);
 }
@@ -91,7 +91,7 @@ bool ironmap__page_in_memory(void *start)
     return true;
 }
 
-void ironmap__view_leave(void *start, size_t length)
+void ironmap__view_trim(void *start, size_t length)
 {
     (void)start;
     (void)length;

@@ -19,7 +19,7 @@ bool ironmap__loads_take_blocks(int fd);
 
 /* Waits until the disk itself has what was written to `file`, where the system's msync(2) alone
  * does not say so. `file` may be IRONMAP__NO_FILE. */
-int ironmap__file_settle(ironmap__file file, ironmap_error *error);
+int ironmap__sync_device(ironmap__file file, ironmap_error *error);
 
 /* The signals that were blocked in the code which a signal has interrupted; `context` is the third
  * argument of its handler. Async-signal-safe. */

@@ -149,7 +149,7 @@ void ironmap__interrupted_mask(sigset_t *mask, const void *context)
 #if defined(__linux__)
 /* msync(MS_SYNC) ends in the file system's fsync of the range, the disk's cache included (Linux
  * mm/msync.c: vfs_fsync_range). */
-int ironmap__file_settle(ironmap__file file, ironmap_error *error)
+int ironmap__sync_device(ironmap__file file, ironmap_error *error)
 {
     (void)file;
     (void)error;
@@ -158,7 +158,7 @@ int ironmap__file_settle(ironmap__file file, ironmap_error *error)
 #elif defined(F_FULLFSYNC)
 /* fsync(2) of macOS: data may stay in the drive's cache; F_FULLFSYNC empties that too. File systems
  * that do not know it answer ENOTSUP or EINVAL and get the fsync. */
-int ironmap__file_settle(ironmap__file file, ironmap_error *error)
+int ironmap__sync_device(ironmap__file file, ironmap_error *error)
 {
     if (file == IRONMAP__NO_FILE || fcntl((int)file, F_FULLFSYNC) != -1 || fsync((int)file) == 0) {
         return IRONMAP_OK;
@@ -166,7 +166,7 @@ int ironmap__file_settle(ironmap__file file, ironmap_error *error)
     return ironmap__fail_system(error, errno, "fsync");
 }
 #else
-int ironmap__file_settle(ironmap__file file, ironmap_error *error)
+int ironmap__sync_device(ironmap__file file, ironmap_error *error)
 {
     if (file == IRONMAP__NO_FILE || fsync((int)file) == 0) {
         return IRONMAP_OK;

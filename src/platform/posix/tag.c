@@ -93,11 +93,8 @@ static const uint32_t order = 0x01020304;
 
 /* What is asked of a tag. */
 typedef struct tag_wish {
-    ironmap__file file;   /* IRONMAP__NO_FILE: memory */
-    uint64_t length;      /* 0: only one that is there */
-    header header;        /* as it is if this one makes it */
-    ironmap_check *check; /* whether to go on waiting; NULL: yes */
-    void *check_context;
+    const ironmap__tag_request *request;
+    header header; /* as it is if this one makes it */
 } tag_wish;
 
 /* As IRONMAP__AGAIN, for a header that is not whole. */
@@ -186,10 +183,10 @@ static void sweep_in_turn(int folder)
 static int make(const ironmap__tag_user *user, int folder, const tag_wish *wish,
                 ironmap_error *error)
 {
-    int fd = (int)user->tag.hold;
+    int fd = (int)user->tag.handle;
     sweep_in_turn(folder);
-    int status =
-        wish->length == 0 ? ironmap__fail(error, IRONMAP_E_NO_TAG) : fill(fd, &wish->header, error);
+    int status = wish->request->length == 0 ? ironmap__fail(error, IRONMAP_E_NO_TAG)
+                                            : fill(fd, &wish->header, error);
     if (status != IRONMAP_OK) {
         ironmap__tag_file_remove_unused(folder, user->place.file, fd);
         return status;
@@ -206,7 +203,7 @@ static int make(const ironmap__tag_user *user, int folder, const tag_wish *wish,
 /* Steps 2 to 5. */
 static int find_users(bool *used, const ironmap__tag_user *user, int folder, ironmap_error *error)
 {
-    int fd = (int)user->tag.hold;
+    int fd = (int)user->tag.handle;
     int status = ironmap__tag_lock(fd, LOCK_SH, error);
     if (status != IRONMAP_OK) {
         return status;
@@ -226,7 +223,7 @@ static int find_users(bool *used, const ironmap__tag_user *user, int folder, iro
 static int read_tag(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
 {
     header found = {0};
-    int status = ironmap__file_read(&found, user->tag.hold, 0, sizeof(found), error);
+    int status = ironmap__file_read(&found, user->tag.handle, 0, sizeof(found), error);
     if (status != IRONMAP_OK) {
         return status;
     }
@@ -238,7 +235,7 @@ static int read_tag(ironmap__tag_user *user, const tag_wish *wish, ironmap_error
     }
     user->tag.length = found.length;
     user->tag.start = found.start;
-    user->tag.memory = found.start == 0 ? IRONMAP__NO_FILE : user->tag.hold;
+    user->tag.memory = found.start == 0 ? IRONMAP__NO_FILE : user->tag.handle;
     return IRONMAP_OK;
 }
 
@@ -261,12 +258,13 @@ static int use_folder(ironmap__tag_user *user, int folder, const tag_wish *wish,
     int fd = -1;
     int status = ironmap__tag_lock(folder, LOCK_EX, error);
     if (status == IRONMAP_OK) {
-        status = ironmap__tag_file_open(&fd, folder, user->place.file, wish->length != 0, error);
+        status = ironmap__tag_file_open(&fd, folder, user->place.file, wish->request->length != 0,
+                                        error);
     }
     if (status != IRONMAP_OK) {
         return status;
     }
-    user->tag.hold = fd;
+    user->tag.handle = fd;
     status = use_file(user, folder, wish, error);
     if (status != IRONMAP_OK) {
         (void)close(fd);
@@ -278,7 +276,7 @@ static int use_folder(ironmap__tag_user *user, int folder, const tag_wish *wish,
 static int open_once(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
 {
     int folder = -1;
-    int status = ironmap__tag_folder_open(&folder, &user->place, wish->length != 0, error);
+    int status = ironmap__tag_folder_open(&folder, &user->place, wish->request->length != 0, error);
     if (status != IRONMAP_OK) {
         return status;
     }
@@ -302,7 +300,8 @@ static int pause_before(unsigned attempt, const tag_wish *wish, ironmap_error *e
         return IRONMAP_OK;
     }
     (void)nanosleep(&millisecond, NULL);
-    bool stop = wish->check != NULL && wish->check(wish->check_context) != 0;
+    const ironmap__tag_request *request = wish->request;
+    bool stop = request->stop != NULL && request->stop(request->context) != 0;
     return stop ? ironmap__fail(error, IRONMAP_E_INTERRUPTED) : IRONMAP_OK;
 }
 
@@ -339,22 +338,17 @@ static int open_at_last(ironmap__tag_user *user, const tag_wish *wish, ironmap_e
     return status;
 }
 
-int ironmap__tag_open(ironmap__tag **tag, const ironmap_options *options, const ironmap__mode *mode,
-                      ironmap__file file, uint64_t length, ironmap_error *error)
+int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, ironmap_error *error)
 {
-    (void)mode; /* the memory is for both, and a file is mapped as if it had no tag */
-    tag_wish wish = {.file = file,
-                     .length = length,
-                     .check = options->check,
-                     .check_context = options->check_context};
+    tag_wish wish = {.request = request};
     ironmap__tag_user *user = calloc(1, sizeof(*user));
     if (user == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    memcpy(user->tag.name, options->tag, strlen(options->tag) + 1);
+    memcpy(user->tag.name, request->name, strlen(request->name) + 1);
     user->process = getpid();
     user->spare = -1;
-    int status = header_of(&wish.header, file, length, error);
+    int status = header_of(&wish.header, request->file, request->length, error);
     if (status == IRONMAP_OK) {
         status = ironmap__tag_place_of(&user->place, user->tag.name, error);
     }
@@ -385,7 +379,7 @@ int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error)
     }
     ironmap__tag_users_remove(user);
     ironmap__tag_leave(user);
-    status = ironmap__file_close(tag->hold, error);
+    status = ironmap__file_close(tag->handle, error);
     ironmap__tag_users_unlock();
     free(user);
     return status;

@@ -5,7 +5,7 @@
 #include "posix.h"
 
 /* Room for the path of the folder, and for a tag's file name: capitals take two bytes. */
-enum { IRONMAP__TAG_FOLDER = 512, IRONMAP__TAG_FILE_NAME = 2 * IRONMAP_TAG_MAX + 1 };
+enum { IRONMAP__TAG_FOLDER = 512, IRONMAP__TAG_FILE_NAME = 2 * IRONMAP__TAG_MAX + 1 };
 
 /* Where the file of a tag is. */
 typedef struct ironmap__tag_place {

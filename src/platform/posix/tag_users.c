@@ -40,7 +40,7 @@ static int open_again(const ironmap__tag_user *user)
     }
     int status = ironmap__tag_file_open(&fd, folder, user->place.file, false, NULL);
     bool done = status == IRONMAP_OK &&
-                ironmap__tag_file_is(folder, user->place.file, (int)user->tag.hold) &&
+                ironmap__tag_file_is(folder, user->place.file, (int)user->tag.handle) &&
                 ironmap__tag_file_is(folder, user->place.file, fd) &&
                 ironmap__tag_lock(fd, LOCK_SH, NULL) == IRONMAP_OK;
     if (status == IRONMAP_OK && !done) {
@@ -75,8 +75,8 @@ static void after_fork_child(void)
     for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
         user->process = getpid();
         if (user->spare != -1) {
-            user->shared = dup2(user->spare, (int)user->tag.hold) == -1;
-            (void)fcntl((int)user->tag.hold, F_SETFD, FD_CLOEXEC);
+            user->shared = dup2(user->spare, (int)user->tag.handle) == -1;
+            (void)fcntl((int)user->tag.handle, F_SETFD, FD_CLOEXEC);
             (void)close(user->spare);
         }
     }
@@ -89,11 +89,11 @@ void ironmap__tag_leave(const ironmap__tag_user *user)
 {
     int folder = -1;
     if (user->shared || user->left || user->process != getpid() ||
-        flock((int)user->tag.hold, LOCK_UN) == -1 ||
+        flock((int)user->tag.handle, LOCK_UN) == -1 ||
         ironmap__tag_folder_open(&folder, &user->place, false, NULL) != IRONMAP_OK) {
         return;
     }
-    ironmap__tag_file_remove_unused(folder, user->place.file, (int)user->tag.hold);
+    ironmap__tag_file_remove_unused(folder, user->place.file, (int)user->tag.handle);
     (void)close(folder);
     ironmap__tag_folder_remove(&user->place);
 }

@@ -4,7 +4,7 @@
 
 #include "tag_place.h"
 
-/* A hold on a tag, as this process knows it. tag.hold is the descriptor with the lock. */
+/* A hold on a tag, as this process knows it. tag.handle is the descriptor with the lock. */
 typedef struct ironmap__tag_user {
     ironmap__tag tag; /* first: what the library has is a pointer to it */
     ironmap__tag_place place;

@@ -7,69 +7,34 @@
 #include "base/error.h"
 #include "base/range.h"
 
-/* What access means on Unix. */
-static bool access_resolve(ironmap__mode *mode, const ironmap_options *options)
+void ironmap__mode_to_system(ironmap__mode *mode)
 {
-    bool by_hand =
-        options->flags != IRONMAP_SYSTEM_DEFAULT || options->prot != IRONMAP_SYSTEM_DEFAULT;
-    mode->access = options->access;
-    mode->flags = MAP_SHARED;
-    mode->prot = PROT_READ | PROT_WRITE;
-    switch (options->access) {
-    case IRONMAP_ACCESS_DEFAULT:
-        mode->flags = options->flags == IRONMAP_SYSTEM_DEFAULT ? MAP_SHARED : options->flags;
-        mode->prot = options->prot == IRONMAP_SYSTEM_DEFAULT ? mode->prot : options->prot;
-        return true;
-    case IRONMAP_ACCESS_READ:
-        mode->prot = PROT_READ;
-        return !by_hand;
-    case IRONMAP_ACCESS_WRITE:
-        return !by_hand;
-    case IRONMAP_ACCESS_COPY:
-        mode->flags = MAP_PRIVATE;
-        return !by_hand;
-    }
-    return false;
+    mode->prot = mode->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    mode->flags = (mode->shared ? MAP_SHARED : MAP_PRIVATE) | (mode->anonymous ? MAP_ANONYMOUS : 0);
 }
 
-/* What prot means for access: DEFAULT stays only where both directions are allowed. */
-static void prot_resolve(ironmap__mode *mode)
-{
-    mode->writable = (mode->prot & PROT_WRITE) != 0;
-    mode->readable = (mode->prot & (PROT_READ | PROT_WRITE)) != 0;
-    if (mode->access == IRONMAP_ACCESS_DEFAULT) {
-        if (!mode->writable) {
-            mode->access = IRONMAP_ACCESS_READ;
-        } else if ((mode->prot & PROT_READ) == 0) {
-            mode->access = IRONMAP_ACCESS_WRITE;
-        }
-    }
-    /* Processors that can write a page can read it, and mmap(2) wants the file open for reading
-     * either way: say so, rather than depend on it. */
-    if (mode->writable) {
-        mode->prot |= PROT_READ;
-    }
-}
-
-/* Flags that are not the caller's to set: the library chooses the address, and whether there is a
- * file behind the map is said by the function that opens it. */
+/* Flags that the library sets itself: it chooses the address, and the function that opens the map
+ * says if there is a file. */
 static const int fixed_flags = MAP_FIXED
 #ifdef MAP_FIXED_NOREPLACE
                                | MAP_FIXED_NOREPLACE
 #endif
     ;
 
-int ironmap__mode_resolve(ironmap__mode *mode, const ironmap_options *options, bool anonymous,
-                          ironmap_error *error)
+int ironmap__mode_from_system(ironmap__mode *mode, bool has_file, ironmap_error *error)
 {
-    *mode = (ironmap__mode){.anonymous = anonymous && options->tag == NULL};
-    if (!access_resolve(mode, options) || (mode->flags & fixed_flags) != 0 ||
-        (!anonymous && (mode->flags & MAP_ANONYMOUS) != 0)) {
+    if ((mode->flags & fixed_flags) != 0 || (has_file && (mode->flags & MAP_ANONYMOUS) != 0)) {
         return ironmap__fail(error, IRONMAP_E_INVALID);
     }
-    prot_resolve(mode);
+    mode->readable = (mode->prot & PROT_READ) != 0;
+    mode->writable = (mode->prot & PROT_WRITE) != 0;
     /* MAP_SHARED_VALIDATE of Linux has both bits. */
     mode->shared = (mode->flags & (MAP_SHARED | MAP_PRIVATE)) != MAP_PRIVATE;
+    /* A processor that can write a page can read it, and mmap(2) wants the file open for reading in
+     * any case. */
+    if (mode->writable) {
+        mode->prot |= PROT_READ;
+    }
     if (mode->anonymous) {
         mode->flags |= MAP_ANONYMOUS;
     } else {
@@ -134,35 +99,40 @@ int ironmap__view_cut(ironmap__view *view, ironmap__file file, size_t keep, uint
     return ironmap__file_set_length(file, end, error);
 }
 
-/* The portable bits in the system's words; its own bits as they are. */
-static int flush_flags(int flags)
+static int msync_flags(ironmap__flush_flags flags)
 {
-    const int portable = IRONMAP_FLUSH_ASYNC | IRONMAP_FLUSH_INVALIDATE;
-    int native = flags & ~portable;
-    if ((flags & IRONMAP_FLUSH_INVALIDATE) != 0) {
-        native |= MS_INVALIDATE;
-    }
-    if ((flags & IRONMAP_FLUSH_ASYNC) != 0) {
+    int native = flags.native | (flags.invalidate ? MS_INVALIDATE : 0);
+    if (flags.async) {
         return native | MS_ASYNC;
     }
-    return (flags & ~portable) == 0 ? native | MS_SYNC : native;
+    return flags.native == 0 ? native | MS_SYNC : native;
 }
 
-int ironmap__view_flush(void *start, size_t length, ironmap__file file, int flags,
+int ironmap__view_flush(void *start, size_t length, ironmap__file file, ironmap__flush_flags flags,
                         ironmap_error *error)
 {
-    int native = flush_flags(flags);
+    int native = msync_flags(flags);
     if (msync(start, length, native) == -1) {
         return ironmap__fail_system(error, errno, "msync");
     }
-    /* MS_SYNC is 0 on FreeBSD: what was not asked to be asynchronous is to be durable. */
-    return (native & MS_ASYNC) == 0 ? ironmap__file_settle(file, error) : IRONMAP_OK;
+    /* Not `native & MS_SYNC`, which is 0 on FreeBSD: what is not asynchronous is to be durable. */
+    return (native & MS_ASYNC) == 0 ? ironmap__sync_device(file, error) : IRONMAP_OK;
 }
 
-int ironmap__view_advise(void *start, size_t length, int native, ironmap_error *error)
+int ironmap__view_advise(void *start, size_t length, ironmap__advice advice, ironmap_error *error)
 {
-    if (madvise(start, length, native) == -1) {
+    if (madvise(start, length, advice.value) == -1) {
         return ironmap__fail_system(error, errno, "madvise");
     }
     return IRONMAP_OK;
+}
+
+int ironmap__pages_lock(void *start, size_t length, ironmap_error *error)
+{
+    return mlock(start, length) == 0 ? IRONMAP_OK : ironmap__fail_system(error, errno, "mlock");
+}
+
+int ironmap__pages_unlock(void *start, size_t length, ironmap_error *error)
+{
+    return munlock(start, length) == 0 ? IRONMAP_OK : ironmap__fail_system(error, errno, "munlock");
 }

@@ -4,23 +4,22 @@
 #include "base/error.h"
 
 /* Windows has no MAP_*, PROT_*, MADV_* and MS_*. */
-const ironmap_constant *ironmap_constants(size_t *count)
+const ironmap__constant *ironmap__constants(size_t *count)
 {
-    static const ironmap_constant none[] = {{NULL, 0}};
+    static const ironmap__constant none[] = {{NULL, 0}};
     *count = 0;
     return none;
 }
 
-/* Advice has no numbers of Windows' own: ironmap__view_advise gets the portable ones. */
-int ironmap__advice_resolve(int *native, bool *keeps_content, int advice, ironmap_error *error)
+/* Windows has no values for advice: ironmap__view_advise gets the portable ones. */
+ironmap__advice ironmap__advice_for(ironmap__usage usage)
 {
-    if (advice < IRONMAP_ADVICE_NORMAL) {
-        return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
-    }
-    if (advice > IRONMAP_ADVICE_DONTNEED) {
-        return ironmap__fail(error, IRONMAP_E_INVALID);
-    }
-    *native = advice;
-    *keeps_content = advice != IRONMAP_ADVICE_DONTNEED;
-    return IRONMAP_OK;
+    return (ironmap__advice){.value = (int)usage, .is_hint = usage != IRONMAP__USE_LATER};
+}
+
+int ironmap__advice_from_system(ironmap__advice *advice, int value, ironmap_error *error)
+{
+    (void)advice;
+    (void)value;
+    return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
 }

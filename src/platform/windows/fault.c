@@ -178,8 +178,8 @@ static int claim(ironmap_error *error)
 }
 
 /* There is no fork. */
-int ironmap__fault_watch(ironmap__fault_handler *handler, void (*after_fork)(void),
-                         ironmap_error *error)
+int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after_fork)(void),
+                                   ironmap_error *error)
 {
     (void)after_fork;
     AcquireSRWLockExclusive(&claiming);

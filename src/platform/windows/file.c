@@ -14,30 +14,33 @@ enum { OWNER_WRITES = 0200 };
 
 /* ---- opening ---- */
 
-static DWORD disposition(unsigned open)
+static DWORD native_disposition(ironmap__disposition disposition)
 {
-    if ((open & IRONMAP_OPEN_EXCLUSIVE) != 0) {
-        return CREATE_NEW;
-    }
-    return (open & IRONMAP_OPEN_CREATE) != 0 ? OPEN_ALWAYS : OPEN_EXISTING;
+    static const DWORD native[] = {
+        [IRONMAP__OPEN_EXISTING] = OPEN_EXISTING,
+        [IRONMAP__OPEN_OR_CREATE] = OPEN_ALWAYS,
+        [IRONMAP__CREATE_NEW] = CREATE_NEW,
+    };
+    return native[disposition];
 }
 
 /* As on Unix, others may read, write, rename and remove the file meanwhile. A pipe's server is not
  * lent the caller's rights (SECURITY_IDENTIFICATION). Without security attributes the handle is not
  * inherited. */
-static HANDLE open_wide(const wchar_t *path, bool writable, unsigned open, unsigned permission)
+static HANDLE open_wide(const wchar_t *path, bool writable, ironmap__disposition disposition,
+                        unsigned permission)
 {
     const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-    bool creates = (open & IRONMAP_OPEN_CREATE) != 0;
+    bool creates = disposition != IRONMAP__OPEN_EXISTING;
     bool locked = creates && (permission & OWNER_WRITES) == 0;
     DWORD attributes = locked ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL;
     return CreateFileW(path, GENERIC_READ | (writable ? GENERIC_WRITE : 0), share, NULL,
-                       disposition(open),
+                       native_disposition(disposition),
                        attributes | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
 }
 
 int ironmap__file_open(ironmap__file *file, bool *created, const char *path, bool writable,
-                       unsigned open, unsigned permission, ironmap_error *error)
+                       ironmap__disposition disposition, unsigned permission, ironmap_error *error)
 {
     wchar_t *wide = NULL;
     *created = false;
@@ -46,13 +49,13 @@ int ironmap__file_open(ironmap__file *file, bool *created, const char *path, boo
         return status;
     }
     SetLastError(ERROR_SUCCESS);
-    HANDLE handle = open_wide(wide, writable, open, permission);
+    HANDLE handle = open_wide(wide, writable, disposition, permission);
     DWORD code = GetLastError(); /* after OPEN_ALWAYS it tells whether the file was there */
     free(wide);
     if (handle == INVALID_HANDLE_VALUE) {
         return ironmap__fail_win32(error, code, "CreateFileW");
     }
-    *created = (open & IRONMAP_OPEN_CREATE) != 0 && code != ERROR_ALREADY_EXISTS;
+    *created = disposition != IRONMAP__OPEN_EXISTING && code != ERROR_ALREADY_EXISTS;
     *file = (ironmap__file)handle;
     return IRONMAP_OK;
 }

@@ -13,7 +13,7 @@ bool ironmap__page_in_memory(void *start)
 }
 
 /* Since Windows 8. */
-void ironmap__view_expect(void *start, size_t length)
+void ironmap__view_prefetch(void *start, size_t length)
 {
     prefetch_function prefetch =
         (prefetch_function)ironmap__kernel_function("PrefetchVirtualMemory");
@@ -25,7 +25,7 @@ void ironmap__view_expect(void *start, size_t length)
 
 /* To unlock what is not locked is an error, but takes it out of the working set first
  * ("VirtualUnlock" in the documentation of Win32). */
-void ironmap__view_leave(void *start, size_t length)
+void ironmap__view_trim(void *start, size_t length)
 {
     (void)VirtualUnlock(start, length);
 }
@@ -53,16 +53,16 @@ static bool discard(void *start, size_t length)
 }
 
 /* Windows reads ahead as it likes: what is left of advice is what is soon or not soon needed. */
-int ironmap__view_advise(void *start, size_t length, int native, ironmap_error *error)
+int ironmap__view_advise(void *start, size_t length, ironmap__advice advice, ironmap_error *error)
 {
     (void)error;
     if (length == 0) {
         return IRONMAP_OK;
     }
-    if (native == IRONMAP_ADVICE_WILLNEED) {
-        ironmap__view_expect(start, length);
-    } else if (native == IRONMAP_ADVICE_DONTNEED && !discard(start, length)) {
-        ironmap__view_leave(start, length);
+    if (advice.value == IRONMAP__USE_SOON) {
+        ironmap__view_prefetch(start, length);
+    } else if (advice.value == IRONMAP__USE_LATER && !discard(start, length)) {
+        ironmap__view_trim(start, length);
     }
     return IRONMAP_OK;
 }

@@ -34,13 +34,15 @@ static void widen(wchar_t *wide, const char *name)
     }
 }
 
-/* Makes the section of this name, or opens it if it is there. */
-static int section_make(HANDLE *section, const wchar_t *name, const ironmap__mode *mode,
-                        ironmap__file file, uint64_t length, ironmap_error *error)
+/* Makes the requested section, or opens it if it exists. */
+static int section_make(HANDLE *section, const wchar_t *name, const ironmap__tag_request *request,
+                        ironmap_error *error)
 {
     ironmap_error refusal = {.status = IRONMAP_OK};
-    DWORD protection = file == IRONMAP__NO_FILE ? PAGE_READWRITE : (DWORD)mode->prot;
-    int status = ironmap__section_make(section, file, protection, length, name, &refusal);
+    bool memory = request->file == IRONMAP__NO_FILE;
+    DWORD protection = memory ? PAGE_READWRITE : (DWORD)request->mode->prot;
+    int status =
+        ironmap__section_make(section, request->file, protection, request->length, name, &refusal);
     return status == IRONMAP_OK ? IRONMAP_OK
                                 : fail_tag(error, (DWORD)refusal.system_code, refusal.call);
 }
@@ -81,22 +83,21 @@ static int section_length(uint64_t *length, HANDLE section, ironmap_error *error
     return IRONMAP_OK;
 }
 
-int ironmap__tag_open(ironmap__tag **tag, const ironmap_options *options, const ironmap__mode *mode,
-                      ironmap__file file, uint64_t length, ironmap_error *error)
+int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, ironmap_error *error)
 {
     HANDLE section = NULL;
-    wchar_t wide[IRONMAP_TAG_MAX + 1];
+    wchar_t wide[IRONMAP__TAG_MAX + 1];
     ironmap__tag *made = calloc(1, sizeof(*made));
     if (made == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    memcpy(made->name, options->tag, strlen(options->tag) + 1);
+    memcpy(made->name, request->name, strlen(request->name) + 1);
     made->memory = IRONMAP__NO_FILE;
     widen(wide, made->name);
-    int status = length != 0 ? section_make(&section, wide, mode, file, length, error)
-                             : section_open(&section, wide, mode, error);
+    int status = request->length != 0 ? section_make(&section, wide, request, error)
+                                      : section_open(&section, wide, request->mode, error);
     if (status == IRONMAP_OK) {
-        made->hold = (intptr_t)section;
+        made->handle = (intptr_t)section;
         status = section_length(&made->length, section, error);
     }
     if (status != IRONMAP_OK) {
@@ -115,7 +116,7 @@ int ironmap__tag_map(ironmap__view *view, const ironmap__mode *mode, const ironm
     ironmap__file section = IRONMAP__NO_FILE;
     ironmap__mode as_mapped = *mode;
     as_mapped.anonymous = file == IRONMAP__NO_FILE;
-    int status = ironmap__file_duplicate(&section, tag->hold, error);
+    int status = ironmap__file_duplicate(&section, tag->handle, error);
     if (status != IRONMAP_OK) {
         return status;
     }
@@ -124,7 +125,7 @@ int ironmap__tag_map(ironmap__view *view, const ironmap__mode *mode, const ironm
 
 int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error)
 {
-    int status = ironmap__file_close(tag->hold, error);
+    int status = ironmap__file_close(tag->handle, error);
     free(tag);
     return status;
 }

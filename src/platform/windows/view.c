@@ -82,38 +82,28 @@ static void record_free(ironmap__record *record)
     free(record);
 }
 
-/* ---- what access means ---- */
+/* ---- modes ---- */
 
 /* mode->prot is the protection of the section, mode->flags the access of the view. */
-int ironmap__mode_resolve(ironmap__mode *mode, const ironmap_options *options, bool anonymous,
-                          ironmap_error *error)
+void ironmap__mode_to_system(ironmap__mode *mode)
 {
-    bool by_hand =
-        options->flags != IRONMAP_SYSTEM_DEFAULT || options->prot != IRONMAP_SYSTEM_DEFAULT;
-    *mode = (ironmap__mode){.access = options->access,
-                            .readable = true,
-                            .writable = options->access != IRONMAP_ACCESS_READ,
-                            .shared = options->access != IRONMAP_ACCESS_COPY,
-                            .anonymous = anonymous && options->tag == NULL,
-                            .prot = PAGE_READWRITE,
-                            .flags = FILE_MAP_WRITE};
-    switch (options->access) {
-    case IRONMAP_ACCESS_DEFAULT:
-        return by_hand ? ironmap__fail(error, IRONMAP_E_UNSUPPORTED) : IRONMAP_OK;
-    case IRONMAP_ACCESS_READ:
+    if (!mode->writable) {
         mode->prot = PAGE_READONLY;
         mode->flags = FILE_MAP_READ;
-        break;
-    case IRONMAP_ACCESS_WRITE:
-        break;
-    case IRONMAP_ACCESS_COPY:
+    } else if (mode->shared) {
+        mode->prot = PAGE_READWRITE;
+        mode->flags = FILE_MAP_WRITE;
+    } else {
         mode->prot = PAGE_WRITECOPY;
         mode->flags = FILE_MAP_COPY;
-        break;
-    default:
-        return ironmap__fail(error, IRONMAP_E_INVALID);
     }
-    return by_hand ? ironmap__fail(error, IRONMAP_E_INVALID) : IRONMAP_OK;
+}
+
+int ironmap__mode_from_system(ironmap__mode *mode, bool has_file, ironmap_error *error)
+{
+    (void)mode;
+    (void)has_file;
+    return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
 }
 
 /* ---- mapping ---- */
@@ -276,13 +266,8 @@ bool ironmap__view_can_grow(const ironmap__mode *mode)
 /* New memory for an anonymous view, with its content. */
 static int move(ironmap__view *view, size_t length, ironmap_error *error)
 {
-    const ironmap__mode mode = {.access = IRONMAP_ACCESS_WRITE,
-                                .readable = true,
-                                .writable = true,
-                                .shared = true,
-                                .anonymous = true,
-                                .prot = PAGE_READWRITE,
-                                .flags = FILE_MAP_WRITE};
+    ironmap__mode mode = {.readable = true, .writable = true, .shared = true, .anonymous = true};
+    ironmap__mode_to_system(&mode);
     ironmap__view next = {.base = NULL, .length = 0};
     int status = ironmap__view_map(&next, &mode, IRONMAP__NO_FILE, 0, length, error);
     if (status != IRONMAP_OK) {
@@ -433,16 +418,16 @@ static flush_need flush_look(const void *start)
 }
 
 /* FlushViewOfFile hands the pages to the file system, FlushFileBuffers waits for the disk. All
- * views of a file show one memory: IRONMAP_FLUSH_INVALIDATE has nothing to do. */
-int ironmap__view_flush(void *start, size_t length, ironmap__file file, int flags,
+ * views of a file show the same memory: flags.invalidate has nothing to do. */
+int ironmap__view_flush(void *start, size_t length, ironmap__file file, ironmap__flush_flags flags,
                         ironmap_error *error)
 {
-    if ((flags & ~(IRONMAP_FLUSH_ASYNC | IRONMAP_FLUSH_INVALIDATE)) != 0) {
+    if (flags.native != 0) {
         return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
     }
     flush_need need = flush_look(start);
     int status = need.pages ? flush_pages(start, length, error) : IRONMAP_OK;
-    if (status != IRONMAP_OK || !need.file || (flags & IRONMAP_FLUSH_ASYNC) != 0) {
+    if (status != IRONMAP_OK || !need.file || flags.async) {
         return status;
     }
     if (file == IRONMAP__NO_FILE) {
@@ -451,6 +436,29 @@ int ironmap__view_flush(void *start, size_t length, ironmap__file file, int flag
     return FlushFileBuffers(ironmap__handle(file))
                ? IRONMAP_OK
                : ironmap__fail_win32(error, GetLastError(), "FlushFileBuffers");
+}
+
+/* ---- locked pages ---- */
+
+int ironmap__pages_lock(void *start, size_t length, ironmap_error *error)
+{
+    return VirtualLock(start, length) ? IRONMAP_OK
+                                      : ironmap__fail_win32(error, GetLastError(), "VirtualLock");
+}
+
+/* VirtualUnlock refuses the whole range if one of its pages is not locked, munlock(2) does not. */
+int ironmap__pages_unlock(void *start, size_t length, ironmap_error *error)
+{
+    size_t page = ironmap__page_size();
+    size_t count = length / page;
+    bool whole = VirtualUnlock(start, length);
+    for (size_t i = 0; !whole && i < count; i++) {
+        DWORD code = VirtualUnlock((uint8_t *)start + i * page, page) ? 0 : GetLastError();
+        if (code != 0 && code != ERROR_NOT_LOCKED) {
+            return ironmap__fail_win32(error, code, "VirtualUnlock");
+        }
+    }
+    return IRONMAP_OK;
 }
 
 int ironmap__view_set_name(const ironmap__view *view, const char *name, ironmap_error *error)
