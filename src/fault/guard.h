@@ -1,34 +1,63 @@
-/* The pieces of the fault guard: what every access of the library does before and after it touches
- * mapped memory. They are here by themselves so that a build without them can be measured beside
- * this one (bench/unguarded). Included by internal.h; the reasoning is in fault.c. */
+/* The guard: every access of the library to mapped bytes happens between begin and end, which get
+ * the same range. After begin succeeds, the bytes of the range may be accessed. What was read, and
+ * what was stored, counts only if end succeeds too. Both fail with IRONMAP_E_FAULT only. Between
+ * them no foreign code runs and no other access begins.
+ */
 #ifndef IRONMAP_GUARD_H
 #define IRONMAP_GUARD_H
 
-/* Begins where no page of the map is lost, and tells whether it did. */
-static inline bool ironmap__guard_try(ironmap__guard *guard, const ironmap_map *map)
+#include "base/error.h"
+#include "fault/guard_fast.h"
+
+/* The bytes that an access needs, counted from the mapping's data. */
+typedef struct ironmap__access_range {
+    size_t offset;
+    size_t length;
+    bool store; /* it needs a block of the disk, which may be full */
+} ironmap__access_range;
+
+/* Slow half of begin: pages were lost, and may be zeros still. Restores what can be restored; fails
+ * if the range has a page that is unavailable, or if the mapping is damaged. */
+int ironmap__guard_begin_slow(ironmap__guard *guard, ironmap__access_range range,
+                              ironmap_error *error);
+
+/* Slow half of end: pages were lost since begin. Fails if one of them is in the range, and restores
+ * them. */
+int ironmap__guard_end_slow(ironmap__guard guard, ironmap__access_range range,
+                            ironmap_error *error);
+
+static inline int ironmap__guard_begin(ironmap__guard *guard, const ironmap__mapping *mapping,
+                                       ironmap__access_range range, ironmap_error *error)
 {
-    guard->map = map;
-    guard->losses = atomic_load_explicit(&map->health.losses, memory_order_acquire);
-    return guard->losses == atomic_load_explicit(&map->health.restored, memory_order_acquire);
+    if (!ironmap__guard_try(guard, mapping)) {
+        int status = ironmap__guard_begin_slow(guard, range, error);
+        if (status != IRONMAP_OK) {
+            return status;
+        }
+    }
+    ironmap__guard_enter(mapping);
+    return IRONMAP_OK;
 }
 
-static inline void ironmap__guard_enter(const ironmap_map *map)
+static inline int ironmap__guard_end(ironmap__guard guard, ironmap__access_range range,
+                                     ironmap_error *error)
 {
-    ironmap__accessed = map;
-    atomic_signal_fence(memory_order_seq_cst);
+    ironmap__guard_exit();
+    return ironmap__guard_held(guard) ? IRONMAP_OK : ironmap__guard_end_slow(guard, range, error);
 }
 
-static inline void ironmap__guard_leave(void)
+/* In the middle of long work: if pages outside the range were lost, the access begins anew and goes
+ * on. After a failure there is nothing to end. */
+static inline int ironmap__guard_check(ironmap__guard *guard, ironmap__access_range range,
+                                       ironmap_error *error)
 {
-    atomic_signal_fence(memory_order_seq_cst);
-    ironmap__accessed = NULL;
-}
-
-/* Whether nothing was lost since begin. */
-static inline bool ironmap__guard_whole(ironmap__guard guard)
-{
-    atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&guard.map->health.losses, memory_order_relaxed) == guard.losses;
+    if (ironmap__guard_held(*guard)) {
+        return IRONMAP_OK;
+    }
+    ironmap__guard_exit();
+    int status = ironmap__guard_end_slow(*guard, range, error);
+    return status == IRONMAP_OK ? ironmap__guard_begin(guard, guard->mapping, range, error)
+                                : status;
 }
 
 #endif /* IRONMAP_GUARD_H */

@@ -1,43 +1,42 @@
-/* The register of live maps, by which the fault handler finds a map by an address.
- *
- * It is read in a signal handler, so it has no locks: slots in blocks that are never freed, each
- * with a version that is odd while the slot changes. A slot in change belongs to a map that is
- * being opened, resized or closed, which no thread touches meanwhile; the reader passes it over.
+/* Entries stand in blocks that are never freed, so a signal handler reads them without a lock. Each
+ * has a version that is odd while the entry changes. An entry in change belongs to a mapping that
+ * is being opened, resized or closed, which no thread accesses meanwhile: the reader skips it.
  */
+#include "fault/registry.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
-#include "fault/fault.h"
-#include "map/internal.h"
+enum { ENTRIES_OF_A_BLOCK = 64 };
 
-enum { BLOCK_SLOTS = 64 };
-
-struct ironmap__slot {
+struct ironmap__registry_entry {
     atomic_size_t version; /* odd: in change */
     atomic_uintptr_t base;
     atomic_size_t length;
-    _Atomic(ironmap_map *) map; /* NULL: free */
+    _Atomic(struct ironmap__mapping *) mapping; /* NULL: free */
 };
 
 struct block {
-    ironmap__slot slots[BLOCK_SLOTS];
+    ironmap__registry_entry entries[ENTRIES_OF_A_BLOCK];
     _Atomic(struct block *) next;
 };
 
 static struct block first_block;
 
-/* Takes a free slot of `block` for `map`. */
-static ironmap__slot *take_slot(struct block *block, ironmap_map *map)
+/* Acquires a free entry of `block`. */
+static ironmap__registry_entry *acquire_entry(struct block *block, struct ironmap__mapping *mapping)
 {
-    for (size_t i = 0; i < BLOCK_SLOTS; i++) {
-        ironmap_map *nobody = NULL;
-        if (atomic_compare_exchange_strong(&block->slots[i].map, &nobody, map)) {
-            return &block->slots[i];
+    for (size_t i = 0; i < ENTRIES_OF_A_BLOCK; i++) {
+        struct ironmap__mapping *none = NULL;
+        if (atomic_compare_exchange_strong(&block->entries[i].mapping, &none, mapping)) {
+            return &block->entries[i];
         }
     }
     return NULL;
 }
 
-/* The block after `block`, made where there is none; NULL where memory is out. */
+/* The block after `block`, made if there is none; NULL if memory is out. */
 static struct block *next_block(struct block *block)
 {
     struct block *next = atomic_load(&block->next);
@@ -52,100 +51,63 @@ static struct block *next_block(struct block *block)
     return made;
 }
 
-/* Says which addresses the slot stands for; none with length 0. */
-static void slot_set(ironmap__slot *slot, uintptr_t base, size_t length)
+ironmap__registry_entry *ironmap__registry_enter(struct ironmap__mapping *mapping)
 {
-    atomic_fetch_add(&slot->version, 1);
-    atomic_store(&slot->base, base);
-    atomic_store(&slot->length, length);
-    atomic_fetch_add(&slot->version, 1);
+    for (struct block *block = &first_block; block != NULL; block = next_block(block)) {
+        ironmap__registry_entry *entry = acquire_entry(block, mapping);
+        if (entry != NULL) {
+            return entry;
+        }
+    }
+    return NULL;
 }
 
-/* The map that the slot stands for if `address` is in its view. */
-static ironmap_map *slot_match(ironmap__slot *slot, uintptr_t address)
+void ironmap__registry_set(ironmap__registry_entry *entry, uintptr_t base, size_t length)
 {
-    size_t version = atomic_load(&slot->version);
-    uintptr_t base = atomic_load(&slot->base);
-    size_t length = atomic_load(&slot->length);
-    ironmap_map *map = atomic_load(&slot->map);
-    bool stable = version % 2 == 0 && atomic_load(&slot->version) == version;
-    return stable && address >= base && address - base < length ? map : NULL;
+    atomic_fetch_add(&entry->version, 1);
+    atomic_store(&entry->base, base);
+    atomic_store(&entry->length, length);
+    atomic_fetch_add(&entry->version, 1);
 }
 
-ironmap_map *ironmap__register_find(uintptr_t address)
+void ironmap__registry_exit(ironmap__registry_entry *entry)
+{
+    ironmap__registry_set(entry, 0, 0);
+    atomic_store(&entry->mapping, NULL);
+}
+
+/* The entry's mapping if `address` is one of its addresses. */
+static struct ironmap__mapping *entry_match(ironmap__registry_entry *entry, uintptr_t address)
+{
+    size_t version = atomic_load(&entry->version);
+    uintptr_t base = atomic_load(&entry->base);
+    size_t length = atomic_load(&entry->length);
+    struct ironmap__mapping *mapping = atomic_load(&entry->mapping);
+    bool stable = version % 2 == 0 && atomic_load(&entry->version) == version;
+    return stable && address >= base && address - base < length ? mapping : NULL;
+}
+
+struct ironmap__mapping *ironmap__registry_find(uintptr_t address)
 {
     for (struct block *block = &first_block; block != NULL; block = atomic_load(&block->next)) {
-        for (size_t i = 0; i < BLOCK_SLOTS; i++) {
-            ironmap_map *map = slot_match(&block->slots[i], address);
-            if (map != NULL) {
-                return map;
+        for (size_t i = 0; i < ENTRIES_OF_A_BLOCK; i++) {
+            struct ironmap__mapping *mapping = entry_match(&block->entries[i], address);
+            if (mapping != NULL) {
+                return mapping;
             }
         }
     }
     return NULL;
 }
 
-void ironmap__register_each(void (*visit)(ironmap_map *map))
+void ironmap__registry_each(void (*visit)(struct ironmap__mapping *mapping))
 {
     for (struct block *block = &first_block; block != NULL; block = atomic_load(&block->next)) {
-        for (size_t i = 0; i < BLOCK_SLOTS; i++) {
-            ironmap_map *map = atomic_load(&block->slots[i].map);
-            if (map != NULL) {
-                visit(map);
+        for (size_t i = 0; i < ENTRIES_OF_A_BLOCK; i++) {
+            struct ironmap__mapping *mapping = atomic_load(&block->entries[i].mapping);
+            if (mapping != NULL) {
+                visit(mapping);
             }
         }
-    }
-}
-
-static ironmap__slot *claim_slot(ironmap_map *map)
-{
-    struct block *block = &first_block;
-    ironmap__slot *slot = take_slot(block, map);
-    while (slot == NULL) {
-        block = next_block(block);
-        if (block == NULL) {
-            return NULL;
-        }
-        slot = take_slot(block, map);
-    }
-    return slot;
-}
-
-int ironmap__register(ironmap_map *map, ironmap_error *error)
-{
-    int status = ironmap__fault_guard_process(error);
-    if (status != IRONMAP_OK) {
-        return status;
-    }
-    if (map->slot == NULL) {
-        map->slot = claim_slot(map);
-        if (map->slot == NULL) {
-            return ironmap__fail(error, IRONMAP_E_NOMEM);
-        }
-    }
-    ironmap__show(map);
-    return IRONMAP_OK;
-}
-
-void ironmap__hide(const ironmap_map *map)
-{
-    if (map->slot != NULL) {
-        slot_set(map->slot, 0, 0);
-    }
-}
-
-void ironmap__show(const ironmap_map *map)
-{
-    if (map->slot != NULL) {
-        slot_set(map->slot, (uintptr_t)map->view.base, ironmap__view_reach(map));
-    }
-}
-
-void ironmap__unregister(ironmap_map *map)
-{
-    if (map->slot != NULL) {
-        ironmap__hide(map);
-        atomic_store(&map->slot->map, NULL);
-        map->slot = NULL;
     }
 }

@@ -1,196 +1,121 @@
-/* Bytes in and out of a map. All of the library that touches mapped bytes, but for searching, is
- * in this file, under the fault guard. Long work goes by pieces and stops after the one in which a
- * page was lost: what follows may be lost too, and each page costs a signal. Short work has a short
- * way, for the common case in which all is well; whatever else it is, the long way finds out by
- * doing the access again.
+/* Bytes into and out of a map. Short accesses take a fast path, for the common case that no page is
+ * lost. If one is, the slow path does the access again and finds out what it means.
  */
+#include "map/access.h"
+
 #include <string.h>
 
-#include "map/internal.h"
-#include "map/readahead.h"
+#include "base/compiler.h"
+#include "map/access_loop.h"
+#include "map/own_memory.h"
 
-enum { PIECE = IRONMAP__PIECE, BOUNCE = 8192 };
-
-static size_t piece(size_t length, size_t done)
+/* Fast path: copies at once, under the guard. False if that does not count. */
+static inline bool copy_fast(const ironmap__mapping *mapping, void *target, const void *source,
+                             size_t length)
 {
-    return (size_t)ironmap__min(PIECE, length - done);
+    ironmap__guard guard;
+    if (!ironmap__guard_try(&guard, mapping)) {
+        return false;
+    }
+    ironmap__guard_enter(mapping);
+    memcpy(target, source, length);
+    ironmap__guard_exit();
+    return ironmap__guard_held(guard);
 }
 
-/* Between memory of which both sides, or parts of them, may be the map's own: from the end that
- * does not run over the source where they overlap, and by way of a buffer, so that the zeros of a
- * lost page are not stored. */
-static int copy_inside(const ironmap_map *map, uint8_t *target, const uint8_t *source,
-                       size_t length, ironmap_error *error)
+/* Between two places of which one or both are the map's own memory, and which may overlap: begins
+ * at the end where it does not run over its source. By way of a buffer, so that the zeros of a lost
+ * page are not stored. */
+static IRONMAP__NOINLINE int copy_inside(const ironmap_map *map, uint8_t *target,
+                                         const uint8_t *source, size_t length, ironmap_error *error)
 {
-    uint8_t bounce[BOUNCE];
-    ironmap__guard guard;
-    const ironmap__touch touch = ironmap__hull(map, target, length, source, length);
-    int status = ironmap__guard_begin(&guard, map, touch, error);
+    uint8_t buffer[8192];
+    ironmap__access_loop loop;
+    const ironmap__mapping *mapping = &map->mapping;
     bool forward = (uintptr_t)target <= (uintptr_t)source;
-    for (size_t done = 0; done < length && status == IRONMAP_OK; done += BOUNCE) {
-        size_t count = (size_t)ironmap__min(BOUNCE, length - done);
-        size_t at = forward ? done : length - done - count;
-        memcpy(bounce, source + at, count);
-        status = ironmap__guard_check(&guard, touch, error);
-        if (status == IRONMAP_OK) {
-            memcpy(target + at, bounce, count);
+    ironmap__access_prepare(&loop, mapping, NULL,
+                            ironmap__bounding_range(mapping, target, length, source, length),
+                            error);
+    loop.total = length;
+    loop.chunk = sizeof(buffer);
+    ironmap__readahead_begin(&loop.readahead, mapping, 0, 0, false);
+    ironmap__access_start(&loop);
+    while (ironmap__access_next(&loop)) {
+        size_t at = forward ? loop.done : length - loop.done - loop.count;
+        memcpy(buffer, source + at, loop.count);
+        if (ironmap__access_check(&loop)) {
+            memcpy(target + at, buffer, loop.count);
         }
     }
-    return status == IRONMAP_OK ? ironmap__guard_end(guard, touch, error) : status;
+    return ironmap__access_end(&loop);
 }
 
-static int copy_out(void *buffer, const ironmap_map *map, size_t offset, size_t length,
-                    ironmap_error *error)
+static IRONMAP__NOINLINE int copy_out(void *buffer, const ironmap_map *map, size_t offset,
+                                      size_t length, ironmap_error *error)
 {
-    ironmap__guard guard;
-    ironmap__scan scan;
-    const ironmap__touch touch = {offset, length, false};
-    int status = ironmap__guard_begin(&guard, map, touch, error);
-    ironmap__scan_begin(&scan, map, offset, offset + length, true);
-    for (size_t done = 0; done < length && status == IRONMAP_OK; done += PIECE) {
-        ironmap__scan_next(&scan, done);
-        memcpy((uint8_t *)buffer + done, map->data + offset + done, piece(length, done));
-        status = ironmap__scan_check(&guard, touch, length - done <= PIECE, error);
+    ironmap__access_loop loop;
+    const uint8_t *source = map->mapping.data + offset;
+    ironmap__access_begin(&loop, map, (ironmap__access_range){offset, length, false}, error);
+    while (ironmap__access_next(&loop)) {
+        memcpy((uint8_t *)buffer + loop.done, source + loop.done, loop.count);
     }
-    return status == IRONMAP_OK ? ironmap__guard_end(guard, touch, error) : status;
+    return ironmap__access_end(&loop);
 }
 
-static int copy_in(ironmap_map *map, size_t offset, const void *buffer, size_t length,
-                   ironmap_error *error)
+static IRONMAP__NOINLINE int copy_in(ironmap_map *map, size_t offset, const void *buffer,
+                                     size_t length, ironmap_error *error)
 {
-    ironmap__guard guard;
-    ironmap__scan scan;
-    const ironmap__touch touch = {offset, length, true};
-    int status = ironmap__guard_begin(&guard, map, touch, error);
-    ironmap__scan_begin(&scan, map, offset, offset + length, true);
-    for (size_t done = 0; done < length && status == IRONMAP_OK; done += PIECE) {
-        ironmap__scan_next(&scan, done);
-        memcpy(map->data + offset + done, (const uint8_t *)buffer + done, piece(length, done));
-        status = ironmap__scan_check(&guard, touch, length - done <= PIECE, error);
+    ironmap__access_loop loop;
+    uint8_t *target = map->mapping.data + offset;
+    ironmap__access_begin(&loop, map, (ironmap__access_range){offset, length, true}, error);
+    while (ironmap__access_next(&loop)) {
+        memcpy(target + loop.done, (const uint8_t *)buffer + loop.done, loop.count);
     }
-    return status == IRONMAP_OK ? ironmap__guard_end(guard, touch, error) : status;
+    return ironmap__access_end(&loop);
 }
 
-static int set(ironmap_map *map, size_t offset, size_t length, uint8_t byte, ironmap_error *error)
-{
-    ironmap__guard guard;
-    ironmap__scan scan;
-    const ironmap__touch touch = {offset, length, true};
-    int status = ironmap__guard_begin(&guard, map, touch, error);
-    ironmap__scan_begin(&scan, map, offset, offset + length, true);
-    for (size_t done = 0; done < length && status == IRONMAP_OK; done += PIECE) {
-        ironmap__scan_next(&scan, done);
-        memset(map->data + offset + done, byte, piece(length, done));
-        status = ironmap__scan_check(&guard, touch, length - done <= PIECE, error);
-    }
-    return status == IRONMAP_OK ? ironmap__guard_end(guard, touch, error) : status;
-}
-
-/* Bytes from one to the next, in whichever direction. */
-static uint64_t stride_of(int64_t step)
-{
-    return step > 0 ? (uint64_t)step : (uint64_t)0 - (uint64_t)step;
-}
-
-/* What `count` bytes that lie `step` apart touch; they are inside the map. */
-static ironmap__touch strided_touch(bool store, size_t offset, int64_t step, size_t count)
-{
-    if (count == 0) {
-        return (ironmap__touch){offset, 0, store};
-    }
-    size_t span = (size_t)((count - 1) * stride_of(step));
-    return (ironmap__touch){step > 0 ? offset : offset - span, span + 1, store};
-}
-
-/* Only where every page is touched is it one scan of the whole. */
-static void strided_scan(ironmap__scan *scan, const ironmap_map *map, ironmap__touch touch,
-                         int64_t step)
-{
-    size_t length = stride_of(step) <= ironmap__page_size() ? touch.length : 0;
-    ironmap__scan_begin(scan, map, touch.offset, touch.offset + length, step > 0);
-}
-
-/* Where the piece that begins with the byte of this number ends: as many as a piece has room for,
- * spread out as they are. */
-static size_t strided_piece_end(size_t first, int64_t step, size_t count)
-{
-    return first + (size_t)ironmap__min(PIECE / stride_of(step) + 1, count - first);
-}
-
-static int gather(uint8_t *buffer, const ironmap_map *map, size_t offset, int64_t step,
-                  size_t count, ironmap_error *error)
-{
-    ironmap__guard guard;
-    ironmap__scan scan;
-    const uint8_t *mapped = map->data + offset;
-    const ironmap__touch touch = strided_touch(false, offset, step, count);
-    int status = ironmap__guard_begin(&guard, map, touch, error);
-    strided_scan(&scan, map, touch, step);
-    for (size_t i = 0; i < count && status == IRONMAP_OK;) {
-        ironmap__scan_next(&scan, (size_t)(i * stride_of(step)));
-        for (size_t end = strided_piece_end(i, step, count); i < end; i++) {
-            buffer[i] = mapped[(ptrdiff_t)i * (ptrdiff_t)step];
-        }
-        status = ironmap__scan_check(&guard, touch, i == count, error);
-    }
-    return status == IRONMAP_OK ? ironmap__guard_end(guard, touch, error) : status;
-}
-
-static int scatter(ironmap_map *map, size_t offset, int64_t step, const uint8_t *buffer,
-                   size_t count, ironmap_error *error)
-{
-    ironmap__guard guard;
-    ironmap__scan scan;
-    uint8_t *mapped = map->data + offset;
-    const ironmap__touch touch = strided_touch(true, offset, step, count);
-    int status = ironmap__guard_begin(&guard, map, touch, error);
-    strided_scan(&scan, map, touch, step);
-    for (size_t i = 0; i < count && status == IRONMAP_OK;) {
-        ironmap__scan_next(&scan, (size_t)(i * stride_of(step)));
-        for (size_t end = strided_piece_end(i, step, count); i < end; i++) {
-            mapped[(ptrdiff_t)i * (ptrdiff_t)step] = buffer[i];
-        }
-        status = ironmap__scan_check(&guard, touch, i == count, error);
-    }
-    return status == IRONMAP_OK ? ironmap__guard_end(guard, touch, error) : status;
-}
-
-/* Both maps under guard: `length` bytes from the start of one to the start of the other. */
-int ironmap__copy_between(ironmap_map *target, const ironmap_map *source, size_t length,
+/* The loop goes over the target. The source has a guard of its own, and a frame, since the loop's
+ * own accesses do not nest. */
+int ironmap__copy_between(ironmap__mapping *target, const ironmap__mapping *source, size_t length,
                           ironmap_error *error)
 {
     ironmap__guard guard;
-    const ironmap__touch touch = {0, length, false};
-    int status = ironmap__guard_begin(&guard, source, touch, error);
+    ironmap__frame frame;
+    ironmap__access_loop loop;
+    const ironmap__access_range from = {0, length, false};
+    int status = ironmap__guard_begin(&guard, source, from, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    ironmap__frame frame;
     ironmap__frame_enter(&frame, source);
-    status = copy_in(target, 0, source->data, length, error);
-    ironmap__frame_leave(&frame);
-    int source_status = ironmap__guard_end(guard, touch, status == IRONMAP_OK ? error : NULL);
+    ironmap__access_prepare(&loop, target, NULL, (ironmap__access_range){0, length, true}, error);
+    ironmap__access_start(&loop);
+    while (ironmap__access_next(&loop)) {
+        memcpy(target->data + loop.done, source->data + loop.done, loop.count);
+    }
+    status = ironmap__access_end(&loop);
+    ironmap__frame_exit(&frame);
+    int source_status = ironmap__guard_end(guard, from, status == IRONMAP_OK ? error : NULL);
     return status == IRONMAP_OK ? source_status : status;
 }
+
+/* ---- bytes ---- */
 
 int ironmap_get(void *buffer, const ironmap_map *map, uint64_t offset, size_t length,
                 ironmap_error *error)
 {
-    ironmap__guard guard;
+    const ironmap__mapping *mapping = &map->mapping;
     int status = ironmap__check_read(map, offset, length, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    if (ironmap__overlaps(map, buffer, length)) {
-        return copy_inside(map, buffer, map->data + offset, length, error);
+    const uint8_t *source = mapping->data + offset;
+    if (ironmap__map_contains(mapping, buffer, length)) {
+        return copy_inside(map, buffer, source, length, error);
     }
-    if (length > 0 && length <= PIECE && ironmap__guard_try(&guard, map)) {
-        ironmap__guard_enter(map);
-        memcpy(buffer, map->data + offset, length);
-        ironmap__guard_leave();
-        if (ironmap__guard_whole(guard)) {
-            return IRONMAP_OK;
-        }
+    if (length > 0 && length <= IRONMAP__CHUNK_BYTES &&
+        copy_fast(mapping, buffer, source, length)) {
+        return IRONMAP_OK;
     }
     return copy_out(buffer, map, (size_t)offset, length, error);
 }
@@ -198,38 +123,26 @@ int ironmap_get(void *buffer, const ironmap_map *map, uint64_t offset, size_t le
 int ironmap_put(ironmap_map *map, uint64_t offset, const void *buffer, size_t length,
                 ironmap_error *error)
 {
-    ironmap__guard guard;
+    const ironmap__mapping *mapping = &map->mapping;
     int status = ironmap__check_write(map, offset, length, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    if (ironmap__overlaps(map, buffer, length)) {
-        return copy_inside(map, map->data + offset, buffer, length, error);
+    uint8_t *target = mapping->data + offset;
+    if (ironmap__map_contains(mapping, buffer, length)) {
+        return copy_inside(map, target, buffer, length, error);
     }
-    if (length > 0 && length <= PIECE && ironmap__guard_try(&guard, map)) {
-        ironmap__guard_enter(map);
-        memcpy(map->data + offset, buffer, length);
-        ironmap__guard_leave();
-        if (ironmap__guard_whole(guard)) {
-            return IRONMAP_OK;
-        }
+    if (length > 0 && length <= IRONMAP__CHUNK_BYTES &&
+        copy_fast(mapping, target, buffer, length)) {
+        return IRONMAP_OK;
     }
     return copy_in(map, (size_t)offset, buffer, length, error);
 }
 
-int ironmap_get_byte(uint8_t *byte, const ironmap_map *map, uint64_t offset, ironmap_error *error)
+/* Slow path: errors, and lost pages. */
+static IRONMAP__COLD int get_byte_slow(uint8_t *byte, const ironmap_map *map, uint64_t offset,
+                                       ironmap_error *error)
 {
-    ironmap__guard guard;
-    if (map->mode.readable && offset < map->length && ironmap__guard_try(&guard, map)) {
-        ironmap__guard_enter(map);
-        uint8_t value = *(volatile const uint8_t *)(map->data + offset);
-        ironmap__guard_leave();
-        if (ironmap__guard_whole(guard)) {
-            *byte = value;
-            return IRONMAP_OK;
-        }
-    }
-    /* A byte of its own, so that the address of the caller's does not leave the short way. */
     uint8_t value = 0;
     int status = ironmap_get(&value, map, offset, 1, error);
     if (status == IRONMAP_OK) {
@@ -238,63 +151,32 @@ int ironmap_get_byte(uint8_t *byte, const ironmap_map *map, uint64_t offset, iro
     return status;
 }
 
+static IRONMAP__COLD int put_byte_slow(ironmap_map *map, uint64_t offset, uint8_t byte,
+                                       ironmap_error *error)
+{
+    return ironmap_put(map, offset, &byte, 1, error);
+}
+
+int ironmap_get_byte(uint8_t *byte, const ironmap_map *map, uint64_t offset, ironmap_error *error)
+{
+    const ironmap__mapping *mapping = &map->mapping;
+    uint8_t value = 0;
+    if (mapping->mode.readable && offset < mapping->length &&
+        copy_fast(mapping, &value, mapping->data + offset, 1)) {
+        *byte = value;
+        return IRONMAP_OK;
+    }
+    return get_byte_slow(byte, map, offset, error);
+}
+
 int ironmap_put_byte(ironmap_map *map, uint64_t offset, uint8_t byte, ironmap_error *error)
 {
-    ironmap__guard guard;
-    if (map->mode.writable && offset < map->length && ironmap__guard_try(&guard, map)) {
-        ironmap__guard_enter(map);
-        *(volatile uint8_t *)(map->data + offset) = byte;
-        ironmap__guard_leave();
-        if (ironmap__guard_whole(guard)) {
-            return IRONMAP_OK;
-        }
+    const ironmap__mapping *mapping = &map->mapping;
+    if (mapping->mode.writable && offset < mapping->length &&
+        copy_fast(mapping, mapping->data + offset, &byte, 1)) {
+        return IRONMAP_OK;
     }
-    /* A copy, so that the short way has no need to put the byte on the stack. */
-    uint8_t bytes[1] = {byte};
-    return ironmap_put(map, offset, bytes, 1, error);
-}
-
-/* Whether `count` bytes that lie `step` apart, the first at `offset`, are all inside the map. */
-static ironmap_status strided_check(const ironmap_map *map, uint64_t offset, int64_t step,
-                                    size_t count)
-{
-    if (step == 0) {
-        return IRONMAP_E_INVALID;
-    }
-    if (count == 0) {
-        return ironmap__range_check(offset, 0, map->length);
-    }
-    uint64_t stride = step > 0 ? (uint64_t)step : (uint64_t)0 - (uint64_t)step;
-    uint64_t span = 0;
-    if (!ironmap__span(&span, count, stride)) {
-        return IRONMAP_E_OVERFLOW;
-    }
-    if (offset >= map->length) {
-        return IRONMAP_E_RANGE;
-    }
-    return (step > 0 ? span >= map->length - offset : span > offset) ? IRONMAP_E_RANGE : IRONMAP_OK;
-}
-
-int ironmap_get_strided(void *buffer, const ironmap_map *map, uint64_t offset, int64_t step,
-                        size_t count, ironmap_error *error)
-{
-    ironmap_status status =
-        map->mode.readable ? strided_check(map, offset, step, count) : IRONMAP_E_NOT_READABLE;
-    if (status != IRONMAP_OK) {
-        return ironmap__fail(error, status);
-    }
-    return gather(buffer, map, (size_t)offset, step, count, error);
-}
-
-int ironmap_put_strided(ironmap_map *map, uint64_t offset, int64_t step, const void *buffer,
-                        size_t count, ironmap_error *error)
-{
-    ironmap_status status =
-        map->mode.writable ? strided_check(map, offset, step, count) : IRONMAP_E_READONLY;
-    if (status != IRONMAP_OK) {
-        return ironmap__fail(error, status);
-    }
-    return scatter(map, (size_t)offset, step, buffer, count, error);
+    return put_byte_slow(map, offset, byte, error);
 }
 
 int ironmap_move(ironmap_map *map, uint64_t target, uint64_t source, size_t length,
@@ -307,12 +189,126 @@ int ironmap_move(ironmap_map *map, uint64_t target, uint64_t source, size_t leng
     if (status != IRONMAP_OK) {
         return status;
     }
-    return copy_inside(map, map->data + target, map->data + source, length, error);
+    uint8_t *data = map->mapping.data;
+    return copy_inside(map, data + target, data + source, length, error);
 }
 
 int ironmap_fill(ironmap_map *map, uint64_t offset, size_t length, uint8_t byte,
                  ironmap_error *error)
 {
+    ironmap__access_loop loop;
     int status = ironmap__check_write(map, offset, length, error);
-    return status == IRONMAP_OK ? set(map, (size_t)offset, length, byte, error) : status;
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    uint8_t *target = map->mapping.data + offset;
+    ironmap__access_begin(&loop, map, (ironmap__access_range){(size_t)offset, length, true}, error);
+    while (ironmap__access_next(&loop)) {
+        memset(target + loop.done, byte, loop.count);
+    }
+    return ironmap__access_end(&loop);
+}
+
+/* ---- strided ---- */
+
+/* `count` bytes that lie `step` apart, the first at `offset`. */
+typedef struct strided {
+    uint64_t offset;
+    int64_t step;
+    size_t count;
+} strided;
+
+/* Bytes from one to the next, whatever the direction. */
+static uint64_t distance(strided s)
+{
+    return s.step > 0 ? (uint64_t)s.step : (uint64_t)0 - (uint64_t)s.step;
+}
+
+/* IRONMAP_OK if all of them lie inside the map. */
+static ironmap_status check_strided(const ironmap_map *map, strided s)
+{
+    size_t length = map->mapping.length;
+    uint64_t span = 0;
+    if (s.step == 0) {
+        return IRONMAP_E_INVALID;
+    }
+    if (s.count == 0) {
+        return ironmap__range_check(s.offset, 0, length);
+    }
+    if (!ironmap__span(&span, s.count, distance(s))) {
+        return IRONMAP_E_OVERFLOW;
+    }
+    if (s.offset >= length) {
+        return IRONMAP_E_RANGE;
+    }
+    bool outside = s.step > 0 ? span >= length - s.offset : span > s.offset;
+    return outside ? IRONMAP_E_RANGE : IRONMAP_OK;
+}
+
+/* The range from the first to the last of them, which lies inside the map. */
+static ironmap__access_range strided_range(strided s, bool store)
+{
+    size_t offset = (size_t)s.offset;
+    if (s.count == 0) {
+        return (ironmap__access_range){offset, 0, store};
+    }
+    size_t span = (size_t)((s.count - 1) * distance(s));
+    return (ironmap__access_range){s.step > 0 ? offset : offset - span, span + 1, store};
+}
+
+/* A loop whose units are the bytes of `s`. It reads ahead only if every page is needed. */
+static void strided_begin(ironmap__access_loop *loop, const ironmap_map *map, strided s, bool store,
+                          ironmap_error *error)
+{
+    const ironmap__mapping *mapping = &map->mapping;
+    ironmap__access_range range = strided_range(s, store);
+    size_t ahead = distance(s) <= ironmap__page_size() ? range.length : 0;
+    ironmap__access_prepare(loop, mapping, map, range, error);
+    loop->total = s.count;
+    loop->chunk = (size_t)(IRONMAP__CHUNK_BYTES / distance(s)) + 1;
+    loop->unit_size = (size_t)distance(s);
+    ironmap__readahead_begin(&loop->readahead, mapping, range.offset, range.offset + ahead,
+                             s.step < 0);
+    ironmap__access_start(loop);
+}
+
+int ironmap_get_strided(void *buffer, const ironmap_map *map, uint64_t offset, int64_t step,
+                        size_t count, ironmap_error *error)
+{
+    ironmap__access_loop loop;
+    const strided s = {offset, step, count};
+    ironmap_status status =
+        map->mapping.mode.readable ? check_strided(map, s) : IRONMAP_E_NOT_READABLE;
+    if (status != IRONMAP_OK) {
+        return ironmap__fail(error, status);
+    }
+    uint8_t *target = buffer;
+    const uint8_t *source = map->mapping.data + offset;
+    strided_begin(&loop, map, s, false, error);
+    while (ironmap__access_next(&loop)) {
+        for (size_t i = loop.done; i < loop.done + loop.count; i++) {
+            target[i] = source[(ptrdiff_t)i * (ptrdiff_t)step];
+        }
+    }
+    return ironmap__access_end(&loop);
+}
+
+int ironmap_put_strided(ironmap_map *map, uint64_t offset, int64_t step, const void *buffer,
+                        size_t count, ironmap_error *error)
+{
+    ironmap__access_loop loop;
+    const strided s = {offset, step, count};
+    ironmap_status status = map->mapping.mode.writable ? check_strided(map, s) : IRONMAP_E_READONLY;
+    if (status != IRONMAP_OK) {
+        return ironmap__fail(error, status);
+    }
+    uint8_t *target = map->mapping.data + offset;
+    const uint8_t *source = buffer;
+    strided_begin(&loop, map, s, true, error);
+    while (ironmap__access_next(&loop)) {
+        for (size_t i = loop.done; i < loop.done + loop.count; i++) {
+            target[(ptrdiff_t)i * (ptrdiff_t)step] = source[i];
+        }
+    }
+    return ironmap__access_end(&loop);
 }

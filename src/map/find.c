@@ -1,149 +1,157 @@
-/* Searching a map: the range, then the kernels, piece after piece. */
-#include "map/internal.h"
-#include "map/readahead.h"
+/* Searching a map: the range, then the kernels, chunk by chunk. */
+#include "map/access_loop.h"
+#include "map/own_memory.h"
 #include "search/search.h"
 
-/* The places [from, to) at which a needle may begin. */
-typedef struct places {
+/* The positions [from, to) at which a match may begin. */
+typedef struct positions {
     size_t from;
     size_t to;
-} places;
+} positions;
 
-/* A search on its way. */
-typedef struct hunt {
+/* A search in progress. */
+typedef struct search {
     const ironmap_map *map;
     const ironmap__kernels *kernels;
     ironmap__pattern pattern;
-    places left;
+    positions left;
     bool forward;
     ironmap__matches matches; /* forward */
     size_t last;              /* backward: the match, or IRONMAP__NOWHERE */
-} hunt;
+} search;
 
-/* NEAR: as many places as the kernels search without a loop. */
-enum { PIECE = IRONMAP__PIECE, NEAR = 128 };
+/* As many positions as the kernels search without a loop. */
+enum { NEAR_POSITIONS = 128 };
 
-/* How many places a piece has: many more than the bytes that two pieces share. */
-static size_t piece_size(size_t m)
+/* How many positions a chunk has: many more than the bytes that two chunks share. */
+static size_t chunk_positions(size_t needle_size)
 {
-    return m > PIECE / 8 && m < SIZE_MAX / 8 ? m * 8 : PIECE;
+    bool large = needle_size > IRONMAP__CHUNK_BYTES / 8 && needle_size < SIZE_MAX / 8;
+    return large ? needle_size * 8 : IRONMAP__CHUNK_BYTES;
 }
 
-/* Bytes from the first place that is left to the end of a match at the last. */
-static size_t bytes_left(const hunt *h)
+/* Bytes from the first position that is left to the end of a match at the last. */
+static size_t bytes_left(const search *s)
 {
-    return h->left.to - h->left.from + h->pattern.length - 1;
+    return s->left.to - s->left.from + s->pattern.length - 1;
 }
 
-/* The first piece of what is left in the direction of the search; it is taken off. */
-static places take_piece(hunt *h, size_t size)
+/* Removes the first `count` of the positions that are left, in the direction of the search. */
+static positions next_positions(search *s, size_t count)
 {
-    places piece = h->left;
-    if (piece.to - piece.from > size) {
-        if (h->forward) {
-            piece.to = piece.from + size;
+    positions next = s->left;
+    if (next.to - next.from > count) {
+        if (s->forward) {
+            next.to = next.from + count;
         } else {
-            piece.from = piece.to - size;
+            next.from = next.to - count;
         }
     }
-    if (h->forward) {
-        h->left.from = piece.to;
+    if (s->forward) {
+        s->left.from = next.to;
     } else {
-        h->left.to = piece.from;
+        s->left.to = next.from;
     }
-    return piece;
+    return next;
 }
 
-/* Searches a piece. */
-static void search_piece(hunt *h, places piece)
+/* Searches the next `count` positions. */
+static void search_positions(search *s, size_t count)
 {
-    const uint8_t *data = h->map->data;
-    if (h->forward) {
-        ironmap__forward(h->kernels, &h->matches, &h->pattern, data, piece.from, piece.to);
+    const uint8_t *data = s->map->mapping.data;
+    positions next = next_positions(s, count);
+    if (s->forward) {
+        ironmap__forward(s->kernels, &s->matches, &s->pattern, data, next.from, next.to);
     } else {
-        h->last = ironmap__backward(h->kernels, &h->pattern, data, piece.from, piece.to);
+        s->last = ironmap__backward(s->kernels, &s->pattern, data, next.from, next.to);
     }
 }
 
-static bool is_over(const hunt *h)
+static bool is_over(const search *s)
 {
-    return h->left.from >= h->left.to || h->last != IRONMAP__NOWHERE ||
-           h->matches.found == h->matches.capacity;
+    return s->left.from >= s->left.to || s->last != IRONMAP__NOWHERE ||
+           s->matches.found == s->matches.capacity;
 }
 
-/* Piece after piece, until the search is over or a page was lost. */
-static int hunt_guarded(hunt *h, ironmap_error *error)
+/* The bytes that the search needs. A needle in the map's own memory may be lost as well. */
+static ironmap__access_range search_range(const search *s)
 {
-    const ironmap_map *map = h->map;
-    const size_t size = piece_size(h->pattern.length);
-    const size_t n = bytes_left(h);
-    /* A needle out of the map itself may be lost as well. */
-    const ironmap__touch touch =
-        ironmap__overlaps(map, h->pattern.bytes, h->pattern.length)
-            ? ironmap__hull(map, h->pattern.bytes, h->pattern.length, map->data + h->left.from, n)
-            : (ironmap__touch){h->left.from, n, false};
-    const places all = h->left;
-    ironmap__scan scan;
+    const ironmap__mapping *mapping = &s->map->mapping;
+    const ironmap__pattern *pattern = &s->pattern;
+    const size_t haystack = bytes_left(s);
+    if (!ironmap__map_contains(mapping, pattern->bytes, pattern->length)) {
+        return (ironmap__access_range){s->left.from, haystack, false};
+    }
+    return ironmap__bounding_range(mapping, pattern->bytes, pattern->length,
+                                   mapping->data + s->left.from, haystack);
+}
+
+/* Chunk by chunk, until the search is over or a page was lost. */
+static int search_slow(search *s, ironmap_error *error)
+{
+    ironmap__access_loop loop;
+    const ironmap__mapping *mapping = &s->map->mapping;
+    ironmap__access_prepare(&loop, mapping, s->map, search_range(s), error);
+    loop.total = s->left.to - s->left.from;
+    loop.chunk = chunk_positions(s->pattern.length);
+    ironmap__readahead_begin(&loop.readahead, mapping, s->left.from, s->left.from + bytes_left(s),
+                             !s->forward);
+    ironmap__access_start(&loop);
+    if (loop.status == IRONMAP_OK) {
+        ironmap__pattern_init(&s->pattern, s->pattern.bytes, s->pattern.length);
+    }
+    while (!is_over(s) && ironmap__access_next(&loop)) {
+        search_positions(s, loop.count);
+    }
+    return ironmap__access_end(&loop);
+}
+
+/* True if the nearest positions come first, by themselves: one match is wanted and is often there,
+ * and for so few positions everything else takes longer to begin. */
+static bool begins_near(const search *s)
+{
+    enum { MANY_POSITIONS = 32 * NEAR_POSITIONS };
+    bool single = s->matches.capacity == 1 || !s->forward;
+    return single && s->pattern.length > 1 && s->left.to - s->left.from > MANY_POSITIONS;
+}
+
+/* Fast path, if no page is lost: the nearest positions, and the rest if it is no more than a chunk.
+ * False, and the search as before, if a page was lost; false too if something is left. */
+static bool search_fast(search *s)
+{
     ironmap__guard guard;
-    ironmap__scan_begin(&scan, map, all.from, all.from + n, h->forward);
-    int status = ironmap__guard_begin(&guard, map, touch, error);
-    if (status == IRONMAP_OK) {
-        ironmap__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
-    }
-    bool over = false;
-    while (status == IRONMAP_OK && !over) {
-        ironmap__scan_next(&scan, h->forward ? h->left.from - all.from : all.to - h->left.to);
-        search_piece(h, take_piece(h, size));
-        over = is_over(h);
-        status = ironmap__scan_check(&guard, touch, over, error);
-    }
-    return status == IRONMAP_OK ? ironmap__guard_end(guard, touch, error) : status;
-}
-
-/* Whether the nearest places come first, by themselves: one match is wanted and often is there, and
- * in so many places all else takes longer to begin. */
-static bool begins_near(const hunt *h)
-{
-    enum { MANY = 32 * NEAR };
-    bool single = h->matches.capacity == 1 || !h->forward;
-    return single && h->pattern.length > 1 && h->left.to - h->left.from > MANY;
-}
-
-/* The short way, of a map in which all is well: the nearest places, and the rest if that is no more
- * than a piece. False where all is not well, or something is left. */
-static bool hunt_quick(hunt *h)
-{
-    ironmap__guard guard;
-    bool near = begins_near(h);
-    if ((!near && bytes_left(h) > PIECE) || h->pattern.length > PIECE ||
-        ironmap__overlaps(h->map, h->pattern.bytes, h->pattern.length) ||
-        !ironmap__guard_try(&guard, h->map)) {
+    const ironmap__mapping *mapping = &s->map->mapping;
+    bool near = begins_near(s);
+    if ((!near && bytes_left(s) > IRONMAP__CHUNK_BYTES) ||
+        s->pattern.length > IRONMAP__CHUNK_BYTES ||
+        ironmap__map_contains(mapping, s->pattern.bytes, s->pattern.length) ||
+        !ironmap__guard_try(&guard, mapping)) {
         return false;
     }
-    const ironmap__matches before = h->matches;
-    const places all = h->left;
-    ironmap__pattern_init(&h->pattern, h->pattern.bytes, h->pattern.length);
-    ironmap__guard_enter(h->map);
-    search_piece(h, take_piece(h, near ? NEAR : PIECE));
-    if (near && !is_over(h) && bytes_left(h) <= PIECE) {
-        search_piece(h, take_piece(h, PIECE));
+    const ironmap__matches before = s->matches;
+    const positions all = s->left;
+    ironmap__pattern_init(&s->pattern, s->pattern.bytes, s->pattern.length);
+    ironmap__guard_enter(mapping);
+    search_positions(s, near ? NEAR_POSITIONS : IRONMAP__CHUNK_BYTES);
+    if (near && !is_over(s) && bytes_left(s) <= IRONMAP__CHUNK_BYTES) {
+        search_positions(s, IRONMAP__CHUNK_BYTES);
     }
-    ironmap__guard_leave();
-    if (!ironmap__guard_whole(guard)) {
-        h->matches = before;
-        h->left = all;
-        h->last = IRONMAP__NOWHERE;
+    ironmap__guard_exit();
+    if (!ironmap__guard_held(guard)) {
+        s->matches = before;
+        s->left = all;
+        s->last = IRONMAP__NOWHERE;
         return false;
     }
-    return is_over(h);
+    return is_over(s);
 }
 
-static int hunt_run(hunt *h, ironmap_error *error)
+static int search_run(search *s, ironmap_error *error)
 {
-    return hunt_quick(h) ? IRONMAP_OK : hunt_guarded(h, error);
+    return search_fast(s) ? IRONMAP_OK : search_slow(s, error);
 }
 
-/* What every search is told. */
+/* What the caller asked for. */
 typedef struct request {
     const ironmap_map *map;
     const void *needle;
@@ -155,22 +163,23 @@ typedef struct request {
 /* Cuts the range to the map. `*possible` tells whether the needle can be in it. */
 static int request_check(request *r, bool *possible, ironmap_error *error)
 {
-    r->end = ironmap__min(r->end, r->map->length);
+    r->end = ironmap__min(r->end, r->map->mapping.length);
     *possible = r->start <= r->end && r->length <= r->end - r->start;
-    return r->map->mode.readable ? IRONMAP_OK : ironmap__fail(error, IRONMAP_E_NOT_READABLE);
+    return r->map->mapping.mode.readable ? IRONMAP_OK
+                                         : ironmap__fail(error, IRONMAP_E_NOT_READABLE);
 }
 
 /* A search as requested, the needle not empty; its pattern is made under the guard. */
-static void hunt_init(hunt *h, const request *r, bool forward, ironmap__matches matches)
+static void search_init(search *s, const request *r, bool forward, ironmap__matches matches)
 {
-    h->map = r->map;
-    h->kernels = ironmap__best_kernels(ironmap__keeps_wide_registers());
-    h->pattern.bytes = r->needle;
-    h->pattern.length = r->length;
-    h->left = (places){(size_t)r->start, (size_t)r->end - r->length + 1};
-    h->forward = forward;
-    h->matches = matches;
-    h->last = IRONMAP__NOWHERE;
+    s->map = r->map;
+    s->kernels = ironmap__best_kernels(ironmap__keeps_wide_registers());
+    s->pattern.bytes = r->needle;
+    s->pattern.length = r->length;
+    s->left = (positions){(size_t)r->start, (size_t)r->end - r->length + 1};
+    s->forward = forward;
+    s->matches = matches;
+    s->last = IRONMAP__NOWHERE;
 }
 
 /* ---- one match ---- */
@@ -186,13 +195,13 @@ static int find_one(uint64_t *index, request r, bool forward, ironmap_error *err
         *index = !possible ? IRONMAP_NOT_FOUND : forward ? r.start : r.end;
         return IRONMAP_OK;
     }
-    hunt h;
+    search s;
     size_t match = 0; /* what a search that failed left there counts for nothing */
-    hunt_init(&h, &r, forward, (ironmap__matches){.indexes = &match, .capacity = 1, .step = 1});
-    status = hunt_run(&h, error);
+    search_init(&s, &r, forward, (ironmap__matches){.indexes = &match, .capacity = 1, .step = 1});
+    status = search_run(&s, error);
     if (status == IRONMAP_OK) {
-        bool found = h.matches.found > 0 || h.last != IRONMAP__NOWHERE;
-        *index = !found ? IRONMAP_NOT_FOUND : forward ? match : h.last;
+        bool found = s.matches.found > 0 || s.last != IRONMAP__NOWHERE;
+        *index = !found ? IRONMAP_NOT_FOUND : forward ? match : s.last;
     }
     return status;
 }
@@ -224,11 +233,11 @@ int ironmap_count(size_t *count, const ironmap_map *map, const void *needle, siz
         *count = possible ? (size_t)(r.end - r.start) + 1 : 0;
         return IRONMAP_OK;
     }
-    hunt h;
-    hunt_init(&h, &r, true, (ironmap__matches){.capacity = SIZE_MAX, .step = length});
-    status = hunt_run(&h, error);
+    search s;
+    search_init(&s, &r, true, (ironmap__matches){.capacity = SIZE_MAX, .step = length});
+    status = search_run(&s, error);
     if (status == IRONMAP_OK) {
-        *count = h.matches.found;
+        *count = s.matches.found;
     }
     return status;
 }
@@ -252,21 +261,21 @@ int ironmap_find_all(ironmap_matches *matches, const ironmap_map *map, const voi
     if (status != IRONMAP_OK) {
         return status;
     }
-    hunt h = {.map = map};
+    search s = {.map = map};
     if (possible) {
         size_t step = matches->overlapping || length == 0 ? 1 : length;
-        hunt_init(&h, &r, true,
-                  (ironmap__matches){matches->offsets, matches->capacity, step, 0, 0});
+        search_init(&s, &r, true,
+                    (ironmap__matches){matches->offsets, matches->capacity, step, 0, 0});
         if (length == 0) {
-            find_empty(&h.matches, &r);
+            find_empty(&s.matches, &r);
         } else {
-            status = hunt_run(&h, error);
+            status = search_run(&s, error);
         }
     }
     if (status == IRONMAP_OK) {
-        bool more = h.matches.found == matches->capacity;
-        matches->found = h.matches.found;
-        matches->next = more ? h.matches.next : (uint64_t)map->length + 1;
+        bool more = s.matches.found == matches->capacity;
+        matches->found = s.matches.found;
+        matches->next = more ? s.matches.next : (uint64_t)map->mapping.length + 1;
     }
     return status;
 }

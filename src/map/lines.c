@@ -1,7 +1,9 @@
 /* Lines: with access.c and find.c the door to mapped memory. */
 #include <string.h>
 
-#include "map/internal.h"
+#include "base/compiler.h"
+#include "fault/guard.h"
+#include "map/map.h"
 
 /* Lines are short. Whatever is longer goes the way of all long work, by pieces. */
 enum { SHORT = 1 << 16 };
@@ -20,9 +22,9 @@ static size_t kept_of(size_t found, bool newline, bool keep_end)
 }
 
 /* In two accesses: long lines, and maps with lost pages. */
-static IRONMAP__APART int take_by_steps(size_t *length, const ironmap_map *map, span where,
-                                        bool keep_end, ironmap_room *room, void *context,
-                                        ironmap_error *error)
+static IRONMAP__COLD int take_by_steps(size_t *length, const ironmap_map *map, span where,
+                                       bool keep_end, ironmap_room *room, void *context,
+                                       ironmap_error *error)
 {
     uint64_t newline = IRONMAP_NOT_FOUND;
     int status =
@@ -48,27 +50,27 @@ int ironmap_take_line(size_t *length, const ironmap_map *map, uint64_t offset, u
                       bool keep_end, ironmap_room *room, void *context, ironmap_error *error)
 {
     ironmap__guard guard;
-    end = ironmap__min(end, map->length);
+    end = ironmap__min(end, map->mapping.length);
     offset = ironmap__min(offset, end);
     span where = {(size_t)offset, (size_t)(end - offset)};
-    bool quick = where.limit - 1 < SHORT && map->mode.readable;
-    if (!quick || !ironmap__guard_try(&guard, map)) {
+    bool quick = where.limit - 1 < SHORT && map->mapping.mode.readable;
+    if (!quick || !ironmap__guard_try(&guard, &map->mapping)) {
         return take_by_steps(length, map, where, keep_end, room, context, error);
     }
-    const uint8_t *line = map->data + where.start;
-    ironmap__guard_enter(map);
+    const uint8_t *line = map->mapping.data + where.start;
+    ironmap__guard_enter(&map->mapping);
     const uint8_t *newline = memchr(line, '\n', where.limit);
-    ironmap__guard_leave();
+    ironmap__guard_exit();
     size_t found = newline == NULL ? where.limit : (size_t)(newline - line) + 1;
     size_t kept = kept_of(found, newline != NULL, keep_end);
     void *buffer = room(context, kept);
     if (buffer == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    ironmap__guard_enter(map);
+    ironmap__guard_enter(&map->mapping);
     memcpy(buffer, line, kept);
-    ironmap__guard_leave();
-    if (!ironmap__guard_whole(guard)) {
+    ironmap__guard_exit();
+    if (!ironmap__guard_held(guard)) {
         return take_by_steps(length, map, where, keep_end, room, context, error);
     }
     *length = found;

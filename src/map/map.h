@@ -1,30 +1,42 @@
-/* What open.c needs of map.c. */
+/* The map, as the files of this floor know it. */
 #ifndef IRONMAP_MAP_H
 #define IRONMAP_MAP_H
 
-#include "map/internal.h"
+#include "base/error.h"
+#include "fault/mapping.h"
 
-/* An empty map of the mode that `options` ask for. */
-int ironmap__map_new(ironmap_map **out, const ironmap_options *options, bool anonymous,
-                     ironmap_error *error);
+struct ironmap_map {
+    ironmap__mapping mapping;
+    ironmap_access access; /* as ironmap_access_of tells it */
+    size_t position;       /* of stream.c; beyond the length only after a resize */
+    atomic_size_t holds;   /* see ironmap_hold */
 
-/* Opens the tag of the options, if there is one, for a map that is still empty: of the caller's
- * `file`, or of memory if that is IRONMAP__NO_FILE. `*length` is what the map would have without a
- * tag and becomes what it has with it. The map lets go of the tag, in case of failure too. */
-int ironmap__tag_join(size_t *length, ironmap_map *map, ironmap__file file,
-                      const ironmap_options *options, ironmap_error *error);
+    ironmap__tag *tag; /* NULL: none */
+    bool tag_memory;   /* mapped is the tag's own memory: file and offset are those of the tag */
+    bool tracked;      /* false: opened with IRONMAP_OPEN_NO_TRACK */
+    bool preallocate;  /* opened with IRONMAP_OPEN_PREALLOCATE */
 
-/* Maps `length` bytes of `file` from the map's offset into the map, which is empty. */
-int ironmap__map_shape(ironmap_map *map, ironmap__file file, size_t length, ironmap_error *error);
+    ironmap_check *check; /* as in the options */
+    void *check_context;
+};
 
-/* Lets go of the memory and of what is known about it: the map is empty. */
-int ironmap__map_unshape(ironmap_map *map, ironmap_error *error);
+/* The range and the permission of an access. */
+static inline int ironmap__check_read(const ironmap_map *map, uint64_t offset, uint64_t length,
+                                      ironmap_error *error)
+{
+    ironmap_status status = map->mapping.mode.readable
+                                ? ironmap__range_check(offset, length, map->mapping.length)
+                                : IRONMAP_E_NOT_READABLE;
+    return status == IRONMAP_OK ? IRONMAP_OK : ironmap__fail(error, status);
+}
 
-/* Reserves the disk's blocks of `file` for a map of this length, if that was asked for. */
-int ironmap__map_reserve(const ironmap_map *map, ironmap__file file, size_t length,
-                         ironmap_error *error);
-
-/* Lets go of all that the map has, and frees it. */
-int ironmap__map_end(ironmap_map *map, ironmap_error *error);
+static inline int ironmap__check_write(const ironmap_map *map, uint64_t offset, uint64_t length,
+                                       ironmap_error *error)
+{
+    ironmap_status status = map->mapping.mode.writable
+                                ? ironmap__range_check(offset, length, map->mapping.length)
+                                : IRONMAP_E_READONLY;
+    return status == IRONMAP_OK ? IRONMAP_OK : ironmap__fail(error, status);
+}
 
 #endif /* IRONMAP_MAP_H */

@@ -3,7 +3,8 @@
  */
 #include <string.h>
 
-#include "map/internal.h"
+#include "fault/lost.h"
+#include "map/map.h"
 
 /* Memory so long has a whole huge page of 2 MiB inside, wherever it begins. A copy into fresh
  * memory, with its release, goes at 2.7 GB/s without and 4.8 with one, at 64 MiB 2.4 and 10.4
@@ -16,16 +17,16 @@ static int range_resolve(size_t *length, const ironmap_map *map, uint64_t offset
 {
     *length = wanted;
     if (wanted == IRONMAP_TO_END) {
-        *length = offset <= map->length ? map->length - (size_t)offset : 0;
+        *length = offset <= map->mapping.length ? map->mapping.length - (size_t)offset : 0;
     }
-    ironmap_status status = ironmap__range_check(offset, *length, map->length);
+    ironmap_status status = ironmap__range_check(offset, *length, map->mapping.length);
     return status == IRONMAP_OK ? IRONMAP_OK : ironmap__fail(error, status);
 }
 
 /* Bytes between the start of its page and `offset`. */
 static size_t lead_in_page(const ironmap_map *map, uint64_t offset)
 {
-    return (size_t)((uintptr_t)(map->data + offset) % ironmap__page_size());
+    return (size_t)((uintptr_t)(map->mapping.data + offset) % ironmap__page_size());
 }
 
 static ironmap__flush_flags flush_flags(int flags)
@@ -49,12 +50,12 @@ int ironmap_flush(ironmap_map *map, uint64_t offset, size_t length, int flags, i
     }
     /* Stores into a lost page that was handed out went nowhere: to say that they are on the disk
      * would be a lie. */
-    status = ironmap__check_damage(map, error);
+    status = ironmap__check_damage(&map->mapping, error);
     if (status != IRONMAP_OK) {
         return status;
     }
     size_t lead = lead_in_page(map, offset);
-    return ironmap__view_flush(map->data + offset - lead, length + lead, map->file,
+    return ironmap__view_flush(map->mapping.data + offset - lead, length + lead, map->mapping.file,
                                flush_flags(flags), error);
 }
 
@@ -86,12 +87,12 @@ int ironmap_advise(ironmap_map *map, uint64_t offset, size_t length, int advice,
     if (status != IRONMAP_OK) {
         return status;
     }
-    if (offset > map->length) {
+    if (offset > map->mapping.length) {
         return ironmap__fail(error, IRONMAP_E_RANGE);
     }
-    length = (size_t)ironmap__min(length, map->length - offset);
+    length = (size_t)ironmap__min(length, map->mapping.length - offset);
     size_t lead = lead_in_page(map, offset);
-    uint8_t *start = map->data + offset - lead;
+    uint8_t *start = map->mapping.data + offset - lead;
     if (length == 0) {
         /* With nothing to advise about, the system still judges the advice. */
         return ironmap__view_advise(start, 0, native, error);
@@ -120,10 +121,11 @@ static bool is_name(const char *name)
 
 int ironmap_set_name(ironmap_map *map, const char *name, ironmap_error *error)
 {
-    if (!map->mode.anonymous || !is_name(name)) {
+    if (!map->mapping.mode.anonymous || !is_name(name)) {
         return ironmap__fail(error, IRONMAP_E_INVALID);
     }
-    return map->view.base == NULL ? IRONMAP_OK : ironmap__view_set_name(&map->view, name, error);
+    return map->mapping.view.base == NULL ? IRONMAP_OK
+                                          : ironmap__view_set_name(&map->mapping.view, name, error);
 }
 
 void ironmap_prepare(void *memory, size_t length)

@@ -2,7 +2,8 @@
  * not to be. */
 #include <string.h>
 
-#include "map/map.h"
+#include "map/life.h"
+#include "map/tag.h"
 
 /* The file of a map to be, and what was done to it for the map's sake. */
 typedef struct map_source {
@@ -137,9 +138,9 @@ static int map_take_file(ironmap_map *map, map_source *source, ironmap_error *er
         return close ? ironmap__file_close(source->file, error) : IRONMAP_OK;
     }
     if (!source->owned) {
-        return ironmap__file_duplicate(&map->file, source->file, error);
+        return ironmap__file_duplicate(&map->mapping.file, source->file, error);
     }
-    map->file = source->file;
+    map->mapping.file = source->file;
     source->owned = false;
     return IRONMAP_OK;
 }
@@ -157,7 +158,7 @@ static int map_fill(ironmap_map *map, map_source *source, const ironmap_options 
         status = ironmap__map_reserve(map, source->file, length, error);
     }
     if (status == IRONMAP_OK) {
-        status = ironmap__map_shape(map, source->file, length, error);
+        status = ironmap__map_view(map, source->file, length, error);
     }
     if (status == IRONMAP_OK) {
         status = map_take_file(map, source, error);
@@ -168,7 +169,7 @@ static int map_fill(ironmap_map *map, map_source *source, const ironmap_options 
 /* Whether the options suit a map that does or does not write to its file. */
 static int check_writes(const ironmap_map *map, unsigned open, ironmap_error *error)
 {
-    bool writes = map->mode.shared && map->mode.writable;
+    bool writes = map->mapping.mode.shared && map->mapping.mode.writable;
     const unsigned for_writers =
         IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND | IRONMAP_OPEN_PREALLOCATE;
     if (!writes && (open & for_writers) != 0) {
@@ -230,7 +231,7 @@ int ironmap_open_path(ironmap_map **map, const char *path, const ironmap_options
         return status;
     }
     map_source source = {.file = IRONMAP__NO_FILE, .path = path};
-    bool write = made->mode.shared && made->mode.writable;
+    bool write = made->mapping.mode.shared && made->mapping.mode.writable;
     status = ironmap__file_open(&source.file, &source.created, path, write,
                                 disposition_of(known.open), known.permission, error);
     if (status != IRONMAP_OK) {
@@ -282,7 +283,7 @@ int ironmap_open_anonymous(ironmap_map **map, const ironmap_options *options, ir
     size_t length = known.length;
     status = ironmap__tag_join(&length, made, IRONMAP__NO_FILE, &known, error);
     if (status == IRONMAP_OK) {
-        status = ironmap__map_shape(made, made->file, length, error);
+        status = ironmap__map_view(made, made->mapping.file, length, error);
     }
     if (status != IRONMAP_OK) {
         (void)ironmap__map_end(made, NULL);

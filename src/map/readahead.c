@@ -1,163 +1,136 @@
-/* What the system is told about a long access: how to bring a cold file in, and what to push out.
+/* The way of an access is cut into windows. Before the access enters a window, one page of the next
+ * one is looked up; if it is not in memory, that window is cold. A hot access pays for nothing
+ * else: 0.3 to 0.8 us for each 8 MiB, which take 500 us. (Figures of this comment: AMD EPYC of the
+ * Zen 5 generation, 2 cores, Linux 6.18, ext4, November 2026; 1 GiB, minimum of interleaved
+ * rounds.)
  *
- * The way of a scan is cut into windows. Before the access enters one, one page of the window after
- * it is looked up; if that is not in memory, the window is cold. A hot scan pays for nothing else:
- * 0.3 to 0.8 us for each 8 MiB, which take 500 us. (The figures here: AMD EPYC of the Zen 5
- * generation, 2 cores, Linux 6.18, ext4, November 2026; 1 GiB, minimum of interleaved rounds.)
+ * Reading ahead. On a disk for which the system reads 8 MiB ahead, page faults alone stream a cold
+ * file as fast as read(2) with 1 MiB buffers (329 and 328 ms). Requesting pages early is slower
+ * there (500 to 600 ms), since the system then takes small pages, one by one. With 128 KiB, the
+ * usual setting, faults alone are slower than read (675 and 462 ms), and requesting is faster
+ * (429 ms). So whether to request depends on what the system does by itself. Backward it never
+ * reads ahead: 1006 ms by faults alone, 442 ms by requesting. Two things did not help: asking for
+ * sequential read-ahead (no difference), and populating the page table for each chunk
+ * (MADV_POPULATE_READ: no difference on a cold file, 10 % slower on a hot one at first touch).
  *
- * BRINGING IN. On a disk for which the system reads 8 MiB ahead, page faults alone stream a cold
- * file as fast as read(2) with 1 MiB buffers (329 and 328 ms), and asking for pages early makes it
- * slower (500 to 600 ms: the system then takes small pages, one by one). With 128 KiB, the usual
- * setting, faults alone are slower than read (675 and 462 ms) and asking ahead is faster
- * (429 ms). So whether to ask depends on what the system does by itself. Downward it never reads
- * ahead: 1006 ms by faults alone, 442 ms by asking. What did not help: asking for sequential
- * read-ahead (the same as nothing), and having the pages of each piece entered into the page table
- * at once (MADV_POPULATE_READ: the same on a cold file, 10 % slower on a hot one that is touched
- * for the first time).
- *
- * PUSHING OUT. A page that is mapped and was touched is one that the system keeps, where one that
- * came by read(2) is the next to go: in a group of processes with 256 MiB, a scan of 1 GiB through
- * a map took 8 to 126 of the 128 MiB that another process was using at the time; the same scan
- * with read(2), 0 to 14. So what was cold is taken out of the page table some way behind the scan:
- * then it is 0 to 14. It stays in memory as long as there is room. That costs 6 us for each MiB,
- * and 60 us more when it is touched again; windows that were in memory before the scan are left as
- * they are. What did not help: MADV_COLD, four times slower; MADV_SEQUENTIAL does as well, but it
- * stays, and undoes what the owner of the map has advised himself. Private maps keep their pages,
- * since taking them out of the page table would lose what was stored.
+ * Leaving behind. The system keeps a page that is mapped and was touched, but evicts one that came
+ * by read(2) next. In a cgroup with 256 MiB, an access of 1 GiB through a map took 8 to 126 of the
+ * 128 MiB that another process used at the time; the same with read(2) took 0 to 14. So what was
+ * cold is taken out of the page table some way behind the access: then it is 0 to 14. It stays in
+ * memory as long as there is room. That costs 6 us for each MiB, and 60 us more when it is touched
+ * again. Windows that were in memory before stay as they are. Two things did not help: MADV_COLD is
+ * four times slower; MADV_SEQUENTIAL does as well, but it stays and undoes the owner's own advice.
+ * Private maps keep their pages, since taking them out of the page table would lose stores.
  */
 #include "map/readahead.h"
 
-#include "map/internal.h"
-
-/* WINDOW: what is looked at by one page. AHEAD: what is asked for before it is touched, as much as
- * the disks of the measurement could use; by the piece, since asking for much at once keeps the
- * processor busy while the disk rests. BEHIND: how many windows are left in the page table behind
- * the newest, so that smaller files are not touched at all. ENOUGH: what the system must read ahead
- * by itself. */
+/* WINDOW_BYTES: what is judged by one page. AHEAD_BYTES: how far ahead is requested, as much as the
+ * disks of the measurement could use; a chunk at a time, since requesting much at once keeps the
+ * processor busy while the disk rests. KEPT_WINDOWS: how many windows stay in the page table behind
+ * the newest, so that smaller files are not touched at all. ENOUGH_BYTES: what the system must read
+ * ahead by itself. SHORTEST_BYTES: shorter ranges go without. */
 enum {
-    WINDOW = 8 << 20,
-    AHEAD = WINDOW,
-    BEHIND = 5,
-    ENOUGH = 1 << 20,
-    SHORTEST = 2 << 20,
+    WINDOW_BYTES = 8 << 20,
+    AHEAD_BYTES = WINDOW_BYTES,
+    KEPT_WINDOWS = 5,
+    ENOUGH_BYTES = 1 << 20,
+    SHORTEST_BYTES = 2 << 20,
 };
 
-/* Nothing is looked at before the first piece is done: what goes from line to line begins many
- * scans of which each ends in its first piece. */
-void ironmap__scan_begin(ironmap__scan *scan, const ironmap_map *map, size_t from, size_t to,
-                         bool forward)
+/* Nothing is looked at before the first chunk is done: a loop over lines begins many accesses, of
+ * which each ends in its first chunk. */
+void ironmap__readahead_begin(ironmap__readahead *readahead, const ironmap__mapping *mapping,
+                              size_t from, size_t to, bool backward)
 {
-    bool worthwhile = to - from >= SHORTEST && !map->mode.anonymous;
-    *scan = (ironmap__scan){.map = map,
-                            .from = from,
-                            .to = to,
-                            .forward = forward,
-                            .look = worthwhile ? IRONMAP__PIECE : SIZE_MAX};
+    bool worthwhile = to - from >= SHORTEST_BYTES && !mapping->mode.anonymous;
+    *readahead = (ironmap__readahead){.mapping = mapping,
+                                      .from = from,
+                                      .to = to,
+                                      .backward = backward,
+                                      .next_look = worthwhile ? IRONMAP__CHUNK_BYTES : SIZE_MAX};
 }
 
-/* The whole pages over the `length` bytes, or what is left of them, that begin `way` bytes from the
- * scan's beginning. */
-static ironmap__view stretch(const ironmap__scan *scan, size_t way, size_t length)
+/* The whole pages over the `length` bytes, or what is left of them, at byte `at` of the way. */
+static ironmap__view pages_at(const ironmap__readahead *readahead, size_t at, size_t length)
 {
-    length = (size_t)ironmap__min(length, scan->to - scan->from - way);
-    size_t begin = scan->forward ? scan->from + way : scan->to - way - length;
-    size_t lead = (uintptr_t)(scan->map->data + begin) % ironmap__page_size();
-    return (ironmap__view){scan->map->data + begin - lead,
-                           ironmap__align_up(lead + length, ironmap__page_size())};
+    const uint8_t *data = readahead->mapping->data;
+    length = (size_t)ironmap__min(length, readahead->to - readahead->from - at);
+    size_t begin = readahead->backward ? readahead->to - at - length : readahead->from + at;
+    size_t in_page = (uintptr_t)(data + begin) % ironmap__page_size();
+    return (ironmap__view){readahead->mapping->data + begin - in_page,
+                           ironmap__align_up(in_page + length, ironmap__page_size())};
 }
 
-/* Whether the window is not in memory, going by the page that the access comes to last: what the
- * system reads ahead for the window before does not reach so far. */
-static bool is_cold(const ironmap__scan *scan, size_t way)
+/* True if the window at byte `at` of the way is not in memory, judged by the page that the access
+ * comes to last: the system's read-ahead for the window before does not come so far. */
+static bool is_cold(const ironmap__readahead *readahead, size_t at)
 {
-    ironmap__view pages = stretch(scan, way, WINDOW);
-    size_t last = scan->forward ? pages.length - ironmap__page_size() : 0;
+    ironmap__view pages = pages_at(readahead, at, WINDOW_BYTES);
+    size_t last = readahead->backward ? 0 : pages.length - ironmap__page_size();
     return !ironmap__page_in_memory(pages.base + last);
 }
 
-/* Whether the window that ends `back` windows before the last that was looked at was cold. */
-static bool was_cold(const ironmap__scan *scan, size_t back)
+/* True if the window that ends `back` windows before the last one that was examined was cold. */
+static bool was_cold(const ironmap__readahead *readahead, size_t back)
 {
-    return (scan->cold >> back & 1) != 0;
+    return (readahead->cold >> back & 1) != 0;
 }
 
 /* Takes the oldest window that is still known out of the page table. */
-static void leave_behind(const ironmap__scan *scan)
+static void leave_behind(const ironmap__readahead *readahead)
 {
-    if (was_cold(scan, BEHIND) && scan->map->mode.shared) {
-        ironmap__view pages = stretch(scan, scan->looked - (BEHIND + 1) * (size_t)WINDOW, WINDOW);
+    if (was_cold(readahead, KEPT_WINDOWS) && readahead->mapping->mode.shared) {
+        size_t at = readahead->examined - (KEPT_WINDOWS + 1) * (size_t)WINDOW_BYTES;
+        ironmap__view pages = pages_at(readahead, at, WINDOW_BYTES);
         ironmap__view_trim(pages.base, pages.length);
     }
 }
 
-static void look_at_next(ironmap__scan *scan)
+static void examine_window(ironmap__readahead *readahead)
 {
-    bool cold = is_cold(scan, scan->looked);
-    scan->looked += WINDOW;
-    scan->cold = scan->cold << 1 | (cold ? 1 : 0);
-    leave_behind(scan);
+    bool cold = is_cold(readahead, readahead->examined);
+    readahead->examined += WINDOW_BYTES;
+    readahead->cold = readahead->cold << 1 | (cold ? 1 : 0);
+    leave_behind(readahead);
 }
 
-/* Whether asking for pages ahead is faster than not to. */
-static bool needs_help(ironmap__scan *scan)
+/* True if requesting pages ahead is faster than not to. */
+static bool is_needed(ironmap__readahead *readahead)
 {
-    if (!scan->asked) {
-        scan->asked = true;
-        scan->helped = !scan->forward || ironmap__file_read_ahead(scan->map->file) < ENOUGH;
+    if (!readahead->known) {
+        readahead->known = true;
+        readahead->needed = readahead->backward ||
+                            ironmap__file_read_ahead(readahead->mapping->file) < ENOUGH_BYTES;
     }
-    return scan->helped;
+    return readahead->needed;
 }
 
-/* Asks for what is cold in [done, reach) of the way and was not asked for. */
-static void ask_ahead(ironmap__scan *scan, size_t done, size_t reach)
+/* Requests what is cold in [done, end) of the way and was not requested. */
+static void request_ahead(ironmap__readahead *readahead, size_t done, size_t end)
 {
-    scan->expected = (size_t)ironmap__max(scan->expected, done);
-    for (; scan->expected < reach; scan->expected += IRONMAP__PIECE) {
-        if (was_cold(scan, (scan->looked - 1 - scan->expected) / WINDOW)) {
-            ironmap__view pages = stretch(scan, scan->expected, IRONMAP__PIECE);
+    readahead->requested = (size_t)ironmap__max(readahead->requested, done);
+    for (; readahead->requested < end; readahead->requested += IRONMAP__CHUNK_BYTES) {
+        size_t back = (readahead->examined - 1 - readahead->requested) / WINDOW_BYTES;
+        if (was_cold(readahead, back)) {
+            ironmap__view pages = pages_at(readahead, readahead->requested, IRONMAP__CHUNK_BYTES);
             ironmap__view_prefetch(pages.base, pages.length);
         }
     }
 }
 
-void ironmap__scan_look(ironmap__scan *scan, size_t done)
+void ironmap__readahead_look(ironmap__readahead *readahead, size_t done)
 {
-    size_t way = scan->to - scan->from;
-    while (scan->looked < way && scan->looked <= done + WINDOW) {
-        look_at_next(scan);
+    size_t way = readahead->to - readahead->from;
+    while (readahead->examined < way && readahead->examined <= done + WINDOW_BYTES) {
+        examine_window(readahead);
     }
-    scan->look = scan->looked < way ? scan->looked - WINDOW : SIZE_MAX;
-    bool cold = was_cold(scan, 0) || was_cold(scan, 1);
-    if (cold && needs_help(scan)) {
-        ask_ahead(scan, done, (size_t)ironmap__min(done + AHEAD, way));
-        scan->look = scan->expected < way ? done + 1 : SIZE_MAX;
+    readahead->next_look =
+        readahead->examined < way ? readahead->examined - WINDOW_BYTES : SIZE_MAX;
+    bool cold = was_cold(readahead, 0) || was_cold(readahead, 1);
+    if (cold && is_needed(readahead)) {
+        request_ahead(readahead, done, (size_t)ironmap__min(done + AHEAD_BYTES, way));
+        readahead->next_look = readahead->requested < way ? done + 1 : SIZE_MAX;
     } else {
-        scan->expected = scan->looked;
+        readahead->requested = readahead->examined;
     }
-}
-
-/* Asks whoever opened the map whether to go on; that is no access. */
-static int ask_to_go_on(const ironmap_map *map, ironmap_error *error)
-{
-    if (map->check == NULL) {
-        return IRONMAP_OK;
-    }
-    ironmap__guard_leave();
-    bool stop = map->check(map->check_context) != 0;
-    ironmap__guard_enter(map);
-    return stop ? ironmap__fail(error, IRONMAP_E_INTERRUPTED) : IRONMAP_OK;
-}
-
-int ironmap__scan_check(ironmap__guard *guard, ironmap__touch touch, bool over,
-                        ironmap_error *error)
-{
-    int status = ironmap__guard_check(guard, touch, error);
-    if (status != IRONMAP_OK || over) {
-        return status;
-    }
-    status = ask_to_go_on(guard->map, error);
-    if (status != IRONMAP_OK) {
-        ironmap__guard_leave();
-    }
-    return status;
 }

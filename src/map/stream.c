@@ -1,10 +1,10 @@
 /* The position of a map, and reading and writing there. */
-#include "map/internal.h"
+#include "map/map.h"
 
 /* Bytes from the position to the end. */
 static size_t remaining(const ironmap_map *map)
 {
-    return map->position < map->length ? map->length - map->position : 0;
+    return map->position < map->mapping.length ? map->mapping.length - map->position : 0;
 }
 
 uint64_t ironmap_tell(const ironmap_map *map)
@@ -22,7 +22,7 @@ int ironmap_seek(ironmap_map *map, int64_t offset, int whence, ironmap_error *er
         from = map->position;
         break;
     case IRONMAP_SEEK_END:
-        from = map->length;
+        from = map->mapping.length;
         break;
     default:
         return ironmap__fail(error, IRONMAP_E_INVALID);
@@ -30,7 +30,7 @@ int ironmap_seek(ironmap_map *map, int64_t offset, int whence, ironmap_error *er
     /* from is at most IRONMAP__MEMORY_MAX and |offset| at most 2^63, so the sum wraps only where it
      * is negative, and is then far beyond every length. */
     uint64_t position = from + (uint64_t)offset;
-    if (position > map->length) {
+    if (position > map->mapping.length) {
         return ironmap__fail(error, IRONMAP_E_RANGE);
     }
     map->position = (size_t)position;
@@ -41,7 +41,8 @@ int ironmap_read(void *buffer, size_t *length, ironmap_map *map, size_t capacity
                  ironmap_error *error)
 {
     size_t count = (size_t)ironmap__min(capacity, remaining(map));
-    int status = ironmap_get(buffer, map, ironmap__min(map->position, map->length), count, error);
+    int status =
+        ironmap_get(buffer, map, ironmap__min(map->position, map->mapping.length), count, error);
     if (status != IRONMAP_OK) {
         return status;
     }
@@ -52,7 +53,7 @@ int ironmap_read(void *buffer, size_t *length, ironmap_map *map, size_t capacity
 
 int ironmap_read_byte(uint8_t *byte, ironmap_map *map, ironmap_error *error)
 {
-    if (map->position >= map->length) {
+    if (map->position >= map->mapping.length) {
         return ironmap__fail(error, IRONMAP_E_END);
     }
     int status = ironmap_get_byte(byte, map, map->position, error);
@@ -95,10 +96,10 @@ int ironmap_write(ironmap_map *map, const void *buffer, size_t length, ironmap_e
 
 int ironmap_write_byte(ironmap_map *map, uint8_t byte, ironmap_error *error)
 {
-    if (!map->mode.writable) {
+    if (!map->mapping.mode.writable) {
         return ironmap__fail(error, IRONMAP_E_READONLY);
     }
-    if (map->position >= map->length) {
+    if (map->position >= map->mapping.length) {
         return ironmap__fail(error, IRONMAP_E_END);
     }
     int status = ironmap_put_byte(map, map->position, byte, error);

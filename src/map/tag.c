@@ -1,5 +1,5 @@
 /* Tags: what a name may be, and how much of its memory a map has. */
-#include "map/map.h"
+#include "map/tag.h"
 
 #include <assert.h>
 #include <string.h>
@@ -57,7 +57,7 @@ int ironmap__tag_join(size_t *length, ironmap_map *map, ironmap__file file,
     }
     uint64_t wanted = anonymous && options->length == 0 ? 0 : end;
     const ironmap__tag_request request = {.name = options->tag,
-                                          .mode = &map->mode,
+                                          .mode = &map->mapping.mode,
                                           .file = file,
                                           .length = wanted,
                                           .stop = options->check,
@@ -71,8 +71,8 @@ int ironmap__tag_join(size_t *length, ironmap_map *map, ironmap__file file,
         return ironmap__fail(error, fits);
     }
     if (anonymous) {
-        map->offset += map->tag->start;
-        map->file = map->tag->memory;
+        map->mapping.offset += map->tag->start;
+        map->mapping.file = map->tag->memory;
         map->tag_memory = true;
     }
     return IRONMAP_OK;

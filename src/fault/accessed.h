@@ -1,0 +1,39 @@
+/* What this thread accesses right now: the fault handler asks, to tell a loss that a guard will
+ * notice from one under an exported address. */
+#ifndef IRONMAP_ACCESSED_H
+#define IRONMAP_ACCESSED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct ironmap__mapping;
+
+/* The library's own accesses run no foreign code and so do not nest: one variable is enough for
+ * them. Accesses around foreign code (ironmap_guard) or of two maps at once are frames, a chain on
+ * the stack. */
+typedef struct ironmap__frame {
+    const struct ironmap__mapping *mapping;
+    struct ironmap__frame *outer;
+} ironmap__frame;
+
+extern _Thread_local const struct ironmap__mapping *volatile ironmap__accessed;
+extern _Thread_local ironmap__frame *volatile ironmap__frames;
+
+static inline void ironmap__frame_enter(ironmap__frame *frame,
+                                        const struct ironmap__mapping *mapping)
+{
+    *frame = (ironmap__frame){mapping, ironmap__frames};
+    ironmap__frames = frame;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void ironmap__frame_exit(const ironmap__frame *frame)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    ironmap__frames = frame->outer;
+}
+
+/* True if this thread is inside a guard of `mapping`. Async-signal-safe. */
+bool ironmap__is_accessing(const struct ironmap__mapping *mapping);
+
+#endif /* IRONMAP_ACCESSED_H */

@@ -1,0 +1,29 @@
+#include "fault/cause.h"
+
+size_t ironmap__file_end_in_view(const ironmap__mapping *mapping)
+{
+    uint64_t length = 0;
+    bool sized = false;
+    if (mapping->file == IRONMAP__NO_FILE ||
+        ironmap__file_length(&length, &sized, mapping->file, NULL) != IRONMAP_OK || !sized) {
+        return SIZE_MAX;
+    }
+    uint64_t begin = mapping->offset - ironmap__alignment(mapping);
+    uint64_t rest = length > begin ? length - begin : 0;
+    return rest >= mapping->view.length ? SIZE_MAX
+                                        : ironmap__align_up((size_t)rest, ironmap__page_size());
+}
+
+/* A full disk may be the cause, but not where the file is too short: then that is the cause. */
+int ironmap__fail_fault(const ironmap__mapping *mapping, size_t offset, bool store,
+                        ironmap_error *error)
+{
+    if (error != NULL) {
+        bool inside = ironmap__alignment(mapping) + offset < ironmap__file_end_in_view(mapping);
+        ironmap__file disk = inside ? mapping->file : IRONMAP__NO_FILE;
+        *error = (ironmap_error){.status = IRONMAP_E_FAULT,
+                                 .system_code = ironmap__fault_code(disk, store),
+                                 .offset = offset};
+    }
+    return IRONMAP_E_FAULT;
+}

@@ -1,0 +1,112 @@
+#include "fault/lost.h"
+
+#include "fault/cause.h"
+#include "fault/restore.h"
+
+/* The pages that bytes [from, to) lie in; from < to. */
+static ironmap__page_run pages_of(const ironmap__mapping *mapping, size_t from, size_t to)
+{
+    size_t page = ironmap__page_size();
+    size_t alignment = ironmap__alignment(mapping);
+    return (ironmap__page_run){(alignment + from) / page, (alignment + to - 1) / page + 1};
+}
+
+/* Where page `number` begins, in bytes from data. It may lie before data: then at 0. */
+static size_t byte_of(const ironmap__mapping *mapping, size_t number)
+{
+    size_t at = number * ironmap__page_size();
+    size_t alignment = ironmap__alignment(mapping);
+    return at > alignment ? at - alignment : 0;
+}
+
+size_t ironmap__first_marked_byte(const ironmap__mapping *mapping, ironmap__loss_kind kind,
+                                  size_t from, size_t to)
+{
+    if (from >= to) {
+        return to;
+    }
+    ironmap__page_run within = pages_of(mapping, from, to);
+    ironmap__page_run found = ironmap__next_marked(&mapping->state, kind, within);
+    if (found.from == within.to) {
+        return to;
+    }
+    return (size_t)ironmap__max(byte_of(mapping, found.from), from);
+}
+
+/* The first byte in [from, to) that the loss took, or `to`: of the page that was unavailable if the
+ * access needs that one, else of all that were replaced with it. */
+static size_t first_taken(const ironmap__mapping *mapping, const ironmap__loss *loss, size_t from,
+                          size_t to)
+{
+    size_t failed = atomic_load(&loss->failed);
+    ironmap__page_run needed = pages_of(mapping, from, to);
+    bool touched = failed >= needed.from && failed < needed.to;
+    size_t first = byte_of(mapping, touched ? failed : atomic_load(&loss->from));
+    size_t taken = (size_t)ironmap__max(first, from);
+    return taken < byte_of(mapping, atomic_load(&loss->to)) ? (size_t)ironmap__min(taken, to) : to;
+}
+
+size_t ironmap__first_lost_byte(const ironmap__mapping *mapping, size_t first, size_t last,
+                                size_t from, size_t to)
+{
+    if (from >= to) {
+        return to;
+    }
+    if (last - first > IRONMAP__LOSS_LOG_CAPACITY) {
+        size_t marked = ironmap__first_marked_byte(
+            mapping, IRONMAP__LOSS_EXPORTED, from,
+            ironmap__first_marked_byte(mapping, IRONMAP__LOSS_GUARDED, from, to));
+        return marked < to ? marked : from;
+    }
+    size_t lost = to;
+    for (size_t number = first; number != last; number++) {
+        const ironmap__loss *loss = &mapping->state.log[number % IRONMAP__LOSS_LOG_CAPACITY];
+        lost = (size_t)ironmap__min(lost, first_taken(mapping, loss, from, to));
+    }
+    return lost;
+}
+
+size_t ironmap__first_damaged_byte(const ironmap__mapping *mapping, size_t from)
+{
+    return ironmap__is_damaged(&mapping->state)
+               ? ironmap__first_marked_byte(mapping, IRONMAP__LOSS_EXPORTED, from, mapping->length)
+               : mapping->length;
+}
+
+/* The end of the damage that begins at `from`. */
+static size_t damage_end(const ironmap__mapping *mapping, size_t from)
+{
+    ironmap__page_run within = {pages_of(mapping, from, from + 1).from,
+                                ironmap__page_count(mapping)};
+    ironmap__page_run run = ironmap__next_marked(&mapping->state, IRONMAP__LOSS_EXPORTED, within);
+    return (size_t)ironmap__min(byte_of(mapping, run.to), mapping->length);
+}
+
+void ironmap__damaged_range(size_t *begin, size_t *end, const ironmap__mapping *mapping,
+                            size_t from)
+{
+    ironmap__restore_lock(ironmap__mutable(mapping));
+    ironmap__wait_for_handlers(mapping);
+    *begin = ironmap__first_damaged_byte(mapping, from);
+    *end = *begin < mapping->length ? damage_end(mapping, *begin) : *begin;
+    ironmap__restore_unlock(ironmap__mutable(mapping));
+}
+
+/* Nothing saw what was done through the exported address. If the map writes to a full disk, take it
+ * for a store. */
+int ironmap__fail_damage(const ironmap__mapping *mapping, size_t offset, ironmap_error *error)
+{
+    return ironmap__fail_fault(mapping, offset, mapping->mode.shared && mapping->mode.writable,
+                               error);
+}
+
+int ironmap__check_damage(const ironmap__mapping *mapping, ironmap_error *error)
+{
+    if (!ironmap__is_damaged(&mapping->state)) {
+        return IRONMAP_OK;
+    }
+    ironmap__restore_lock(ironmap__mutable(mapping));
+    size_t damage = ironmap__first_damaged_byte(mapping, 0);
+    ironmap__restore_unlock(ironmap__mutable(mapping));
+    return damage == mapping->length ? IRONMAP_OK : ironmap__fail_damage(mapping, damage, error);
+}

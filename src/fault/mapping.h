@@ -1,0 +1,56 @@
+/* A mapping: all that the fault engine knows of a map. It knows no map: the map embeds one. */
+#ifndef IRONMAP_MAPPING_H
+#define IRONMAP_MAPPING_H
+
+#include "base/range.h"
+#include "fault/page_state.h"
+#include "platform/platform.h"
+
+struct ironmap__registry_entry;
+
+typedef struct ironmap__mapping {
+    /* What every access needs, in one cache line. */
+    uint8_t *data; /* the first byte that counts: view.base and the alignment; never NULL */
+    size_t length; /* bytes from data */
+    ironmap__page_state state;
+
+    atomic_size_t pins; /* exported addresses; see ironmap_pin */
+    ironmap__view view;
+    ironmap__mode mode;
+    ironmap__file file;                    /* IRONMAP__NO_FILE: anonymous or not tracked */
+    uint64_t offset;                       /* in the file, of data */
+    struct ironmap__registry_entry *entry; /* NULL: not registered */
+} ironmap__mapping;
+
+/* Bytes of the view before its first byte that counts: a view begins at a multiple of the
+ * granularity, data anywhere. */
+static inline size_t ironmap__alignment(const ironmap__mapping *mapping)
+{
+    return (size_t)(mapping->data - mapping->view.base);
+}
+
+/* Bytes of the view, the rest of its last page included. */
+static inline size_t ironmap__view_size_in_pages(const ironmap__mapping *mapping)
+{
+    return ironmap__align_up(mapping->view.length, ironmap__page_size());
+}
+
+static inline size_t ironmap__page_count(const ironmap__mapping *mapping)
+{
+    return ironmap__view_size_in_pages(mapping) / ironmap__page_size();
+}
+
+/* Where the view begins in the file. An anonymous mapping has no file to be aligned in. */
+static inline uint64_t ironmap__view_offset(const ironmap__mapping *mapping)
+{
+    return mapping->mode.anonymous ? mapping->offset
+                                   : ironmap__align_down(mapping->offset, ironmap__granularity());
+}
+
+/* The page state changes under what is const for a reader. */
+static inline ironmap__mapping *ironmap__mutable(const ironmap__mapping *mapping)
+{
+    return (ironmap__mapping *)(uintptr_t)mapping;
+}
+
+#endif /* IRONMAP_MAPPING_H */

@@ -1,0 +1,30 @@
+/* The registry of live mappings, by which the fault handler finds a mapping by an address. */
+#ifndef IRONMAP_REGISTRY_H
+#define IRONMAP_REGISTRY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ironmap__mapping;
+
+/* An entry of the registry. */
+typedef struct ironmap__registry_entry ironmap__registry_entry;
+
+/* A free entry, given to `mapping`, without an address; NULL if memory is out. Thread-safe. */
+ironmap__registry_entry *ironmap__registry_enter(struct ironmap__mapping *mapping);
+
+/* Says which addresses are the mapping's: [base, base + length), none with length 0. One thread at
+ * a time for an entry. */
+void ironmap__registry_set(ironmap__registry_entry *entry, uintptr_t base, size_t length);
+
+/* Gives the entry back. */
+void ironmap__registry_exit(ironmap__registry_entry *entry);
+
+/* The mapping that has `address`, or NULL. Async-signal-safe and lock-free. */
+struct ironmap__mapping *ironmap__registry_find(uintptr_t address);
+
+/* Calls `visit` with every mapping that has an entry. For a child of fork, in which no other thread
+ * changes the registry. */
+void ironmap__registry_each(void (*visit)(struct ironmap__mapping *mapping));
+
+#endif /* IRONMAP_REGISTRY_H */

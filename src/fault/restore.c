@@ -1,0 +1,87 @@
+/* A restoring thread takes the mark off first and puts the page back then. A handler that comes
+ * between leaves its own mark behind, and at worst a good page is restored once more. What a
+ * private map had stored in a lost page is gone with the page.
+ */
+#include "fault/restore.h"
+
+void ironmap__restore_lock(ironmap__mapping *mapping)
+{
+    while (atomic_flag_test_and_set(&mapping->state.restoring)) {
+        ironmap__yield();
+    }
+}
+
+void ironmap__restore_unlock(ironmap__mapping *mapping)
+{
+    atomic_flag_clear(&mapping->state.restoring);
+}
+
+void ironmap__wait_for_handlers(const ironmap__mapping *mapping)
+{
+    while (atomic_load(&mapping->state.handlers) != 0) {
+        ironmap__yield();
+    }
+}
+
+/* Notes the run first, for a child of fork in the middle of it. */
+static bool restore_run(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap__page_run run)
+{
+    size_t page = ironmap__page_size();
+    ironmap__view pages = {mapping->view.base + run.from * page, (run.to - run.from) * page};
+    uint64_t offset = mapping->offset - ironmap__alignment(mapping) + (uint64_t)run.from * page;
+    ironmap__note_restoring(&mapping->state, kind, run);
+    ironmap__unmark_pages(&mapping->state, kind, run);
+    bool done =
+        ironmap__page_restore(&pages, &mapping->mode, mapping->file, offset, NULL) == IRONMAP_OK;
+    if (!done) {
+        ironmap__mark_pages(&mapping->state, kind, run);
+    }
+    ironmap__note_restoring(&mapping->state, kind, (ironmap__page_run){0, 0});
+    return done;
+}
+
+/* Restores all marked pages of one kind; false if one is still unavailable. */
+static bool restore_kind(ironmap__mapping *mapping, ironmap__loss_kind kind)
+{
+    ironmap__page_run rest = {0, ironmap__page_count(mapping)};
+    bool all = true;
+    while (rest.from < rest.to) {
+        ironmap__page_run run = ironmap__next_marked(&mapping->state, kind, rest);
+        if (run.from < run.to && !restore_run(mapping, kind, run)) {
+            all = false;
+        }
+        rest.from = run.to;
+    }
+    return all;
+}
+
+void ironmap__restore_locked(ironmap__mapping *mapping, bool clear)
+{
+    ironmap__page_state *state = &mapping->state;
+    size_t losses = atomic_load(&state->losses);
+    size_t exported = atomic_load(&state->exported);
+    ironmap__wait_for_handlers(mapping);
+    bool all = restore_kind(mapping, IRONMAP__LOSS_GUARDED);
+    if (clear && restore_kind(mapping, IRONMAP__LOSS_EXPORTED)) {
+        atomic_store(&state->cleared, exported);
+    }
+    if (all && !ironmap__is_damaged(state)) {
+        atomic_store(&state->restored, losses);
+    }
+}
+
+void ironmap__restore(ironmap__mapping *mapping, bool clear)
+{
+    ironmap__restore_lock(mapping);
+    ironmap__restore_locked(mapping, clear);
+    ironmap__restore_unlock(mapping);
+}
+
+void ironmap__restore_pending(ironmap__mapping *mapping)
+{
+    const ironmap__page_state *state = &mapping->state;
+    if (atomic_load(&state->handlers) != 0 ||
+        atomic_load(&state->losses) != atomic_load(&state->restored)) {
+        ironmap__restore(mapping, false);
+    }
+}

@@ -1,0 +1,75 @@
+#include "fault/shape.h"
+
+#include "fault/guard.h"
+#include "fault/handler.h"
+#include "fault/registry.h"
+
+/* The data of a mapping without a view, so that data + 0 is an address. */
+static uint8_t nothing[1];
+
+void ironmap__mapping_init(ironmap__mapping *mapping, const ironmap__mode *mode, ironmap__file file,
+                           uint64_t offset)
+{
+    *mapping = (ironmap__mapping){.data = nothing, .mode = *mode, .file = file, .offset = offset};
+}
+
+int ironmap__suspend(ironmap__mapping *mapping, ironmap_error *error)
+{
+    if (mapping->mode.anonymous) {
+        return IRONMAP_OK;
+    }
+    int status = ironmap__handler_install(error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    if (mapping->entry == NULL) {
+        mapping->entry = ironmap__registry_enter(mapping);
+    }
+    if (mapping->entry == NULL) {
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    }
+    ironmap__registry_set(mapping->entry, 0, 0);
+    return IRONMAP_OK;
+}
+
+int ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
+                          size_t length, ironmap_error *error)
+{
+    size_t pages = ironmap__align_up(view.length, ironmap__page_size()) / ironmap__page_size();
+    if (!mapping->mode.anonymous && !ironmap__page_state_reserve(&mapping->state, pages)) {
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    }
+    mapping->view = view;
+    mapping->data = view.base == NULL ? nothing : view.base + alignment;
+    mapping->length = view.base == NULL ? 0 : length;
+    if (mapping->entry != NULL) {
+        ironmap__registry_set(mapping->entry, (uintptr_t)view.base,
+                              ironmap__view_size_in_pages(mapping));
+    }
+    return IRONMAP_OK;
+}
+
+ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping)
+{
+    ironmap__view view = mapping->view;
+    if (mapping->entry != NULL) {
+        ironmap__registry_exit(mapping->entry);
+        mapping->entry = NULL;
+    }
+    ironmap__page_state_free(&mapping->state);
+    mapping->view = (ironmap__view){.base = NULL, .length = 0};
+    mapping->data = nothing;
+    mapping->length = 0;
+    return view;
+}
+
+int ironmap__restore_or_fail(ironmap__mapping *mapping, ironmap_error *error)
+{
+    ironmap__guard guard;
+    const ironmap__access_range whole = {0, mapping->length, false};
+    int status = mapping->entry == NULL ? IRONMAP_OK : ironmap__handler_install(error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__guard_begin(&guard, mapping, whole, error);
+    }
+    return status == IRONMAP_OK ? ironmap__guard_end(guard, whole, error) : status;
+}

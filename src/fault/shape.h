@@ -1,0 +1,34 @@
+/* What the fault engine is told when a mapping changes shape: suspend before its view changes, and
+ * replace by the new view after. In between no address is the mapping's, so the system may give the
+ * old ones to something else. One thread at a time for a mapping; no access may be running.
+ */
+#ifndef IRONMAP_SHAPE_H
+#define IRONMAP_SHAPE_H
+
+#include "base/error.h"
+#include "fault/mapping.h"
+
+/* Makes `mapping` one without a view, of the file from `offset` on. */
+void ironmap__mapping_init(ironmap__mapping *mapping, const ironmap__mode *mode, ironmap__file file,
+                           uint64_t offset);
+
+/* Withdraws the mapping's addresses, and installs the fault handler. On failure nothing has
+ * changed.
+ */
+int ironmap__suspend(ironmap__mapping *mapping, ironmap_error *error);
+
+/* Says that `view` is the mapping's from now on. `length` bytes of it count, behind the first
+ * `alignment` bytes. IRONMAP_E_NOMEM if there is no room for the state of a longer view than any
+ * before: the mapping then stays as it was, suspended. */
+int ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
+                          size_t length, ironmap_error *error);
+
+/* Suspends the mapping for good and gives its room back. Returns the view, which is the caller's to
+ * unmap; the mapping has none. */
+ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping);
+
+/* Before a mapping changes shape: installs the fault handler, and restores all pages or fails with
+ * IRONMAP_E_FAULT. */
+int ironmap__restore_or_fail(ironmap__mapping *mapping, ironmap_error *error);
+
+#endif /* IRONMAP_SHAPE_H */

@@ -1,0 +1,56 @@
+/* The access loop: every long access to mapped bytes. It holds the guard, goes by chunks, reads
+ * ahead, and asks between two chunks whether to go on.
+ *
+ *     ironmap__access_begin(&loop, map, range, error);
+ *     while (ironmap__access_next(&loop)) {
+ *         ... access loop.count bytes from loop.done of the range ...
+ *     }
+ *     return ironmap__access_end(&loop);
+ *
+ * It stops after the chunk in which a page of the range was lost: what follows may be lost too, and
+ * each lost page costs a signal.
+ */
+#ifndef IRONMAP_ACCESS_LOOP_H
+#define IRONMAP_ACCESS_LOOP_H
+
+#include "fault/guard.h"
+#include "map/map.h"
+#include "map/readahead.h"
+
+typedef struct ironmap__access_loop {
+    size_t done;  /* units before this chunk */
+    size_t count; /* units of this chunk */
+    int status;   /* IRONMAP_OK while the access goes on */
+
+    size_t total;     /* units of the whole access */
+    size_t chunk;     /* units of a full chunk */
+    size_t unit_size; /* bytes from one unit to the next */
+    ironmap__guard guard;
+    ironmap__access_range range;
+    ironmap__readahead readahead;
+    ironmap_check *check; /* NULL: do not ask */
+    void *check_context;
+    ironmap_error *error;
+} ironmap__access_loop;
+
+/* Begins an access of all bytes of the range, from front to back. Units are bytes. */
+void ironmap__access_begin(ironmap__access_loop *loop, const ironmap_map *map,
+                           ironmap__access_range range, ironmap_error *error);
+
+/* What differs from that is set between the two halves of begin: ironmap__access_prepare fills the
+ * loop, ironmap__access_start begins the guard. Without a map there is nothing to ask. */
+void ironmap__access_prepare(ironmap__access_loop *loop, const ironmap__mapping *mapping,
+                             const ironmap_map *map, ironmap__access_range range,
+                             ironmap_error *error);
+void ironmap__access_start(ironmap__access_loop *loop);
+
+/* The next chunk; false at the end, and after a failure. */
+bool ironmap__access_next(ironmap__access_loop *loop);
+
+/* In the middle of a chunk: false if a page of the range was lost, and the access has failed. */
+bool ironmap__access_check(ironmap__access_loop *loop);
+
+/* Ends the access: what was accessed counts only if this is IRONMAP_OK. */
+int ironmap__access_end(const ironmap__access_loop *loop);
+
+#endif /* IRONMAP_ACCESS_LOOP_H */

@@ -1,0 +1,225 @@
+/* The life of a map: made, mapped, closed. */
+#include "map/life.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "fault/handler.h"
+#include "fault/restore.h"
+#include "fault/shape.h"
+#include "map/mode.h"
+
+/* ---- the view ---- */
+
+int ironmap__map_new(ironmap_map **out, const ironmap_options *options, bool anonymous,
+                     ironmap_error *error)
+{
+    ironmap__mode mode;
+    ironmap_access access = IRONMAP_ACCESS_DEFAULT;
+    int status = ironmap__mode_resolve(&mode, &access, options, anonymous, error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    ironmap_map *map = calloc(1, sizeof(*map));
+    if (map == NULL) {
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    }
+    ironmap__mapping_init(&map->mapping, &mode, IRONMAP__NO_FILE, options->offset);
+    map->access = access;
+    map->tracked = (options->open & IRONMAP_OPEN_NO_TRACK) == 0;
+    map->preallocate = (options->open & IRONMAP_OPEN_PREALLOCATE) != 0;
+    map->check = options->check;
+    map->check_context = options->check_context;
+    *out = map;
+    return IRONMAP_OK;
+}
+
+int ironmap__unmap(ironmap_map *map, ironmap_error *error)
+{
+    ironmap__view view = ironmap__withdraw_view(&map->mapping);
+    return ironmap__view_unmap(&view, error);
+}
+
+static int view_open(ironmap__view *view, const ironmap__mapping *mapping, const ironmap__tag *tag,
+                     ironmap__file file, size_t length, ironmap_error *error)
+{
+    uint64_t offset = ironmap__view_offset(mapping);
+    return tag == NULL ? ironmap__view_map(view, &mapping->mode, file, offset, length, error)
+                       : ironmap__tag_map(view, &mapping->mode, tag, file, offset, length, error);
+}
+
+int ironmap__mapping_open(ironmap__mapping *mapping, const ironmap__tag *tag, ironmap__file file,
+                          size_t length, ironmap_error *error)
+{
+    ironmap__view view = {NULL, 0};
+    size_t view_length = 0;
+    size_t alignment = (size_t)(mapping->offset - ironmap__view_offset(mapping));
+    if (!ironmap__add_size(&view_length, alignment, length)) {
+        return ironmap__fail(error, IRONMAP_E_OVERFLOW);
+    }
+    int status = view_open(&view, mapping, tag, file, view_length, error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    assert(view.base != NULL);
+    status = ironmap__suspend(mapping, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__replace_view(mapping, view, alignment, length, error);
+    }
+    if (status != IRONMAP_OK) {
+        (void)ironmap__withdraw_view(mapping);
+        (void)ironmap__view_unmap(&view, NULL);
+    }
+    return status;
+}
+
+int ironmap__map_view(ironmap_map *map, ironmap__file file, size_t length, ironmap_error *error)
+{
+    return length == 0 ? IRONMAP_OK
+                       : ironmap__mapping_open(&map->mapping, map->tag, file, length, error);
+}
+
+int ironmap__map_reserve(const ironmap_map *map, ironmap__file file, size_t length,
+                         ironmap_error *error)
+{
+    if (!map->preallocate || length == 0) {
+        return IRONMAP_OK;
+    }
+    return ironmap__file_reserve(file, map->mapping.offset, length, error);
+}
+
+/* ---- closing ---- */
+
+static int close_file(const ironmap_map *map, ironmap_error *error)
+{
+    bool own = map->mapping.file != IRONMAP__NO_FILE && !map->tag_memory;
+    return own ? ironmap__file_close(map->mapping.file, error) : IRONMAP_OK;
+}
+
+static int close_tag(const ironmap_map *map, ironmap_error *error)
+{
+    return map->tag == NULL ? IRONMAP_OK : ironmap__tag_close(map->tag, error);
+}
+
+/* The tag comes last: nothing may store into its memory after it is closed. The first failure is
+ * the one that is reported. */
+int ironmap__map_end(ironmap_map *map, ironmap_error *error)
+{
+    int unmapped = ironmap__unmap(map, error);
+    error = unmapped == IRONMAP_OK ? error : NULL;
+    int closed = close_file(map, error);
+    error = closed == IRONMAP_OK ? error : NULL;
+    int left = close_tag(map, error);
+    free(map);
+    if (unmapped != IRONMAP_OK) {
+        return unmapped;
+    }
+    return closed != IRONMAP_OK ? closed : left;
+}
+
+int ironmap_close(ironmap_map *map, ironmap_error *error)
+{
+    if (map == NULL) {
+        return IRONMAP_OK;
+    }
+    if (ironmap_busy(map)) {
+        return ironmap__fail(error, IRONMAP_E_BUSY);
+    }
+    return ironmap__map_end(map, error);
+}
+
+/* ---- about a map ---- */
+
+size_t ironmap_length(const ironmap_map *map)
+{
+    return map->mapping.length;
+}
+
+uint64_t ironmap_offset(const ironmap_map *map)
+{
+    return map->tag_memory ? map->mapping.offset - map->tag->start : map->mapping.offset;
+}
+
+ironmap_access ironmap_access_of(const ironmap_map *map)
+{
+    return map->access;
+}
+
+bool ironmap_readable(const ironmap_map *map)
+{
+    return map->mapping.mode.readable;
+}
+
+bool ironmap_writable(const ironmap_map *map)
+{
+    return map->mapping.mode.writable;
+}
+
+size_t ironmap_overhead(const ironmap_map *map)
+{
+    return sizeof(*map);
+}
+
+int ironmap_size(uint64_t *size, const ironmap_map *map, ironmap_error *error)
+{
+    if (!map->tracked) {
+        return ironmap__fail(error, IRONMAP_E_NO_FILE);
+    }
+    if (map->mapping.mode.anonymous || map->tag_memory) {
+        *size = map->tag_memory ? map->tag->length : map->mapping.length;
+        return IRONMAP_OK;
+    }
+    bool sized = false;
+    return ironmap__file_length(size, &sized, map->mapping.file, error);
+}
+
+int ironmap_path(char *buffer, size_t capacity, const ironmap_map *map, ironmap_error *error)
+{
+    if (map->mapping.file == IRONMAP__NO_FILE || map->tag_memory) {
+        return ironmap__fail(error, IRONMAP_E_NO_FILE);
+    }
+    return ironmap__file_path(buffer, capacity, map->mapping.file, error);
+}
+
+void *ironmap_data(const ironmap_map *map)
+{
+    return map->mapping.length == 0 ? NULL : map->mapping.data;
+}
+
+/* Counts first and looks then: a handler that found no pin is active or has finished, and is seen.
+ * From here on every loss is damage, which is not the library's alone to notice: so it reinstalls
+ * the fault handler. If that fails, the signal is as it was. */
+void ironmap_pin(ironmap_map *map)
+{
+    atomic_fetch_add(&map->mapping.pins, 1);
+    if (map->mapping.entry != NULL) {
+        (void)ironmap__handler_install(NULL);
+    }
+    ironmap__restore_pending(&map->mapping);
+}
+
+/* Release order: what was done under the pin is over before resize or close sees it gone. */
+void ironmap_unpin(ironmap_map *map)
+{
+    atomic_fetch_sub_explicit(&map->mapping.pins, 1, memory_order_release);
+}
+
+size_t ironmap_pins(const ironmap_map *map)
+{
+    return atomic_load_explicit(&map->mapping.pins, memory_order_acquire);
+}
+
+void ironmap_hold(ironmap_map *map)
+{
+    atomic_fetch_add_explicit(&map->holds, 1, memory_order_relaxed);
+}
+
+void ironmap_release(ironmap_map *map)
+{
+    atomic_fetch_sub_explicit(&map->holds, 1, memory_order_release);
+}
+
+bool ironmap_busy(const ironmap_map *map)
+{
+    return ironmap_pins(map) != 0 || atomic_load_explicit(&map->holds, memory_order_acquire) != 0;
+}

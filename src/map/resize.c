@@ -1,0 +1,252 @@
+/* Resizing: a map and its file get a new length, both or neither. */
+#include <string.h>
+
+#include "fault/shape.h"
+#include "map/access.h"
+#include "map/life.h"
+
+/* True if the map's file may be so long; an anonymous map has none. */
+static bool end_fits(const ironmap__mapping *mapping, size_t length)
+{
+    uint64_t end = 0;
+    return mapping->mode.anonymous ||
+           (ironmap__add(&end, mapping->offset, length) && end <= IRONMAP__FILE_MAX);
+}
+
+static int check_resize(const ironmap_map *map, size_t length, ironmap_error *error)
+{
+    const ironmap__mapping *mapping = &map->mapping;
+    bool grows = mapping->length != 0 && length > mapping->length;
+    ironmap_status status = IRONMAP_OK;
+    if (ironmap_busy(map)) {
+        status = IRONMAP_E_BUSY;
+    } else if (!map->tracked) {
+        status = IRONMAP_E_NO_FILE;
+    } else if (map->tag != NULL || map->access == IRONMAP_ACCESS_READ ||
+               map->access == IRONMAP_ACCESS_COPY) {
+        status = IRONMAP_E_NOT_RESIZABLE;
+    } else if (length > IRONMAP__MEMORY_MAX || !end_fits(mapping, length)) {
+        status = IRONMAP_E_OVERFLOW;
+    } else if (grows && !ironmap__view_can_grow(&mapping->mode)) {
+        status = IRONMAP_E_UNSUPPORTED;
+    }
+    return status == IRONMAP_OK ? IRONMAP_OK : ironmap__fail(error, status);
+}
+
+/* ---- the view ---- */
+
+/* Makes the view longer or shorter where it is, or where the system moves it to.
+ * IRONMAP_E_UNSUPPORTED if it can only become longer by being mapped again. */
+static int resize_in_place(ironmap__mapping *mapping, size_t length, ironmap_error *error)
+{
+    ironmap__view view = mapping->view;
+    size_t alignment = ironmap__alignment(mapping);
+    size_t view_length = 0;
+    if (!ironmap__add_size(&view_length, alignment, length)) {
+        return ironmap__fail(error, IRONMAP_E_OVERFLOW);
+    }
+    int status = ironmap__suspend(mapping, error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    status = ironmap__view_resize(&view, view_length, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__replace_view(mapping, view, alignment, length, error);
+        if (status == IRONMAP_OK) {
+            return IRONMAP_OK;
+        }
+        (void)ironmap__view_resize(&view, mapping->view.length, NULL);
+    }
+    (void)ironmap__replace_view(mapping, view, alignment, mapping->length, NULL);
+    return status;
+}
+
+/* Makes the map longer by mapping its file again, at the new length. What a private map has in
+ * memory only is copied: nothing tells which of its pages were stored into, so all of them are. */
+static int map_again(ironmap__mapping *mapping, size_t length, ironmap_error *error)
+{
+    ironmap__mapping next;
+    ironmap__mapping_init(&next, &mapping->mode, mapping->file, mapping->offset);
+    int status = ironmap__mapping_open(&next, NULL, mapping->file, length, error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    if (!mapping->mode.shared) {
+        status = ironmap__copy_between(&next, mapping, mapping->length, error);
+    }
+    if (status == IRONMAP_OK) {
+        status = ironmap__suspend(mapping, error);
+    }
+    size_t alignment = ironmap__alignment(&next);
+    ironmap__view unused = ironmap__withdraw_view(&next);
+    if (status == IRONMAP_OK) {
+        ironmap__view old = mapping->view;
+        status = ironmap__replace_view(mapping, unused, alignment, length, error);
+        if (status == IRONMAP_OK) {
+            unused = old;
+        } else {
+            (void)ironmap__replace_view(mapping, old, ironmap__alignment(mapping), mapping->length,
+                                        NULL);
+        }
+    }
+    (void)ironmap__view_unmap(&unused, NULL);
+    return status;
+}
+
+/* Gives the map's memory its new length; the file has it already. On failure nothing changed. */
+static int fit_view(ironmap_map *map, size_t length, ironmap_error *error)
+{
+    ironmap__mapping *mapping = &map->mapping;
+    if (mapping->length == 0) {
+        return ironmap__map_view(map, mapping->file, length, error);
+    }
+    if (length == 0) {
+        return ironmap__unmap(map, error);
+    }
+    ironmap_error refusal = {.status = IRONMAP_OK};
+    int status = resize_in_place(mapping, length, &refusal);
+    if (status == IRONMAP_E_UNSUPPORTED) {
+        return map_again(mapping, length, error);
+    }
+    if (status != IRONMAP_OK && error != NULL) {
+        *error = refusal;
+    }
+    return status;
+}
+
+/* ---- the file ---- */
+
+/* Truncates the file of a map that is or is about to be `length` bytes long. If the system had to
+ * unmap the view for it, and cannot map it again, the map is empty. */
+static int cut_file(ironmap_map *map, size_t length, uint64_t end, ironmap_error *error)
+{
+    ironmap__mapping *mapping = &map->mapping;
+    if (mapping->view.base == NULL) {
+        return ironmap__file_set_length(mapping->file, end, error);
+    }
+    int status = ironmap__suspend(mapping, error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    size_t alignment = ironmap__alignment(mapping);
+    ironmap__view view = mapping->view;
+    size_t keep = length == 0 ? 0 : alignment + length;
+    status = ironmap__view_cut(&view, mapping->file, keep, end, error);
+    (void)ironmap__replace_view(mapping, view, alignment, mapping->length, NULL);
+    if (view.base == NULL) {
+        (void)ironmap__unmap(map, NULL);
+    }
+    return status;
+}
+
+/* Makes the file long enough for a map of `length` bytes, with blocks on the disk if that was asked
+ * for. On failure it has its old length. */
+static int ensure_file_size(ironmap_map *map, size_t length, uint64_t file_length,
+                            ironmap_error *error)
+{
+    uint64_t end = map->mapping.offset + length;
+    int status =
+        end > file_length ? ironmap__file_set_length(map->mapping.file, end, error) : IRONMAP_OK;
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    status = ironmap__map_reserve(map, map->mapping.file, length, error);
+    if (status != IRONMAP_OK && end > file_length) {
+        (void)cut_file(map, map->mapping.length, file_length, NULL);
+    }
+    return status;
+}
+
+/* ---- both ---- */
+
+/* Steps that can be undone come first, and the file is truncated last: what is cut off cannot be
+ * put back. A file that became longer, and a view, can have their old length again; a view never
+ * fails to become shorter. */
+static int resize_both(ironmap_map *map, size_t length, uint64_t file_length, ironmap_error *error)
+{
+    size_t old_length = map->mapping.length;
+    uint64_t end = map->mapping.offset + length;
+    int status = ensure_file_size(map, length, file_length, error);
+    if (status == IRONMAP_OK && length > old_length) {
+        status = fit_view(map, length, error);
+        if (status != IRONMAP_OK && end > file_length) {
+            (void)cut_file(map, map->mapping.length, file_length, NULL);
+        }
+    }
+    if (status == IRONMAP_OK && end < file_length) {
+        status = cut_file(map, length, end, error);
+        if (status != IRONMAP_OK && length > old_length && map->mapping.length == length) {
+            (void)fit_view(map, old_length, NULL);
+        }
+    }
+    if (status == IRONMAP_OK && length < old_length) {
+        status = fit_view(map, length, error);
+    }
+    return status;
+}
+
+static int resize_with_file(ironmap_map *map, size_t length, ironmap_error *error)
+{
+    uint64_t file_length = 0;
+    bool sized = false;
+    int status = ironmap__file_length(&file_length, &sized, map->mapping.file, error);
+    return status == IRONMAP_OK ? resize_both(map, length, file_length, error) : status;
+}
+
+/* ---- the page that was cut in the middle ---- */
+
+/* Stores what the file has at [from, to) of the map into a private page: zeros behind the file's
+ * end, and all zeros for an anonymous map. */
+static int refresh(ironmap_map *map, size_t from, size_t to, ironmap_error *error)
+{
+    uint8_t bytes[512];
+    const ironmap__mapping *mapping = &map->mapping;
+    while (from < to) {
+        size_t count = (size_t)ironmap__min(sizeof(bytes), to - from);
+        memset(bytes, 0, count);
+        int status =
+            mapping->mode.anonymous
+                ? IRONMAP_OK
+                : ironmap__file_read(bytes, mapping->file, mapping->offset + from, count, error);
+        if (status == IRONMAP_OK) {
+            status = ironmap_put(map, from, bytes, count, error);
+        }
+        if (status != IRONMAP_OK) {
+            return status;
+        }
+        from += count;
+    }
+    return IRONMAP_OK;
+}
+
+/* A page of a private map that was cut in the middle still holds what was stored behind the cut,
+ * and would show it when the map grows again. The system clears a file's own pages. If the page or
+ * the file cannot be read, there is nothing better to show. */
+static void refresh_cut_page(ironmap_map *map, size_t old_length)
+{
+    const ironmap__mapping *mapping = &map->mapping;
+    if (mapping->mode.shared || old_length == 0 || old_length >= mapping->length) {
+        return;
+    }
+    size_t alignment = ironmap__alignment(mapping);
+    size_t page_end = ironmap__align_up(alignment + old_length, ironmap__page_size()) - alignment;
+    (void)refresh(map, old_length, (size_t)ironmap__min(page_end, mapping->length), NULL);
+}
+
+int ironmap_resize(ironmap_map *map, size_t length, ironmap_error *error)
+{
+    int status = check_resize(map, length, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__restore_or_fail(&map->mapping, error);
+    }
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    size_t old_length = map->mapping.length;
+    status = map->mapping.mode.anonymous ? fit_view(map, length, error)
+                                         : resize_with_file(map, length, error);
+    if (status == IRONMAP_OK) {
+        refresh_cut_page(map, old_length);
+    }
+    return status;
+}
