@@ -78,8 +78,8 @@ class Kernel(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A single call from Python, with the standard module and with ironmap: medians, and the ratio of
-    the minima."""
+    """A single call from Python, with the standard module and with ironmap: medians, and the ratio
+    of the minima."""
 
     call: str
     standard_ns: float

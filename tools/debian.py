@@ -1,7 +1,7 @@
-"""Debian's packages and sources, got by an apt of its own: nothing is installed.
+"""Downloads Debian's packages and sources with a separate apt, and installs nothing.
 
-That apt knows the system's sources and keys and nothing else of the system, which learns of no
-other architecture and of no sources of source code.
+The separate apt uses the system's sources and keys, and nothing else of the system. The system gets
+no foreign architecture and no sources of source code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def present() -> bool:
 
 
 def configuration(folder: Path, architecture: str | None) -> str:
-    """An apt whose state is in `folder`; for another architecture, or for the system's own."""
+    """Configures an apt with its state in `folder`, for `architecture` or for the system's own."""
     other = f"""
         APT::Architecture "{architecture}";
         #clear APT::Architectures;
@@ -38,7 +38,7 @@ def configuration(folder: Path, architecture: str | None) -> str:
 
 
 def sources_of_sources(folder: Path) -> str:
-    """A configuration where each of the system's sources gives source code, and no packages."""
+    """Configures each of the system's sources to give source code instead of packages."""
     parts = folder / "parts"
     parts.mkdir()
     files = [SYSTEM / "sources.list", *sorted((SYSTEM / "sources.list.d").glob("*.*"))]
@@ -62,19 +62,19 @@ def fetch(folder: Path, text: str, command: list[str]) -> None:
     file.write_text(text)
     environment = {**os.environ, "APT_CONFIG": str(file)}
     apt = ["apt-get", "-qq"]
-    # A source that fails need not be the one that has what is asked for.
+    # One source may fail without being needed.
     subprocess.run([*apt, "update"], env=environment, stderr=subprocess.DEVNULL, check=False)
     subprocess.run([*apt, *command], env=environment, cwd=folder, check=True)
 
 
 def packages(folder: Path, architecture: str, names: list[str]) -> list[Path]:
-    """The binary packages of these names, downloaded into the new `folder`."""
+    """Downloads the binary packages of these names into the new `folder`."""
     fetch(folder, configuration(folder, architecture), ["download", *names])
     return sorted(folder.glob("*.deb"))
 
 
 def originals(folder: Path, names: list[str]) -> list[Path]:
-    """The original source code, as Debian has it, of the source packages of these names."""
+    """Downloads the upstream source archives of the source packages of these names."""
     folder.mkdir()
     text = configuration(folder, None) + sources_of_sources(folder)
     fetch(folder, text, ["source", "--download-only", "--tar-only", *names])

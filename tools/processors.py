@@ -1,10 +1,11 @@
-"""Gets what it takes to build and test for another processor.
+"""Installs what building and testing for another processor needs.
 
-    processors.py NAME    prints Meson's arguments for a build for NAME, after having got all of it
+    processors.py NAME    installs it, and prints the names of the files of machines/ that configure
+                          a build for NAME
 
-The compiler and qemu-user come as packages of the system; cmocka is Debian's for the processor,
-unpacked into build/sysroot/ by an apt of its own: the system learns of no other architecture.
-Where something cannot be had, says so in one line and exits with 1.
+The compiler and qemu-user are packages of the system. cmocka is Debian's package for the processor,
+unpacked into build/sysroot/ by a separate apt, so that the system gets no foreign architecture.
+If something is unavailable, prints one line and exits with 1.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ PACKAGES = ["libcmocka0", "libcmocka-dev"]
 
 
 class Processor(NamedTuple):
-    """A processor: Debian's name of it, and how its compiler and its emulator are called."""
+    """A processor: Debian's name of it, its compiler, and its emulator."""
 
     debian: str
     compiler: list[str]
@@ -51,7 +52,7 @@ PROCESSORS = {
 
 
 def links(processor: Processor, output: str = os.devnull) -> bool:
-    """Whether a program can be built; it is left in `output`."""
+    """True if a program can be built. It is left in `output`."""
     command = [*processor.compiler, "-x", "c", "-", "-o", output]
     if not shutil.which(command[0]):
         return False
@@ -65,7 +66,7 @@ def links(processor: Processor, output: str = os.devnull) -> bool:
 
 
 def runs_here(processor: Processor) -> bool:
-    """Whether this machine runs the processor's programs by itself, and has a compiler for them."""
+    """True if this machine has a compiler for the processor and runs its programs without qemu."""
     if processor.compiler[0] != "gcc":
         return False
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +78,7 @@ def runs_here(processor: Processor) -> bool:
 
 
 def sysroot(architecture: str) -> None:
-    """Unpacks the packages into build/sysroot/ARCHITECTURE, whole or not at all."""
+    """Unpacks the packages into build/sysroot/ARCHITECTURE, atomically."""
     target = SYSROOTS / architecture
     if target.exists():
         return
@@ -92,7 +93,7 @@ def sysroot(architecture: str) -> None:
         root.rename(target)
 
 
-# ---- all of it ---------------------------------------------------------------------------------
+# ---- everything --------------------------------------------------------------------------------
 
 
 def prepare(name: str) -> list[str]:
@@ -100,12 +101,12 @@ def prepare(name: str) -> list[str]:
     compiler = setup.Need(f"a C compiler for {name}", lambda: links(processor), processor.packages)
     emulator = setup.Need("qemu-user", lambda: bool(shutil.which(processor.qemu)), ["qemu-user"])
     setup.get([compiler])
-    files = [MACHINES / f"{name}.ini"]
+    files = [name]
     if not runs_here(processor):
         setup.get([emulator])
-        files += [path for path in [MACHINES / f"{name}-qemu.ini"] if path.exists()]
+        files += [qemu for qemu in [f"{name}-qemu"] if (MACHINES / f"{qemu}.ini").exists()]
     sysroot(processor.debian)
-    return [f"--cross-file={file}" for file in files]
+    return files
 
 
 if __name__ == "__main__":

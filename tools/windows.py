@@ -1,15 +1,13 @@
-"""Gets what it takes to build for Windows and to run what was built under Wine.
+"""Installs what building for Windows needs, and runs the tests under Wine.
 
-    windows.py                    prints Meson's arguments for a build for Windows, after having got
-                                  all of it
+    windows.py prepare            installs it
     windows.py pytest ARGUMENT... runs the Python tests with the extension of build/windows
 
-The compiler (mingw-w64) and Wine come as packages of the system. cmocka is built from Debian's
-source of it, and CPython's headers and its own test of mmap are taken from Debian's source of that:
-all stand in build/sysroot/windows. Wine has its drive C: and its registry in build/wine. CPython
-itself comes with pip, see requirements/windows.txt, and stands in build/sysroot/windows-python.
-Where something cannot be had, says so in one line and exits with 1; but without CPython, `pytest`
-skips the tests.
+The compiler (mingw-w64) and Wine are packages of the system. cmocka is built from Debian's source
+of it. CPython's headers and its own test of mmap come from Debian's source of CPython. All of these
+are in build/sysroot/windows. Wine's drive C: and registry are in build/wine. CPython itself comes
+with pip (see requirements/windows.txt) into build/sysroot/windows-python. If something is
+unavailable, prints one line and exits with 1, except that `pytest` skips the tests without CPython.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ NEEDS = [
 # ---- cmocka and CPython's headers ----------------------------------------------------------------
 
 SOURCES = ["cmocka", "python3.11"]
-# What of cmocka's questions about the system its one file asks, with the answers of mingw-w64.
+# The results of cmocka's configure checks on mingw-w64, as far as its one file uses them.
 CMOCKA_HAS = [
     "-DHAVE_GCC_THREAD_LOCAL_STORAGE",
     "-DHAVE_INTTYPES_H",
@@ -57,7 +55,7 @@ CMOCKA_HAS = [
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks an archive that has one folder in it, and returns where that is."""
+    """Unpacks an archive that contains one folder, and returns the folder."""
     folder.mkdir()
     subprocess.run(["tar", "-xf", str(archive), "-C", str(folder)], check=True)
     (inside,) = folder.iterdir()
@@ -100,13 +98,13 @@ def take_suite(source: Path, root: Path) -> None:
 
 
 def make_import_library(headers: Path, library: Path) -> None:
-    """What an extension links in the place of python3XX.dll: every name that the headers declare to
-    be the DLL's. An extension imports them all as addresses, functions too."""
+    """Makes the import library of python3XX.dll, with every name that the headers declare to be the
+    DLL's. An extension imports all of them as addresses, functions too."""
     text = "\n".join(file.read_text() for file in headers.rglob("*.h"))
     version = re.search(r"define PY_MAJOR_VERSION\s+(\d+)\n#define PY_MINOR_VERSION\s+(\d+)", text)
     assert version
     names = set(re.findall(r"\bPyAPI_(?:FUNC|DATA)\([^)]*\)\s*(\w+)", text))
-    # What PY_SSIZE_T_CLEAN makes of some of them.
+    # PY_SSIZE_T_CLEAN renames some of them.
     names |= set(re.findall(r"#define \w+\s+(_Py\w+_SizeT)\b", text))
     definition = library.with_suffix(".def")
     lines = [f"LIBRARY python{version[1]}{version[2]}.dll", "EXPORTS"]
@@ -116,7 +114,7 @@ def make_import_library(headers: Path, library: Path) -> None:
 
 
 def sysroot() -> None:
-    """Makes build/sysroot/windows, whole or not at all."""
+    """Makes build/sysroot/windows, atomically."""
     if (SYSROOT / "suite").is_dir():
         return
     if not debian.present():
@@ -167,12 +165,12 @@ def wine() -> None:
 
 REQUIREMENTS = ROOT / "requirements" / "windows.txt"
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-# Nothing is asked of the machine's own CPython: what is needed is listed, with its hash.
+# The machine's own CPython is not consulted: every package is listed with its hash.
 FOR_WINDOWS = ["--no-deps", "--require-hashes", "--platform=win_amd64", "--python-version=3.11"]
 
 
 def cpython() -> None:
-    """Makes build/sysroot/windows-python, whole or not at all, anew where requirements changed."""
+    """Makes build/sysroot/windows-python, atomically, again if requirements/windows.txt changed."""
     wanted = REQUIREMENTS.read_text()
     stamp = CPYTHON / ".ready"
     if stamp.exists() and stamp.read_text() == wanted:
@@ -183,7 +181,7 @@ def cpython() -> None:
         folder = Path(name) / "root"
         install = [*PIP, "install", *FOR_WINDOWS, f"--target={folder}", f"-r{REQUIREMENTS}"]
         subprocess.run(install, check=True)
-        # With this file CPython would look nowhere but in its own archive.
+        # This file would restrict imports to CPython's own archive.
         (folder / "python311._pth").unlink(missing_ok=True)
         shutil.copytree(SYSROOT / "suite", folder / "Lib")
         (folder / ".ready").write_text(wanted)
@@ -191,7 +189,7 @@ def cpython() -> None:
 
 
 def assemble() -> Path:
-    """The package as it would be installed; returns the folder that it is in."""
+    """Puts the package together as it is installed, and returns its folder."""
     packages = BUILD / "packages"
     shutil.rmtree(packages, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__")
@@ -200,13 +198,13 @@ def assemble() -> Path:
     return packages
 
 
-# Opening a file takes several times as long as on the system itself.
+# Under Wine, opening a file is several times slower than on Linux.
 FEWER = {"IRONMAP_STEPS": "1000", "IRONMAP_LEAK_ROUNDS": "30"}
 
 
 def pytest(arguments: list[str]) -> int:
-    """Runs the Python tests under Wine, whose programs need a pipe to write to, and returns the
-    exit status."""
+    """Runs the Python tests under Wine and returns the exit status. Programs under Wine need a pipe
+    to write to."""
     try:
         cpython()
     except subprocess.CalledProcessError:
@@ -235,22 +233,21 @@ def pytest(arguments: list[str]) -> int:
     return process.returncode
 
 
-# ---- all of it -----------------------------------------------------------------------------------
+# ---- everything ----------------------------------------------------------------------------------
 
 
-def prepare() -> list[str]:
+def prepare() -> None:
     setup.get(NEEDS)
     sysroot()
     wine()
-    return [f"--cross-file={HERE / 'windows.ini'}"]
 
 
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["pytest"]:
         return pytest(arguments[1:])
-    if arguments:
+    if arguments != ["prepare"]:
         sys.exit(__doc__)
-    print(*prepare())
+    prepare()
     return 0
 
 
