@@ -21,7 +21,7 @@ SOURCES := $(shell find include src python -type f -not -name '*.pyc') \
 EXTENSION = $(VENV)/.ready-extension
 C_TEST = $(MESON) test --print-errorlogs -C
 PYTEST = $(VPYTHON) -m pytest -q
-PYTHON_TESTS = tests/python tests/compat
+PYTHON_TESTS = tests/python tests/compat tests/tools
 
 # The virtual environment and apt-get serve one command at a time. Ninja runs in parallel anyway.
 .NOTPARALLEL:

@@ -149,8 +149,6 @@ def problems(tree: Tree, file: Path) -> Iterator[tuple[int, str]]:
         yield from names_from_above(text)
 
 
-PENDING = True  # rules that the tree does not follow yet
-
 # ---- circles -----------------------------------------------------------------------------------
 
 
@@ -204,10 +202,7 @@ def main(arguments: list[str]) -> int:
         for file in tree.files
         for number, text in problems(tree, file)
     ]
-    if PENDING:
-        pending = ("known from src/map/", "src/fault/ must not include")
-        found = [line for line in found if not any(text in line for text in pending)]
-    elif circle := find_circle(dependencies(tree)):
+    if circle := find_circle(dependencies(tree)):
         found.append(f"a circle of files: {' -> '.join(circle)}")
     for line in found:
         print(line)

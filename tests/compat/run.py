@@ -32,7 +32,7 @@ MODULES = ("ironmap", "mmap")
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
 
-# What ironmap does otherwise on purpose: on Windows, the standard module resizes memory with a name.
+# What ironmap does otherwise on purpose: on Windows, the standard module resizes named memory.
 KNOWN = {"test_resize_succeeds_with_error_for_second_named_mapping"}
 
 
