@@ -34,16 +34,16 @@ typedef struct task {
 typedef size_t search(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t);
 
 static size_t forward(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t,
-                      size_t *indexes, size_t capacity)
+                      uint64_t *indexes, size_t capacity)
 {
-    ironmap__matches matches = {.indexes = indexes, .capacity = capacity, .step = t->m};
-    ironmap__forward(kernels, &matches, pattern, t->haystack, 0, t->n - t->m + 1);
+    ironmap__match_sink matches = {.offsets = indexes, .capacity = capacity, .step = t->m};
+    ironmap__search_forward(kernels, &matches, pattern, t->haystack, 0, t->n - t->m + 1);
     return matches.found;
 }
 
 static size_t find(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t)
 {
-    size_t index = 0;
+    uint64_t index = 0;
     return forward(kernels, pattern, t, &index, 1);
 }
 
@@ -54,8 +54,8 @@ static size_t count(const ironmap__kernels *kernels, ironmap__pattern *pattern, 
 
 static size_t rfind(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t)
 {
-    size_t index = ironmap__backward(kernels, pattern, t->haystack, 0, t->n - t->m + 1);
-    return index == IRONMAP__NOWHERE ? 0 : 1;
+    size_t index = ironmap__search_backward(kernels, pattern, t->haystack, 0, t->n - t->m + 1);
+    return index == IRONMAP__NO_MATCH ? 0 : 1;
 }
 
 static double now(void)

@@ -16,8 +16,8 @@ typedef struct search {
     ironmap__pattern pattern;
     positions left;
     bool forward;
-    ironmap__matches matches; /* forward */
-    size_t last;              /* backward: the match, or IRONMAP__NOWHERE */
+    ironmap__match_sink matches; /* forward */
+    size_t last;                 /* backward: the match, or IRONMAP__NO_MATCH */
 } search;
 
 /* As many positions as the kernels search without a loop. */
@@ -61,15 +61,15 @@ static void search_positions(search *s, size_t count)
     const uint8_t *data = s->map->mapping.data;
     positions next = next_positions(s, count);
     if (s->forward) {
-        ironmap__forward(s->kernels, &s->matches, &s->pattern, data, next.from, next.to);
+        ironmap__search_forward(s->kernels, &s->matches, &s->pattern, data, next.from, next.to);
     } else {
-        s->last = ironmap__backward(s->kernels, &s->pattern, data, next.from, next.to);
+        s->last = ironmap__search_backward(s->kernels, &s->pattern, data, next.from, next.to);
     }
 }
 
 static bool is_over(const search *s)
 {
-    return s->left.from >= s->left.to || s->last != IRONMAP__NOWHERE ||
+    return s->left.from >= s->left.to || s->last != IRONMAP__NO_MATCH ||
            s->matches.found == s->matches.capacity;
 }
 
@@ -128,7 +128,7 @@ static bool search_fast(search *s)
         !ironmap__guard_try(&guard, mapping)) {
         return false;
     }
-    const ironmap__matches before = s->matches;
+    const ironmap__match_sink before = s->matches;
     const positions all = s->left;
     ironmap__pattern_init(&s->pattern, s->pattern.bytes, s->pattern.length);
     ironmap__guard_enter(mapping);
@@ -140,7 +140,7 @@ static bool search_fast(search *s)
     if (!ironmap__guard_held(guard)) {
         s->matches = before;
         s->left = all;
-        s->last = IRONMAP__NOWHERE;
+        s->last = IRONMAP__NO_MATCH;
         return false;
     }
     return is_over(s);
@@ -170,7 +170,7 @@ static int request_check(request *r, bool *possible, ironmap_error *error)
 }
 
 /* A search as requested, the needle not empty; its pattern is made under the guard. */
-static void search_init(search *s, const request *r, bool forward, ironmap__matches matches)
+static void search_init(search *s, const request *r, bool forward, ironmap__match_sink matches)
 {
     s->map = r->map;
     s->kernels = ironmap__best_kernels(ironmap__keeps_wide_registers());
@@ -179,7 +179,7 @@ static void search_init(search *s, const request *r, bool forward, ironmap__matc
     s->left = (positions){(size_t)r->start, (size_t)r->end - r->length + 1};
     s->forward = forward;
     s->matches = matches;
-    s->last = IRONMAP__NOWHERE;
+    s->last = IRONMAP__NO_MATCH;
 }
 
 /* ---- one match ---- */
@@ -196,11 +196,12 @@ static int find_one(uint64_t *index, request r, bool forward, ironmap_error *err
         return IRONMAP_OK;
     }
     search s;
-    size_t match = 0; /* what a search that failed left there counts for nothing */
-    search_init(&s, &r, forward, (ironmap__matches){.indexes = &match, .capacity = 1, .step = 1});
+    uint64_t match = 0; /* what a search that failed left there counts for nothing */
+    search_init(&s, &r, forward,
+                (ironmap__match_sink){.offsets = &match, .capacity = 1, .step = 1});
     status = search_run(&s, error);
     if (status == IRONMAP_OK) {
-        bool found = s.matches.found > 0 || s.last != IRONMAP__NOWHERE;
+        bool found = s.matches.found > 0 || s.last != IRONMAP__NO_MATCH;
         *index = !found ? IRONMAP_NOT_FOUND : forward ? match : s.last;
     }
     return status;
@@ -234,7 +235,7 @@ int ironmap_count(size_t *count, const ironmap_map *map, const void *needle, siz
         return IRONMAP_OK;
     }
     search s;
-    search_init(&s, &r, true, (ironmap__matches){.capacity = SIZE_MAX, .step = length});
+    search_init(&s, &r, true, (ironmap__match_sink){.capacity = SIZE_MAX, .step = length});
     status = search_run(&s, error);
     if (status == IRONMAP_OK) {
         *count = s.matches.found;
@@ -243,11 +244,11 @@ int ironmap_count(size_t *count, const ironmap_map *map, const void *needle, siz
 }
 
 /* The empty needle is everywhere, behind the last byte, too. */
-static void find_empty(ironmap__matches *matches, const request *r)
+static void find_empty(ironmap__match_sink *matches, const request *r)
 {
     matches->next = (size_t)r->start;
     while (matches->found < matches->capacity && matches->next <= r->end) {
-        matches->indexes[matches->found++] = matches->next++;
+        matches->offsets[matches->found++] = matches->next++;
     }
 }
 
@@ -265,7 +266,7 @@ int ironmap_find_all(ironmap_matches *matches, const ironmap_map *map, const voi
     if (possible) {
         size_t step = matches->overlapping || length == 0 ? 1 : length;
         search_init(&s, &r, true,
-                    (ironmap__matches){matches->offsets, matches->capacity, step, 0, 0});
+                    (ironmap__match_sink){matches->offsets, matches->capacity, step, 0, 0});
         if (length == 0) {
             find_empty(&s.matches, &r);
         } else {

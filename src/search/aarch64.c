@@ -1,7 +1,5 @@
-/* What this build has for 64-bit ARM, little-endian. */
-#include "internal.h"
-
-extern const ironmap__kernels ironmap__neon_kernels;
+/* The kernels of a build for 64-bit ARM, little-endian. */
+#include "kernels.h"
 
 const ironmap__kernels *const ironmap__all_kernels[] = {
     &ironmap__neon_kernels,

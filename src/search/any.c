@@ -1,5 +1,5 @@
-/* What a build has for every other processor. */
-#include "internal.h"
+/* The kernels of a build for any other processor. */
+#include "kernels.h"
 
 const ironmap__kernels *const ironmap__all_kernels[] = {
     &ironmap__scalar_kernels,

@@ -1,598 +1,432 @@
-/* The search with vectors, the same for every instruction set. Included by the file of one of them,
- * which has defined before what a block is:
+/* The search with vectors, a template for all instruction sets. Each one's file includes it after
+ * these definitions, where KERNEL(x) is x with the instruction set's prefix:
  *
- *   splat       a vector, or several, of one byte; splat_of(byte) makes it
- *   mask        which bytes of a block of 64 are equal to something
- *   equal(p, s)          the mask of the 64 bytes at p
- *   both(a, b), either(a, b), any(a), bits(a)  of masks; bits gives byte i as bit i
+ *   KERNEL(name), KERNEL_TARGET   the prefix, and the attribute that enables the instructions
+ *   KERNEL(splat), KERNEL(mask)   types: a byte in all lanes; which of 64 bytes match
+ *   KERNEL(splat_of)(byte)        the splat of a byte
+ *   KERNEL(equal)(p, splat)       the mask of the 64 bytes at p that equal the byte
+ *   KERNEL(both)(a, b), KERNEL(either)(a, b), KERNEL(any)(a)   of masks
+ *   KERNEL(bits)(a)               the mask as a number, byte i as bit i
  *
- * Places are taken 64 at a time. For each, one byte of the needle is compared with the haystack's
- * bytes there, then another, and more where two are not enough; where all are equal is a candidate,
- * at which the other probes and at last the whole needle are compared. Most blocks have none, so
- * two are asked at once, in the order of the search.
+ * A block is 64 positions. One byte of the needle is compared with the haystack at all of them,
+ * then another one. Positions where all these probes match are candidates. The other probes, and
+ * then the whole needle, are compared there. Most blocks have no candidate, so two blocks, a group,
+ * are tested at once. All functions have the target attribute: only then the vector functions can
+ * be inlined.
  */
-#ifndef IRONMAP_SEARCH_BLOCKS_H
-#define IRONMAP_SEARCH_BLOCKS_H
+#include "base/compiler.h"
+#include "cursor.h"
+#include "kernels.h"
+#include "two_way.h"
 
-#include "internal.h"
+#define SPLAT KERNEL(splat)
+#define MASK KERNEL(mask)
+#define PROBES KERNEL(probes)
+#define KERNEL_INLINE KERNEL_TARGET static inline
+/* For a function with a parameter that must be a constant: it is copied into each caller. */
+#define KERNEL_CONSTANT KERNEL_TARGET __attribute__((always_inline)) static inline
+#define KERNEL_NOINLINE KERNEL_TARGET IRONMAP__NOINLINE static
 
-/* For a way of its own, that its registers stay out of those beside it. */
-#define APART __attribute__((noinline))
-/* For a loop of which an argument is a constant: left to itself, the compiler may make one function
- * of all of them, in which it is none. */
-#define FOR_EACH_CONSTANT static inline __attribute__((always_inline))
+/* ---- probes and candidates ---- */
 
-enum {
-    BLOCK = 64,
-    GROUP = 2 * BLOCK,
-    FEW = 2 * BLOCK, /* places that are searched without a loop */
-    /* Processors ask for what comes next on their own, but not beyond the page, and their pages are
-     * of 4 KiB. So the first lines of each are asked for as far ahead as AHEAD. To ask for all
-     * lines keeps the processor from asking itself. Measured (EPYC, Zen 4, 1 GiB, medians of 61
-     * rounds, GB/s): a search 31.4 with and without asking, 27.3 when all lines were asked for;
-     * downward 30.6, 30.7 and 27.5. Groups of four blocks were as fast upward, and at 0.94
-     * downward. On Zen 5, where reading was faster, such groups were at 0.80 of it without asking
-     * and at 0.97 when all lines were asked for: so it is kept. */
-    PAGE = 4096,
-    FIRST = 8 * BLOCK,
-    AHEAD = 2048,
-    NEAR = 4096,        /* how far a memchr goes before the blocks take over */
-    ENOUGH = 4 * BLOCK, /* places for which that memchr pays */
-    TIGHT_NEEDLE = 4096 /* the longest that is compared at every tight place if need be */
-};
+/* The probes compared at every position. In each loop their number is a constant, so that they are
+ * in registers. There is not a loop for every number. */
+typedef struct PROBES {
+    const uint8_t *haystack[IRONMAP__PROBES_MAX]; /* the byte compared at position 0 */
+    SPLAT byte[IRONMAP__PROBES_MAX];
+} PROBES;
 
-typedef struct scan {
-    const uint8_t *haystack;
-    size_t from; /* places that are left: the search takes them off one end */
-    size_t to;
-    ironmap__pattern *pattern;
-    ironmap__matches *matches;
-    bool done;         /* as many matches as are wanted */
-    size_t reconsider; /* when so much is spent, look whether it is worth it */
-} scan;
-
-/* What blocks are compared with, in registers: two probes, or more where two leave too much, or the
- * one that the needle has. How many is a constant in each loop, so that it has no other loop
- * inside; so not every number has a loop of its own. */
-typedef struct lead {
-    const uint8_t *haystack[IRONMAP__PROBES]; /* the byte that meets the probe at place 0 */
-    splat byte[IRONMAP__PROBES];
-} lead;
-
-static inline lead lead_of(const scan *s, unsigned count)
+KERNEL_CONSTANT PROBES KERNEL(load_probes)(const ironmap__cursor *c, unsigned count)
 {
-    const ironmap__pattern *p = s->pattern;
-    lead l;
+    const ironmap__pattern *p = c->pattern;
+    PROBES probes;
+#pragma GCC unroll 8
     for (unsigned i = 0; i < count; i++) {
         size_t offset = p->probes[i < p->probe_count ? i : 0];
-        l.haystack[i] = s->haystack + offset;
-        l.byte[i] = splat_of(p->bytes[offset]);
+        probes.haystack[i] = c->haystack + offset;
+        probes.byte[i] = KERNEL(splat_of)(p->bytes[offset]);
     }
-    return l;
+    return probes;
 }
 
-static inline mask meets(const lead *l, size_t place, unsigned i)
+KERNEL_CONSTANT MASK KERNEL(match_probe)(const PROBES *probes, size_t position, unsigned i)
 {
-    return equal(l->haystack[i] + place, l->byte[i]);
+    return KERNEL(equal)(probes->haystack[i] + position, probes->byte[i]);
 }
 
-static inline mask candidates(const lead *l, size_t place, unsigned count)
+/* The positions of a block at which `count` probes match. */
+KERNEL_CONSTANT MASK KERNEL(candidates)(const PROBES *probes, size_t position, unsigned count)
 {
-    mask all = meets(l, place, 0);
+    MASK all = KERNEL(match_probe)(probes, position, 0);
+#pragma GCC unroll 8
     for (unsigned i = 1; i < count; i++) {
-        all = both(all, meets(l, place, i));
+        all = KERNEL(both)(all, KERNEL(match_probe)(probes, position, i));
     }
     return all;
 }
 
-/* The candidates of a block, by `count` of the probes, that the others leave. */
-static inline uint64_t probe(const scan *s, size_t place, uint64_t left, unsigned count)
+/* The candidates of a block by `count` probes at which the other probes match too. */
+KERNEL_CONSTANT uint64_t KERNEL(filter)(const ironmap__cursor *c, size_t position,
+                                        uint64_t candidates, unsigned count)
 {
-    ironmap__pattern *p = s->pattern;
-    p->spent += p->probe_count > count;
-    for (unsigned i = count; i < IRONMAP__PROBES && i < p->probe_count && left != 0; i++) {
+    ironmap__pattern *p = c->pattern;
+    p->cost += p->probe_count > count;
+    for (unsigned i = count; i < IRONMAP__PROBES_MAX && i < p->probe_count && candidates != 0;
+         i++) {
         size_t offset = p->probes[i];
-        left &= bits(equal(s->haystack + place + offset, splat_of(p->bytes[offset])));
+        SPLAT byte = KERNEL(splat_of)(p->bytes[offset]);
+        candidates &= KERNEL(bits)(KERNEL(equal)(c->haystack + position + offset, byte));
     }
-    return left;
+    return candidates;
 }
 
-/* Whether the whole needle is at `place`, where all probes are right. */
-static inline bool is_match(const scan *s, size_t place)
-{
-    return s->pattern->exact || ironmap__verify(s->pattern, s->haystack, place);
-}
+/* ---- forward ---- */
 
-/* Whether comparing has taken so long that something else may be better. */
-static inline bool in_doubt(const scan *s)
+KERNEL_CONSTANT void KERNEL(block_forward)(ironmap__cursor *c, size_t position, MASK found,
+                                           unsigned count)
 {
-    return s->pattern->spent > s->reconsider;
-}
-
-/* Asks for the lines of `size` bytes that come later, if they are among those of their page that
- * come first; no harm if they never do. */
-static inline void ask_for(const uint8_t *later, size_t size, bool forward)
-{
-    size_t way = (uintptr_t)later % PAGE;
-    if (forward ? way < FIRST : way >= PAGE - FIRST) {
-        for (size_t i = 0; i < size; i += BLOCK) {
-            __builtin_prefetch(later + i);
-        }
+    uint64_t candidates = KERNEL(bits)(found);
+    if (candidates != 0 && !c->done) {
+        ironmap__cursor_record(c, position, KERNEL(filter)(c, position, candidates, count));
     }
 }
 
-/* The matches among the candidates of the block at `place`, from the lowest on. */
-static inline void take_forward(scan *s, size_t place, uint64_t left)
+/* Searches groups until fewer positions are left, the search is done or needs a review. */
+KERNEL_CONSTANT void KERNEL(groups_forward)(ironmap__cursor *c, unsigned count)
 {
-    while (left != 0) {
-        size_t candidate = place + (size_t)__builtin_ctzll(left);
-        left &= left - 1;
-        if (candidate >= s->matches->next && is_match(s, candidate) &&
-            ironmap__take_match(s->matches, candidate)) {
-            s->done = true;
-            return;
-        }
-    }
-}
-
-static inline void block_forward(scan *s, size_t place, mask found, unsigned count)
-{
-    uint64_t left = bits(found);
-    if (left != 0 && !s->done) {
-        take_forward(s, place, probe(s, place, left, count));
-    }
-}
-
-/* Groups while there are enough places, until the last match is taken or there is a doubt. */
-FOR_EACH_CONSTANT void groups_forward(scan *s, unsigned count)
-{
-    const lead l = lead_of(s, count);
-    while (s->to - s->from >= GROUP) {
-        size_t place = s->from;
-        ask_for(l.haystack[0] + place + AHEAD, GROUP, true);
-        mask low = candidates(&l, place, count);
-        mask high = candidates(&l, place + BLOCK, count);
-        s->from += GROUP;
-        if (any(either(low, high))) {
-            block_forward(s, place, low, count);
-            block_forward(s, place + BLOCK, high, count);
-            if (s->done || in_doubt(s)) {
+    const PROBES probes = KERNEL(load_probes)(c, count);
+    while (c->to - c->from >= IRONMAP__GROUP) {
+        size_t position = c->from;
+        ironmap__prefetch_head(probes.haystack[0] + position + IRONMAP__PREFETCH_AHEAD_BYTES,
+                               IRONMAP__GROUP, true);
+        MASK low = KERNEL(candidates)(&probes, position, count);
+        MASK high = KERNEL(candidates)(&probes, position + IRONMAP__BLOCK, count);
+        c->from += IRONMAP__GROUP;
+        if (KERNEL(any)(KERNEL(either)(low, high))) {
+            KERNEL(block_forward)(c, position, low, count);
+            KERNEL(block_forward)(c, position + IRONMAP__BLOCK, high, count);
+            if (c->done || ironmap__cursor_needs_review(c)) {
                 return;
             }
         }
     }
 }
 
-/* Groups, by as many probes as the pattern has found to be best, or one more. */
-static inline void run_groups_forward(scan *s)
+/* Searches groups with as many probes as the pattern asks for, or one more. */
+KERNEL_INLINE void KERNEL(all_groups_forward)(ironmap__cursor *c)
 {
-    const unsigned leading = s->pattern->leading;
-    if (leading > 6) {
-        groups_forward(s, IRONMAP__PROBES);
-    } else if (leading > 4) {
-        groups_forward(s, 6);
-    } else if (leading == 4) {
-        groups_forward(s, 4);
-    } else if (leading == 3) {
-        groups_forward(s, 3);
+    const unsigned count = c->pattern->block_probes;
+    if (count > 6) {
+        KERNEL(groups_forward)(c, IRONMAP__PROBES_MAX);
+    } else if (count > 4) {
+        KERNEL(groups_forward)(c, 6);
+    } else if (count == 4) {
+        KERNEL(groups_forward)(c, 4);
+    } else if (count == 3) {
+        KERNEL(groups_forward)(c, 3);
     } else {
-        groups_forward(s, 2);
+        KERNEL(groups_forward)(c, 2);
     }
 }
 
-/* ---- counting all matches, where the probes are the whole needle ---- */
-
-/* Of the matches `now` of a block, those that lie as near behind another one, in this block or in
- * the one before with its matches `before`, as two can that overlap: bit d of `distances` is set
- * where they can lie d apart. */
-static inline uint64_t near_another(uint64_t before, uint64_t now, unsigned distances)
+/* Counts the matches at all positions left. `count` is a constant, and `borders` if it is 0. No
+ * branch depends on where the matches are unless they overlap. */
+KERNEL_CONSTANT void KERNEL(count_by)(ironmap__cursor *c, unsigned count, unsigned borders)
 {
-    uint64_t near = 0;
-    for (; distances != 0; distances &= distances - 1) {
-        unsigned d = (unsigned)__builtin_ctz(distances);
-        near |= now & (now << d | before >> (BLOCK - d));
-    }
-    return near;
-}
-
-/* The matches of a block that count, from the left, where each keeps the next away by `step`. */
-static inline uint64_t keep_apart(uint64_t before, uint64_t now, size_t step)
-{
-    size_t from = before == 0 ? 0 : (size_t)(BLOCK - __builtin_clzll(before)) - 1 + step;
-    uint64_t left = from > BLOCK ? now & UINT64_MAX << (from - BLOCK) : now;
-    uint64_t kept = 0;
-    while (left != 0) {
-        size_t i = (size_t)__builtin_ctzll(left);
-        kept |= UINT64_C(1) << i;
-        left = i + step < BLOCK ? left & UINT64_MAX << (i + step) : 0;
-    }
-    return kept;
-}
-
-/* Those of the matches `now` that count. */
-static inline uint64_t that_count(uint64_t before, uint64_t now, unsigned distances, size_t step)
-{
-    return distances != 0 && near_another(before, now, distances) != 0
-               ? keep_apart(before, now, step)
-               : now;
-}
-
-/* The last of the matches `kept` of a block that ends at `end`. One in an earlier block keeps
- * nothing away behind this one, so it need not be noted. */
-static inline void note_last(ironmap__matches *matches, size_t end, uint64_t kept)
-{
-    if (kept != 0) {
-        matches->next = end - 1 - (size_t)__builtin_clzll(kept) + matches->step;
-    }
-}
-
-/* All places that are left. `count`, of the probes, is a constant, and `distances` where it is 0.
- * No branch depends on where the matches are, unless they overlap. */
-FOR_EACH_CONSTANT void tally(scan *s, unsigned count, unsigned distances)
-{
-    const lead l = lead_of(s, count);
-    const size_t step = s->matches->step;
-    size_t place = s->from;
+    const PROBES probes = KERNEL(load_probes)(c, count);
+    const size_t step = c->sink->step;
+    size_t position = c->from;
     size_t found = 0;
     uint64_t kept = 0;
-    for (; s->to - place >= BLOCK; place += BLOCK) {
-        ask_for(l.haystack[0] + place + AHEAD, BLOCK, true);
-        kept = that_count(kept, bits(candidates(&l, place, count)), distances, step);
+    for (; c->to - position >= IRONMAP__BLOCK; position += IRONMAP__BLOCK) {
+        ironmap__prefetch_head(probes.haystack[0] + position + IRONMAP__PREFETCH_AHEAD_BYTES,
+                               IRONMAP__BLOCK, true);
+        uint64_t matches = KERNEL(bits)(KERNEL(candidates)(&probes, position, count));
+        kept = ironmap__counted(kept, matches, borders, step);
         found += (size_t)__builtin_popcountll(kept);
     }
-    s->matches->found += found;
-    note_last(s->matches, place, kept);
-    if (place < s->to) {
-        /* Once more the last 64 places, without those that were seen. */
-        uint64_t now = bits(candidates(&l, s->to - BLOCK, count)) >> (BLOCK - (s->to - place));
-        kept = that_count(kept, now, distances, step);
-        s->matches->found += (size_t)__builtin_popcountll(kept);
-        note_last(s->matches, place + BLOCK, kept);
+    c->sink->found += found;
+    ironmap__set_next(c->sink, position, kept);
+    if (position < c->to) {
+        /* The last 64 positions, without those that are counted. */
+        MASK last = KERNEL(candidates)(&probes, c->to - IRONMAP__BLOCK, count);
+        uint64_t matches = KERNEL(bits)(last) >> (IRONMAP__BLOCK - (c->to - position));
+        kept = ironmap__counted(kept, matches, borders, step);
+        c->sink->found += (size_t)__builtin_popcountll(kept);
+        ironmap__set_next(c->sink, position + IRONMAP__BLOCK, kept);
     }
-    s->from = s->to;
+    c->from = c->to;
 }
 
-static inline bool counts_all(const scan *s)
+KERNEL_INLINE void KERNEL(count_all)(ironmap__cursor *c)
 {
-    const ironmap__matches *m = s->matches;
-    return m->indexes == NULL && m->capacity == SIZE_MAX && s->pattern->exact;
-}
-
-/* Whether to compare all probes everywhere: not while two of them leave next to nothing. */
-static inline bool can_tally(const scan *s)
-{
-    return (s->pattern->probe_count <= 2 || s->pattern->crowded) && counts_all(s);
-}
-
-static inline void run_tally(scan *s)
-{
-    const ironmap__pattern *p = s->pattern;
-    unsigned distances = s->matches->step < p->length ? 0 : ironmap__overlaps(p);
+    const ironmap__pattern *p = c->pattern;
+    unsigned borders = c->sink->step < p->length ? 0 : ironmap__needle_borders(p);
     if (p->probe_count > 6) {
-        tally(s, IRONMAP__PROBES, distances);
+        KERNEL(count_by)(c, IRONMAP__PROBES_MAX, borders);
     } else if (p->probe_count > 4) {
-        tally(s, 6, distances);
+        KERNEL(count_by)(c, 6, borders);
     } else if (p->probe_count > 2) {
-        tally(s, 4, distances);
-    } else if (distances != 0) {
-        tally(s, 2, distances);
+        KERNEL(count_by)(c, 4, borders);
+    } else if (borders != 0) {
+        KERNEL(count_by)(c, 2, borders);
     } else if (p->probe_count == 2) {
-        tally(s, 2, 0);
+        KERNEL(count_by)(c, 2, 0);
     } else {
-        tally(s, 1, 0);
+        KERNEL(count_by)(c, 1, 0);
     }
 }
 
-/* Places that the last match keeps the next away from. */
-static inline void pass_over_match(scan *s)
+/* Searches whole blocks until fewer positions are left, the search is done or needs a review. All
+ * probes are compared everywhere only if two of them leave many candidates. */
+KERNEL_INLINE void KERNEL(blocks_forward)(ironmap__cursor *c)
 {
-    if (s->matches->next > s->from) {
-        s->from = s->matches->next < s->to ? s->matches->next : s->to;
-    }
-}
-
-/* Whole blocks, until fewer places are left, the last match is taken or there is a doubt. */
-static inline void run_forward(scan *s)
-{
-    pass_over_match(s);
-    if (can_tally(s)) {
-        run_tally(s);
+    ironmap__cursor_skip(c);
+    if ((c->pattern->probe_count <= 2 || c->pattern->many_candidates) &&
+        ironmap__cursor_counts_all(c)) {
+        KERNEL(count_all)(c);
     } else {
-        run_groups_forward(s);
+        KERNEL(all_groups_forward)(c);
     }
-    const lead l = lead_of(s, 2);
-    while (s->to - s->from >= BLOCK && !s->done && !in_doubt(s)) {
-        s->from += BLOCK;
-        block_forward(s, s->from - BLOCK, candidates(&l, s->from - BLOCK, 2), 2);
+    const PROBES probes = KERNEL(load_probes)(c, 2);
+    while (c->to - c->from >= IRONMAP__BLOCK && !c->done && !ironmap__cursor_needs_review(c)) {
+        c->from += IRONMAP__BLOCK;
+        size_t position = c->from - IRONMAP__BLOCK;
+        KERNEL(block_forward)(c, position, KERNEL(candidates)(&probes, position, 2), 2);
     }
 }
 
-/* Fewer than 64 places that are left of more. */
-static inline void rest_forward(scan *s, const lead *l, unsigned count)
+/* Searches the fewer than 64 positions left of a range of at least 64. */
+KERNEL_CONSTANT void KERNEL(tail_forward)(ironmap__cursor *c, const PROBES *probes, unsigned count)
 {
-    size_t n = s->to - s->from;
-    if (n == 0 || s->done) {
+    size_t n = c->to - c->from;
+    if (n == 0 || c->done) {
         return;
     }
-    /* Once more the last 64 places, without those that were seen. */
-    size_t place = s->to - BLOCK;
-    uint64_t left = bits(candidates(l, place, count)) & (UINT64_MAX << (BLOCK - n));
-    if (left != 0) {
-        take_forward(s, place, probe(s, place, left, count));
+    /* The last 64 positions, without those that are searched. */
+    size_t position = c->to - IRONMAP__BLOCK;
+    uint64_t candidates = KERNEL(bits)(KERNEL(candidates)(probes, position, count)) &
+                          (UINT64_MAX << (IRONMAP__BLOCK - n));
+    if (candidates != 0) {
+        ironmap__cursor_record(c, position, KERNEL(filter)(c, position, candidates, count));
     }
 }
 
-/* What was spent says whether another choice of probes, or two-way, may be better; asked again
- * after some more. */
-static inline void set_reconsider(scan *s)
+KERNEL_NOINLINE void KERNEL(long_forward)(ironmap__match_sink *sink, ironmap__pattern *pattern,
+                                          const uint8_t *haystack, size_t from, size_t to)
 {
-    size_t soon = s->pattern->spent + IRONMAP__SPENT_AT_ONCE;
-    s->reconsider = soon < s->pattern->adapt_at ? soon : s->pattern->adapt_at;
-}
-
-/* In doubt after `passed` places: the probes are chosen anew if it is time for that. False where
- * two-way is to go on. */
-static inline bool go_on(scan *s, size_t passed, const uint8_t *sample, size_t places)
-{
-    ironmap__pattern *p = s->pattern;
-    if (ironmap__spent_too_much(p, passed)) {
-        return false;
-    }
-    if (p->spent > p->adapt_at) {
-        ironmap__pattern_adapt(p, sample, places);
-    }
-    set_reconsider(s);
-    return true;
-}
-
-static inline scan scan_of(ironmap__matches *matches, ironmap__pattern *pattern,
-                           const uint8_t *haystack, size_t from, size_t to)
-{
-    scan s = {
-        .haystack = haystack,
-        .from = from,
-        .to = to,
-        .pattern = pattern,
-        .matches = matches,
-    };
-    set_reconsider(&s);
-    return s;
-}
-
-/* Begins as plain C does, with the needle's first byte, which may be nowhere near: false where it
- * is not at any of the places. */
-static inline bool plain_begin(const ironmap__pattern *pattern, const uint8_t *haystack,
-                               size_t *from, size_t to)
-{
-    size_t near = to - *from < NEAR ? to - *from : NEAR;
-    const uint8_t *first = memchr(haystack + *from, pattern->bytes[0], near);
-    *from = first == NULL ? *from + near : (size_t)(first - haystack);
-    return *from < to;
-}
-
-static APART void many_forward(ironmap__matches *matches, ironmap__pattern *pattern,
-                               const uint8_t *haystack, size_t from, size_t to)
-{
-    if (matches->capacity == 1 && to - from >= ENOUGH &&
-        !plain_begin(pattern, haystack, &from, to)) {
+    if (sink->capacity == 1 && to - from >= IRONMAP__MEMCHR_POSITIONS_MIN &&
+        !ironmap__advance_by_memchr(pattern, haystack, &from, to)) {
         return;
     }
-    scan s = scan_of(matches, pattern, haystack, from, to);
-    run_forward(&s);
-    while (s.to - s.from >= BLOCK && !s.done) {
-        if (!go_on(&s, s.from - from, haystack + s.from, s.to - s.from)) {
-            ironmap__two_way_forward(matches, pattern, haystack, s.from, to);
+    ironmap__cursor c = ironmap__cursor_init(sink, pattern, haystack, from, to);
+    KERNEL(blocks_forward)(&c);
+    while (c.to - c.from >= IRONMAP__BLOCK && !c.done) {
+        if (!ironmap__cursor_review(&c, c.from - from, haystack + c.from, c.to - c.from)) {
+            ironmap__two_way_forward(sink, pattern, haystack, c.from, to);
             return;
         }
-        run_forward(&s);
+        KERNEL(blocks_forward)(&c);
     }
-    const lead l = lead_of(&s, 2);
-    rest_forward(&s, &l, 2);
+    const PROBES probes = KERNEL(load_probes)(&c, 2);
+    KERNEL(tail_forward)(&c, &probes, 2);
 }
 
-/* The first match in two blocks at most. */
-static inline void few_forward(ironmap__matches *matches, ironmap__pattern *pattern,
-                               const uint8_t *haystack, size_t from, size_t to)
+/* Finds the first match in two blocks at most. */
+KERNEL_INLINE void KERNEL(group_forward)(ironmap__match_sink *sink, ironmap__pattern *pattern,
+                                         const uint8_t *haystack, size_t from, size_t to)
 {
-    scan s = scan_of(matches, pattern, haystack, from, to);
-    const lead l = lead_of(&s, 4);
-    s.from += BLOCK;
-    block_forward(&s, from, candidates(&l, from, 4), 4);
-    rest_forward(&s, &l, 4);
+    ironmap__cursor c = ironmap__cursor_init(sink, pattern, haystack, from, to);
+    const PROBES probes = KERNEL(load_probes)(&c, 4);
+    c.from += IRONMAP__BLOCK;
+    KERNEL(block_forward)(&c, from, KERNEL(candidates)(&probes, from, 4), 4);
+    KERNEL(tail_forward)(&c, &probes, 4);
 }
 
-/* Whether places, fewer than a block has but one at least, have the bytes of a block all the same.
- * Nothing asks there whether too much is compared in vain, so the needle is not long. */
-static inline bool is_tight(const ironmap__pattern *pattern, size_t places)
-{
-    return places > 0 && places < BLOCK && places + pattern->length > BLOCK &&
-           pattern->length <= TIGHT_NEEDLE;
-}
+/* ---- short ranges: fewer positions than a block, with the bytes of one ---- */
 
-/* Which of the tight places [from, to) are right at a probe. The block is not read from the first
- * of them on where it would go beyond the bytes that there are. */
-static inline uint64_t tight_meets(const ironmap__pattern *p, const uint8_t *haystack, size_t from,
-                                   size_t to, unsigned i)
+/* The positions [from, to) at which probe i matches, from bit 0 on. The block is read further left
+ * where it would end behind the range's last byte. */
+KERNEL_INLINE uint64_t KERNEL(short_match_probe)(const ironmap__pattern *p, const uint8_t *haystack,
+                                                 size_t from, size_t to, unsigned i)
 {
     size_t offset = p->probes[i];
-    size_t beyond = to - from + p->length - 1 - offset;
-    size_t back = beyond < BLOCK ? BLOCK - beyond : 0;
-    return bits(equal(haystack + from + offset - back, splat_of(p->bytes[offset]))) >> back;
+    size_t available = to - from + p->length - 1 - offset;
+    size_t back = available < IRONMAP__BLOCK ? IRONMAP__BLOCK - available : 0;
+    SPLAT byte = KERNEL(splat_of)(p->bytes[offset]);
+    return KERNEL(bits)(KERNEL(equal)(haystack + from + offset - back, byte)) >> back;
 }
 
-/* The candidates among tight places. */
-static inline uint64_t tight_candidates(const ironmap__pattern *pattern, const uint8_t *haystack,
-                                        size_t from, size_t to)
+KERNEL_INLINE uint64_t KERNEL(short_candidates)(const ironmap__pattern *pattern,
+                                                const uint8_t *haystack, size_t from, size_t to)
 {
-    uint64_t left = UINT64_MAX >> (BLOCK - (to - from));
-    for (unsigned i = 0; i < pattern->probe_count && left != 0; i++) {
-        left &= tight_meets(pattern, haystack, from, to, i);
+    uint64_t candidates = UINT64_MAX >> (IRONMAP__BLOCK - (to - from));
+    for (unsigned i = 0; i < pattern->probe_count && candidates != 0; i++) {
+        candidates &= KERNEL(short_match_probe)(pattern, haystack, from, to, i);
     }
-    return left;
+    return candidates;
 }
 
-static APART void tight_forward(ironmap__matches *matches, ironmap__pattern *pattern,
-                                const uint8_t *haystack, size_t from, size_t to)
+KERNEL_NOINLINE void KERNEL(short_forward)(ironmap__match_sink *sink, ironmap__pattern *pattern,
+                                           const uint8_t *haystack, size_t from, size_t to)
 {
-    scan s = scan_of(matches, pattern, haystack, from, to);
-    take_forward(&s, from, tight_candidates(pattern, haystack, from, to));
+    ironmap__cursor c = ironmap__cursor_init(sink, pattern, haystack, from, to);
+    ironmap__cursor_record(&c, from, KERNEL(short_candidates)(pattern, haystack, from, to));
 }
 
-static inline void blocks_forward(ironmap__matches *matches, ironmap__pattern *pattern,
-                                  const uint8_t *haystack, size_t from, size_t to)
+KERNEL_NOINLINE size_t KERNEL(short_backward)(ironmap__pattern *pattern, const uint8_t *haystack,
+                                              size_t from, size_t to)
 {
-    if (is_tight(pattern, to - from)) {
-        tight_forward(matches, pattern, haystack, from, to);
-    } else if (to - from < BLOCK) {
-        ironmap__scalar_kernels.forward(matches, pattern, haystack, from, to);
-    } else if (to - from <= FEW && matches->capacity == 1) {
-        few_forward(matches, pattern, haystack, from, to);
-    } else {
-        many_forward(matches, pattern, haystack, from, to);
-    }
+    ironmap__cursor c = ironmap__cursor_init(NULL, pattern, haystack, from, to);
+    return ironmap__cursor_last(&c, from, KERNEL(short_candidates)(pattern, haystack, from, to));
 }
 
-/* ---- from the end ---- */
+/* ---- backward ---- */
 
-/* The highest match among the candidates of the block at `place`, or IRONMAP__NOWHERE. */
-static inline size_t take_backward(scan *s, size_t place, uint64_t left)
+KERNEL_CONSTANT size_t KERNEL(block_backward)(ironmap__cursor *c, size_t position, MASK found,
+                                              unsigned count)
 {
-    while (left != 0) {
-        unsigned top = 63 - (unsigned)__builtin_clzll(left);
-        left ^= UINT64_C(1) << top;
-        if (is_match(s, place + top)) {
-            return place + top;
-        }
-    }
-    return IRONMAP__NOWHERE;
+    uint64_t candidates = KERNEL(bits)(found);
+    return candidates == 0
+               ? IRONMAP__NO_MATCH
+               : ironmap__cursor_last(c, position, KERNEL(filter)(c, position, candidates, count));
 }
 
-static inline size_t block_backward(scan *s, size_t place, mask found, unsigned count)
+KERNEL_CONSTANT size_t KERNEL(groups_backward)(ironmap__cursor *c, unsigned count)
 {
-    uint64_t left = bits(found);
-    return left == 0 ? IRONMAP__NOWHERE : take_backward(s, place, probe(s, place, left, count));
-}
-
-FOR_EACH_CONSTANT size_t groups_backward(scan *s, unsigned count)
-{
-    const lead l = lead_of(s, count);
-    while (s->to - s->from >= GROUP) {
-        size_t place = s->to - GROUP;
-        ask_for(l.haystack[0] + place - AHEAD, GROUP, false);
-        mask high = candidates(&l, place + BLOCK, count);
-        mask low = candidates(&l, place, count);
-        s->to = place;
-        if (any(either(high, low))) {
-            size_t match = block_backward(s, place + BLOCK, high, count);
-            if (match == IRONMAP__NOWHERE) {
-                match = block_backward(s, place, low, count);
+    const PROBES probes = KERNEL(load_probes)(c, count);
+    while (c->to - c->from >= IRONMAP__GROUP) {
+        size_t position = c->to - IRONMAP__GROUP;
+        ironmap__prefetch_head(probes.haystack[0] + position - IRONMAP__PREFETCH_AHEAD_BYTES,
+                               IRONMAP__GROUP, false);
+        MASK high = KERNEL(candidates)(&probes, position + IRONMAP__BLOCK, count);
+        MASK low = KERNEL(candidates)(&probes, position, count);
+        c->to = position;
+        if (KERNEL(any)(KERNEL(either)(high, low))) {
+            size_t match = KERNEL(block_backward)(c, position + IRONMAP__BLOCK, high, count);
+            if (match == IRONMAP__NO_MATCH) {
+                match = KERNEL(block_backward)(c, position, low, count);
             }
-            if (match != IRONMAP__NOWHERE || in_doubt(s)) {
+            if (match != IRONMAP__NO_MATCH || ironmap__cursor_needs_review(c)) {
                 return match;
             }
         }
     }
-    return IRONMAP__NOWHERE;
+    return IRONMAP__NO_MATCH;
 }
 
-/* Groups, as run_groups_forward. */
-static inline size_t run_groups_backward(scan *s)
+KERNEL_INLINE size_t KERNEL(all_groups_backward)(ironmap__cursor *c)
 {
-    const unsigned leading = s->pattern->leading;
-    if (leading > 6) {
-        return groups_backward(s, IRONMAP__PROBES);
+    const unsigned count = c->pattern->block_probes;
+    if (count > 6) {
+        return KERNEL(groups_backward)(c, IRONMAP__PROBES_MAX);
     }
-    if (leading > 4) {
-        return groups_backward(s, 6);
+    if (count > 4) {
+        return KERNEL(groups_backward)(c, 6);
     }
-    if (leading == 4) {
-        return groups_backward(s, 4);
+    if (count == 4) {
+        return KERNEL(groups_backward)(c, 4);
     }
-    if (leading == 3) {
-        return groups_backward(s, 3);
+    if (count == 3) {
+        return KERNEL(groups_backward)(c, 3);
     }
-    return leading == 2 ? groups_backward(s, 2) : groups_backward(s, 1);
+    return count == 2 ? KERNEL(groups_backward)(c, 2) : KERNEL(groups_backward)(c, 1);
 }
 
-/* Whole blocks, as run_forward; `count` of the probes, a constant. */
-FOR_EACH_CONSTANT size_t run_backward(scan *s, unsigned count)
+/* Searches whole blocks, as blocks_forward. `count` probes are compared outside groups. */
+KERNEL_CONSTANT size_t KERNEL(blocks_backward)(ironmap__cursor *c, unsigned count)
 {
-    size_t match = IRONMAP__NOWHERE;
-    if (s->to - s->from >= GROUP) {
-        match = run_groups_backward(s);
+    size_t match = IRONMAP__NO_MATCH;
+    if (c->to - c->from >= IRONMAP__GROUP) {
+        match = KERNEL(all_groups_backward)(c);
     }
-    const lead l = lead_of(s, count);
-    while (match == IRONMAP__NOWHERE && s->to - s->from >= BLOCK && !in_doubt(s)) {
-        s->to -= BLOCK;
-        match = block_backward(s, s->to, candidates(&l, s->to, count), count);
+    const PROBES probes = KERNEL(load_probes)(c, count);
+    while (match == IRONMAP__NO_MATCH && c->to - c->from >= IRONMAP__BLOCK &&
+           !ironmap__cursor_needs_review(c)) {
+        c->to -= IRONMAP__BLOCK;
+        match = KERNEL(block_backward)(c, c->to, KERNEL(candidates)(&probes, c->to, count), count);
     }
     return match;
 }
 
-static inline size_t rest_backward(scan *s, const lead *l, unsigned count)
+KERNEL_CONSTANT size_t KERNEL(tail_backward)(ironmap__cursor *c, const PROBES *probes,
+                                             unsigned count)
 {
-    size_t n = s->to - s->from;
+    size_t n = c->to - c->from;
     if (n == 0) {
-        return IRONMAP__NOWHERE;
+        return IRONMAP__NO_MATCH;
     }
-    uint64_t left = bits(candidates(l, s->from, count)) & (UINT64_MAX >> (BLOCK - n));
-    return left == 0 ? IRONMAP__NOWHERE : take_backward(s, s->from, probe(s, s->from, left, count));
+    uint64_t candidates = KERNEL(bits)(KERNEL(candidates)(probes, c->from, count)) &
+                          (UINT64_MAX >> (IRONMAP__BLOCK - n));
+    return candidates == 0
+               ? IRONMAP__NO_MATCH
+               : ironmap__cursor_last(c, c->from, KERNEL(filter)(c, c->from, candidates, count));
 }
 
-/* The places that are searched next, as many as a sample has. */
-static inline const uint8_t *sample_before(const scan *s, size_t *places)
+KERNEL_NOINLINE size_t KERNEL(long_backward)(ironmap__pattern *pattern, const uint8_t *haystack,
+                                             size_t from, size_t to)
 {
-    size_t left = s->to - s->from;
-    *places = left < IRONMAP__SAMPLE ? left : IRONMAP__SAMPLE;
-    return s->haystack + s->to - *places;
-}
-
-static APART size_t many_backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from,
-                                  size_t to)
-{
-    scan s = scan_of(NULL, pattern, haystack, from, to);
-    size_t match = pattern->length == 1 ? run_backward(&s, 1) : run_backward(&s, 2);
-    while (match == IRONMAP__NOWHERE && s.to - s.from >= BLOCK) {
-        size_t places = 0;
-        const uint8_t *sample = sample_before(&s, &places);
-        if (!go_on(&s, to - s.to, sample, places)) {
-            return ironmap__two_way_backward(pattern, haystack, from, s.to);
+    ironmap__cursor c = ironmap__cursor_init(NULL, pattern, haystack, from, to);
+    size_t match =
+        pattern->length == 1 ? KERNEL(blocks_backward)(&c, 1) : KERNEL(blocks_backward)(&c, 2);
+    while (match == IRONMAP__NO_MATCH && c.to - c.from >= IRONMAP__BLOCK) {
+        size_t positions = 0;
+        const uint8_t *sample = ironmap__cursor_sample_below(&c, &positions);
+        if (!ironmap__cursor_review(&c, to - c.to, sample, positions)) {
+            return ironmap__two_way_backward(pattern, haystack, from, c.to);
         }
-        match = run_backward(&s, 2);
+        match = KERNEL(blocks_backward)(&c, 2);
     }
-    const lead l = lead_of(&s, 2);
-    return match == IRONMAP__NOWHERE ? rest_backward(&s, &l, 2) : match;
+    const PROBES probes = KERNEL(load_probes)(&c, 2);
+    return match == IRONMAP__NO_MATCH ? KERNEL(tail_backward)(&c, &probes, 2) : match;
 }
 
-/* Two blocks at most, the match or IRONMAP__NOWHERE. */
-static inline size_t few_backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from,
-                                  size_t to)
+/* Finds the last match in two blocks at most. */
+KERNEL_INLINE size_t KERNEL(group_backward)(ironmap__pattern *pattern, const uint8_t *haystack,
+                                            size_t from, size_t to)
 {
-    scan s = scan_of(NULL, pattern, haystack, from, to);
-    const lead l = lead_of(&s, 4);
-    s.to -= BLOCK;
-    size_t match = block_backward(&s, s.to, candidates(&l, s.to, 4), 4);
-    return match == IRONMAP__NOWHERE ? rest_backward(&s, &l, 4) : match;
+    ironmap__cursor c = ironmap__cursor_init(NULL, pattern, haystack, from, to);
+    const PROBES probes = KERNEL(load_probes)(&c, 4);
+    c.to -= IRONMAP__BLOCK;
+    MASK found = KERNEL(candidates)(&probes, c.to, 4);
+    size_t match = KERNEL(block_backward)(&c, c.to, found, 4);
+    return match == IRONMAP__NO_MATCH ? KERNEL(tail_backward)(&c, &probes, 4) : match;
 }
 
-static APART size_t tight_backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from,
-                                   size_t to)
-{
-    scan s = scan_of(NULL, pattern, haystack, from, to);
-    return take_backward(&s, from, tight_candidates(pattern, haystack, from, to));
-}
+/* ---- the functions of the kernel ---- */
 
-static inline size_t blocks_backward(ironmap__pattern *pattern, const uint8_t *haystack,
-                                     size_t from, size_t to)
+KERNEL_TARGET static void KERNEL(forward)(ironmap__match_sink *sink, ironmap__pattern *pattern,
+                                          const uint8_t *haystack, size_t from, size_t to)
 {
-    if (is_tight(pattern, to - from)) {
-        return tight_backward(pattern, haystack, from, to);
+    size_t positions = to - from;
+    if (ironmap__is_short_range(pattern, positions)) {
+        KERNEL(short_forward)(sink, pattern, haystack, from, to);
+    } else if (positions < IRONMAP__BLOCK) {
+        ironmap__scalar_kernels.forward(sink, pattern, haystack, from, to);
+    } else if (positions <= IRONMAP__GROUP && sink->capacity == 1) {
+        KERNEL(group_forward)(sink, pattern, haystack, from, to);
+    } else {
+        KERNEL(long_forward)(sink, pattern, haystack, from, to);
     }
-    if (to - from < BLOCK) {
+}
+
+KERNEL_TARGET static size_t KERNEL(backward)(ironmap__pattern *pattern, const uint8_t *haystack,
+                                             size_t from, size_t to)
+{
+    size_t positions = to - from;
+    if (ironmap__is_short_range(pattern, positions)) {
+        return KERNEL(short_backward)(pattern, haystack, from, to);
+    }
+    if (positions < IRONMAP__BLOCK) {
         return ironmap__scalar_kernels.backward(pattern, haystack, from, to);
     }
-    return to - from > FEW ? many_backward(pattern, haystack, from, to)
-                           : few_backward(pattern, haystack, from, to);
+    return positions > IRONMAP__GROUP ? KERNEL(long_backward)(pattern, haystack, from, to)
+                                      : KERNEL(group_backward)(pattern, haystack, from, to);
 }
 
-#endif /* IRONMAP_SEARCH_BLOCKS_H */
+#undef SPLAT
+#undef MASK
+#undef PROBES
+#undef KERNEL_INLINE
+#undef KERNEL_CONSTANT
+#undef KERNEL_NOINLINE

@@ -1,50 +1,51 @@
-/* A needle made ready.
+/* Prepares a needle.
  *
- * A few bytes of the needle, the probes, are looked at before all of it is compared. Which ones is
- * at first arbitrary: the ends, then the middle, which is right for most needles. Where too many
- * candidates come of it, the haystack itself says what is rare in it: bytes of a few KiB of it are
- * counted, and where the rarest of the needle's is found, what is different around it. So nothing
- * has to be assumed about texts, in whatever language or format.
+ * The probes, a few bytes of the needle, are compared before the whole needle. The first choice is
+ * arbitrary and right for most needles: the ends, then the middle. If it leaves too many
+ * candidates, a sample of the haystack shows what is rare. The first probe is the needle's rarest
+ * byte there, and each further one is where the text around the others differs most. Nothing is
+ * assumed about languages or formats.
  */
-#include "internal.h"
+#include "pattern.h"
+
+#include <string.h>
 
 enum {
-    OFFSETS = 1024,      /* offsets of the needle among which the probes are chosen */
-    FIRST_PATIENCE = 64, /* candidates before the probes are chosen anew */
-    PATIENCE_GROWTH = 4, /* choosing takes as long as some hundred candidates */
-    HALF = IRONMAP__SAMPLE / 2,
-    MOST_WORK = 1 << 15, /* bytes that are compared with the needle for each probe */
-    /* What it costs to compare one more probe everywhere, in candidates among half a sample's
-     * places. Measured (Zen 4, in the cache): 1 ns in 64 places for a probe, 25 ns for a candidate.
-     */
+    PROBE_OFFSETS_MAX = 1024,     /* needle offsets among which probes are chosen */
+    FIRST_RETUNE_INTERVAL = 64,   /* cost before the first retune */
+    RETUNE_INTERVAL_GROWTH = 4,   /* a retune takes as long as some hundred candidates */
+    COMPARED_BYTES_MAX = 1 << 15, /* compared with the needle for each probe */
+    HALF_SAMPLE = IRONMAP__SAMPLE_POSITIONS / 2,
+    /* The cost of one more probe at every position, in candidates among half a sample's positions.
+     * Measured (Zen 4, in the cache): 1 ns for a probe at 64 positions, 25 ns for a candidate. */
     PROBE_COST = 2,
-    CROWD = 2 /* more candidates among half a sample's places are many */
+    MANY_CANDIDATES = 2 /* more than this among half a sample's positions */
 };
 
-/* The ends, then what halves the gaps. */
+/* The ends, then the middles of the gaps. */
 static void spread_probes(ironmap__pattern *pattern)
 {
     size_t last = pattern->length - 1;
-    const size_t eighths[IRONMAP__PROBES] = {0, 8, 4, 2, 6, 1, 3, 7};
-    for (unsigned i = 0; i < IRONMAP__PROBES; i++) {
+    const size_t eighths[IRONMAP__PROBES_MAX] = {0, 8, 4, 2, 6, 1, 3, 7};
+    for (unsigned i = 0; i < IRONMAP__PROBES_MAX; i++) {
         pattern->probes[i] = last / 8 * eighths[i] + last % 8 * eighths[i] / 8;
     }
-    pattern->probe_count = IRONMAP__PROBES;
+    pattern->probe_count = IRONMAP__PROBES_MAX;
 }
 
 void ironmap__pattern_init(ironmap__pattern *pattern, const void *needle, size_t length)
 {
     pattern->bytes = needle;
     pattern->length = length;
-    pattern->exact = length <= IRONMAP__PROBES;
-    pattern->leading = length < 2 ? 1 : 2;
-    pattern->crowded = false;
+    pattern->exact = length <= IRONMAP__PROBES_MAX;
+    pattern->block_probes = length < 2 ? 1 : 2;
+    pattern->many_candidates = false;
     pattern->has_grams = false;
-    pattern->surprise = IRONMAP__NOWHERE;
-    pattern->spent = 0;
-    pattern->passed = 0;
-    pattern->adapt_at = FIRST_PATIENCE;
-    pattern->patience = FIRST_PATIENCE;
+    pattern->late_mismatch = IRONMAP__NO_MATCH;
+    pattern->cost = 0;
+    pattern->searched = 0;
+    pattern->retune_at = FIRST_RETUNE_INTERVAL;
+    pattern->retune_interval = FIRST_RETUNE_INTERVAL;
     if (!pattern->exact) {
         spread_probes(pattern);
         return;
@@ -56,56 +57,60 @@ void ironmap__pattern_init(ironmap__pattern *pattern, const void *needle, size_t
     }
 }
 
-/* Places of a sample at which all probes so far are right. */
-typedef struct subset {
-    uint16_t places[HALF];
-    size_t count;
-} subset;
+/* ---- choosing the probes by a sample ---- */
 
-/* What is known of the haystack while probes are chosen. What is chosen to be rare in one half of
- * the sample is less so elsewhere; so the other half tells how rare it is. */
-typedef struct choice {
+/* Positions of the sample at which all probes chosen so far match. */
+typedef struct candidate_set {
+    uint16_t positions[HALF_SAMPLE];
+    size_t count;
+} candidate_set;
+
+/* The state of a retune. Probes are chosen to be rare in one half of the sample, so they are less
+ * rare elsewhere. The other half tells how rare they are. */
+typedef struct retune {
     const ironmap__pattern *pattern;
     const uint8_t *sample;
-    size_t half;             /* places of the sample in each, at which the needle may begin */
-    size_t offsets;          /* how many of the needle's are considered */
-    uint32_t counts[256];    /* of each byte in the sample */
-    uint8_t used[256];       /* how many probes have it */
-    bool taken[OFFSETS];     /* a probe is there */
-    uint16_t agree[OFFSETS]; /* at how many of the places that choose the needle's byte is right */
-    subset choosing;
-    subset telling;
-} choice;
+    size_t half;                          /* positions in each half of the sample */
+    size_t offsets;                       /* needle offsets considered */
+    uint32_t byte_count[256];             /* occurrences of each byte in the sample */
+    uint8_t probes_with[256];             /* probes that have the byte */
+    bool is_probe[PROBE_OFFSETS_MAX];     /* a probe has the offset */
+    uint16_t agreeing[PROBE_OFFSETS_MAX]; /* candidates of the training half at which the needle's
+                                             byte at the offset matches */
+    candidate_set training;
+    candidate_set testing;
+} retune;
 
-static void begin_choice(choice *c, const ironmap__pattern *pattern, const uint8_t *sample,
-                         size_t places)
+static void retune_init(retune *r, const ironmap__pattern *pattern, const uint8_t *sample,
+                        size_t positions)
 {
-    c->pattern = pattern;
-    c->sample = sample;
-    c->half = places / 2 < HALF ? places / 2 : HALF;
-    c->offsets = pattern->length < OFFSETS ? pattern->length : OFFSETS;
-    c->choosing.count = 0;
-    c->telling.count = 0;
-    memset(c->counts, 0, sizeof(c->counts));
-    memset(c->used, 0, sizeof(c->used));
-    memset(c->taken, 0, sizeof(c->taken));
-    memset(c->agree, 0, sizeof(c->agree));
-    for (size_t i = 0; i < 2 * c->half; i++) {
-        c->counts[sample[i]]++;
+    r->pattern = pattern;
+    r->sample = sample;
+    r->half = positions / 2 < HALF_SAMPLE ? positions / 2 : HALF_SAMPLE;
+    r->offsets = pattern->length < PROBE_OFFSETS_MAX ? pattern->length : PROBE_OFFSETS_MAX;
+    r->training.count = 0;
+    r->testing.count = 0;
+    memset(r->byte_count, 0, sizeof(r->byte_count));
+    memset(r->probes_with, 0, sizeof(r->probes_with));
+    memset(r->is_probe, 0, sizeof(r->is_probe));
+    memset(r->agreeing, 0, sizeof(r->agreeing));
+    for (size_t i = 0; i < 2 * r->half; i++) {
+        r->byte_count[sample[i]]++;
     }
 }
 
-/* The offset where the fewest of the places agree; of several, the rarest byte, as if one were
- * twice as frequent with each probe that has it. */
-static size_t best_offset(const choice *c)
+/* The offset at which the fewest candidates agree. Ties go to the rarest byte, where each probe
+ * that has the byte doubles its count. */
+static size_t most_selective_offset(const retune *r)
 {
     size_t best = 0;
     uint64_t best_score = UINT64_MAX;
-    for (size_t i = 0; i < c->offsets; i++) {
-        uint8_t byte = c->pattern->bytes[i];
-        uint64_t weight = (uint64_t)(c->counts[byte] + IRONMAP__SAMPLE / 256) << c->used[byte];
-        uint64_t score = (uint64_t)c->agree[i] << 32 | weight;
-        if (score < best_score && !c->taken[i]) {
+    for (size_t i = 0; i < r->offsets; i++) {
+        uint8_t byte = r->pattern->bytes[i];
+        uint64_t weight = (uint64_t)(r->byte_count[byte] + IRONMAP__SAMPLE_POSITIONS / 256)
+                          << r->probes_with[byte];
+        uint64_t score = (uint64_t)r->agreeing[i] << 32 | weight;
+        if (score < best_score && !r->is_probe[i]) {
             best = i;
             best_score = score;
         }
@@ -113,82 +118,82 @@ static size_t best_offset(const choice *c)
     return best;
 }
 
-/* The places of [from, to) where the needle's byte at `offset` is right, up to `most`. */
-static void find_places(subset *s, const choice *c, size_t offset, size_t from, size_t to,
-                        size_t most)
+/* Collects the positions in [from, to), at most `max`, at which the probe matches. */
+static void collect_candidates(candidate_set *set, const retune *r, size_t probe, size_t from,
+                               size_t to, size_t max)
 {
-    const uint8_t byte = c->pattern->bytes[offset];
-    for (size_t i = from; i < to && s->count < most; i++) {
-        s->places[s->count] = (uint16_t)i;
-        s->count += c->sample[i + offset] == byte;
+    const uint8_t byte = r->pattern->bytes[probe];
+    for (size_t i = from; i < to && set->count < max; i++) {
+        set->positions[set->count] = (uint16_t)i;
+        set->count += r->sample[i + probe] == byte;
     }
 }
 
-/* Those of them where one more is right. */
-static void narrow(subset *s, const choice *c, size_t offset)
+/* Keeps the candidates at which another probe matches too. */
+static void filter_candidates(candidate_set *set, const retune *r, size_t probe)
 {
-    const uint8_t byte = c->pattern->bytes[offset];
+    const uint8_t byte = r->pattern->bytes[probe];
     size_t kept = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        uint16_t place = s->places[i];
-        s->places[kept] = place;
-        kept += c->sample[place + offset] == byte;
+    for (size_t i = 0; i < set->count; i++) {
+        uint16_t position = set->positions[i];
+        set->positions[kept] = position;
+        kept += r->sample[position + probe] == byte;
     }
-    s->count = kept;
+    set->count = kept;
 }
 
-static void count_agreeing(choice *c)
+static void count_agreeing(retune *r)
 {
-    const uint8_t *needle = c->pattern->bytes;
-    memset(c->agree, 0, c->offsets * sizeof(c->agree[0]));
-    for (size_t i = 0; i < c->choosing.count; i++) {
-        const uint8_t *place = c->sample + c->choosing.places[i];
-        for (size_t k = 0; k < c->offsets; k++) {
-            c->agree[k] = (uint16_t)(c->agree[k] + (place[k] == needle[k]));
+    const uint8_t *needle = r->pattern->bytes;
+    memset(r->agreeing, 0, r->offsets * sizeof(r->agreeing[0]));
+    for (size_t i = 0; i < r->training.count; i++) {
+        const uint8_t *bytes = r->sample + r->training.positions[i];
+        for (size_t k = 0; k < r->offsets; k++) {
+            r->agreeing[k] = (uint16_t)(r->agreeing[k] + (bytes[k] == needle[k]));
         }
     }
 }
 
-/* One more probe. */
-static void take(choice *c, size_t offset, bool first)
+static void add_probe(retune *r, size_t probe, bool first)
 {
     if (first) {
-        find_places(&c->choosing, c, offset, 0, c->half, MOST_WORK / c->offsets);
-        find_places(&c->telling, c, offset, c->half, 2 * c->half, HALF);
+        collect_candidates(&r->training, r, probe, 0, r->half, COMPARED_BYTES_MAX / r->offsets);
+        collect_candidates(&r->testing, r, probe, r->half, 2 * r->half, HALF_SAMPLE);
     } else {
-        narrow(&c->choosing, c, offset);
-        narrow(&c->telling, c, offset);
+        filter_candidates(&r->training, r, probe);
+        filter_candidates(&r->testing, r, probe);
     }
-    count_agreeing(c);
-    c->used[c->pattern->bytes[offset]]++;
-    if (offset < c->offsets) {
-        c->taken[offset] = true;
+    count_agreeing(r);
+    r->probes_with[r->pattern->bytes[probe]]++;
+    if (probe < r->offsets) {
+        r->is_probe[probe] = true;
     }
 }
 
-void ironmap__pattern_adapt(ironmap__pattern *pattern, const uint8_t *sample, size_t places)
+void ironmap__pattern_retune(ironmap__pattern *pattern, const uint8_t *sample, size_t positions)
 {
-    pattern->patience *= pattern->patience < SIZE_MAX / PATIENCE_GROWTH ? PATIENCE_GROWTH : 1;
-    pattern->adapt_at = pattern->spent + pattern->patience;
-    choice c;
-    begin_choice(&c, pattern, sample, places);
-    size_t least = 0;
+    bool can_grow = pattern->retune_interval < SIZE_MAX / RETUNE_INTERVAL_GROWTH;
+    pattern->retune_interval *= can_grow ? RETUNE_INTERVAL_GROWTH : 1;
+    pattern->retune_at = pattern->cost + pattern->retune_interval;
+    retune r;
+    retune_init(&r, pattern, sample, positions);
+    size_t least_cost = 0;
     for (unsigned i = 0; i < pattern->probe_count; i++) {
-        /* What was different where all before it was the same tells more than anything. */
-        bool surprised = i == 0 && pattern->surprise != IRONMAP__NOWHERE;
-        pattern->probes[i] = surprised ? pattern->surprise : best_offset(&c);
-        take(&c, pattern->probes[i], i == 0);
-        size_t candidates = c.telling.count * HALF / c.half;
+        /* A byte that differed after a long common prefix is the most selective one. */
+        bool is_late = i == 0 && pattern->late_mismatch != IRONMAP__NO_MATCH;
+        pattern->probes[i] = is_late ? pattern->late_mismatch : most_selective_offset(&r);
+        add_probe(&r, pattern->probes[i], i == 0);
+        size_t candidates = r.testing.count * HALF_SAMPLE / r.half;
         size_t cost = candidates + (size_t)PROBE_COST * (i + 1);
-        if (i < 2 || cost < least) {
-            least = cost;
-            pattern->leading = i + 1;
-            pattern->crowded = candidates > CROWD;
+        if (i < 2 || cost < least_cost) {
+            least_cost = cost;
+            pattern->block_probes = i + 1;
+            pattern->many_candidates = candidates > MANY_CANDIDATES;
         }
     }
 }
 
-unsigned ironmap__overlaps(const ironmap__pattern *pattern)
+unsigned ironmap__needle_borders(const ironmap__pattern *pattern)
 {
     const size_t m = pattern->length;
     uint64_t needle = 0; /* its byte i is byte i from the low end */

@@ -1,23 +1,32 @@
-/* The kernels in plain C, for processors that have no others, and for texts too short for those.
+/* The scalar kernel, for processors without another one and for very few positions.
  *
- * A needle is found by its first byte: memchr runs at the speed of memory over everything else on
- * most systems, and what it finds is compared. Where too much is compared in vain, two-way goes on.
+ * memchr finds the needle's first byte, and the needle is compared there. Where comparisons cost
+ * too much, two-way continues.
  */
-#include "internal.h"
+#include "candidate.h"
+#include "kernels.h"
+#include "two_way.h"
 
-/* Whether one of the eight bytes of `word` is zero (Mycroft's test: no false answer as a whole). */
-static inline bool has_zero(uint64_t word)
+/* True if one of the eight bytes is zero (Mycroft's test, exact for the word as a whole). */
+static inline bool has_zero_byte(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     return ((word - ones) & ~word & (ones << 7)) != 0;
 }
 
-/* The highest index in [from, to) of the byte, or IRONMAP__NOWHERE: memrchr is no standard. */
-static size_t last_byte(const uint8_t *bytes, size_t from, size_t to, uint8_t byte)
+/* The first index in [from, to) of the byte, or NO_MATCH. */
+static size_t first_index(const uint8_t *bytes, size_t from, size_t to, uint8_t byte)
 {
-    const uint64_t pattern = UINT64_C(0x0101010101010101) * byte;
+    const uint8_t *hit = from < to ? memchr(bytes + from, byte, to - from) : NULL;
+    return hit == NULL ? IRONMAP__NO_MATCH : (size_t)(hit - bytes);
+}
+
+/* The last index in [from, to) of the byte, or NO_MATCH. memrchr is not standard C. */
+static size_t last_index(const uint8_t *bytes, size_t from, size_t to, uint8_t byte)
+{
+    const uint64_t repeated = UINT64_C(0x0101010101010101) * byte;
     while (to - from >= sizeof(uint64_t) &&
-           !has_zero(ironmap__load_word(bytes + to - sizeof(uint64_t)) ^ pattern)) {
+           !has_zero_byte(ironmap__load_word(bytes + to - sizeof(uint64_t)) ^ repeated)) {
         to -= sizeof(uint64_t);
     }
     while (to > from) {
@@ -26,56 +35,52 @@ static size_t last_byte(const uint8_t *bytes, size_t from, size_t to, uint8_t by
             return to;
         }
     }
-    return IRONMAP__NOWHERE;
+    return IRONMAP__NO_MATCH;
 }
 
-static size_t first_byte(const uint8_t *bytes, size_t from, size_t to, uint8_t byte)
+static void scalar_forward(ironmap__match_sink *sink, ironmap__pattern *pattern,
+                           const uint8_t *haystack, size_t from, size_t to)
 {
-    const uint8_t *hit = from < to ? memchr(bytes + from, byte, to - from) : NULL;
-    return hit == NULL ? IRONMAP__NOWHERE : (size_t)(hit - bytes);
-}
-
-static void forward(ironmap__matches *matches, ironmap__pattern *pattern, const uint8_t *haystack,
-                    size_t from, size_t to)
-{
-    size_t place = matches->next > from ? matches->next : from;
+    size_t position = sink->next > from ? sink->next : from;
     for (;;) {
-        place = first_byte(haystack, place, to, pattern->bytes[0]);
-        if (place == IRONMAP__NOWHERE) {
+        position = first_index(haystack, position, to, pattern->bytes[0]);
+        if (position == IRONMAP__NO_MATCH) {
             return;
         }
-        if (!ironmap__verify(pattern, haystack, place)) {
-            place++;
-        } else if (ironmap__take_match(matches, place)) {
+        if (!ironmap__compare_needle(pattern, haystack, position)) {
+            position++;
+        } else if (ironmap__record_match(sink, position)) {
             return;
         } else {
-            place = matches->next;
+            position = sink->next;
         }
-        if (ironmap__spent_too_much(pattern, place - from) && place < to) {
-            ironmap__two_way_forward(matches, pattern, haystack, place, to);
+        if (ironmap__cost_too_high(pattern, position - from) && position < to) {
+            ironmap__two_way_forward(sink, pattern, haystack, position, to);
             return;
         }
     }
 }
 
-static size_t backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from, size_t to)
+static size_t scalar_backward(ironmap__pattern *pattern, const uint8_t *haystack, size_t from,
+                              size_t to)
 {
     size_t end = to;
     for (;;) {
-        size_t place = last_byte(haystack, from, end, pattern->bytes[0]);
-        if (place == IRONMAP__NOWHERE || ironmap__verify(pattern, haystack, place)) {
-            return place;
+        size_t position = last_index(haystack, from, end, pattern->bytes[0]);
+        if (position == IRONMAP__NO_MATCH || ironmap__compare_needle(pattern, haystack, position)) {
+            return position;
         }
-        end = place;
-        if (ironmap__spent_too_much(pattern, to - end) && end > from) {
+        end = position;
+        if (ironmap__cost_too_high(pattern, to - end) && end > from) {
             return ironmap__two_way_backward(pattern, haystack, from, end);
         }
     }
 }
 
-static bool always(void)
+static bool scalar_supported(void)
 {
     return true;
 }
 
-const ironmap__kernels ironmap__scalar_kernels = {"scalar", false, always, forward, backward};
+const ironmap__kernels ironmap__scalar_kernels = {"scalar", false, scalar_supported, scalar_forward,
+                                                  scalar_backward};

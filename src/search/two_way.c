@@ -1,37 +1,37 @@
-/* The two-way algorithm (Crochemore and Perrin, "Two-way string-matching", JACM 38, 1991): linear
- * for every needle and without extra memory. It takes over where a haystack is full of
- * almost-matches.
+/* The two-way algorithm (Crochemore and Perrin, "Two-way string-matching", JACM 38, 1991). It is
+ * linear for every needle and needs no extra memory. It continues a search where the haystack is
+ * full of almost-matches.
  *
- * Backward is forward on the mirror image: the functions that take `mirrored`, a constant in each
- * call, see index i of a text of n bytes as n - 1 - i.
+ * Backward search is forward search on the mirror image. Functions with a parameter `mirrored`, a
+ * constant in each call, see index i of a text of n bytes as n - 1 - i.
  */
-#include "internal.h"
+#include "two_way.h"
 
-typedef struct text {
+typedef struct two_way_text {
     const uint8_t *bytes;
     size_t length;
-} text;
+} two_way_text;
 
-static inline uint8_t at(text t, size_t i, bool mirrored)
+static inline uint8_t byte_at(two_way_text t, size_t i, bool mirrored)
 {
     return mirrored ? t.bytes[t.length - 1 - i] : t.bytes[i];
 }
 
 typedef struct factorization {
-    size_t cut;    /* where the right part begins */
+    size_t cut;    /* start of the right part */
     size_t period; /* of the right part */
 } factorization;
 
 /* The maximal suffix of the needle under the order of bytes, or the reverse order. */
-static inline factorization maximal_suffix(text needle, bool reverse_order, bool mirrored)
+static inline factorization maximal_suffix(two_way_text needle, bool reverse_order, bool mirrored)
 {
-    size_t suffix = 0;    /* the best suffix so far begins here */
-    size_t candidate = 1; /* the one that is compared with it */
-    size_t k = 0;         /* bytes that are equal so far */
+    size_t suffix = 0;    /* start of the best suffix so far */
+    size_t candidate = 1; /* start of the suffix compared with it */
+    size_t k = 0;         /* equal bytes so far */
     size_t period = 1;
     while (candidate + k < needle.length) {
-        uint8_t ours = at(needle, suffix + k, mirrored);
-        uint8_t theirs = at(needle, candidate + k, mirrored);
+        uint8_t ours = byte_at(needle, suffix + k, mirrored);
+        uint8_t theirs = byte_at(needle, candidate + k, mirrored);
         if (ours == theirs) {
             k++;
             if (k == period) {
@@ -53,62 +53,65 @@ static inline factorization maximal_suffix(text needle, bool reverse_order, bool
 }
 
 /* A critical factorization: the later of the two maximal suffixes. */
-static inline factorization factorize(text needle, bool mirrored)
+static inline factorization factorize(two_way_text needle, bool mirrored)
 {
     factorization a = maximal_suffix(needle, false, mirrored);
     factorization b = maximal_suffix(needle, true, mirrored);
     return a.cut > b.cut ? a : b;
 }
 
-/* Whether the left part of the needle repeats one period on, so that the needle as a whole is
- * periodic. */
-static inline bool is_periodic(text needle, factorization f, bool mirrored)
+/* True if the left part of the needle repeats one period later. Then the whole needle is periodic.
+ */
+static inline bool is_periodic(two_way_text needle, factorization f, bool mirrored)
 {
     if (f.cut + f.period > needle.length) {
         return false;
     }
     for (size_t i = 0; i < f.cut; i++) {
-        if (at(needle, i, mirrored) != at(needle, i + f.period, mirrored)) {
+        if (byte_at(needle, i, mirrored) != byte_at(needle, i + f.period, mirrored)) {
             return false;
         }
     }
     return true;
 }
 
-/* How many bytes of the needle from `i` on match the haystack at `pos`: the index of the first that
- * does not, or the needle's length. */
-static inline size_t match_right(text haystack, size_t pos, text needle, size_t i, bool mirrored)
+/* The index of the needle's first byte from `i` on that differs from the haystack at `pos`, or the
+ * needle's length. */
+static inline size_t match_right(two_way_text haystack, size_t pos, two_way_text needle, size_t i,
+                                 bool mirrored)
 {
-    while (i < needle.length && at(needle, i, mirrored) == at(haystack, pos + i, mirrored)) {
+    while (i < needle.length &&
+           byte_at(needle, i, mirrored) == byte_at(haystack, pos + i, mirrored)) {
         i++;
     }
     return i;
 }
 
-/* Whether the bytes of the needle in [from, to) match the haystack at `pos`. */
-static inline bool matches_left(text haystack, size_t pos, text needle, size_t from, size_t to,
-                                bool mirrored)
+/* True if the bytes of the needle in [from, to) match the haystack at `pos`. */
+static inline bool matches_left(two_way_text haystack, size_t pos, two_way_text needle, size_t from,
+                                size_t to, bool mirrored)
 {
-    while (to > from && at(needle, to - 1, mirrored) == at(haystack, pos + to - 1, mirrored)) {
+    while (to > from &&
+           byte_at(needle, to - 1, mirrored) == byte_at(haystack, pos + to - 1, mirrored)) {
         to--;
     }
     return to <= from;
 }
 
-/* A search that can go on behind each match. */
-typedef struct search {
-    text haystack;
-    text needle;
+/* The state of a search, between two matches. */
+typedef struct two_way_search {
+    two_way_text haystack;
+    two_way_text needle;
     factorization f;
     bool periodic;
-    size_t shift; /* after a match of the right part; never more than the needle's period */
-    size_t known; /* bytes at the needle's start that are known to match at pos */
+    size_t shift; /* after a match of the right part, at most the needle's period */
+    size_t known; /* bytes at the needle's start known to match at pos */
     size_t pos;
-} search;
+} two_way_search;
 
-static inline search begin(text haystack, text needle, bool mirrored)
+static inline two_way_search begin_search(two_way_text haystack, two_way_text needle, bool mirrored)
 {
-    search s = {.haystack = haystack, .needle = needle, .f = factorize(needle, mirrored)};
+    two_way_search s = {.haystack = haystack, .needle = needle, .f = factorize(needle, mirrored)};
     size_t left = s.f.cut;
     size_t right = needle.length - s.f.cut;
     s.periodic = is_periodic(needle, s.f, mirrored);
@@ -116,8 +119,8 @@ static inline search begin(text haystack, text needle, bool mirrored)
     return s;
 }
 
-/* The next match; it may overlap the one before. */
-static inline size_t next_match(search *s, bool mirrored)
+/* The next match, which may overlap the one before. */
+static inline size_t next_match(two_way_search *s, bool mirrored)
 {
     while (s->pos + s->needle.length <= s->haystack.length) {
         size_t pos = s->pos;
@@ -135,22 +138,22 @@ static inline size_t next_match(search *s, bool mirrored)
             return pos;
         }
     }
-    return IRONMAP__NOWHERE;
+    return IRONMAP__NO_MATCH;
 }
 
-static text text_of(const ironmap__pattern *pattern)
+static two_way_text two_way_needle(const ironmap__pattern *pattern)
 {
-    return (text){pattern->bytes, pattern->length};
+    return (two_way_text){pattern->bytes, pattern->length};
 }
 
-void ironmap__two_way_forward(ironmap__matches *matches, const ironmap__pattern *pattern,
+void ironmap__two_way_forward(ironmap__match_sink *sink, const ironmap__pattern *pattern,
                               const uint8_t *haystack, size_t from, size_t to)
 {
-    text places = {haystack + from, to - from + pattern->length - 1};
-    search s = begin(places, text_of(pattern), false);
+    two_way_text bytes = {haystack + from, to - from + pattern->length - 1};
+    two_way_search s = begin_search(bytes, two_way_needle(pattern), false);
     size_t match = next_match(&s, false);
-    while (match != IRONMAP__NOWHERE) {
-        if (from + match >= matches->next && ironmap__take_match(matches, from + match)) {
+    while (match != IRONMAP__NO_MATCH) {
+        if (from + match >= sink->next && ironmap__record_match(sink, from + match)) {
             return;
         }
         match = next_match(&s, false);
@@ -160,8 +163,8 @@ void ironmap__two_way_forward(ironmap__matches *matches, const ironmap__pattern 
 size_t ironmap__two_way_backward(const ironmap__pattern *pattern, const uint8_t *haystack,
                                  size_t from, size_t to)
 {
-    text places = {haystack + from, to - from + pattern->length - 1};
-    search s = begin(places, text_of(pattern), true);
+    two_way_text bytes = {haystack + from, to - from + pattern->length - 1};
+    two_way_search s = begin_search(bytes, two_way_needle(pattern), true);
     size_t from_end = next_match(&s, true);
-    return from_end == IRONMAP__NOWHERE ? IRONMAP__NOWHERE : to - 1 - from_end;
+    return from_end == IRONMAP__NO_MATCH ? IRONMAP__NO_MATCH : to - 1 - from_end;
 }

@@ -1,9 +1,5 @@
-/* What this build has for x86-64. */
-#include "internal.h"
-
-extern const ironmap__kernels ironmap__avx512_kernels;
-extern const ironmap__kernels ironmap__avx2_kernels;
-extern const ironmap__kernels ironmap__sse2_kernels;
+/* The kernels of a build for x86-64. */
+#include "kernels.h"
 
 const ironmap__kernels *const ironmap__all_kernels[] = {
     &ironmap__avx512_kernels,
