@@ -2,8 +2,8 @@
 
 #include <stddef.h>
 
-_Thread_local const struct ironmap__mapping *volatile ironmap__accessed;
-_Thread_local ironmap__frame *volatile ironmap__frames;
+IRONMAP__THREAD_LOCAL const struct ironmap__mapping *volatile ironmap__accessed;
+IRONMAP__THREAD_LOCAL ironmap__frame *volatile ironmap__frames;
 
 bool ironmap__is_accessing(const struct ironmap__mapping *mapping)
 {

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "platform/thread_local.h"
+
 struct ironmap__mapping;
 
 /* The library's own accesses run no foreign code and so do not nest: one variable is enough for
@@ -16,8 +18,8 @@ typedef struct ironmap__frame {
     struct ironmap__frame *outer;
 } ironmap__frame;
 
-extern _Thread_local const struct ironmap__mapping *volatile ironmap__accessed;
-extern _Thread_local ironmap__frame *volatile ironmap__frames;
+extern IRONMAP__THREAD_LOCAL const struct ironmap__mapping *volatile ironmap__accessed;
+extern IRONMAP__THREAD_LOCAL ironmap__frame *volatile ironmap__frames;
 
 static inline void ironmap__frame_enter(ironmap__frame *frame,
                                         const struct ironmap__mapping *mapping)

@@ -30,6 +30,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "pin_module.h"
+#include "platform/thread_local.h"
 
 /* The action that a claim found. Never freed: a handler may be using it. */
 typedef struct claim {
@@ -53,7 +55,7 @@ static _Atomic(ironmap__fault_handler *) own_handler;
 static void (*own_after_fork)(void); /* NULL before the first claim */
 static int watches_forks;            /* what pthread_atfork has returned */
 static pthread_mutex_t claiming = PTHREAD_MUTEX_INITIALIZER;
-static _Thread_local volatile forwarding current;
+static IRONMAP__THREAD_LOCAL volatile forwarding current;
 
 /* ---- forwarding ---- */
 
@@ -213,6 +215,7 @@ static int prepare(ironmap__fault_handler *handler, void (*after_fork)(void), ir
     if (watches_forks != 0) {
         return ironmap__fail_system(error, watches_forks, "pthread_atfork");
     }
+    ironmap__pin_module();
     own_after_fork = after_fork;
     atomic_store(&own_handler, handler);
     return IRONMAP_OK;

@@ -2,6 +2,8 @@
 #ifndef IRONMAP_POSIX_H
 #define IRONMAP_POSIX_H
 
+#include "features.h"
+
 #include <signal.h>
 #include <sys/types.h>
 

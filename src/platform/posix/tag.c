@@ -63,6 +63,8 @@
  * microseconds but for the blocks of much memory, keeps others waiting in ironmap_open_*, where
  * they ask ironmap_options.check; never in ironmap_close.
  */
+#include "posix.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>

@@ -2,6 +2,8 @@
 #ifndef IRONMAP_WIN32_H
 #define IRONMAP_WIN32_H
 
+#include "features.h"
+
 #include <windows.h>
 
 #include "platform/platform.h"

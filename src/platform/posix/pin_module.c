@@ -1,0 +1,28 @@
+#include "posix.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+
+#include "pin_module.h"
+
+/* Weak: a static program has no dlopen(3), and nothing can unload it. */
+#pragma weak dladdr
+#pragma weak dlopen
+
+/* Without RTLD_NOLOAD the path is looked up again, with the same result. */
+static const int again = RTLD_LAZY
+#ifdef RTLD_NOLOAD
+                         | RTLD_NOLOAD
+#endif
+    ;
+
+void ironmap__pin_module(void)
+{
+    static const char inside;
+    Dl_info module;
+    if (dladdr == NULL || dlopen == NULL || dladdr(&inside, &module) == 0) {
+        return;
+    }
+    /* A reference that is never closed. It fails for the program itself, which stays anyway. */
+    (void)dlopen(module.dli_fname, again);
+}
