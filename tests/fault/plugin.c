@@ -10,7 +10,7 @@ __attribute__((visibility("default"))) int plugin_use(const char *path)
     uint8_t byte = 0;
     int status = ironmap_open_path(&m, path, NULL, NULL);
     if (status == IRONMAP_OK) {
-        status = ironmap_get(m, 0, &byte, 1, NULL);
+        status = ironmap_get(&byte, m, 0, 1, NULL);
         (void)ironmap_close(m, NULL);
     }
     return status;
