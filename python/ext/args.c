@@ -74,19 +74,19 @@ bool convert_int(PyObject *object, int *value)
     return true;
 }
 
-/* The one byte of a bytes-like object. `*fits` is false, and no exception set, for other lengths.
- */
-static bool single_byte(PyObject *object, uint8_t *value, bool *fits)
+/* The byte of a bytes-like object of length 1. For other lengths `*fits` is false and no exception
+ * is set. */
+static bool convert_single_byte(PyObject *object, uint8_t *value, bool *fits)
 {
     Py_buffer view;
     if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) == -1) {
-        /* A buffer that is no plain run of bytes is no single byte either. */
+        /* A buffer that is not contiguous is not a single byte. */
         *fits = false;
-        bool plain = PyErr_ExceptionMatches(PyExc_BufferError) == 0;
-        if (!plain) {
+        bool not_contiguous = PyErr_ExceptionMatches(PyExc_BufferError) != 0;
+        if (not_contiguous) {
             PyErr_Clear();
         }
-        return !plain;
+        return not_contiguous;
     }
     *fits = view.len == 1;
     if (*fits) {
@@ -111,7 +111,7 @@ bool convert_item_slow(PyObject *object, uint8_t *value)
         return true;
     }
     bool fits = false;
-    if (PyObject_CheckBuffer(object) && !single_byte(object, value, &fits)) {
+    if (PyObject_CheckBuffer(object) && !convert_single_byte(object, value, &fits)) {
         return false;
     }
     if (!fits) {
@@ -124,7 +124,7 @@ bool convert_byte_slow(PyObject *object, uint8_t *value)
 {
     if (!PyIndex_Check(object) && PyObject_CheckBuffer(object)) {
         bool fits = false;
-        if (!single_byte(object, value, &fits)) {
+        if (!convert_single_byte(object, value, &fits)) {
             return false;
         }
         if (!fits) {

@@ -1,12 +1,12 @@
-/* From Python arguments to C values. Each function returns false with an exception set where the
- * argument does not fit, and leaves `*value` alone then. All of them may run Python code
- * (__index__, __buffer__), which may close or resize any map: look at the map afterwards. */
+/* Converts Python arguments to C values. Each function returns false with an exception set if the
+ * argument does not fit, and leaves `*value` unchanged then. Each may run Python code (__index__,
+ * __buffer__) that closes or resizes any map, so the caller checks the map afterwards. */
 #ifndef IRONMAP_EXT_ARGS_H
 #define IRONMAP_EXT_ARGS_H
 
 #include "compat.h"
 
-/* For a method `name` that was given the wrong number of arguments: TypeError. */
+/* TypeError unless the method `name` was given from `least` to `most` arguments. */
 bool check_count_slow(const char *name, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most);
 
 static inline bool check_count(const char *name, Py_ssize_t given, Py_ssize_t least,
@@ -15,7 +15,7 @@ static inline bool check_count(const char *name, Py_ssize_t given, Py_ssize_t le
     return (given >= least && given <= most) || check_count_slow(name, given, least, most);
 }
 
-/* Any integer: OverflowError where it is too large. */
+/* Any integer. OverflowError if it is too large. */
 bool convert_size_slow(PyObject *object, Py_ssize_t *value);
 
 static inline bool convert_size(PyObject *object, Py_ssize_t *value)
@@ -31,13 +31,13 @@ static inline bool convert_size(PyObject *object, Py_ssize_t *value)
     return convert_size_slow(object, value);
 }
 
-/* As convert_size, but None leaves `*value` as it is. */
+/* As convert_size, but None leaves `*value` unchanged. */
 bool convert_optional_size(PyObject *object, Py_ssize_t *value);
 
-/* The argument of read(): as convert_optional_size, with the words of file objects. */
+/* The argument of read(): as convert_optional_size, with the error messages of file objects. */
 bool convert_read_size(PyObject *object, Py_ssize_t *value);
 
-/* An index, of an object for which PyIndex_Check holds: IndexError where it is too large. */
+/* An index, of an object that passes PyIndex_Check. IndexError if it is too large. */
 bool convert_index_slow(PyObject *object, Py_ssize_t *value);
 
 static inline bool convert_index(PyObject *object, Py_ssize_t *value)
@@ -53,10 +53,10 @@ static inline bool convert_index(PyObject *object, Py_ssize_t *value)
     return convert_index_slow(object, value);
 }
 
-/* A C int: OverflowError where it is too large. */
+/* A C int. OverflowError if it is too large. */
 bool convert_int(PyObject *object, int *value);
 
-/* An int in range(256), without the way that all other objects go. No exception otherwise. */
+/* Fast path: an int in range(256). False without an exception for everything else. */
 static inline bool try_convert_byte(PyObject *object, uint8_t *value)
 {
     if (!PyLong_CheckExact(object)) {
@@ -71,7 +71,7 @@ static inline bool try_convert_byte(PyObject *object, uint8_t *value)
     return true;
 }
 
-/* A plain integer that fits into a C long. No exception otherwise. */
+/* Fast path: an int that fits into a C long. False without an exception for everything else. */
 static inline bool try_convert_small(PyObject *object, Py_ssize_t *value)
 {
     if (!PyLong_CheckExact(object)) {
@@ -82,8 +82,8 @@ static inline bool try_convert_small(PyObject *object, Py_ssize_t *value)
     return overflow == 0;
 }
 
-/* A byte to store as an item: an integer in range(256), else ValueError, or a bytes-like object of
- * length 1. TypeError for everything else. */
+/* A byte to store as an item: an integer in range(256) or a bytes-like object of length 1.
+ * ValueError for other integers, TypeError for everything else. */
 bool convert_item_slow(PyObject *object, uint8_t *value);
 
 static inline bool convert_item(PyObject *object, uint8_t *value)
@@ -91,7 +91,7 @@ static inline bool convert_item(PyObject *object, uint8_t *value)
     return try_convert_byte(object, value) || convert_item_slow(object, value);
 }
 
-/* The same for write_byte, with OverflowError for integers that are too large. */
+/* As convert_item, for write_byte(): OverflowError for other integers. */
 bool convert_byte_slow(PyObject *object, uint8_t *value);
 
 static inline bool convert_byte(PyObject *object, uint8_t *value)

@@ -1,5 +1,5 @@
-/* What differs between the versions of CPython that the extension is built for (3.10 and newer),
- * and the casts that the C API asks for, all in one place. */
+/* Differences between the supported versions of CPython (3.10 and newer), casts that the C API
+ * needs, and compiler attributes. */
 #ifndef IRONMAP_EXT_COMPAT_H
 #define IRONMAP_EXT_COMPAT_H
 
@@ -12,27 +12,26 @@
 #if PY_VERSION_HEX >= 0x030C0000
 #define MEMBER_SSIZE Py_T_PYSSIZET
 #define MEMBER_READONLY Py_READONLY
-/* The module holds no state that interpreters would share. */
+/* Interpreters share no state of the module. */
 #define INTERPRETERS_SLOT {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}
 #else
 #include <structmember.h>
 #define MEMBER_SSIZE T_PYSSIZET
 #define MEMBER_READONLY READONLY
-#define INTERPRETERS_SLOT {0, NULL} /* ends the table: stands last */
+#define INTERPRETERS_SLOT {0, NULL} /* ends the table, so it must be last */
 #endif
 
-/* A search that starts beyond the end starts at the end, where an empty needle is found; since 3.15
- * it finds nothing. */
+/* Before 3.15, a search that starts beyond the end starts at the end, where an empty needle is
+ * found. Since 3.15 it finds nothing. */
 enum { SEARCH_CLAMPS_START = PY_VERSION_HEX < 0x030F0000 };
 
-/* Where a map is closed and an argument is wrong as well, 3.14 and newer report the argument. */
+/* If the map is closed and an argument is wrong, 3.14 and newer report the argument. */
 enum { ARGUMENTS_COME_FIRST = PY_VERSION_HEX >= 0x030E0000 };
 
-/* Arguments that may be None are looked at after the map; the size of flush() may since 3.15 not.
- */
+/* Since 3.15, flush() converts its size before it checks that the map is open. */
 enum { FLUSH_SIZE_COMES_FIRST = PY_VERSION_HEX >= 0x030F0000 };
 
-/* A clock that never goes back, in nanoseconds. Needs no GIL. */
+/* A monotonic clock, in nanoseconds. Needs no GIL. */
 static inline int64_t monotonic_ns(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -52,6 +51,8 @@ static inline int64_t monotonic_ns(void)
 
 /* COLD: for the long way, that it stays out of the short one in front of it. NOINLINE: for one of
  * two that are as common, that its registers are not saved for the other. */
+/* COLD: slow path, out of line, so that the fast path stays small.
+ * NOINLINE: one of two common paths, out of line, so that the other saves no registers for it. */
 #ifdef __GNUC__
 #define COLD __attribute__((cold, noinline))
 #define NOINLINE __attribute__((noinline))

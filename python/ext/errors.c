@@ -11,8 +11,9 @@ PyObject *raise_errno(int code)
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
-/* The library's system codes are errno, or GetLastError() where OSError knows these codes, too. */
-static bool codes_are_windows(void)
+/* True if the library's system codes are those of GetLastError(), which OSError has in winerror;
+ * false if they are errno. */
+static bool codes_are_winerror(void)
 {
     PyObject *winerror = get_attribute(PyExc_OSError, "winerror");
     if (winerror == NULL) {
@@ -22,8 +23,8 @@ static bool codes_are_windows(void)
     return winerror != NULL;
 }
 
-/* OSError(errno, message, filename, winerror, None), as the standard module makes it: Python finds
- * the errno by itself. The text of an error has the system's words behind the status's message. */
+/* OSError(errno, message, filename, winerror, None), as the standard module makes it. Python
+ * derives the errno. The system's text follows the status's message in the text of an error. */
 static PyObject *make_winerror(int code, const char *name)
 {
     char text[512];
@@ -35,7 +36,7 @@ static PyObject *make_winerror(int code, const char *name)
 
 PyObject *raise_system(int code, const char *name)
 {
-    if (!codes_are_windows()) {
+    if (!codes_are_winerror()) {
         errno = code;
         return PyErr_SetFromErrnoWithFilename(PyExc_OSError, name);
     }
@@ -47,10 +48,11 @@ PyObject *raise_system(int code, const char *name)
     return NULL;
 }
 
-/* An errno: of Windows' codes, ENOSPC where the disk is full, else EIO; -1 with an exception. */
-static int errno_of_fault(int code)
+/* The errno of a FaultError. For codes of Windows it is ENOSPC if the disk is full, else EIO. -1
+ * with an exception. */
+static int fault_errno(int code)
 {
-    if (!codes_are_windows()) {
+    if (!codes_are_winerror()) {
         return code;
     }
     PyObject *exception = make_winerror(code, NULL);
@@ -88,13 +90,13 @@ PyObject *raise_index(void)
     return NULL;
 }
 
-PyObject *raise_no_file(const char *doing)
+PyObject *raise_no_file(const char *operation)
 {
     PyObject *class = imported_object("io", "UnsupportedOperation");
     if (class == NULL) {
         return NULL;
     }
-    PyObject *text = PyUnicode_FromFormat("can't %s with trackfd=False", doing);
+    PyObject *text = PyUnicode_FromFormat("can't %s with trackfd=False", operation);
     PyObject *exception = text == NULL ? NULL : PyObject_CallFunction(class, "iO", EBADF, text);
     Py_XDECREF(text);
     if (exception != NULL) {
@@ -105,7 +107,7 @@ PyObject *raise_no_file(const char *doing)
     return NULL;
 }
 
-/* The name of the map's file; None where nobody knows. */
+/* The name of the map's file; None if it is not known. */
 static PyObject *file_name(const ironmap_map *map)
 {
     enum { CAPACITY = 4097 }; /* PATH_MAX of Linux, and the zero */
@@ -116,26 +118,26 @@ static PyObject *file_name(const ironmap_map *map)
     return PyUnicode_DecodeFSDefault(name);
 }
 
-/* FaultError(code, message, name), with its offset. */
+/* FaultError(code, message, name) with the attribute `offset`. */
 static PyObject *make_fault(PyObject *class, PyObject *name, int code, uint64_t offset)
 {
     PyObject *text =
         PyUnicode_FromFormat("%s, at byte %llu of the map", ironmap_status_message(IRONMAP_E_FAULT),
                              (unsigned long long)offset);
-    PyObject *place = PyLong_FromUnsignedLongLong(offset);
+    PyObject *index = PyLong_FromUnsignedLongLong(offset);
     PyObject *exception = NULL;
-    if (text != NULL && place != NULL) {
+    if (text != NULL && index != NULL) {
         exception = PyObject_CallFunction(class, "iOO", code, text, name);
     }
-    if (exception != NULL && PyObject_SetAttrString(exception, "offset", place) == -1) {
+    if (exception != NULL && PyObject_SetAttrString(exception, "offset", index) == -1) {
         Py_CLEAR(exception);
     }
     Py_XDECREF(text);
-    Py_XDECREF(place);
+    Py_XDECREF(index);
     return exception;
 }
 
-static void raise_fault_of(PyObject *name, int code, uint64_t offset)
+static void raise_named_fault(PyObject *name, int code, uint64_t offset)
 {
     PyObject *class = module_object("FaultError");
     PyObject *exception = class == NULL ? NULL : make_fault(class, name, code, offset);
@@ -146,25 +148,24 @@ static void raise_fault_of(PyObject *name, int code, uint64_t offset)
     Py_XDECREF(class);
 }
 
-/* The map is asked for its name before anything else: importing and making objects may run code
- * that closes it. */
+/* Gets the file's name first: importing and allocating may run Python code that closes the map. */
 PyObject *raise_fault(const ironmap_map *map, int code, uint64_t offset)
 {
     PyObject *name = file_name(map);
     if (name != NULL) {
-        raise_fault_of(name, code, offset);
+        raise_named_fault(name, code, offset);
         Py_DECREF(name);
     }
     return NULL;
 }
 
-/* As raise_fault, of an error of the library. */
-static PyObject *raise_lost(const ironmap_map *map, const ironmap_error *error)
+/* As raise_fault, for an error of the library. */
+static PyObject *raise_fault_error(const ironmap_map *map, const ironmap_error *error)
 {
     PyObject *name = file_name(map);
-    int code = name == NULL ? -1 : errno_of_fault(error->system_code);
+    int code = name == NULL ? -1 : fault_errno(error->system_code);
     if (code != -1) {
-        raise_fault_of(name, code, error->offset);
+        raise_named_fault(name, code, error->offset);
     }
     Py_XDECREF(name);
     return NULL;
@@ -199,10 +200,10 @@ PyObject *raise_error(const ironmap_map *map, const ironmap_error *error, const 
         return NULL;
     case IRONMAP_E_NO_FILE:
         return raise_no_file("reach the file");
-    case IRONMAP_E_INTERRUPTED: /* the handler of a signal has raised */
+    case IRONMAP_E_INTERRUPTED: /* a signal handler has set the exception */
         return NULL;
     case IRONMAP_E_FAULT:
-        return raise_lost(map, error);
+        return raise_fault_error(map, error);
     default:
         PyErr_SetString(PyExc_OSError, ironmap_status_message((int)error->status));
         return NULL;

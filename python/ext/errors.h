@@ -1,5 +1,5 @@
-/* From the library's errors to Python's exceptions. Every function here sets one and returns NULL,
- * for `return raise_...` in a function that makes an object. */
+/* Raises Python exceptions for errors of the library. Each function sets an exception and returns
+ * NULL, so that a function that makes an object can `return raise_...`. */
 #ifndef IRONMAP_EXT_ERRORS_H
 #define IRONMAP_EXT_ERRORS_H
 
@@ -7,33 +7,35 @@
 
 #include "compat.h"
 
-/* The exception for what a function of the library reported of `map` (NULL: of none). Statuses that
- * say "out of range" become ValueError(`range_message`). */
+/* Raises the exception for `error`, which a function of the library reported of `map` (NULL if
+ * there is no map). Statuses that mean "out of range" become ValueError(`range_message`). */
 PyObject *raise_error(const ironmap_map *map, const ironmap_error *error,
                       const char *range_message);
 
-/* A page of `map` cannot be had: ironmap.FaultError with `code` (an errno) and the offset. */
+/* ironmap.FaultError: a page of `map` is unavailable at `offset`. `code` is an errno. */
 PyObject *raise_fault(const ironmap_map *map, int code, uint64_t offset);
 
-/* OSError with `code` (an errno) and the system's words for it. */
+/* OSError with `code` (an errno) and the system's text for it. */
 PyObject *raise_errno(int code);
 
-/* OSError with `code` of a ironmap_error: errno, or on Windows winerror, of which Python makes an
- * errno. `name` is its filename; NULL: it has none. */
+/* OSError with the system code of an ironmap_error: an errno, or a winerror on Windows, from which
+ * Python derives the errno. `name` is the filename; NULL if it has none. */
 PyObject *raise_system(int code, const char *name);
 
-/* The map is closed: ValueError. */
+/* ValueError: the map is closed. */
 PyObject *raise_closed(void);
 
-/* The map, or what was asked of it, is for reading only: TypeError. */
+/* TypeError: the map is read-only. */
 PyObject *raise_readonly(void);
+
+/* TypeError: the map is read-only or copy-on-write, so it cannot be resized. */
 PyObject *raise_not_resizable(void);
 
-/* The index lies outside the map: IndexError. */
+/* IndexError: the index lies outside the map. */
 PyObject *raise_index(void);
 
-/* The map holds no descriptor for what it is to do ("get size"): io.UnsupportedOperation, which is
- * an OSError and a ValueError, with errno EBADF. */
-PyObject *raise_no_file(const char *doing);
+/* io.UnsupportedOperation, which is an OSError and a ValueError, with errno EBADF: the map holds no
+ * descriptor, which `operation` ("get size") needs. */
+PyObject *raise_no_file(const char *operation);
 
 #endif /* IRONMAP_EXT_ERRORS_H */

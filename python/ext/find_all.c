@@ -11,18 +11,18 @@
 #include "mmap/search.h"
 #include "state.h"
 
-/* Offsets that are found ahead. Many are as quick as few, and the more there are, the older they
- * may be when they are asked for. */
-enum { BATCH = 128 };
+/* Number of matches that are found at once. With more, the last of them are older when they are
+ * returned, and the search is not faster. */
+enum { BATCH_MATCHES = 128 };
 
 typedef struct {
     PyObject_HEAD PyObject *map;
-    PyObject *needle; /* bytes: what it was found by may change */
+    PyObject *needle; /* bytes: a copy, since the argument may change */
     ironmap_matches matches;
     uint64_t end;
-    size_t taken; /* of the batch */
-    size_t work;
-    size_t offsets[BATCH];
+    size_t returned; /* matches of the batch that were returned */
+    size_t work;     /* since the eval breaker was checked */
+    size_t offsets[BATCH_MATCHES];
 } FindAll;
 
 static FindAll *find_all_object(PyObject *self)
@@ -30,7 +30,7 @@ static FindAll *find_all_object(PyObject *self)
     return (FindAll *)self;
 }
 
-/* ---- making one ---- */
+/* ---- the method ---- */
 
 static PyObject *find_all_new(PyObject *map, PyObject *needle, uint64_t start, uint64_t end,
                               bool overlapping)
@@ -45,14 +45,16 @@ static PyObject *find_all_new(PyObject *map, PyObject *needle, uint64_t start, u
         FindAll *all = find_all_object(self);
         all->map = Py_NewRef(map);
         all->needle = Py_NewRef(needle);
-        all->matches = (ironmap_matches){
-            .offsets = all->offsets, .capacity = BATCH, .next = start, .overlapping = overlapping};
+        all->matches = (ironmap_matches){.offsets = all->offsets,
+                                         .capacity = BATCH_MATCHES,
+                                         .next = start,
+                                         .overlapping = overlapping};
         all->end = end;
     }
     return self;
 }
 
-/* The one keyword, `overlapping`; false and TypeError for others. */
+/* Converts the keyword argument `overlapping`. TypeError for all others. */
 static bool parse_overlapping(bool *overlapping, PyObject *const *values, PyObject *names)
 {
     Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
@@ -92,83 +94,84 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
     return all;
 }
 
-/* ---- going on ---- */
+/* ---- the next match ---- */
 
-/* The next matches before `end`. */
+/* Finds the next batch before `end`. */
 static int find_before(FindAll *all, const ironmap_map *map, uint64_t end, ironmap_error *error)
 {
     return ironmap_find_all(&all->matches, map, PyBytes_AS_STRING(all->needle),
                             (size_t)PyBytes_GET_SIZE(all->needle), end, error);
 }
 
-/* Matches in the next LONG_WORK_BYTES places, under the GIL. Where there are fewer than fit, the
- * search goes on at the first place behind, or behind the last match. */
-static int find_near(FindAll *all, const ironmap_map *map, ironmap_error *error)
+/* Finds matches that begin in the next LONG_WORK_BYTES positions, under the GIL. If they do not
+ * fill the batch, the next search begins after these positions, or after the last match. */
+static int find_with_gil(FindAll *all, const ironmap_map *map, ironmap_error *error)
 {
     size_t length = (size_t)PyBytes_GET_SIZE(all->needle);
     uint64_t start = all->matches.next;
     if (start > all->end || all->end - start < LONG_WORK_BYTES + length) {
         return find_before(all, map, all->end, error);
     }
-    uint64_t behind = start + LONG_WORK_BYTES;
-    int status = find_before(all, map, behind + length - 1, error);
-    if (status == IRONMAP_OK && all->matches.found < BATCH) {
+    uint64_t next = start + LONG_WORK_BYTES;
+    int status = find_before(all, map, next + length - 1, error);
+    if (status == IRONMAP_OK && all->matches.found < BATCH_MATCHES) {
         size_t found = all->matches.found;
         uint64_t step = all->matches.overlapping || length == 0 ? 1 : length;
         uint64_t after = found > 0 ? all->offsets[found - 1] + step : 0;
-        all->matches.next = after > behind ? after : behind;
+        all->matches.next = after > next ? after : next;
     }
     return status;
 }
 
-/* Whether all that was found ahead has been taken. */
+/* True if every match of the batch was returned. */
 static bool is_empty(const FindAll *all)
 {
-    return all->taken == all->matches.found;
+    return all->returned == all->matches.found;
 }
 
-/* The next match, however far it is, while other threads run. Where one of them has gone on with
- * this iterator meanwhile, what was found here is dropped. `*more` is false where there is none. */
-static int find_far(bool *more, FindAll *all, ironmap_map *map, ironmap_error *error)
+/* Finds the next match at any distance, without the GIL. The result is dropped if another thread
+ * used this iterator at the same time. `*more` is false if there is no match. */
+static int find_without_gil(bool *more, FindAll *all, ironmap_map *map, ironmap_error *error)
 {
     size_t offset = 0;
     uint64_t start = all->matches.next;
-    ironmap_matches far = all->matches;
-    far.offsets = &offset;
-    far.capacity = 1;
+    ironmap_matches match = all->matches;
+    match.offsets = &offset;
+    match.capacity = 1;
     PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_find_all(&far, map, PyBytes_AS_STRING(all->needle),
+    int status = ironmap_find_all(&match, map, PyBytes_AS_STRING(all->needle),
                                   (size_t)PyBytes_GET_SIZE(all->needle), all->end, error);
     mmap_acquire_gil(map, thread);
     if (status == IRONMAP_OK && all->matches.next == start && is_empty(all)) {
         all->offsets[0] = offset;
-        all->matches.next = far.next;
-        all->matches.found = far.found;
-        all->taken = 0;
-        *more = far.found > 0;
+        all->matches.next = match.next;
+        all->matches.found = match.found;
+        all->returned = 0;
+        *more = match.found > 0;
     }
     return status;
 }
 
-/* Finds the next batch; `*more` is false where there is none. */
+/* Finds the next batch. `*more` is false if there is none. */
 static int find_batch(bool *more, FindAll *all, ironmap_map *map, ironmap_error *error)
 {
-    all->taken = 0;
+    all->returned = 0;
     all->matches.found = 0;
-    int status = find_near(all, map, error);
+    int status = find_with_gil(all, map, error);
     if (status != IRONMAP_OK || all->matches.found > 0) {
         return status;
     }
     *more = all->matches.next <= all->end;
-    return *more ? find_far(more, all, map, error) : IRONMAP_OK;
+    return *more ? find_without_gil(more, all, map, error) : IRONMAP_OK;
 }
 
-/* Whoever runs meanwhile, a handler of a signal or another thread, may take matches as well: what
- * there is, is looked at after that. */
+/* A signal handler or another thread may use this iterator while the GIL is released, so the state
+ * is checked again after that. */
 static PyObject *find_all_next(PyObject *self)
 {
     FindAll *all = find_all_object(self);
-    if (is_empty(all) && !eval_breaker_check(&all->work, (size_t)BATCH * EVAL_BREAKER_ITEM_BYTES)) {
+    if (is_empty(all) &&
+        !eval_breaker_check(&all->work, (size_t)BATCH_MATCHES * EVAL_BREAKER_ITEM_BYTES)) {
         return NULL;
     }
     bool more = true;
@@ -180,7 +183,7 @@ static PyObject *find_all_next(PyObject *self)
         }
         map = mmap_use(all->map);
     }
-    return map != NULL && !is_empty(all) ? PyLong_FromSize_t(all->offsets[all->taken++]) : NULL;
+    return map != NULL && !is_empty(all) ? PyLong_FromSize_t(all->offsets[all->returned++]) : NULL;
 }
 
 /* ---- the type ---- */

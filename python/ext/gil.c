@@ -2,17 +2,17 @@
 
 #include "state.h"
 
-/* Between two looks at the signals: short enough for whoever waits after Ctrl-C, long enough that
- * waiting for the GIL (5 ms, where others want it as well) does not count. */
-#define INTERVAL_NS INT64_C(50000000)
+/* Time between two checks for signals: short for a user who waits after Ctrl-C, and long compared
+ * to the wait for the GIL (5 ms if other threads want it). */
+#define CHECK_INTERVAL_NS INT64_C(50000000)
 
-/* What this thread has given up while the library works for it; NULL where it has the GIL. */
+/* The state of this thread while it works without the GIL; NULL while it has the GIL. */
 static _Thread_local PyThreadState *released;
-static _Thread_local int64_t next_look;
+static _Thread_local int64_t next_check;
 
 PyThreadState *gil_release(void)
 {
-    next_look = monotonic_ns() + INTERVAL_NS;
+    next_check = monotonic_ns() + CHECK_INTERVAL_NS;
     released = PyEval_SaveThread();
     return released;
 }
@@ -26,10 +26,10 @@ void gil_acquire(PyThreadState *thread)
 int gil_check_signals(void *Py_UNUSED(unused))
 {
     PyThreadState *thread = released;
-    if (thread == NULL || monotonic_ns() < next_look) {
+    if (thread == NULL || monotonic_ns() < next_check) {
         return 0;
     }
-    /* A handler may well use maps of its own. */
+    /* A handler may use other maps. */
     gil_acquire(thread);
     int status = PyErr_CheckSignals();
     (void)gil_release();
@@ -39,21 +39,21 @@ int gil_check_signals(void *Py_UNUSED(unused))
 PyObject *eval_breaker_new(void)
 {
     PyObject *globals = PyDict_New();
-    PyObject *turn =
+    PyObject *function =
         globals == NULL ? NULL : PyRun_String("lambda: None", Py_eval_input, globals, globals);
     Py_XDECREF(globals);
-    return turn;
+    return function;
 }
 
-/* By a function in Python that does nothing: as it begins, the interpreter looks whether someone
- * waits for the GIL and hands it over, and runs handlers. To release the GIL and take it back, as
- * around long work, would keep others from it: each release wakes who waits, he comes too late, and
- * the 5 ms after which he may demand the GIL begin anew. */
+/* Calls a Python function that does nothing: the interpreter checks the eval breaker as it enters
+ * the function. Releasing and acquiring the GIL instead would starve other threads. Each release
+ * wakes a waiting thread, which comes too late and then has to wait 5 ms again before it may demand
+ * the GIL. */
 bool eval_breaker_check_now(void)
 {
-    PyObject *turn = module_object(EVAL_BREAKER_NAME);
-    PyObject *nothing = turn == NULL ? NULL : PyObject_CallNoArgs(turn);
-    Py_XDECREF(turn);
-    Py_XDECREF(nothing);
-    return nothing != NULL;
+    PyObject *function = module_object(EVAL_BREAKER_NAME);
+    PyObject *result = function == NULL ? NULL : PyObject_CallNoArgs(function);
+    Py_XDECREF(function);
+    Py_XDECREF(result);
+    return result != NULL;
 }

@@ -5,12 +5,13 @@
 #include "mmap/object.h"
 #include "state.h"
 
-/* What `with m.guarded():` holds. The map may be closed in the block; its losses are then nobody's
- * business any more. One that another thread resizes just then cannot be asked: BufferError. */
+/* The context manager of `with m.guarded():`. If the map is closed in the block, the end of the
+ * block reports nothing. If another thread is resizing it, the end of the block is a BufferError.
+ */
 typedef struct {
     PyObject_HEAD PyObject *map;
-    size_t depth; /* how often it is entered */
-    size_t count; /* of the damage as the outermost block began */
+    size_t depth; /* of nested blocks */
+    size_t count; /* of damage when the outermost block began */
 } Guarded;
 
 static Guarded *guarded_object(PyObject *self)
@@ -92,7 +93,9 @@ static PyMethodDef guarded_methods[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, AS_SLOT("A block of code that sees no lost page without an error: m.guarded().")},
+    {Py_tp_doc,
+     AS_SLOT(
+         "A context manager that raises FaultError if a page was lost in its block: m.guarded().")},
     {Py_tp_dealloc, AS_SLOT(guarded_dealloc)},
     {Py_tp_traverse, AS_SLOT(guarded_traverse)},
     {Py_tp_methods, guarded_methods},

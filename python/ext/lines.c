@@ -7,13 +7,13 @@
 #include "mmap/object.h"
 #include "state.h"
 
-/* What m.lines() returns. It keeps the object alive and does not pin the map. */
+/* The iterator of m.lines(). It has a reference to the map's object and does not pin the map. */
 typedef struct {
     PyObject_HEAD PyObject *map;
     uint64_t position;
-    uint64_t end;  /* 0 once it is exhausted */
-    size_t length; /* of the line before */
-    size_t work;
+    uint64_t end;  /* 0 once the iterator is exhausted */
+    size_t length; /* of the previous line */
+    size_t work;   /* since the eval breaker was checked */
     bool keep_ends;
 } Lines;
 
@@ -22,7 +22,8 @@ static Lines *lines_object(PyObject *self)
     return (Lines *)self;
 }
 
-static bool lines_keywords(bool *keep_ends, PyObject *const *values, PyObject *names)
+/* Converts the keyword argument `keepends`. TypeError for all others. */
+static bool parse_keep_ends(bool *keep_ends, PyObject *const *values, PyObject *names)
 {
     Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -66,7 +67,7 @@ PyObject *mmap_lines(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
     if (!mmap_precheck_open(self) || !check_count("lines", count, 0, 2) ||
         (count > 0 && !convert_optional_size(args[0], &start)) ||
         (count > 1 && !convert_optional_size(args[1], &end)) ||
-        !lines_keywords(&keep_ends, args + count, names)) {
+        !parse_keep_ends(&keep_ends, args + count, names)) {
         return NULL;
     }
     const ironmap_map *map = mmap_use(self);
@@ -125,7 +126,7 @@ static void lines_dealloc(PyObject *self)
 }
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, AS_SLOT("The lines of a map, one after the other: m.lines().")},
+    {Py_tp_doc, AS_SLOT("An iterator over the lines of a map: m.lines().")},
     {Py_tp_dealloc, AS_SLOT(lines_dealloc)},
     {Py_tp_traverse, AS_SLOT(lines_traverse)},
     {Py_tp_iter, AS_SLOT(PyObject_SelfIter)},

@@ -9,7 +9,7 @@
 #include "lines.h"
 #include "mmap/type.h"
 
-/* Adds a class that was just made; with NULL it could not be. */
+/* Adds the new class `type`. NULL means that making it failed. */
 static int add_type(PyObject *module, PyObject *type)
 {
     if (type == NULL) {
@@ -25,14 +25,16 @@ static int add_class(PyObject *module, PyType_Spec *spec)
     return add_type(module, PyType_FromModuleAndSpec(module, spec, NULL));
 }
 
-/* FaultError is an OSError with one attribute more. */
+/* FaultError is an OSError with the attribute `offset`. */
 static int add_fault_error(PyObject *module)
 {
     PyObject *class = PyErr_NewExceptionWithDoc(
         "ironmap.FaultError",
-        "A page of a map cannot be had: the file was cut short, the disk fails or is full.\n\n"
-        "An OSError: `errno` is EIO, or ENOSPC where a full disk is the cause; `filename` is the\n"
-        "file's, where it is known. `offset` is the byte of the map that was to be accessed.",
+        "A page of a map is unavailable: the file was truncated, the disk fails or is full.\n\n"
+        "An OSError. `errno` is EIO, or ENOSPC if a full disk is the cause. `filename` is the "
+        "name\n"
+        "of the file, or None if it is not known. `offset` is the byte of the map, counted from\n"
+        "its start, that could not be accessed.",
         PyExc_OSError, NULL);
     if (class == NULL) {
         return -1;
@@ -44,12 +46,12 @@ static int add_fault_error(PyObject *module)
 
 static int add_eval_breaker(PyObject *module)
 {
-    PyObject *turn = eval_breaker_new();
-    if (turn == NULL) {
+    PyObject *function = eval_breaker_new();
+    if (function == NULL) {
         return -1;
     }
-    int status = PyModule_AddObjectRef(module, EVAL_BREAKER_NAME, turn);
-    Py_DECREF(turn);
+    int status = PyModule_AddObjectRef(module, EVAL_BREAKER_NAME, function);
+    Py_DECREF(function);
     return status;
 }
 
@@ -74,7 +76,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "ironmap._ironmap",
-    .m_doc = "The part of ironmap that is written in C. Import ironmap instead.",
+    .m_doc = "The C part of ironmap. Import ironmap instead.",
     .m_slots = slots,
 };
 

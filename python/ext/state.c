@@ -1,7 +1,7 @@
-/* Objects of the module and of other modules, in the interpreter that runs. */
+/* Objects of the module and of other modules, in the running interpreter. */
 #include "state.h"
 
-/* Interned: the cache of attributes keeps every name object that it was ever asked for. */
+/* The name is interned: the attribute cache keeps a reference to every name object. */
 PyObject *get_attribute(PyObject *object, const char *name)
 {
     PyObject *key = PyUnicode_InternFromString(name);

@@ -1,4 +1,4 @@
-/* Objects of the module and of other modules, in the interpreter that runs. */
+/* Objects of the module and of other modules, in the running interpreter. */
 #ifndef IRONMAP_EXT_STATE_H
 #define IRONMAP_EXT_STATE_H
 

@@ -7,11 +7,12 @@
         m[0:5] = b"Hello"
         m.flush()
 
-`mmap` is the class, with all that the standard module of the newest Python has, on every Python
-that is supported. ACCESS_* say what may be done with a map; MAP_*, PROT_*, MADV_* and MS_* are
-those that the system has. PAGESIZE and ALLOCATIONGRANULARITY are in bytes. `error` is OSError.
+The class `mmap` has all features of the standard module's newest version, on every supported
+Python. ACCESS_* say what writes to a map do. MAP_*, PROT_*, MADV_* and MS_* are the constants that
+the system has. PAGESIZE and ALLOCATIONGRANULARITY are in bytes. `error` is OSError.
 
-A page that cannot be had is never the end of the process: it is a FaultError.
+An unavailable page (file truncated, disk full or failing) raises FaultError. It never ends the
+process.
 """
 
 from ironmap import _ironmap
@@ -41,7 +42,7 @@ __all__ = [
     "mmap",
 ]
 
-# Each system has its own set of these.
+# Each system has its own set of these constants.
 _system = {
     name: value
     for name, value in vars(_ironmap).items()

@@ -88,6 +88,7 @@ ACCESS_READ: Final = 1
 ACCESS_WRITE: Final = 2
 ACCESS_COPY: Final = 3
 
+# In bytes.
 ALLOCATIONGRANULARITY: Final[int]
 PAGESIZE: Final[int]
 
@@ -113,7 +114,7 @@ if sys.platform != "win32":
     MS_INVALIDATE: Final[int]
     MS_SYNC: Final[int]
 
-# Older headers lack the newest of these (MADV_COLLAPSE), and other processors MAP_32BIT.
+# Older system headers lack the newest of these (MADV_COLLAPSE). Only x86 has MAP_32BIT.
 if sys.platform == "linux":
     MAP_32BIT: Final[int]
     MAP_DENYWRITE: Final[int]
@@ -158,9 +159,11 @@ if sys.platform == "darwin":
 
 error = OSError
 
+# A page is unavailable. `errno` is EIO or ENOSPC, `filename` is None if it is not known.
 class FaultError(OSError):
-    offset: int
+    offset: int  # the byte of the map, counted from its start
 
+# Lengths, offsets and positions are in bytes; offsets count from the start of the map.
 @disjoint_base
 class mmap:  # noqa: N801
     if sys.platform == "win32":
@@ -193,6 +196,7 @@ class mmap:  # noqa: N801
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
+    # Ranges (start, end) of bytes that read as zeros because their pages were lost.
     @property
     def damaged(self) -> tuple[tuple[int, int], ...]: ...
     def clear_damage(self) -> None: ...
@@ -258,7 +262,7 @@ class mmap:  # noqa: N801
     @overload
     def __setitem__(self, key: slice, value: Buffer, /) -> None: ...
     def __delitem__(self, key: SupportsIndex | slice, /) -> Never: ...
-    # `in` and iteration work by way of the items; each is of type bytes and length 1.
+    # `in` and iteration use the items, each of type bytes and length 1.
     def __contains__(self, item: object, /) -> bool: ...
     def __iter__(self) -> Iterator[bytes]: ...
     def __enter__(self) -> Self: ...

@@ -9,7 +9,7 @@
 #include "mmap/long_work.h"
 #include "mmap/object.h"
 
-/* The arguments of madvise(): to the end, if no length is given. */
+/* The arguments of madvise(), in bytes. Without a length, to the end. */
 typedef struct {
     int option;
     Py_ssize_t start;

@@ -6,8 +6,8 @@
 #include "mmap/damage.h"
 #include "mmap/object.h"
 
-/* The one place where an address of mapped memory leaves the library. Every buffer is a pin, so
- * while there are any, the map can be neither closed nor resized. */
+/* Exports the mapped memory. This is the only place that does. Every buffer pins the map, so the
+ * map cannot be closed or resized while there are any. */
 int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
     view->obj = NULL;

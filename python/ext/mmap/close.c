@@ -4,8 +4,7 @@
 #include "errors.h"
 #include "mmap/object.h"
 
-/* Unmapping much memory takes a while, and so does the last descriptor of a file that has no name
- * any more; neither needs the GIL. */
+/* Unmapping much memory is slow, and so is closing the last descriptor of a deleted file. */
 int mmap_close_map(ironmap_map *map, ironmap_error *error)
 {
     PyThreadState *thread = PyEval_SaveThread();
@@ -14,8 +13,8 @@ int mmap_close_map(ironmap_map *map, ironmap_error *error)
     return status;
 }
 
-/* The map leaves the object first: for all other threads it is closed from then on. Nothing pins
- * it, so that it is gone afterwards, whatever is reported. */
+/* The object loses its map first, so that other threads see it as closed from then on. The map is
+ * not pinned, so it is gone afterwards even if an error is reported. */
 static int detach_and_close(MmapObject *self, ironmap_error *error)
 {
     ironmap_map *map = self->map;
@@ -58,8 +57,8 @@ void mmap_dealloc(PyObject *self)
     if (object->weakrefs != NULL) {
         PyObject_ClearWeakRefs(self);
     }
-    /* Whoever pins, holds or resizes a map has a reference to its object: nobody does any more. An
-     * error has nobody to go to. */
+    /* A thread that pins, holds or resizes the map has a reference to the object, so there is none.
+     * An error cannot be reported from here. */
     if (object->map != NULL) {
         (void)detach_and_close(object, NULL);
     }

@@ -7,7 +7,6 @@
 #include "mmap/long_work.h"
 #include "mmap/object.h"
 
-/* Raises FaultError with the place of the first damage. */
 void mmap_raise_damage(const ironmap_map *map)
 {
     uint64_t offset = 0;
@@ -25,7 +24,7 @@ bool mmap_check_damage(const ironmap_map *map)
     return false;
 }
 
-/* Appends (start, end) of each damaged run to `list`. */
+/* Appends (start, end) of each damaged range to `list`. */
 static bool append_damage(PyObject *list, const ironmap_map *map)
 {
     uint64_t offset = 0;
@@ -33,12 +32,12 @@ static bool append_damage(PyObject *list, const ironmap_map *map)
     (void)ironmap_damage(&offset, &length, map, 0, NULL);
     while (offset != IRONMAP_NOT_FOUND) {
         uint64_t end = offset + length;
-        PyObject *run = Py_BuildValue("KK", (unsigned long long)offset, (unsigned long long)end);
-        if (run == NULL || PyList_Append(list, run) == -1) {
-            Py_XDECREF(run);
+        PyObject *range = Py_BuildValue("KK", (unsigned long long)offset, (unsigned long long)end);
+        if (range == NULL || PyList_Append(list, range) == -1) {
+            Py_XDECREF(range);
             return false;
         }
-        Py_DECREF(run);
+        Py_DECREF(range);
         (void)ironmap_damage(&offset, &length, map, end, NULL);
     }
     return true;
@@ -46,8 +45,8 @@ static bool append_damage(PyObject *list, const ironmap_map *map)
 
 PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
 {
-    /* The list first: making one may run the collector, and so anyone's code; and so may making
-     * what comes into it, while the map is held. */
+    /* The list is made before the map is used, because allocating may run the garbage collector,
+     * and so Python code. While the list is filled, the map is held for the same reason. */
     PyObject *list = PyList_New(0);
     ironmap_map *map = list == NULL ? NULL : mmap_use(self);
     if (map == NULL) {
@@ -57,9 +56,9 @@ PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
     ironmap_hold(map);
     bool done = append_damage(list, map);
     ironmap_release(map);
-    PyObject *runs = done ? PyList_AsTuple(list) : NULL;
+    PyObject *ranges = done ? PyList_AsTuple(list) : NULL;
     Py_DECREF(list);
-    return runs;
+    return ranges;
 }
 
 PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))

@@ -9,7 +9,7 @@
 #include "mmap/long_work.h"
 #include "mmap/object.h"
 
-/* The arguments of flush(): size -1 is to the end. */
+/* The arguments of flush(), in bytes. Size -1 means to the end. */
 typedef struct {
     Py_ssize_t offset;
     Py_ssize_t size;
@@ -43,9 +43,9 @@ static bool flush_arguments(PyObject *self, Flush *flush, PyObject *const *args,
            flush_keywords(flush, args + count, names);
 }
 
-/* Whether the system has to refuse: it knows no flags beyond its own, and an anonymous map, which
- * has no place on a disk, must be flushed by whole pages. (Maps of files may be flushed from any
- * byte, which harms nothing; but that this here fails is what portable tests of flush rely on.) */
+/* True if the standard module would get an error from the system: for flags beyond the system's
+ * own, and for an anonymous map from an offset inside a page. Portable tests rely on the second.
+ * Maps of files can be flushed from any byte. */
 static bool flush_refused(const Flush *flush, const MmapObject *object)
 {
     if (flush->flags < 0 || flush->flags > SYSTEM_BITS) {

@@ -14,21 +14,21 @@ Py_ssize_t mmap_length(PyObject *self)
     return map == NULL ? -1 : (Py_ssize_t)ironmap_length(map);
 }
 
-/* The offset that an index stands for, negative ones counted from the end. What lies before the
- * beginning becomes a number beyond every end. */
+/* The offset for an index, where negative ones count from the end. An index before the start wraps
+ * to an offset beyond every end. */
 static uint64_t offset_from(Py_ssize_t index, const ironmap_map *map)
 {
     return index < 0 ? (uint64_t)index + ironmap_length(map) : (uint64_t)index;
 }
 
-/* The library checks the offset; outside the map is an IndexError here. */
+/* The library checks the offset. Outside the map it is an IndexError here. */
 static PyObject *raise_item(const ironmap_map *map, const ironmap_error *error)
 {
     bool outside = error->status == IRONMAP_E_RANGE || error->status == IRONMAP_E_OVERFLOW;
     return outside ? raise_index() : raise_error(map, error, "");
 }
 
-/* Whether `index` lies inside the map as it is now. */
+/* True if `index` lies inside the map as it is now, else IndexError. */
 static bool check_index(PyObject *self, Py_ssize_t index)
 {
     const ironmap_map *map = mmap_use(self);
@@ -42,9 +42,9 @@ static bool check_index(PyObject *self, Py_ssize_t index)
     return true;
 }
 
-/* Stores `value` at `index`, or deletes it: NULL, which is the TypeError `deletion`. The index is
- * looked at before the value where the running interpreter does, and in any case when the value has
- * been converted. */
+/* Stores `value` at `index`. NULL means deletion, which is the TypeError `deletion`. The index is
+ * checked before the value on the versions of CPython that do so, and again by the library after
+ * the value has been converted. */
 static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *deletion)
 {
     if (!ARGUMENTS_COME_FIRST && !check_index(self, index)) {
@@ -67,8 +67,8 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
     return 0;
 }
 
-/* The first look of an assignment. */
-static bool may_assign(PyObject *self)
+/* The precheck of an assignment: the map is open, and writable. */
+static bool precheck_assign(PyObject *self)
 {
     if (!ARGUMENTS_COME_FIRST) {
         return mmap_use_writable(self) != NULL;
@@ -88,7 +88,7 @@ PyObject *mmap_item(PyObject *self, Py_ssize_t index)
     if (map == NULL) {
         return NULL;
     }
-    /* Whoever calls this has counted a negative index from the end. */
+    /* CPython has added the length to a negative index. */
     if (ironmap_get_byte(&byte, map, (uint64_t)index, &error) != IRONMAP_OK) {
         return raise_item(map, &error);
     }
@@ -97,7 +97,7 @@ PyObject *mmap_item(PyObject *self, Py_ssize_t index)
 
 int mmap_set_item(PyObject *self, Py_ssize_t index, PyObject *value)
 {
-    if (!may_assign(self)) {
+    if (!precheck_assign(self)) {
         return -1;
     }
     if (index < 0) {
@@ -136,111 +136,113 @@ static int set_index(PyObject *self, PyObject *key, PyObject *value)
 
 /* ---- slices ---- */
 
-/* The numbers of a slice: as given, then, once cut to a length, `count` bytes from `start`. */
+/* A slice. slice_unpack sets start, stop and step as given; slice_adjust clamps them to the map's
+ * length and sets count, in bytes. */
 typedef struct {
     Py_ssize_t start;
     Py_ssize_t stop;
     Py_ssize_t step;
     Py_ssize_t count;
-} Range;
+} Slice;
 
-/* The commonest slice, of two plain integers, in a fraction of the time that all slices take. No
- * exception otherwise. */
-static bool range_quick(Range *range, PyObject *slice)
+/* Fast path: start and stop are plain integers, and there is no step. False without an exception
+ * for all other slices. */
+static bool slice_try_unpack(Slice *slice, PyObject *key)
 {
-    const PySliceObject *parts = (PySliceObject *)slice;
-    return parts->step == Py_None && try_convert_small(parts->start, &range->start) &&
-           try_convert_small(parts->stop, &range->stop);
+    const PySliceObject *parts = (PySliceObject *)key;
+    return parts->step == Py_None && try_convert_small(parts->start, &slice->start) &&
+           try_convert_small(parts->stop, &slice->stop);
 }
 
 /* May run Python code. */
-static bool range_unpack(Range *range, PyObject *slice)
+static bool slice_unpack(Slice *slice, PyObject *key)
 {
-    range->count = 0;
-    range->step = 1;
-    return range_quick(range, slice) ||
-           PySlice_Unpack(slice, &range->start, &range->stop, &range->step) == 0;
+    slice->count = 0;
+    slice->step = 1;
+    return slice_try_unpack(slice, key) ||
+           PySlice_Unpack(key, &slice->start, &slice->stop, &slice->step) == 0;
 }
 
-static void range_cut(Range *range, const ironmap_map *map)
+static void slice_adjust(Slice *slice, const ironmap_map *map)
 {
-    range->count = PySlice_AdjustIndices((Py_ssize_t)ironmap_length(map), &range->start,
-                                         &range->stop, range->step);
+    slice->count = PySlice_AdjustIndices((Py_ssize_t)ironmap_length(map), &slice->start,
+                                         &slice->stop, slice->step);
 }
 
-/* Bytes of memory that the range makes the system fetch, about: bytes that lie far apart are each
- * in a page of its own, which may have to come from a disk. */
-static size_t range_work(const Range *range)
+/* About the number of bytes that the system must have in memory for the slice. Bytes that are at
+ * least a page apart need a page each, which may have to come from a disk. */
+static size_t slice_work(const Slice *slice)
 {
-    enum { FAR_APART = 4096 };
-    size_t count = (size_t)range->count;
-    size_t step = range->step < 0 ? (size_t)0 - (size_t)range->step : (size_t)range->step;
-    return count < LONG_WORK_BYTES ? count * (step < FAR_APART ? step : FAR_APART) : count;
+    enum { PAGE_BYTES = 4096 };
+    size_t count = (size_t)slice->count;
+    size_t step = slice->step < 0 ? (size_t)0 - (size_t)slice->step : (size_t)slice->step;
+    return count < LONG_WORK_BYTES ? count * (step < PAGE_BYTES ? step : PAGE_BYTES) : count;
 }
 
-/* Into the memory of a new object. */
-static int copy_out(char *buffer, ironmap_map *map, const Range *range, ironmap_error *error)
+/* Copies the bytes of the slice into `buffer`, the memory of a new object. */
+static int copy_out(char *buffer, ironmap_map *map, const Slice *slice, ironmap_error *error)
 {
-    uint64_t start = (uint64_t)range->start;
-    size_t count = (size_t)range->count;
-    PyThreadState *thread = mmap_release_gil_for(map, range_work(range));
+    uint64_t start = (uint64_t)slice->start;
+    size_t count = (size_t)slice->count;
+    PyThreadState *thread = mmap_release_gil_for(map, slice_work(slice));
     ironmap_prepare(buffer, count);
-    int status = range->step == 1
+    int status = slice->step == 1
                      ? ironmap_get(buffer, map, start, count, error)
-                     : ironmap_get_strided(buffer, map, start, range->step, count, error);
+                     : ironmap_get_strided(buffer, map, start, slice->step, count, error);
     mmap_acquire_gil(map, thread);
     return status;
 }
 
-static int copy_in(ironmap_map *map, const Range *range, const void *buffer, ironmap_error *error)
+static int copy_in(ironmap_map *map, const Slice *slice, const void *buffer, ironmap_error *error)
 {
-    uint64_t start = (uint64_t)range->start;
-    size_t count = (size_t)range->count;
-    PyThreadState *thread = mmap_release_gil_for(map, range_work(range));
-    int status = range->step == 1
+    uint64_t start = (uint64_t)slice->start;
+    size_t count = (size_t)slice->count;
+    PyThreadState *thread = mmap_release_gil_for(map, slice_work(slice));
+    int status = slice->step == 1
                      ? ironmap_put(map, start, buffer, count, error)
-                     : ironmap_put_strided(map, start, range->step, buffer, count, error);
+                     : ironmap_put_strided(map, start, slice->step, buffer, count, error);
     mmap_acquire_gil(map, thread);
     return status;
 }
 
 static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
 {
-    Range range;
-    if (!range_unpack(&range, key)) {
+    Slice slice;
+    if (!slice_unpack(&slice, key)) {
         return NULL;
     }
     ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
-    range_cut(&range, map);
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, range.count);
-    if (bytes == NULL || range.count == 0) {
+    slice_adjust(&slice, map);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, slice.count);
+    if (bytes == NULL || slice.count == 0) {
         return bytes;
     }
     ironmap_error error;
-    if (copy_out(PyBytes_AS_STRING(bytes), map, &range, &error) != IRONMAP_OK) {
+    if (copy_out(PyBytes_AS_STRING(bytes), map, &slice, &error) != IRONMAP_OK) {
         Py_DECREF(bytes);
         return raise_error(map, &error, "");
     }
     return bytes;
 }
 
-/* Stores the bytes of `view`, whose making may have run Python code. */
-static int store_slice(PyObject *self, Range *range, const Py_buffer *view)
+/* Stores the bytes of `view`. Getting the view may have run Python code, so the map is checked
+ * here. */
+static int store_slice(PyObject *self, Slice *slice, const Py_buffer *view)
 {
     ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return -1;
     }
-    range_cut(range, map);
-    if (view->len != range->count) {
+    slice_adjust(slice, map);
+    if (view->len != slice->count) {
         PyErr_SetString(PyExc_IndexError, "mmap slice assignment is wrong size");
         return -1;
     }
     ironmap_error error;
-    if (range->count != 0 && copy_in(map, range, view->buf, &error) != IRONMAP_OK) {
+    if (slice->count != 0 && copy_in(map, slice, view->buf, &error) != IRONMAP_OK) {
         raise_error(map, &error, "");
         return -1;
     }
@@ -249,8 +251,8 @@ static int store_slice(PyObject *self, Range *range, const Py_buffer *view)
 
 static int set_slice(PyObject *self, PyObject *key, PyObject *value)
 {
-    Range range;
-    if (!range_unpack(&range, key) || !mmap_precheck_open(self)) {
+    Slice slice;
+    if (!slice_unpack(&slice, key) || !mmap_precheck_open(self)) {
         return -1;
     }
     if (value == NULL) {
@@ -261,12 +263,12 @@ static int set_slice(PyObject *self, PyObject *key, PyObject *value)
     if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) == -1) {
         return -1;
     }
-    int result = store_slice(self, &range, &view);
+    int result = store_slice(self, &slice, &view);
     PyBuffer_Release(&view);
     return result;
 }
 
-/* ---- either ---- */
+/* ---- m[key] ---- */
 
 static PyObject *raise_key(void)
 {
@@ -287,7 +289,7 @@ PyObject *mmap_subscript(PyObject *self, PyObject *key)
 
 int mmap_set_subscript(PyObject *self, PyObject *key, PyObject *value)
 {
-    if (!may_assign(self)) {
+    if (!precheck_assign(self)) {
         return -1;
     }
     if (PyIndex_Check(key)) {

@@ -1,4 +1,4 @@
-/* Reading one line: the slow path. */
+/* Slow paths of line_read. */
 #include "mmap/line.h"
 
 #include "errors.h"
@@ -9,17 +9,17 @@ PyObject *line_raise(const ironmap_map *map, const ironmap_error *error)
     return raise_error(map, error, "read out of range");
 }
 
-/* The length of the line at `start` that has no newline before `from`. For the rest of a long one
- * the GIL is released. */
+/* Sets the length of the line at `start`, which has no newline before `from`. The GIL is released
+ * after LONG_WORK_BYTES. */
 static int find_end(size_t *length, ironmap_map *map, uint64_t start, uint64_t from, uint64_t end,
                     ironmap_error *error)
 {
     uint64_t newline = IRONMAP_NOT_FOUND;
-    uint64_t near = end - from < LONG_WORK_BYTES ? end : from + LONG_WORK_BYTES;
-    int status = ironmap_find(&newline, map, "\n", 1, from, near, error);
-    if (status == IRONMAP_OK && newline == IRONMAP_NOT_FOUND && near < end) {
+    uint64_t limit = end - from < LONG_WORK_BYTES ? end : from + LONG_WORK_BYTES;
+    int status = ironmap_find(&newline, map, "\n", 1, from, limit, error);
+    if (status == IRONMAP_OK && newline == IRONMAP_NOT_FOUND && limit < end) {
         PyThreadState *thread = mmap_release_gil(map);
-        status = ironmap_find(&newline, map, "\n", 1, near, end, error);
+        status = ironmap_find(&newline, map, "\n", 1, limit, end, error);
         mmap_acquire_gil(map, thread);
     }
     *length = (size_t)((newline == IRONMAP_NOT_FOUND ? end : newline + 1) - start);
@@ -50,7 +50,7 @@ PyObject *line_read_long(size_t *length, ironmap_map *map, uint64_t start, uint6
     ironmap_error error;
     uint8_t last = 0;
     end = end < ironmap_length(map) ? end : ironmap_length(map);
-    if (find_end(length, map, start, start + SHORT_LINE - 1, end, &error) != IRONMAP_OK ||
+    if (find_end(length, map, start, start + SHORT_LINE_BYTES - 1, end, &error) != IRONMAP_OK ||
         ironmap_get_byte(&last, map, start + *length - 1, &error) != IRONMAP_OK) {
         return line_raise(map, &error);
     }

@@ -1,4 +1,4 @@
-/* Reading one line from any offset of a map, for readline(), readlines() and lines(). */
+/* Reads one line at any offset of a map, for readline(), readlines() and lines(). */
 #ifndef IRONMAP_EXT_MMAP_LINE_H
 #define IRONMAP_EXT_MMAP_LINE_H
 
@@ -7,20 +7,22 @@
 #include "compat.h"
 
 /* Shorter lines are found and copied in one pass. */
-enum { SHORT_LINE = 512 };
+enum { SHORT_LINE_BYTES = 512 };
 
+/* Raises the exception for an error of the library. */
 COLD PyObject *line_raise(const ironmap_map *map, const ironmap_error *error);
 
-/* Slow path of line_read, for a line of SHORT_LINE bytes or more. */
+/* Slow path of line_read, for a line of SHORT_LINE_BYTES or more. */
 COLD PyObject *line_read_long(size_t *length, ironmap_map *map, uint64_t start, uint64_t end,
                               bool keep_end);
 
-/* A line as it is made. */
+/* The line that is being made. */
 typedef struct {
     PyObject *bytes;
 } Line;
 
-static inline void *line_room(void *context, size_t length)
+/* The allocator for the bytes of a line. The library may call it again if a page is lost. */
+static inline void *line_allocate(void *context, size_t length)
 {
     Line *line = context;
     Py_XDECREF(line->bytes);
@@ -28,21 +30,22 @@ static inline void *line_room(void *context, size_t length)
     return line->bytes == NULL ? NULL : PyBytes_AS_STRING(line->bytes);
 }
 
-/* The line at `start`, of which `end` is the end at the latest; `*length` is its length with its
- * newline, be that kept or not. The GIL may have been free meanwhile, and another thread have taken
- * the same line: the caller looks whether that one still is the next. */
+/* The line at `start`, which ends at `end` at the latest. `*length` is its length in bytes with its
+ * newline, even if that is not kept. The GIL may be released meanwhile, and another thread may read
+ * the same line, so the caller checks that its position is still `start`. */
 static inline PyObject *line_read(size_t *length, ironmap_map *map, uint64_t start, uint64_t end,
                                   bool keep_end)
 {
     ironmap_error error;
     Line line = {NULL};
-    uint64_t near = end < start + SHORT_LINE ? end : start + SHORT_LINE;
-    int status = ironmap_take_line(length, map, start, near, keep_end, line_room, &line, &error);
+    uint64_t limit = end < start + SHORT_LINE_BYTES ? end : start + SHORT_LINE_BYTES;
+    int status =
+        ironmap_take_line(length, map, start, limit, keep_end, line_allocate, &line, &error);
     if (status != IRONMAP_OK) {
         Py_XDECREF(line.bytes);
         return line_raise(map, &error);
     }
-    if (*length == SHORT_LINE) {
+    if (*length == SHORT_LINE_BYTES) {
         Py_DECREF(line.bytes);
         return line_read_long(length, map, start, end, keep_end);
     }

@@ -26,32 +26,34 @@
     "preallocate=False)\n"                                                                         \
     "--\n\n"
 #define DOCUMENTATION                                                                              \
-    "A file in memory, which behaves like a bytearray and like a file object.\n\n"                 \
-    "Maps `length` bytes of the file that the descriptor `fileno` is open for, from the byte\n"    \
-    "`offset` on; length 0 takes what there is up to the file's present end. Any offset will\n"    \
-    "do. The descriptor stays yours to close, and the map outlives its closing. `fileno` -1\n"     \
-    "maps fresh memory, all zero, which a child of fork shares.\n\n"                               \
-    "access=ACCESS_READ, ACCESS_WRITE or ACCESS_COPY says what may be done: read only, write\n"    \
-    "memory and file, write memory only. In its place the system's own `flags` (MAP_*) and\n"      \
-    "`prot` (PROT_*) may be given, not both. trackfd=False saves the duplicate of the\n"           \
-    "descriptor that a map keeps; size() and resize() then do not work. preallocate=True makes\n"  \
-    "the file as long as the range and reserves its blocks on the disk, now and at every\n"        \
-    "resize(), so that a full disk is an OSError there and not a lost page later.\n\n"             \
-    "`tagname` names memory that processes share: with `fileno` -1 the memory of that name is\n"   \
-    "mapped if there is such, all of it if the length is 0, and else made. It is gone with its\n"  \
-    "last map, also where processes are killed. A name is 1 to 120 of A-Z a-z 0-9 . _ - and\n"     \
-    "does not begin with a full stop. A map of a file with a tagname shares the tag with other\n"  \
-    "maps of that file (FileExistsError with another or none). Such maps cannot be resized.\n\n"   \
-    "Raises ValueError if the file is empty or ends before the range, OverflowError for a\n"       \
-    "negative length or offset, OSError for what the system refuses. A page that cannot be had\n"  \
-    "(the file was cut short, the disk fails or is full) is a FaultError from the operation\n"     \
-    "that needs it; the map stays usable. See `damaged` for buffers of the map.\n\n"               \
-    "Threads may share a map. Work on more than some tens of kilobytes does not stop the\n"        \
-    "others; close() and resize() are a BufferError while another thread is at such work, as\n"    \
-    "they are while a memoryview or another buffer of the map is alive. These two do not stop\n"   \
-    "the others either: while one thread resizes the map, everything but `closed` and repr() is\n" \
-    "a BufferError in the others; once one closes it, it is closed for all. In a child of\n"       \
-    "fork, a map that another thread was just working on or resizing stays busy."
+    "A map of a file in memory, which behaves like a bytearray and like a file object.\n\n"        \
+    "Maps `length` bytes of the file that the descriptor `fileno` is open for, from byte\n"        \
+    "`offset`. Length 0 maps from the offset to the file's present end. Any offset works.\n"       \
+    "The descriptor stays the caller's to close, and the map stays valid after that.\n"            \
+    "`fileno` -1 maps new memory, all zero, which a child of fork shares.\n\n"                     \
+    "access=ACCESS_READ, ACCESS_WRITE or ACCESS_COPY says what writes do: they are an\n"           \
+    "error, they change memory and file, or they change memory only. Instead, the system's\n"      \
+    "own `flags` (MAP_*) and `prot` (PROT_*) can be given, but not both. With trackfd=False\n"     \
+    "the map keeps no duplicate of the descriptor, and size() and resize() do not work.\n"         \
+    "With preallocate=True the file is extended to the end of the range, and its blocks are\n"     \
+    "reserved on the disk, now and in every resize(). A full disk is then an OSError here\n"       \
+    "and not a lost page later.\n\n"                                                               \
+    "`tagname` names memory that processes share. With `fileno` -1, the memory of that name\n"     \
+    "is mapped if it exists (length 0 maps all of it), and otherwise created. It exists\n"         \
+    "until its last map is closed or the process that has it ends. A name is 1 to 120 of\n"        \
+    "A-Z a-z 0-9 . _ - and does not begin with a full stop. A map of a file with a tagname\n"      \
+    "shares the tag with other maps of that file. FileExistsError if the tag is in use with\n"     \
+    "another file or none. Maps with a tagname cannot be resized.\n\n"                             \
+    "ValueError if the file is empty or ends before the range, OverflowError for a negative\n"     \
+    "length or offset, OSError if the system refuses. If a page is unavailable because the\n"      \
+    "file was truncated, the disk fails or the disk is full, the operation that needs the\n"       \
+    "page raises FaultError, and the map stays usable. For buffers of the map, see\n"              \
+    "`damaged`.\n\n"                                                                               \
+    "Threads may share a map. Work on more than some tens of kilobytes runs without the\n"         \
+    "GIL. In that time close() and resize() in other threads raise BufferError, as they do\n"      \
+    "while a buffer of the map exists. While a thread resizes the map, all operations but\n"       \
+    "`closed` and repr() raise BufferError in other threads. In a child of fork, a map that\n"     \
+    "another thread was working on or resizing stays busy."
 
 const char *mmap_doc(void)
 {
@@ -59,155 +61,169 @@ const char *mmap_doc(void)
                               : SIGNATURE_WITHOUT_FLAGS DOCUMENTATION;
 }
 
-static PyObject *enter(PyObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *enter_block(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     return mmap_use(self) == NULL ? NULL : Py_NewRef(self);
 }
 
-static PyObject *leave(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(n))
+static PyObject *exit_block(PyObject *self, PyObject *const *Py_UNUSED(args),
+                            Py_ssize_t Py_UNUSED(n))
 {
     return mmap_close(self, NULL);
 }
 
-static PyObject *size_of(PyObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *size_in_memory(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     const ironmap_map *map = mmap_object(self)->map;
     size_t size = (size_t)Py_TYPE(self)->tp_basicsize;
     return PyLong_FromSize_t(map == NULL ? size : size + ironmap_overhead(map));
 }
 
-/* read_byte, readline and tell take no arguments, and are called in loops: in the manner of those
- * that take some, they are called without a detour by the interpreters that specialise calls. */
+/* read_byte, readline and tell take no arguments. They are METH_FASTCALL all the same, because
+ * specialising interpreters call these faster, and the three are called in loops. */
 static PyMethodDef methods[] = {
-    /* Stands first, see mmap_methods(). */
+    /* [0], which mmap_methods() skips on Windows. */
     {"madvise", AS_METHOD(mmap_madvise), METH_FASTCALL,
      "madvise($self, option, start=0, length=None, /)\n--\n\n"
-     "Advise the system about `length` bytes from `start`; `option` is one of MADV_*.\n\n"
-     "Without `length`, to the end. ValueError if `start` lies outside the map, OSError for\n"
-     "what the system refuses."},
+     "Advise the system how `length` bytes from offset `start` will be used.\n\n"
+     "`option` is one of MADV_*. Without `length`, or with None, the range ends at the end of the\n"
+     "map. The range is widened to whole pages. ValueError if `start` lies outside the map or\n"
+     "`length` is negative, OverflowError if `length` is too large, OSError if the system\n"
+     "refuses."},
     {"close", mmap_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "Unmap. Everything but `closed`, repr() and close() is a ValueError afterwards.\n\n"
-     "Changes of a shared map reach the file, in the system's own time; flush() first makes\n"
-     "them durable. BufferError while a buffer of the map is alive or another thread works on\n"
-     "it."},
+     "Unmap the memory. Afterwards only `closed`, repr() and close() work.\n\n"
+     "All other operations then raise ValueError. Changes of a shared map reach the file later,\n"
+     "when the system writes them. Call flush() first to make them durable. BufferError while a\n"
+     "buffer of the map exists or another thread works on the map."},
     {"clear_damage", mmap_clear_damage, METH_NOARGS,
      "clear_damage($self, /)\n--\n\n"
-     "Forget the damage, so that operations go on.\n\n"
-     "The file's pages are back in the place of the zeros; one that still cannot be had is\n"
-     "lost again by the next access. io.UnsupportedOperation for a damaged map with\n"
-     "trackfd=False, which stays damaged."},
+     "Clear the damage, so that operations work again.\n\n"
+     "The file's pages replace the zeros. A page that is still unavailable is lost again at the\n"
+     "next access. io.UnsupportedOperation for a damaged map with trackfd=False, which stays\n"
+     "damaged."},
     {"guarded", mmap_guarded, METH_NOARGS,
      "guarded($self, /)\n--\n\n"
-     "Return a context manager that raises FaultError at its end if a page was lost inside it.\n\n"
-     "For code that reads or writes a buffer of the map (re, numpy, struct, hashlib), to which\n"
-     "a lost page is zeros: with m.guarded(): found = pattern.search(m)"},
+     "Return a context manager that raises FaultError if a page is lost in its block.\n\n"
+     "The error is raised at the end of the block, and at its start if the map is damaged\n"
+     "already. Use it around code that works on a buffer of the map (re, numpy, struct, hashlib),\n"
+     "for which a lost page reads as zeros: with m.guarded(): found = pattern.search(m)"},
     {"find", AS_METHOD(mmap_find), METH_FASTCALL,
      "find($self, view, start=None, end=None, /)\n--\n\n"
-     "Return the lowest index in [start, end) at which the bytes-like `view` is found, or -1.\n\n"
-     "`start` and `end` are as in slices; by default from the position to the end."},
+     "Return the lowest index in [start, end) at which `view` occurs, or -1.\n\n"
+     "`view` is a bytes-like object that must lie wholly inside the range. `start` and `end` are\n"
+     "offsets in bytes, as in slices. They default to the position and the end of the map."},
     {"rfind", AS_METHOD(mmap_rfind), METH_FASTCALL,
      "rfind($self, view, start=None, end=None, /)\n--\n\n"
-     "Return the highest index in [start, end) at which the bytes-like `view` is found, or -1.\n\n"
-     "`start` and `end` are as in slices; by default from the position to the end."},
+     "Return the highest index in [start, end) at which `view` occurs, or -1.\n\n"
+     "`view` is a bytes-like object that must lie wholly inside the range. `start` and `end` are\n"
+     "offsets in bytes, as in slices. They default to the position and the end of the map."},
     {"count", AS_METHOD(mmap_count), METH_FASTCALL,
      "count($self, view, start=None, end=None, /)\n--\n\n"
-     "Return how often the bytes-like `view` is found in [start, end), without overlapping.\n\n"
-     "`start` and `end` are as in slices; by default the whole map. b'' is found at every byte\n"
-     "and behind the last one, as in bytes."},
+     "Return how often `view` occurs in [start, end), without overlaps.\n\n"
+     "`view` is a bytes-like object. `start` and `end` are offsets in bytes, as in slices. They\n"
+     "default to the whole map. b'' occurs at every byte and after the last one, as in bytes."},
     {"find_all", AS_METHOD(mmap_find_all), METH_FASTCALL | METH_KEYWORDS,
      "find_all($self, view, start=None, end=None, /, *, overlapping=False)\n--\n\n"
-     "Return an iterator over the indexes in [start, end) at which the bytes-like `view` is "
-     "found.\n\n"
-     "Ascending, and found as they are asked for, some at once. `start` and `end` are as in\n"
-     "slices; by default the whole map. Two that share bytes are both found only if\n"
-     "`overlapping`. The position stays. Going on after the map was closed is ValueError."},
+     "Return an iterator over the indexes in [start, end) at which `view` occurs.\n\n"
+     "`view` is a bytes-like object. `start` and `end` are offsets in bytes, as in slices. They\n"
+     "default to the whole map. The indexes are ascending. Matches that overlap an earlier match\n"
+     "are left out unless `overlapping` is true. The iterator searches ahead in small batches, "
+     "and\n"
+     "does not use the position. ValueError from the iterator once the map is closed."},
     {"flush", AS_METHOD(mmap_flush), METH_FASTCALL | METH_KEYWORDS,
      "flush($self, offset=0, size=-1, /, *, flags=0)\n--\n\n"
-     "Write changes in `size` bytes from `offset` to the disk; -1 is to the end.\n\n"
-     "Has them durable on return, unless `flags` (MS_*) ask for less. ValueError for a range\n"
-     "outside the map, OSError if the disk fails. Other threads run meanwhile."},
+     "Write changes in `size` bytes from `offset` to the disk. Size -1 means to the end.\n\n"
+     "The changes are durable when flush() returns, unless `flags` (MS_*) ask for less. The range\n"
+     "is widened to whole pages. ValueError if it lies outside the map, OSError if the system\n"
+     "refuses or the disk fails. Other threads run meanwhile."},
     {"move", AS_METHOD(mmap_move), METH_FASTCALL,
      "move($self, dest, src, count, /)\n--\n\n"
-     "Copy `count` bytes from offset `src` to offset `dest`; the two may overlap.\n\n"
-     "ValueError if either lies outside the map, TypeError if it is read-only."},
+     "Copy `count` bytes from offset `src` to offset `dest`. The two ranges may overlap.\n\n"
+     "ValueError if a range lies outside the map, TypeError if the map is read-only."},
     {"read", AS_METHOD(mmap_read), METH_FASTCALL,
      "read($self, n=None, /)\n--\n\n"
-     "Return up to `n` bytes from the position, which moves on.\n\n"
-     "Without `n`, with None or a negative number: all bytes to the end. b'' at the end."},
+     "Read up to `n` bytes from the position as bytes, and advance the position.\n\n"
+     "Without `n`, with None or with a negative number, read to the end. b'' at the end."},
     {"read_byte", AS_METHOD(mmap_read_byte), METH_FASTCALL,
      "read_byte($self, /)\n--\n\n"
-     "Return the byte at the position as an integer. The position moves on.\n\n"
+     "Read the byte at the position as an int, and advance the position.\n\n"
      "ValueError at the end."},
     {"readinto", mmap_readinto, METH_O,
      "readinto($self, buffer, /)\n--\n\n"
-     "Read bytes from the position, which moves on, into `buffer`; return their number.\n\n"
-     "As many as `buffer` has room for, 0 at the end. It may be memory of this very map."},
+     "Read bytes from the position into `buffer`, and return their number.\n\n"
+     "`buffer` is a writable bytes-like object, which is filled unless the map ends before. It "
+     "may\n"
+     "be memory of the same map. The position advances. 0 at the end."},
     {"readline", AS_METHOD(mmap_readline), METH_FASTCALL,
      "readline($self, /)\n--\n\n"
-     "Return the line at the position, with its newline. The position moves on.\n\n"
-     "The last line may lack the newline. b'' at the end."},
+     "Read the line at the position, with its newline, and advance the position.\n\n"
+     "Only the last line can lack the newline. b'' at the end."},
     {"readlines", AS_METHOD(mmap_readlines), METH_FASTCALL,
      "readlines($self, hint=-1, /)\n--\n\n"
-     "Return a list of the lines from the position, which moves on.\n\n"
-     "With a `hint` above 0, no more lines are read once they have more than that many bytes\n"
-     "altogether; else all, to the end. Where a page is lost, the position stays."},
+     "Read lines from the position, and return them as a list.\n\n"
+     "With a `hint` above 0, stop once the lines have more than `hint` bytes; otherwise read to\n"
+     "the end. The position advances by the lines that are returned. If a page is lost, the\n"
+     "position does not change."},
     {"lines", AS_METHOD(mmap_lines), METH_FASTCALL | METH_KEYWORDS,
      "lines($self, start=0, end=None, /, *, keepends=True)\n--\n\n"
-     "Return an iterator of the lines in [start, end), whose bounds are as in slices.\n\n"
-     "By default those of the whole map, as long as it is now. A last line without a newline\n"
-     "counts; without `keepends`, the b'\\n' at the end of a line is left out. The position has\n"
-     "no part in it.\n\n"
-     "Each line is read when it is asked for, as the map is then. The map may be resized\n"
-     "meanwhile: where it ends before the next line, the iteration is over. It may be closed:\n"
-     "ValueError. After a FaultError the iterator stands where it stood, and the next step tries\n"
-     "that line again."},
+     "Return an iterator over the lines in [start, end).\n\n"
+     "`start` and `end` are offsets in bytes, as in slices. They default to the whole map, with\n"
+     "its length at the time of the call. Each line is bytes. With keepends=False its b'\\n' is\n"
+     "left out. A last line without a newline counts as a line. The position is not used.\n\n"
+     "Each line is read when the iterator is asked for it. The iteration ends where the map ends,\n"
+     "if that was resized. ValueError once the map is closed. After a FaultError the next step\n"
+     "tries the same line again."},
     {"resize", mmap_resize, METH_O,
      "resize($self, newsize, /)\n--\n\n"
      "Make the map, and its file if it has one, `newsize` bytes long.\n\n"
-     "New bytes are zero. TypeError for read-only and copy-on-write maps, ValueError with\n"
-     "trackfd=False and for a shared anonymous map that would have to grow, OSError if the\n"
-     "system refuses (map and file are then unchanged), BufferError while a buffer of the map\n"
-     "is alive or another thread works on it."},
+     "New bytes are zero. TypeError for read-only, copy-on-write and tagged maps. ValueError with\n"
+     "trackfd=False, and for a shared anonymous map that the system cannot make longer. OSError\n"
+     "for `newsize` 0, or if the system refuses; map and file are then unchanged. BufferError\n"
+     "while a buffer of the map exists or another thread works on the map."},
     {"seek", AS_METHOD(mmap_seek), METH_FASTCALL,
      "seek($self, pos, whence=0, /)\n--\n\n"
-     "Set the position and return it.\n\n"
-     "`pos` counts from the start (whence 0), the position (1) or the end (2). ValueError\n"
-     "outside the map."},
+     "Set the position in bytes and return it.\n\n"
+     "`pos` counts from the start (whence 0), the position (1) or the end (2). ValueError if the\n"
+     "new position lies outside the map."},
     {"seekable", mmap_seekable, METH_NOARGS,
      "seekable($self, /)\n--\n\n"
-     "Return True: a map has a position that can be set."},
+     "Return True: the position of a map can be set."},
     {"set_name", mmap_set_name, METH_O,
      "set_name($self, name, /)\n--\n\n"
      "Name an anonymous map for tools that show the memory of a process.\n\n"
-     "On Linux, /proc/PID/maps shows it as cpython:mmap:NAME. Where the system has no such\n"
-     "names nothing happens. ValueError for the map of a file and for more than 66 bytes."},
+     "On Linux, /proc/PID/maps shows the name as cpython:mmap:NAME. Nothing happens on systems\n"
+     "without such names. ValueError for the map of a file, and for more than 66 bytes."},
     {"size", mmap_size, METH_NOARGS,
      "size($self, /)\n--\n\n"
-     "Return the length of the file in bytes, which can differ from that of the map.\n\n"
-     "Of an anonymous map, its own length. io.UnsupportedOperation with trackfd=False."},
+     "Return the length of the file in bytes, which can differ from the length of the map.\n\n"
+     "For an anonymous map, return its own length. io.UnsupportedOperation with trackfd=False."},
     {"tell", AS_METHOD(mmap_tell), METH_FASTCALL,
      "tell($self, /)\n--\n\n"
      "Return the position, in bytes from the start of the map."},
     {"write", mmap_write, METH_O,
      "write($self, bytes, /)\n--\n\n"
-     "Store the bytes-like `bytes` at the position, which moves on, and return their number.\n\n"
-     "ValueError, and nothing stored, if they do not fit; TypeError if the map is read-only."},
+     "Write `bytes`, a bytes-like object, at the position, and return their number.\n\n"
+     "The position advances. ValueError, with nothing written, if they do not fit. TypeError if\n"
+     "the map is read-only."},
     {"write_byte", mmap_write_byte, METH_O,
      "write_byte($self, byte, /)\n--\n\n"
-     "Store one byte at the position, which moves on.\n\n"
-     "`byte` is an integer in range(256) or a bytes-like object of length 1. ValueError at the\n"
-     "end, TypeError if the map is read-only."},
-    {"__enter__", enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn the map itself."},
-    {"__exit__", AS_METHOD(leave), METH_FASTCALL,
-     "__exit__($self, exc_type, exc_value, traceback, /)\n--\n\nClose the map."},
-    {"__sizeof__", size_of, METH_NOARGS,
+     "Write one byte at the position, and advance the position.\n\n"
+     "`byte` is an integer in range(256) or a bytes-like object of length 1. OverflowError for\n"
+     "other integers, ValueError at the end, TypeError if the map is read-only."},
+    {"__enter__", enter_block, METH_NOARGS,
+     "__enter__($self, /)\n--\n\n"
+     "Return the map itself."},
+    {"__exit__", AS_METHOD(exit_block), METH_FASTCALL,
+     "__exit__($self, exc_type, exc_value, traceback, /)\n--\n\n"
+     "Close the map."},
+    {"__sizeof__", size_in_memory, METH_NOARGS,
      "__sizeof__($self, /)\n--\n\n"
-     "Return the bytes of memory that the object uses, its mapped pages not counted."},
+     "Return the memory of the object in bytes, without its mapped pages."},
     {NULL, NULL, 0, NULL},
 };
 
-/* Windows has no MADV_*, and programs ask for the method to know whether there are such. */
+/* Windows has no MADV_*. Programs find that out by the missing method. */
 PyMethodDef *mmap_methods(void)
 {
     return system_has_flags() ? methods : methods + 1;

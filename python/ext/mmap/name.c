@@ -7,7 +7,8 @@
 #include "mmap/long_work.h"
 #include "mmap/object.h"
 
-/* What tools that show a process's memory look for in front of names given by Python programs. */
+/* The prefix of names that Python programs give, which tools that show a process's memory look for.
+ */
 #define NAME_PREFIX "cpython:mmap:"
 enum { NAME_MAX_LENGTH = IRONMAP_NAME_MAX - (sizeof(NAME_PREFIX) - 1) };
 
@@ -38,11 +39,11 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     char whole[IRONMAP_NAME_MAX + 1] = NAME_PREFIX;
     memcpy(whole + sizeof(NAME_PREFIX) - 1, text, (size_t)length + 1);
     ironmap_error error;
-    /* The system waits for others that change the process's memory. */
+    /* The system waits for other threads that change the process's memory map. */
     PyThreadState *thread = mmap_release_gil(map);
     int status = ironmap_set_name(map, whole, &error);
     mmap_acquire_gil(map, thread);
-    /* A name is for those who look: where the system has none, that is no reason to stop. */
+    /* A name is only information, so a system without names is not an error. */
     if (status != IRONMAP_OK && status != IRONMAP_E_UNSUPPORTED) {
         return raise_error(map, &error, "");
     }

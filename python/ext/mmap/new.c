@@ -23,7 +23,7 @@ typedef struct {
     const char *tagname; /* NULL: none */
 } Arguments;
 
-/* As on Unix, and the tag's name as a keyword. */
+/* The arguments on Unix: those of the standard module, and `tagname` as a keyword. */
 static bool parse_with_flags(Arguments *given, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = {"fileno", "length",  "flags",       "prot",    "access",
@@ -34,8 +34,8 @@ static bool parse_with_flags(Arguments *given, PyObject *args, PyObject *kwargs)
                                        &given->preallocate, &given->tagname) != 0;
 }
 
-/* As on Windows, where 0 in the place of a descriptor, and a tag's name of no characters, have
- * always meant that there is none. */
+/* The arguments on Windows. Descriptor 0 means that there is no file, and an empty tag name that
+ * there is no tag, as in the standard module. */
 static bool parse_without_flags(Arguments *given, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = {"fileno", "length",  "tagname",     "access",
@@ -67,8 +67,8 @@ static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
                               : parse_without_flags(given, args, kwargs);
 }
 
-/* Whether flags or prot say something other than their defaults. */
-static bool by_hand(const Arguments *given)
+/* True if flags or prot differ from their defaults. */
+static bool flags_or_prot_given(const Arguments *given)
 {
     return (given->flags != IRONMAP_SYSTEM_DEFAULT &&
             given->flags != system_constant("MAP_SHARED")) ||
@@ -91,7 +91,7 @@ static bool check_range(const Arguments *given)
 
 static bool check_access(const Arguments *given)
 {
-    if (given->access != IRONMAP_ACCESS_DEFAULT && by_hand(given)) {
+    if (given->access != IRONMAP_ACCESS_DEFAULT && flags_or_prot_given(given)) {
         PyErr_SetString(PyExc_ValueError, "mmap can't specify both access and flags, prot.");
         return false;
     }
@@ -113,8 +113,8 @@ static bool check_tagname(const Arguments *given)
     return true;
 }
 
-/* Where several arguments are wrong, the standard module tells of the range first, but on Windows
- * of the access. */
+/* If several arguments are wrong, the standard module reports the range first, but on Windows the
+ * access. */
 static bool check(const Arguments *given)
 {
     bool good = system_has_flags() ? check_range(given) && check_access(given)
@@ -122,7 +122,7 @@ static bool check(const Arguments *given)
     return good && check_tagname(given);
 }
 
-/* Whether there is no file behind the map. With MAP_ANONYMOUS, mmap(2) ignores the descriptor. */
+/* True if the map has no file. With MAP_ANONYMOUS, mmap(2) ignores the descriptor. */
 static bool is_anonymous(const Arguments *given)
 {
     int bit = system_constant("MAP_ANONYMOUS");
@@ -130,7 +130,7 @@ static bool is_anonymous(const Arguments *given)
     return given->fileno == -1 || by_flag;
 }
 
-/* Whether a file that is too short is made longer: as on Windows, where the map may write to it. */
+/* True if a file that is too short is extended. Windows does so for maps that write to the file. */
 static bool extends(const Arguments *given)
 {
     bool writes = given->access == IRONMAP_ACCESS_DEFAULT || given->access == IRONMAP_ACCESS_WRITE;
@@ -158,7 +158,7 @@ static ironmap_options options_from(const Arguments *given)
     return options;
 }
 
-/* OSError, of the kind that `code` stands for, with a message of our own, that names the tag. */
+/* OSError of the subclass for `code`, with our own message and the tag as filename. */
 static void raise_tag(int code, const char *message, const char *tagname)
 {
     PyObject *exception = PyObject_CallFunction(PyExc_OSError, "iss", code, message, tagname);
@@ -168,7 +168,7 @@ static void raise_tag(int code, const char *message, const char *tagname)
     }
 }
 
-/* What only a tag can be the reason for; false, and nothing raised, for everything else. */
+/* Raises errors that only a tag can cause. False, and nothing raised, for all others. */
 static bool raise_for_tag(const ironmap_error *error, const Arguments *given)
 {
     bool memory = given->tagname != NULL && is_anonymous(given);
@@ -203,12 +203,12 @@ static PyObject *raise_open(const ironmap_error *error, const Arguments *given)
                                      : "mmap length is greater than file size";
         break;
     case IRONMAP_E_OVERFLOW:
-        /* On Windows there is no file that is too short. */
+        /* On Windows no file is too short, since files are extended. */
         if (!system_has_flags()) {
             return raise_errno(EINVAL);
         }
-        /* A file that ends before the range is the nearer reason; only length 0 takes what there
-         * is and finds it too large. */
+        /* A length was given, so report that the file ends before the range. Only length 0 maps
+         * all of the file and can find it too large. */
         if (given->length != 0 && given->fileno != -1) {
             message = "mmap length is greater than file size";
         }
@@ -220,8 +220,8 @@ static PyObject *raise_open(const ironmap_error *error, const Arguments *given)
     return NULL;
 }
 
-/* Without the GIL: a slow disk or a network may be behind the descriptor, or another process have
- * the tag in hands. */
+/* Without the GIL: the file may be on a slow disk or a network, or another process may be making
+ * the tag. */
 static ironmap_map *open_map(const Arguments *given)
 {
     ironmap_options options = options_from(given);

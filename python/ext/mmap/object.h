@@ -1,11 +1,12 @@
-/* The class ironmap.mmap as the files of the extension know it.
+/* The object of the class ironmap.mmap, and access to its map.
  *
- * The order of things in every method, on which the safety of the class rests:
- *   1. mmap_precheck_open: a closed map is an error before anything else is looked at, where the
- *      running interpreter's own class does it in this order;
- *   2. convert the arguments, which may run Python code that closes or resizes this very map;
- *   3. mmap_use again, and check ranges against the length that the map has now;
- *   4. work, under the GIL if it is short, else held and without it (mmap_release_gil). */
+ * The safety of the class rests on the order of the steps in every method:
+ *   1. mmap_precheck_open reports a closed map first, on the versions of CPython whose own class
+ * does.
+ *   2. The arguments are converted. This may run Python code that closes or resizes the same map.
+ *   3. mmap_use gets the map again, and ranges are checked against the length that it has now.
+ *   4. The work is done: short work under the GIL, long work without it on a held map
+ *      (mmap_release_gil in long_work.h). */
 #ifndef IRONMAP_EXT_MMAP_OBJECT_H
 #define IRONMAP_EXT_MMAP_OBJECT_H
 
@@ -15,12 +16,12 @@
 #include "errors.h"
 
 typedef struct {
-    PyObject_HEAD ironmap_map *map; /* NULL: closed, or in the hands of a thread that resizes it */
+    PyObject_HEAD ironmap_map *map; /* NULL: closed, or another thread resizes it */
     PyObject *weakrefs;
-    bool resizing;  /* a thread resizes the map, without the GIL; it puts the map back */
+    bool resizing;  /* a thread resizes the map without the GIL; it sets `map` again */
     bool anonymous; /* made with descriptor -1 */
     bool tracked;   /* made with trackfd=True */
-    bool readonly;  /* made for reading only; known after closing, too */
+    bool readonly;  /* opened read-only; still valid after close() */
 } MmapObject;
 
 static inline MmapObject *mmap_object(PyObject *self)
@@ -28,10 +29,10 @@ static inline MmapObject *mmap_object(PyObject *self)
     return (MmapObject *)self;
 }
 
-/* Why there is no map: ValueError where it is closed, BufferError while it is resized. */
+/* Raises the reason why `map` is NULL: ValueError if it is closed, BufferError if it is resized. */
 void mmap_raise_not_open(const MmapObject *object);
 
-/* The open map of `self`, or NULL and an exception. Good until Python code may run again. */
+/* The open map of `self`, or NULL with an exception. Valid until Python code can run again. */
 static inline ironmap_map *mmap_use(PyObject *self)
 {
     ironmap_map *map = mmap_object(self)->map;
@@ -41,13 +42,13 @@ static inline ironmap_map *mmap_use(PyObject *self)
     return map;
 }
 
-/* Whether a method may go on to its arguments; an exception where not. */
+/* True if a method may go on to its arguments, else false with an exception. */
 static inline bool mmap_precheck_open(PyObject *self)
 {
     return ARGUMENTS_COME_FIRST || mmap_use(self) != NULL;
 }
 
-/* As mmap_use, for a map that is about to be changed. */
+/* As mmap_use, for a method that writes to the map. */
 static inline ironmap_map *mmap_use_writable(PyObject *self)
 {
     ironmap_map *map = mmap_use(self);

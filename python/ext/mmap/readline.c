@@ -6,14 +6,14 @@
 #include "mmap/line.h"
 #include "mmap/object.h"
 
-/* A position beyond the end, which a resize may have left there, stays. */
+/* A position beyond the end, where resize() may leave it, cannot be set and stays. */
 static void set_position(ironmap_map *map, uint64_t position)
 {
     (void)ironmap_seek(map, (int64_t)position, IRONMAP_SEEK_SET, NULL);
 }
 
-/* The next line, or b"" at the end. Where another thread has moved the position in the middle of a
- * long line, it is a new one that is asked for. */
+/* The next line, or b"" at the end. Retries if another thread moved the position while a long line
+ * was read. */
 static PyObject *next_line(ironmap_map *map)
 {
     for (;;) {
@@ -40,8 +40,8 @@ PyObject *mmap_readline(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssi
     return map == NULL ? NULL : next_line(map);
 }
 
-/* Appends lines to `list` until there are no more, or more than `hint` bytes of them. `*reached` is
- * the position after the last. */
+/* Appends lines to `list` until the end, or until they have more than `hint` bytes. `*reached` is
+ * the position after the last one. */
 static bool append_lines(PyObject *list, uint64_t *reached, ironmap_map *map, size_t hint)
 {
     size_t total = 0;
@@ -70,7 +70,7 @@ PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count
         (count > 0 && !convert_read_size(args[0], &hint))) {
         return NULL;
     }
-    /* The list first: making one may run the collector, and so anyone's code. */
+    /* Allocating may run the garbage collector, and so Python code. The map is used after that. */
     PyObject *list = PyList_New(0);
     ironmap_map *map = list == NULL ? NULL : mmap_use(self);
     if (map == NULL) {

@@ -42,12 +42,12 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
     return true;
 }
 
-/* Resizes without the GIL: to cut much off, or to have blocks reserved on a disk, takes a while.
- * Nobody may look at the map while its shape changes, so it is taken out of the object meanwhile;
- * all who find it absent ask why, and are refused (mmap_raise_not_open). The caller has a reference
- * to the object. In a child that is forked just then, the map stays absent: the thread that would
- * put it back is not there, and nobody knows what shape it has. */
-static int resize_absent(MmapObject *object, size_t length, ironmap_error *error)
+/* Resizes without the GIL, because truncating a file and reserving its blocks can be slow. The
+ * object has no map meanwhile, so that other threads cannot use it: mmap_use is a BufferError for
+ * them. The caller has a reference to the object. In a child of a fork during the resize, the
+ * object never gets its map back, because the thread that resizes does not exist there and the
+ * map's state is unknown. */
+static int resize_without_gil(MmapObject *object, size_t length, ironmap_error *error)
 {
     ironmap_map *map = object->map;
     object->map = NULL;
@@ -71,7 +71,7 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
         return NULL;
     }
     ironmap_error error;
-    int status = resize_absent(object, (size_t)length, &error);
+    int status = resize_without_gil(object, (size_t)length, &error);
     if (status == IRONMAP_E_UNSUPPORTED) {
         PyErr_SetString(PyExc_ValueError, "mmap: can't expand a shared anonymous mapping");
         return NULL;
@@ -82,8 +82,8 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
     Py_RETURN_NONE;
 }
 
-/* Of memory without a file it is the length of the map; but on Unix, where the standard module has
- * no tags, of a tag its own. */
+/* The size of memory without a file is the length of the map. On Unix, where the standard module
+ * has no tags, the size of a tag's memory is the length of the tag. */
 PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     ironmap_map *map = mmap_use(self);

@@ -6,7 +6,7 @@
 #include "mmap/long_work.h"
 #include "mmap/object.h"
 
-/* What to search for, and where. */
+/* The needle and the range of a search, in bytes. */
 typedef struct {
     const void *needle;
     size_t length;
@@ -23,8 +23,8 @@ static int search_range(uint64_t *index, const ironmap_map *map, const Search *s
                : ironmap_find(index, map, search->needle, search->length, start, end, error);
 }
 
-static int search_released(uint64_t *index, ironmap_map *map, const Search *search, uint64_t start,
-                           uint64_t end, ironmap_error *error)
+static int search_without_gil(uint64_t *index, ironmap_map *map, const Search *search,
+                              uint64_t start, uint64_t end, ironmap_error *error)
 {
     PyThreadState *thread = mmap_release_gil(map);
     int status = search_range(index, map, search, start, end, error);
@@ -32,7 +32,7 @@ static int search_released(uint64_t *index, ironmap_map *map, const Search *sear
     return status;
 }
 
-/* Most searches are over soon, however large the map. So the first LONG_WORK_BYTES places where the
+/* Most searches end soon, even in a large map. So the first LONG_WORK_BYTES positions at which the
  * needle can begin (or end, backwards) are searched under the GIL, and the rest without it. */
 static int search_map(uint64_t *index, ironmap_map *map, const Search *search, ironmap_error *error)
 {
@@ -41,22 +41,22 @@ static int search_map(uint64_t *index, ironmap_map *map, const Search *search, i
     if (start > end || end - start <= LONG_WORK_BYTES) {
         return search_range(index, map, search, start, end, error);
     }
-    size_t overlap = search->length > 0 ? search->length - 1 : 0;
-    if (overlap >= LONG_WORK_BYTES || end - start <= LONG_WORK_BYTES + overlap) {
-        return search_released(index, map, search, start, end, error);
+    size_t tail = search->length > 0 ? search->length - 1 : 0;
+    if (tail >= LONG_WORK_BYTES || end - start <= LONG_WORK_BYTES + tail) {
+        return search_without_gil(index, map, search, start, end, error);
     }
-    size_t near = LONG_WORK_BYTES + overlap;
-    int status = search->backwards ? search_range(index, map, search, end - near, end, error)
-                                   : search_range(index, map, search, start, start + near, error);
+    size_t first = LONG_WORK_BYTES + tail;
+    int status = search->backwards ? search_range(index, map, search, end - first, end, error)
+                                   : search_range(index, map, search, start, start + first, error);
     if (status != IRONMAP_OK || *index != IRONMAP_NOT_FOUND) {
         return status;
     }
     return search->backwards
-               ? search_released(index, map, search, start, end - LONG_WORK_BYTES, error)
-               : search_released(index, map, search, start + LONG_WORK_BYTES, end, error);
+               ? search_without_gil(index, map, search, start, end - LONG_WORK_BYTES, error)
+               : search_without_gil(index, map, search, start + LONG_WORK_BYTES, end, error);
 }
 
-/* A bound in slice notation, cut to the map at its beginning. */
+/* The offset for a bound in slice notation. A bound before the start of the map is 0. */
 static uint64_t bound_from(Py_ssize_t bound, size_t length)
 {
     if (bound < 0) {
@@ -87,11 +87,11 @@ bool mmap_bounds(PyObject *self, uint64_t *start, uint64_t *end, PyObject *const
     return true;
 }
 
-/* Takes the bounds, and searches between them: from the position, and to the end, by default. */
+/* Converts the bounds, which default to the position and the end, and searches between them. */
 static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *args,
                                Py_ssize_t count)
 {
-    /* Between the needle and the bounds, every version looks whether the map is closed. */
+    /* Every version of CPython checks that the map is open between the needle and the bounds. */
     search->start = IRONMAP_NOT_FOUND;
     search->end = IRONMAP_TO_END;
     if (mmap_use(self) == NULL || !mmap_bounds(self, &search->start, &search->end, args, count)) {

@@ -8,25 +8,26 @@
 
 /* ---- the position ---- */
 
-/* Bytes from `position` to the end; a map that was made shorter may have its position beyond. */
+/* Bytes from `position` to the end. After resize() the position may lie beyond the end. */
 static size_t rest_from(const ironmap_map *map, uint64_t position)
 {
     size_t length = ironmap_length(map);
     return position < length ? (size_t)(length - position) : 0;
 }
 
-/* Long reads and writes claim their bytes first, by moving the position on, so that threads that
- * read or write one map at once get different bytes, as if they had waited for each other. Returns
- * where they begin. The caller has seen that they are inside the map, so moving cannot fail. */
-static uint64_t claim(ironmap_map *map, size_t length)
+/* Reserves the next `length` bytes for a long read or write by moving the position, and returns
+ * their offset. Threads that read or write one map at the same time thus get different bytes, as if
+ * one had waited for the other. The bytes must lie inside the map, so moving the position cannot
+ * fail. */
+static uint64_t reserve(ironmap_map *map, size_t length)
 {
     uint64_t position = ironmap_tell(map);
     (void)ironmap_seek(map, (int64_t)(position + length), IRONMAP_SEEK_SET, NULL);
     return position;
 }
 
-/* Gives back what was claimed and came to nothing, unless the position has moved since. */
-static void give_back(ironmap_map *map, uint64_t position, size_t length)
+/* Cancels a reservation after a failure, unless the position has moved since. */
+static void cancel_reservation(ironmap_map *map, uint64_t position, size_t length)
 {
     if (ironmap_tell(map) == position + length) {
         (void)ironmap_seek(map, (int64_t)position, IRONMAP_SEEK_SET, NULL);
@@ -72,15 +73,15 @@ PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
 
 /* ---- reading ---- */
 
-/* The next `length` bytes into `buffer`; they are there. Of a new object the memory is `fresh`;
- * what others have allocated, and may keep for other things, is not advised about. */
-static int take_into(char *buffer, bool fresh, ironmap_map *map, size_t length,
+/* Reads the next `length` bytes, which lie inside the map, into `buffer`. `fresh` says that the
+ * buffer is memory of a new object: only then is the system advised about it. */
+static int read_into(char *buffer, bool fresh, ironmap_map *map, size_t length,
                      ironmap_error *error)
 {
     if (length < LONG_WORK_BYTES) {
         return ironmap_read(buffer, &length, map, length, error);
     }
-    uint64_t position = claim(map, length);
+    uint64_t position = reserve(map, length);
     PyThreadState *thread = mmap_release_gil(map);
     if (fresh) {
         ironmap_prepare(buffer, length);
@@ -88,19 +89,19 @@ static int take_into(char *buffer, bool fresh, ironmap_map *map, size_t length,
     int status = ironmap_get(buffer, map, position, length, error);
     mmap_acquire_gil(map, thread);
     if (status != IRONMAP_OK) {
-        give_back(map, position, length);
+        cancel_reservation(map, position, length);
     }
     return status;
 }
 
-static PyObject *take(ironmap_map *map, size_t length)
+static PyObject *read_bytes(ironmap_map *map, size_t length)
 {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (bytes == NULL || length == 0) {
         return bytes;
     }
     ironmap_error error;
-    if (take_into(PyBytes_AS_STRING(bytes), true, map, length, &error) != IRONMAP_OK) {
+    if (read_into(PyBytes_AS_STRING(bytes), true, map, length, &error) != IRONMAP_OK) {
         Py_DECREF(bytes);
         return raise_error(map, &error, "read out of range");
     }
@@ -121,7 +122,7 @@ PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     size_t rest = rest_from(map, ironmap_tell(map));
-    return take(map, wanted < 0 || (size_t)wanted > rest ? rest : (size_t)wanted);
+    return read_bytes(map, wanted < 0 || (size_t)wanted > rest ? rest : (size_t)wanted);
 }
 
 PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
@@ -141,9 +142,10 @@ PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ss
     return PyLong_FromLong(byte);
 }
 
-/* Gets a buffer to write into, in the words of file objects: what is not one, or is read-only or in
- * pieces, is a TypeError; what may be one at another time has its own exception. */
-static bool target_buffer(Py_buffer *view, PyObject *target)
+/* Gets a writable buffer of `target`, with the errors of file objects. No buffer, a read-only one
+ * and one that is not contiguous are a TypeError. A buffer that is only unavailable now raises its
+ * own exception. */
+static bool get_writable_buffer(Py_buffer *view, PyObject *target)
 {
     if (PyObject_GetBuffer(target, view, PyBUF_WRITABLE) == 0) {
         return true;
@@ -168,7 +170,8 @@ static bool target_buffer(Py_buffer *view, PyObject *target)
     return false;
 }
 
-/* Fills `view`, whose making may have run Python code, as far as there is something to read. */
+/* Reads into `view` up to its length or the end of the map. Getting the view may have run Python
+ * code, so the map is checked here. */
 static PyObject *read_view(PyObject *self, const Py_buffer *view)
 {
     ironmap_map *map = mmap_use(self);
@@ -178,7 +181,7 @@ static PyObject *read_view(PyObject *self, const Py_buffer *view)
     size_t rest = rest_from(map, ironmap_tell(map));
     size_t length = (size_t)view->len < rest ? (size_t)view->len : rest;
     ironmap_error error;
-    if (take_into(view->buf, false, map, length, &error) != IRONMAP_OK) {
+    if (read_into(view->buf, false, map, length, &error) != IRONMAP_OK) {
         return raise_error(map, &error, "read out of range");
     }
     return PyLong_FromSize_t(length);
@@ -187,7 +190,7 @@ static PyObject *read_view(PyObject *self, const Py_buffer *view)
 PyObject *mmap_readinto(PyObject *self, PyObject *target)
 {
     Py_buffer view;
-    if (!mmap_precheck_open(self) || !target_buffer(&view, target)) {
+    if (!mmap_precheck_open(self) || !get_writable_buffer(&view, target)) {
         return NULL;
     }
     PyObject *result = read_view(self, &view);
@@ -197,23 +200,24 @@ PyObject *mmap_readinto(PyObject *self, PyObject *target)
 
 /* ---- writing ---- */
 
-static int put_from(const Py_buffer *view, ironmap_map *map, ironmap_error *error)
+static int write_from(const Py_buffer *view, ironmap_map *map, ironmap_error *error)
 {
     size_t length = (size_t)view->len;
     if (length < LONG_WORK_BYTES || length > rest_from(map, ironmap_tell(map))) {
         return ironmap_write(map, view->buf, length, error);
     }
-    uint64_t position = claim(map, length);
+    uint64_t position = reserve(map, length);
     PyThreadState *thread = mmap_release_gil(map);
     int status = ironmap_put(map, position, view->buf, length, error);
     mmap_acquire_gil(map, thread);
     if (status != IRONMAP_OK) {
-        give_back(map, position, length);
+        cancel_reservation(map, position, length);
     }
     return status;
 }
 
-/* Writes the bytes of `view`, whose making may have run Python code. */
+/* Writes the bytes of `view`. Getting the view may have run Python code, so the map is checked
+ * here. */
 static PyObject *write_view(PyObject *self, const Py_buffer *view)
 {
     ironmap_map *map = mmap_use_writable(self);
@@ -221,7 +225,7 @@ static PyObject *write_view(PyObject *self, const Py_buffer *view)
         return NULL;
     }
     ironmap_error error;
-    if (put_from(view, map, &error) != IRONMAP_OK) {
+    if (write_from(view, map, &error) != IRONMAP_OK) {
         return raise_error(map, &error, "data out of range");
     }
     return PyLong_FromSsize_t(view->len);

@@ -26,8 +26,8 @@ static const char *access_name(ironmap_access access)
     }
 }
 
-/* The class itself, the only one whose base is object, names itself as the standard one does, which
- * programs and tests look for. Subclasses have their own name. */
+/* The class itself has the name of the standard one, which programs and tests look for. It is the
+ * only one whose base is object. Subclasses have their own name. */
 static const char *class_name(PyTypeObject *type)
 {
     return type->tp_base == &PyBaseObject_Type ? "mmap.mmap" : type->tp_name;
@@ -69,12 +69,12 @@ static PyObject *mmap_get_closed(PyObject *self, void *Py_UNUSED(closure))
 static PyGetSetDef getters[] = {
     {"closed", mmap_get_closed, NULL, "True once the map has been closed.", NULL},
     {"damaged", mmap_get_damaged, NULL,
-     "The runs (start, end) of bytes whose pages were lost under a buffer of the map: a tuple,\n"
-     "empty if all is well. They read as zeros, and other operations raise FaultError, until\n"
-     "clear_damage().",
+     "The ranges (start, end) of bytes whose pages were lost under a buffer of the map.\n\n"
+     "A tuple, in bytes from the start of the map; empty without damage. Until clear_damage()\n"
+     "these bytes read as zeros through buffers, and other operations raise FaultError.",
      NULL},
     {"tagname", mmap_get_tagname, NULL,
-     "The name of the memory that the map shares with other processes; None without one.", NULL},
+     "The name of the memory that the map shares with other processes, or None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -84,8 +84,8 @@ static PyMemberDef members[] = {
 };
 
 static const PyType_Slot slots[] = {
-    {Py_tp_doc, NULL},     /* stands first; see mmap_type */
-    {Py_tp_methods, NULL}, /* stands second */
+    {Py_tp_doc, NULL},     /* [0], set by mmap_type */
+    {Py_tp_methods, NULL}, /* [1], set by mmap_type */
     {Py_tp_new, AS_SLOT(mmap_new)},
     {Py_tp_dealloc, AS_SLOT(mmap_dealloc)},
     {Py_tp_traverse, AS_SLOT(mmap_traverse)},
