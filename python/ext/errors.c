@@ -122,8 +122,7 @@ static PyObject *file_name(const ironmap_map *map)
 static PyObject *make_fault(PyObject *class, PyObject *name, int code, uint64_t offset)
 {
     PyObject *text =
-        PyUnicode_FromFormat("%s, at byte %llu of the map", ironmap_status_message(IRONMAP_E_FAULT),
-                             (unsigned long long)offset);
+        PyUnicode_FromFormat("page unavailable at offset %llu", (unsigned long long)offset);
     PyObject *index = PyLong_FromUnsignedLongLong(offset);
     PyObject *exception = NULL;
     if (text != NULL && index != NULL) {

@@ -1,17 +1,17 @@
-"""Run the standard library's own test_mmap.py, unmodified, with ironmap in the place of mmap.
+"""Runs the standard library's own test_mmap.py, unmodified, with ironmap instead of mmap.
 
     python tests/compat/run.py [--json] [--module ironmap|mmap]
 
-Without --module it runs the suite twice, with ironmap and with the interpreter's own module, prints
-the counts, and ends with 0 where ironmap has no failure and skips just what the other skips.
-Only the standard library is used, so any interpreter that can import ironmap can run it.
+Without --module it runs the suite twice, with ironmap and with the interpreter's own module, and
+prints the counts. It exits with 0 if ironmap has no failure and skips the same tests. It uses only
+the standard library, so any interpreter that can import ironmap can run it.
 
-Each run is a process of its own in a directory of its own. There `sys.modules["mmap"]` is ironmap
-before the suite is imported. The suites of CPython 3.10 to 3.15 start no process on Unix (the one
-test that does, test_access_violations, is for Windows), so nothing more stands in; each process
-that is started is counted, and a count above zero means that this has changed.
+Each run has its own process and directory, in which `sys.modules["mmap"]` is ironmap before the
+suite is imported. The suites of CPython 3.10 to 3.15 start no process on Unix, so this is enough.
+(Only test_access_violations starts some, on Windows.) Started processes are counted; a count above
+zero means that this has changed.
 
-What fails with both modules is a matter of the suite and the system, and no complaint.
+Tests that fail with both modules are not reported.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ SUITE = "test.test_mmap"
 MODULES = ("ironmap", "mmap")
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
-
-# What ironmap does otherwise on purpose: on Windows, the standard module resizes named memory.
+# Intended differences: on Windows, the standard module resizes named memory.
 KNOWN = {"test_resize_succeeds_with_error_for_second_named_mapping"}
 
 
@@ -47,7 +46,7 @@ class Result(TypedDict):
 
 
 def missing_suite() -> str | None:
-    """One line on what to install where the interpreter comes without the suite, else None."""
+    """The package to install if the interpreter has no suite, else None."""
     try:
         found = importlib.util.find_spec(SUITE)
     except ModuleNotFoundError:
@@ -59,7 +58,7 @@ def missing_suite() -> str | None:
 
 
 def run_suite(module: str) -> Result:
-    """Run the suite in this process, which is spoilt for anything else by it."""
+    """Runs the suite in this process, whose `mmap` is replaced from then on."""
     under_test = __import__(module)
     sys.modules["mmap"] = under_test
     suite = importlib.import_module(SUITE)
@@ -80,7 +79,7 @@ def run_suite(module: str) -> Result:
 
 
 def run_in_child(module: str) -> Result:
-    """Run the suite in a fresh process and a directory of its own."""
+    """Runs the suite in a new process, in a temporary directory."""
     command = [sys.executable, str(Path(__file__).resolve()), "--json", "--module", module]
     with tempfile.TemporaryDirectory() as directory:
         done = subprocess.run(
@@ -101,8 +100,8 @@ def run_in_child(module: str) -> Result:
     return result
 
 
-def complaints(ours: Result, theirs: Result) -> list[str]:
-    """What is wrong with the run with ironmap, measured by the interpreter's own."""
+def problems(ours: Result, theirs: Result) -> list[str]:
+    """Problems of the run with ironmap that the interpreter's own module does not have."""
     found = [
         f"{kind}: {test}\n{text}"
         for kind in ("failures", "errors")
@@ -125,20 +124,18 @@ def summary(result: Result) -> str:
 
 
 def compare() -> int:
-    """The whole of it, for a reader; the exit status of the program."""
+    """Runs both, prints a report, and returns the exit status."""
     ours, theirs = (run_in_child(module) for module in MODULES)
     print(summary(ours), summary(theirs), sep="\n")
     for test, reason in ours["skipped"].items():
         print(f"skipped {test}: {reason}")
-    found = complaints(ours, theirs)
+    found = problems(ours, theirs)
     print(*found, sep="\n")
     return 1 if found else 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Run test_mmap.py with ironmap in the place of mmap."
-    )
+    parser = argparse.ArgumentParser(description="Run test_mmap.py with ironmap instead of mmap.")
     parser.add_argument("--module", choices=MODULES, help="run with this module only")
     parser.add_argument("--json", action="store_true", help="print the result of --module as JSON")
     arguments = parser.parse_args()

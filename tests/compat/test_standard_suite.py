@@ -1,4 +1,4 @@
-"""The standard library's own test_mmap.py passes with ironmap in the place of mmap."""
+"""The standard library's own test_mmap.py passes with ironmap instead of mmap."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def results() -> dict[str, runner.Result]:
     return {module: runner.run_in_child(module) for module in runner.MODULES}
 
 
-def test_standard_suite_has_no_complaint_about_ironmap(results: dict[str, runner.Result]) -> None:
+def test_standard_suite_passes_with_ironmap(results: dict[str, runner.Result]) -> None:
     print(*(runner.summary(result) for result in results.values()), sep="\n")
-    assert runner.complaints(results["ironmap"], results["mmap"]) == []
+    assert runner.problems(results["ironmap"], results["mmap"]) == []
 
 
 def test_standard_suite_is_the_interpreters_own(results: dict[str, runner.Result]) -> None:
@@ -47,7 +47,7 @@ def test_standard_suite_is_the_interpreters_own(results: dict[str, runner.Result
 
 
 @pytest.mark.parametrize("field", ["failures", "errors", "skipped"])
-def test_a_difference_is_a_complaint(results: dict[str, runner.Result], field: str) -> None:
-    spoilt = {**results["mmap"], field: {**results["mmap"][field], "a test": "a reason"}}
-    assert runner.complaints(results["mmap"], results["mmap"]) == []
-    assert len(runner.complaints(spoilt, results["mmap"])) == 1
+def test_difference_is_reported(results: dict[str, runner.Result], field: str) -> None:
+    broken = {**results["mmap"], field: {**results["mmap"][field], "a test": "a reason"}}
+    assert runner.problems(results["mmap"], results["mmap"]) == []
+    assert len(runner.problems(broken, results["mmap"])) == 1

@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def map_path(tmp_path: Path) -> Iterator[MapMaker]:
-    """A function that maps a file; keywords go to the map, which the fixture closes."""
+    """A function that maps a file with the given options. The fixture closes the maps."""
     maps: list[ironmap.mmap] = []
 
     def make(path: Path, length: int = 0, **options: int) -> ironmap.mmap:
@@ -39,8 +39,8 @@ def map_path(tmp_path: Path) -> Iterator[MapMaker]:
         return maps[-1]
 
     yield make
-    for made in maps:
-        made.close()
+    for m in maps:
+        m.close()
 
 
 @pytest.fixture
@@ -70,14 +70,14 @@ def digits(map_bytes: MapMaker) -> ironmap.mmap:
 @pytest.fixture
 def anonymous() -> Iterator[ironmap.mmap]:
     """An anonymous map that holds the ten digits."""
-    with ironmap.mmap(-1, 10) as made:
-        made[:] = b"0123456789"
-        yield made
+    with ironmap.mmap(-1, 10) as m:
+        m[:] = b"0123456789"
+        yield m
 
 
 @pytest.fixture
 def keeps_descriptors() -> Iterator[None]:
-    """The test leaves the descriptors open that it found, and no others."""
+    """Checks that the test leaves the same descriptors open as before."""
     before = open_descriptors()
     yield
     assert open_descriptors() == before
@@ -85,7 +85,7 @@ def keeps_descriptors() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherProcess]:
-    """Another process that cuts a file short when it is told to, for all tests of a module."""
+    """Another process that truncates a file on command, for all tests of a module."""
     if not FREES_MAPPED_FILES:
         pytest.skip(CANNOT_LOSE)
     process = OtherProcess(tmp_path_factory.mktemp("lost") / "file")
@@ -95,6 +95,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherProcess]:
 
 @pytest.fixture
 def other(shared: OtherProcess) -> OtherProcess:
-    """The other process; its file is whole."""
+    """The other process, with its file at full length."""
     shared.write()
     return shared

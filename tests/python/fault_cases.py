@@ -1,7 +1,7 @@
-"""Files that lose pages, the process that takes them away, and all that can be done with a map.
+"""Files that lose pages, the process that truncates them, and all operations on a map.
 
-The content has no zero and no newline, so that a zero in a result is a page that was lost, but for
-the rest of the page in which the file was cut: that one reads as zeros by right.
+The content has no zero and no newline. A zero in a result is therefore a lost page, except in the
+rest of the page in which the file ends, which reads as zeros on every system.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 PAGES = 32
 LENGTH = PAGES * PAGE
-CYCLE = 241  # bytes after which the content begins anew
+CYCLE = 241  # bytes after which the content repeats
 CONTENT = (bytes(range(11, 11 + CYCLE)) * (LENGTH // CYCLE + 1))[:LENGTH]
-ABSENT = b"\n"  # a needle that is not there
-AT = 3 * PAGE + 5  # the position before an operation
-SOURCE = 2 * PAGE  # of moves: a page that is lost only where all around it is
-PIECE = bytes(range(1, 10)) * (PAGE // 3)  # what is stored, 3 pages
-ONE = 77  # the one byte that is stored
+FAULT_TEXT = "page unavailable at offset"
+ABSENT = b"\n"  # a needle that is not in the content
+POSITION = 3 * PAGE + 5  # before an operation
+SOURCE = 2 * PAGE  # of moves: a page that is lost only if those around it are
+STORED = bytes(range(1, 10)) * (PAGE // 3)  # 3 pages
 
-# Does what its standard input says. "loop": cuts the file and writes it anew until the next line.
+# Runs commands from standard input. "loop" truncates and rewrites the file until the next command.
 OTHER_PROCESS = """
 import os, random, select, sys, time
 
@@ -42,7 +42,7 @@ content = (cycle * (length // len(cycle) + 1))[:length]
 file = os.open(path, os.O_RDWR | os.O_CREAT)
 
 def write(start=0):
-    # From the old end on: at no moment has the file a hole.
+    # Appends only, so that the file never has a hole.
     while start < length:
         start += os.pwrite(file, content[start:], start)
     os.ftruncate(file, length)
@@ -70,7 +70,7 @@ for line in sys.stdin:
 
 
 class OtherProcess:
-    """Another process that has the file open, and cuts it."""
+    """Another process that has the file open and truncates it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -98,7 +98,7 @@ class OtherProcess:
         self._hear("done")
 
     def write(self) -> None:
-        """The file is long and has its content again."""
+        """Restores the length and the content of the file."""
         self._tell("write")
         self._hear("done")
 
@@ -106,7 +106,7 @@ class OtherProcess:
         self._tell("loop", seed, *cuts)
 
     def end_loop(self) -> None:
-        """The loop ends when there is something to read, which is then done."""
+        """Ends the loop by another command, which then runs."""
         assert self.process.stdin is not None
         self.process.stdin.write("write\n")
         for word in ("done", "begun", "done"):
@@ -127,46 +127,46 @@ def page_up(offset: int) -> int:
     return -(-offset // PAGE) * PAGE
 
 
-def cut_content(cut: int) -> bytes:
-    """What a buffer of the map shows of a file that was cut there."""
+def truncated_content(cut: int) -> bytes:
+    """What a buffer of the map shows of a file that was truncated to `cut` bytes."""
     return CONTENT[:cut] + bytes(LENGTH - cut)
 
 
-def assert_fault(error: BaseException, first: int, behind: int, code: int = errno.EIO) -> None:
-    """The exception says what it must, and its offset lies in [first, behind)."""
+def assert_fault(error: BaseException, first: int, end: int, code: int = errno.EIO) -> None:
+    """Checks the attributes of the exception. Its offset must lie in [first, end)."""
     assert type(error) is ironmap.FaultError
     assert error.errno == code
     assert type(error.offset) is int
-    assert first <= error.offset < behind
+    assert first <= error.offset < end
     assert str(error.offset) in str(error)
 
 
-def assert_next_raises(made: ironmap.mmap, offset: int = 0) -> None:
-    """Each use of a damaged map's bytes is refused, new buffers as well; what needs none is not."""
-    for use in (lambda: made[0], lambda: made.find(b"a"), made.read_byte, lambda: memoryview(made)):
+def assert_next_raises(m: ironmap.mmap, offset: int = 0) -> None:
+    """Checks that every use of the bytes of a damaged map fails, and that others work."""
+    for use in (lambda: m[0], lambda: m.find(b"a"), m.read_byte, lambda: memoryview(m)):
         with pytest.raises(ironmap.FaultError) as raised:
             use()
         assert_fault(raised.value, offset, LENGTH)
-    assert (len(made), made.closed) == (LENGTH, False)
+    assert (len(m), m.closed) == (LENGTH, False)
 
 
-def assert_whole(made: ironmap.mmap) -> None:
-    assert made.damaged == ()
-    assert made[:] == CONTENT
+def assert_undamaged(m: ironmap.mmap) -> None:
+    assert m.damaged == ()
+    assert m[:] == CONTENT
 
 
 # ---- operations ------------------------------------------------------------------------------
 
 
 class Read(NamedTuple):
-    """An operation that takes the bytes at `where`, in that order."""
+    """An operation that returns the bytes at `where`, in that order."""
 
     run: Callable[[Any], bytes]
     where: range
 
 
 class Search(NamedTuple):
-    """An operation that looks at all the bytes at `where` and answers `answer`."""
+    """An operation that reads all bytes at `where` and returns `answer`."""
 
     run: Callable[[Any], object]
     where: range
@@ -174,60 +174,60 @@ class Search(NamedTuple):
 
 
 class Store(NamedTuple):
-    """An operation that takes the bytes at `source` and those given, and stores them at `where`."""
+    """An operation that stores the given bytes, or those at `source`, at `where`."""
 
     run: Callable[[Any, bytes], object]
     where: range
     source: range = range(0)
 
 
-def place(start: int, stop: int, step: int = 1) -> range:
+def offsets(start: int, stop: int, step: int = 1) -> range:
     return range(LENGTH)[start:stop:step]
 
 
-ALL = place(0, LENGTH)
-LAST = place(-1, LENGTH)
-TAIL = place(-3 * PAGE - 50, LENGTH - 50)
-NEAR = place(5, 90)  # before every cut but that at 0
-FAR_STEPS = place(7, LENGTH, PAGE // 2 + 1)
+ALL = offsets(0, LENGTH)
+LAST = offsets(-1, LENGTH)
+TAIL = offsets(-3 * PAGE - 50, LENGTH - 50)
+NEAR = offsets(5, 90)  # remains in every truncated file but the empty one
+FAR_STEPS = offsets(7, LENGTH, PAGE // 2 + 1)
 BACKWARDS = range(LENGTH)[::-3]
 
 
-def read_into(made: Any) -> bytes:
+def read_into(m: Any) -> bytes:
     buffer = bytearray(LENGTH)
-    return bytes(buffer[: made.readinto(buffer)])
+    return bytes(buffer[: m.readinto(buffer)])
 
 
 READS: dict[str, Read] = {
     "m[i]": Read(lambda m: bytes([m[LENGTH - 1]]), LAST),
     "m[-i]": Read(lambda m: bytes([m[-1]]), LAST),
-    "m[near]": Read(lambda m: bytes([m[5]]), place(5, 6)),
+    "m[near]": Read(lambda m: bytes([m[5]]), offsets(5, 6)),
     "m[a:b]": Read(lambda m: m[TAIL.start : TAIL.stop], TAIL),
     "m[-a:-b]": Read(lambda m: m[-3 * PAGE - 50 : -50], TAIL),
     "m[near:b]": Read(lambda m: m[5:90], NEAR),
     "m[:]": Read(lambda m: m[:], ALL),
     "m[::n]": Read(lambda m: m[7 :: PAGE // 2 + 1], FAR_STEPS),
-    "m[::3]": Read(lambda m: m[::3], place(0, LENGTH, 3)),
+    "m[::3]": Read(lambda m: m[::3], offsets(0, LENGTH, 3)),
     "m[::-3]": Read(lambda m: m[::-3], BACKWARDS),
-    "read": Read(lambda m: m.read(), place(AT, LENGTH)),
-    "read(n)": Read(lambda m: m.read(PAGE * 25), place(AT, AT + PAGE * 25)),
-    "read(few)": Read(lambda m: m.read(9), place(AT, AT + 9)),
-    "readline": Read(lambda m: m.readline(), place(AT, LENGTH)),
-    "read_byte": Read(lambda m: bytes([m.read_byte()]), place(AT, AT + 1)),
-    "readinto": Read(read_into, place(AT, LENGTH)),
-    "readlines": Read(lambda m: b"".join(m.readlines()), place(AT, LENGTH)),
+    "read": Read(lambda m: m.read(), offsets(POSITION, LENGTH)),
+    "read(n)": Read(lambda m: m.read(PAGE * 25), offsets(POSITION, POSITION + PAGE * 25)),
+    "read(few)": Read(lambda m: m.read(9), offsets(POSITION, POSITION + 9)),
+    "readline": Read(lambda m: m.readline(), offsets(POSITION, LENGTH)),
+    "read_byte": Read(lambda m: bytes([m.read_byte()]), offsets(POSITION, POSITION + 1)),
+    "readinto": Read(read_into, offsets(POSITION, LENGTH)),
+    "readlines": Read(lambda m: b"".join(m.readlines()), offsets(POSITION, LENGTH)),
     "lines": Read(lambda m: b"".join(m.lines()), ALL),
     "lines(a, b)": Read(lambda m: b"".join(m.lines(5, 90)), NEAR),
     "iteration": Read(lambda m: b"".join(m), ALL),
 }
 SEARCHES: dict[str, Search] = {
-    "find": Search(lambda m: m.find(ABSENT), place(AT, LENGTH)),
-    "find far": Search(lambda m: m.find(ABSENT, LENGTH - 9), place(-9, LENGTH)),
-    "find near": Search(lambda m: m.find(ABSENT * 2, 0, 90), place(0, 90)),
+    "find": Search(lambda m: m.find(ABSENT), offsets(POSITION, LENGTH)),
+    "find far": Search(lambda m: m.find(ABSENT, LENGTH - 9), offsets(-9, LENGTH)),
+    "find near": Search(lambda m: m.find(ABSENT * 2, 0, 90), offsets(0, 90)),
     "find a page of zeros": Search(lambda m: m.find(bytes(PAGE), 0), ALL),
     "rfind": Search(lambda m: m.rfind(ABSENT, 0), ALL),
     "rfind a page of zeros": Search(lambda m: m.rfind(bytes(PAGE), 0), ALL),
-    "rfind near": Search(lambda m: m.rfind(ABSENT, 0, 90), place(0, 90)),
+    "rfind near": Search(lambda m: m.rfind(ABSENT, 0, 90), offsets(0, 90)),
     "count": Search(lambda m: m.count(ABSENT), ALL, answer=0),
     "count near": Search(lambda m: m.count(ABSENT, 5, 90), NEAR, answer=0),
     "find_all": Search(lambda m: list(m.find_all(ABSENT * 3)), ALL, answer=[]),
@@ -236,7 +236,7 @@ SEARCHES: dict[str, Search] = {
 STORES: dict[str, Store] = {
     "m[i] = n": Store(lambda m, data: m.__setitem__(LENGTH - 1, data[0]), LAST),
     "m[-i] = byte": Store(lambda m, data: m.__setitem__(-1, data), LAST),
-    "m[near] = n": Store(lambda m, data: m.__setitem__(5, data[0]), place(5, 6)),
+    "m[near] = n": Store(lambda m, data: m.__setitem__(5, data[0]), offsets(5, 6)),
     "m[a:b] = bytes": Store(
         lambda m, data: m.__setitem__(slice(TAIL.start, TAIL.stop), data), TAIL
     ),
@@ -246,31 +246,31 @@ STORES: dict[str, Store] = {
         lambda m, data: m.__setitem__(slice(7, None, PAGE // 2 + 1), data), FAR_STEPS
     ),
     "m[::-3] = bytes": Store(lambda m, data: m.__setitem__(slice(None, None, -3), data), BACKWARDS),
-    "write": Store(lambda m, data: m.write(data), place(AT, LENGTH)),
-    "write near": Store(lambda m, data: m.write(data), place(AT, AT + 9)),
-    "write_byte": Store(lambda m, data: m.write_byte(data[0]), place(AT, AT + 1)),
+    "write": Store(lambda m, data: m.write(data), offsets(POSITION, LENGTH)),
+    "write near": Store(lambda m, data: m.write(data), offsets(POSITION, POSITION + 9)),
+    "write_byte": Store(lambda m, data: m.write_byte(data[0]), offsets(POSITION, POSITION + 1)),
     "move there": Store(
         lambda m, _: m.move(LENGTH - PAGE, SOURCE, PAGE),
-        place(-PAGE, LENGTH),
-        place(SOURCE, SOURCE + PAGE),
+        offsets(-PAGE, LENGTH),
+        offsets(SOURCE, SOURCE + PAGE),
     ),
     "move from there": Store(
         lambda m, _: m.move(SOURCE, LENGTH - PAGE, PAGE),
-        place(SOURCE, SOURCE + PAGE),
-        place(-PAGE, LENGTH),
+        offsets(SOURCE, SOURCE + PAGE),
+        offsets(-PAGE, LENGTH),
     ),
 }
 
 
-def pick(content: bytes, where: range) -> bytes:
-    """The bytes at these places."""
+def bytes_at(content: bytes, where: range) -> bytes:
+    """The bytes at these offsets."""
     if where.step == 1:
         return content[where.start : where.stop]
     return bytes(content[at] for at in where)
 
 
-def put(content: bytes, where: range, data: bytes) -> bytes:
-    """The content with the data at these places."""
+def with_bytes_at(content: bytes, where: range, data: bytes) -> bytes:
+    """The content with the data at these offsets."""
     changed = bytearray(content)
     if where.step == 1:
         changed[where.start : where.stop] = data
@@ -280,13 +280,13 @@ def put(content: bytes, where: range, data: bytes) -> bytes:
     return bytes(changed)
 
 
-def touched(*places: range) -> tuple[int, int]:
-    """The lowest of the bytes at these places, and the one behind the highest."""
-    ends = [end for where in places if where for end in (where[0], where[-1])]
+def bounding_range(*ranges: range) -> tuple[int, int]:
+    """The lowest of these offsets, and the one after the highest."""
+    ends = [end for where in ranges if where for end in (where[0], where[-1])]
     return min(ends), max(ends) + 1
 
 
-# ---- children --------------------------------------------------------------------------------
+# ---- child processes -------------------------------------------------------------------------
 
 
 class End(NamedTuple):
@@ -301,7 +301,7 @@ NO_CORE = "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
 
 
 def end_of(code: str, *arguments: str | Path) -> End:
-    """Run code in a fresh interpreter, which may die and has no handler but what the code sets."""
+    """Runs code in a new interpreter without other handlers. It may be killed."""
     environment = dict(os.environ)
     environment.pop("PYTHONFAULTHANDLER", None)
     done = subprocess.run(
@@ -321,7 +321,7 @@ def assert_lived(end: End, output: str = "") -> None:
 
 
 def assert_killed(end: End, *, traceback: bool) -> None:
-    """Killed by SIGBUS, with or without what faulthandler prints."""
+    """Checks that the process was killed by SIGBUS, with or without output of faulthandler."""
     assert end.status == -signal.SIGBUS, end
     printed = re.findall(r"Fatal Python error: Bus error(?s:.*?)File \"<string>\"", end.errors)
     assert len(printed) == int(traceback), end

@@ -24,7 +24,7 @@ CONTENT = bytes(i % 251 for i in range(LONG))
 FROM_THE_END = "m[-1] = V"
 FAR = LONG - 10  # inside the long map, outside the short one
 
-# Each takes the map and what is to happen while its argument is being converted.
+# Each takes the map, and the action to run while its argument is converted.
 INDEX_CALLS: dict[str, Call] = {
     "m[V]": lambda m, a: m[Index(FAR, a)],
     "m[-V]": lambda m, a: m[Index(-FAR, a)],
@@ -98,7 +98,7 @@ CALLS = {
 
 
 class Equal:
-    """Equal to nothing, and runs some code when it is compared."""
+    """Compares equal to nothing, and runs some code when it is compared."""
 
     def __init__(self, action: Action) -> None:
         self.action = action
@@ -111,59 +111,59 @@ class Equal:
 
 
 def make(**options: int) -> ironmap.mmap:
-    """A map of a file that has no name; its position is at 7."""
+    """A map of a file without a name, with the position at 7."""
     with tempfile.TemporaryFile() as file:
         file.write(CONTENT)
         file.flush()
-        made = ironmap.mmap(file.fileno(), 0, **options)
-    made.seek(7)
-    return made
+        m = ironmap.mmap(file.fileno(), 0, **options)
+    m.seek(7)
+    return m
 
 
 def nothing() -> None:
-    """What happens where nothing happens."""
+    """An action that does nothing."""
 
 
 def closing(name: str) -> Outcome:
-    """The call, with the map closed in the middle."""
-    made = make()
+    """The outcome of the call if the map is closed in the middle."""
+    m = make()
     try:
-        return outcome(CALLS[name], made, made.close)
+        return outcome(CALLS[name], m, m.close)
     finally:
-        made.close()
+        m.close()
 
 
 def resizing(name: str, length: int) -> tuple[Outcome, bytes, int]:
-    """The call, with the map resized in the middle: its outcome, the content, the position."""
-    made = make()
-    with made:
-        return outcome(CALLS[name], made, lambda: made.resize(length)), made[:], made.tell()
+    """The outcome, the content and the position if the map is resized in the middle of the call."""
+    m = make()
+    with m:
+        return outcome(CALLS[name], m, lambda: m.resize(length)), m[:], m.tell()
 
 
 def resized_before(name: str, length: int) -> tuple[Outcome, bytes, int]:
-    """The same call on a map that was resized before."""
-    made = make()
-    with made:
-        made.resize(length)
-        return outcome(CALLS[name], made, nothing), made[:], made.tell()
+    """The same if the map was resized before the call."""
+    m = make()
+    with m:
+        m.resize(length)
+        return outcome(CALLS[name], m, nothing), m[:], m.tell()
 
 
 def searching_items(action: Callable[[ironmap.mmap], Any]) -> Outcome:
-    """`x in map` with a map that changes at the first comparison."""
-    made = make()
-    with made:
-        return outcome(lambda: Equal(lambda: action(made)) in made)
+    """`x in m` for a map that changes at the first comparison."""
+    m = make()
+    with m:
+        return outcome(lambda: Equal(lambda: action(m)) in m)
 
 
 def main() -> None:
     for name in CALLS:
-        print(name, flush=True)  # the last line tells which call it was that crashed
+        print(name, flush=True)  # the last line names the call that crashed
         closing(name)
         for length in (SHORT, 1, 100 * PAGE):
             resizing(name, length)
     print("in", flush=True)
-    searching_items(lambda made: made.close())
-    searching_items(lambda made: made.resize(1))
+    searching_items(lambda m: m.close())
+    searching_items(lambda m: m.resize(1))
     print(Path(__file__).name, "is through", flush=True)
 
 

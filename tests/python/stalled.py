@@ -1,5 +1,6 @@
-"""A map whose memory stands still: whoever touches its middle, unmaps or moves it, waits until told
-to go on. Made with userfaultfd(2) of Linux, for tests that must see an operation in the middle.
+"""A map whose memory stalls: a thread that accesses, unmaps or moves its middle waits for the test.
+
+Uses userfaultfd(2) of Linux, for tests that must stop an operation half-way.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ PAGE_FAULT = 0x12
 MESSAGE = 32  # bytes
 
 LENGTH = 1 << 20
-# What lies at both ends is touched with the lock held, which is allowed for so few bytes.
+# An operation accesses the bytes at both ends while it has the GIL, as it may for so few.
 MIDDLE, MIDDLE_LENGTH = LENGTH // 2, LENGTH // 4
 
 
 def open_userfaultfd() -> int:
-    """A descriptor, or OSError."""
+    """A descriptor; OSError if there is none."""
     number = SYSTEM_CALLS.get(platform.machine())
     if sys.platform != "linux" or number is None:
         raise OSError("userfaultfd is not known here")
@@ -51,13 +52,13 @@ def open_userfaultfd() -> int:
     return descriptor
 
 
-def address_of(made: ironmap.mmap) -> int:
-    with memoryview(made) as view:
+def address_of(m: ironmap.mmap) -> int:
+    with memoryview(m) as view:
         return ctypes.addressof(ctypes.c_char.from_buffer(view))
 
 
 class Stall:
-    """A map of fresh memory, in which nothing of the middle has been touched."""
+    """A map of new memory whose middle has not been accessed."""
 
     def __init__(self) -> None:
         import fcntl
@@ -66,11 +67,11 @@ class Stall:
         self.map: Any = ironmap.mmap(-1, LENGTH, flags=ironmap.MAP_PRIVATE)
         self.begin = address_of(self.map) + MIDDLE
         gc.collect()
-        place = struct.pack("QQQQ", self.begin, MIDDLE_LENGTH, MISSING, 0)
-        fcntl.ioctl(self.descriptor, REGISTER, bytearray(place))
+        arguments = struct.pack("QQQQ", self.begin, MIDDLE_LENGTH, MISSING, 0)
+        fcntl.ioctl(self.descriptor, REGISTER, bytearray(arguments))
 
     def start(self, use: Callable[[], Any]) -> None:
-        """Run it in a thread, up to where it waits."""
+        """Runs `use` in a thread until it waits."""
         self.results: list[Any] = []
         self.thread = threading.Thread(target=lambda: self.results.append(use()))
         self.thread.start()
@@ -80,13 +81,13 @@ class Stall:
         assert self.results == []
 
     def finish(self) -> Any:
-        """Let it go on, to its end; what came of it."""
+        """Lets the thread continue to its end, and returns its result."""
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
         while self.thread.is_alive():
             if poll.poll(10) and os.read(self.descriptor, MESSAGE)[0] == PAGE_FAULT:
                 break
-        # The rest comes by itself.
+        # Without the descriptor nothing waits any more.
         os.close(self.descriptor)
         self.thread.join()
         return self.results[0]
@@ -95,9 +96,9 @@ class Stall:
 # ---- operations ------------------------------------------------------------------------------
 
 
-def read_into(made: Any) -> object:
+def read_into(m: Any) -> object:
     buffer = bytearray(LENGTH)
-    return made.readinto(buffer), buffer.count(0)
+    return m.readinto(buffer), buffer.count(0)
 
 
 WORK: dict[str, tuple[Callable[[Any], object], object]] = {
@@ -123,56 +124,56 @@ WORK: dict[str, tuple[Callable[[Any], object], object]] = {
 
 
 def kinds(uses: dict[str, Callable[[], object]]) -> dict[str, str]:
-    """The name of the exception of each, or "" where there is none."""
+    """The name of the exception that each raises, or "" if none."""
     errors = {name: outcome(use).error for name, use in uses.items()}
     return {name: error.__name__ if error else "" for name, error in errors.items()}
 
 
-def all_uses(made: Any) -> dict[str, Callable[[], object]]:
-    """All that a map can do and that fails on a closed one."""
-    lines = made.lines()
-    found = made.find_all(b"\0")
-    guarded = made.guarded()
+def all_uses(m: Any) -> dict[str, Callable[[], object]]:
+    """All operations that fail on a closed map."""
+    lines = m.lines()
+    found = m.find_all(b"\0")
+    guarded = m.guarded()
     return {
-        "len": lambda: len(made),
-        "bool": lambda: bool(made),
-        "m[i]": lambda: made[0],
-        "m[a:b]": lambda: made[0:5],
-        "m[i] = n": lambda: made.__setitem__(0, 0),
-        "m[a:b] = bytes": lambda: made.__setitem__(slice(0, 2), b"\0\0"),
-        "del m[i]": lambda: made.__delitem__(0),
-        "in": lambda: b"a" in made,
-        "iter": lambda: next(iter(made)),
-        "memoryview": lambda: memoryview(made),
-        "bytes": lambda: bytes(made),
-        "find": lambda: made.find(b"\0"),
-        "rfind": lambda: made.rfind(b"\0"),
-        "count": lambda: made.count(b"\0"),
-        "find_all": lambda: made.find_all(b"\0"),
+        "len": lambda: len(m),
+        "bool": lambda: bool(m),
+        "m[i]": lambda: m[0],
+        "m[a:b]": lambda: m[0:5],
+        "m[i] = n": lambda: m.__setitem__(0, 0),
+        "m[a:b] = bytes": lambda: m.__setitem__(slice(0, 2), b"\0\0"),
+        "del m[i]": lambda: m.__delitem__(0),
+        "in": lambda: b"a" in m,
+        "iter": lambda: next(iter(m)),
+        "memoryview": lambda: memoryview(m),
+        "bytes": lambda: bytes(m),
+        "find": lambda: m.find(b"\0"),
+        "rfind": lambda: m.rfind(b"\0"),
+        "count": lambda: m.count(b"\0"),
+        "find_all": lambda: m.find_all(b"\0"),
         "next(find_all)": lambda: next(found),
-        "read": lambda: made.read(1),
-        "readinto": lambda: made.readinto(bytearray(1)),
-        "into it": lambda: ironmap.mmap(-1, 1).readinto(made),
-        "read_byte": made.read_byte,
-        "readline": made.readline,
-        "readlines": made.readlines,
-        "lines": made.lines,
+        "read": lambda: m.read(1),
+        "readinto": lambda: m.readinto(bytearray(1)),
+        "into it": lambda: ironmap.mmap(-1, 1).readinto(m),
+        "read_byte": m.read_byte,
+        "readline": m.readline,
+        "readlines": m.readlines,
+        "lines": m.lines,
         "next(lines)": lambda: next(lines),
-        "write": lambda: made.write(b"\0"),
-        "write_byte": lambda: made.write_byte(0),
-        "seek": lambda: made.seek(0),
-        "tell": made.tell,
-        "size": made.size,
-        "flush": made.flush,
-        "move": lambda: made.move(0, 1, 1),
-        "madvise": lambda: made.madvise(ironmap.MADV_NORMAL),
-        "set_name": lambda: made.set_name("name"),
-        "resize": lambda: made.resize(LENGTH),
-        "damaged": lambda: made.damaged,
-        "clear_damage": made.clear_damage,
-        "guarded": made.guarded,
+        "write": lambda: m.write(b"\0"),
+        "write_byte": lambda: m.write_byte(0),
+        "seek": lambda: m.seek(0),
+        "tell": m.tell,
+        "size": m.size,
+        "flush": m.flush,
+        "move": lambda: m.move(0, 1, 1),
+        "madvise": lambda: m.madvise(ironmap.MADV_NORMAL),
+        "set_name": lambda: m.set_name("name"),
+        "resize": lambda: m.resize(LENGTH),
+        "damaged": lambda: m.damaged,
+        "clear_damage": m.clear_damage,
+        "guarded": m.guarded,
         "guarded enter": guarded.__enter__,
-        "with": made.__enter__,
+        "with": m.__enter__,
     }
 
 
@@ -180,7 +181,7 @@ def all_uses(made: Any) -> dict[str, Callable[[], object]]:
 
 
 def work(name: str) -> None:
-    """Others run, use the map, and can neither close nor resize it."""
+    """Other threads run and use the map, but cannot close or resize it."""
     use, result = WORK[name]
     stall = Stall()
     stall.start(lambda: use(stall.map))
@@ -193,26 +194,26 @@ def work(name: str) -> None:
 
 
 def resize(length: int) -> None:
-    """Others run, and the map is absent for them; afterwards it has its new shape."""
+    """Other threads run, but cannot use the map until it has its new length."""
     stall = Stall()
-    made = stall.map
-    uses = all_uses(made)
-    made.seek(7)
-    stall.start(lambda: made.resize(length))
-    refused = kinds({**uses, "close": made.close, "exit": lambda: made.__exit__(None, None, None)})
+    m = stall.map
+    uses = all_uses(m)
+    m.seek(7)
+    stall.start(lambda: m.resize(length))
+    refused = kinds({**uses, "close": m.close, "exit": lambda: m.__exit__(None, None, None)})
     assert set(refused.values()) == {"BufferError"}, refused
-    assert made.closed is False
-    assert repr(made) == "<mmap.mmap closed=False, resizing>"
-    assert sys.getsizeof(made) > 0
+    assert m.closed is False
+    assert repr(m) == "<mmap.mmap closed=False, resizing>"
+    assert sys.getsizeof(m) > 0
     assert stall.finish() is None
-    assert (len(made), made.tell()) == (length, 7)
-    assert made.read(1) == b"\0"
-    made.close()
+    assert (len(m), m.tell()) == (length, 7)
+    assert m.read(1) == b"\0"
+    m.close()
     assert set(kinds(uses).values()) <= {"ValueError", "TypeError"}
 
 
 def guarded() -> None:
-    """A guarded block that ends meanwhile cannot know, and says so."""
+    """A guarded block that ends during a resize raises BufferError."""
     stall = Stall()
     block = stall.map.guarded()
     block.__enter__()
@@ -223,7 +224,7 @@ def guarded() -> None:
 
 
 def close() -> None:
-    """It is closed for all others as soon as one has begun."""
+    """Other threads see the map as closed from the beginning of close()."""
     stall = Stall()
     uses = all_uses(stall.map)
     stall.start(stall.map.close)
@@ -244,7 +245,7 @@ def deallocation() -> None:
 
 
 def fork() -> None:
-    """The child has no thread that would put the map back, and can do nothing with it."""
+    """In the child no thread finishes the resize, so the map stays unusable there."""
     stall = Stall()
     stall.start(lambda: stall.map.resize(5))
     child = os.fork()
@@ -268,7 +269,6 @@ CASES: dict[str, Callable[[], None]] = {
 
 
 def run(name: str) -> None:
-    """In a process of its own: one that held the interpreter's lock would wait for itself, until
-    the alarm."""
+    """Runs a case. An operation that kept the GIL would wait until the alarm ends the process."""
     signal.alarm(60)
     CASES[name]()

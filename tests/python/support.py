@@ -1,4 +1,4 @@
-"""What the Python tests share beside the fixtures of conftest.py."""
+"""Functions and classes that the Python tests share."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     MapMaker = Callable[..., ironmap.mmap]
 
 PAGE = ironmap.PAGESIZE
-GRANULE = ironmap.ALLOCATIONGRANULARITY  # where maps of the standard module begin
+GRANULE = ironmap.ALLOCATIONGRANULARITY  # offsets of maps of the standard module are multiples
 GIB = 1 << 30
 BUFFER_METHODS = sys.version_info >= (3, 12)  # a class can define __buffer__
 
 
 class Outcome(NamedTuple):
-    """What a call came to: the type of its exception, or its value."""
+    """The result of a call: the type of its exception, or its value."""
 
     error: type[BaseException] | None
     value: Any
@@ -32,24 +32,24 @@ class Outcome(NamedTuple):
 def outcome(call: Callable[..., Any], *arguments: object) -> Outcome:
     try:
         return Outcome(None, call(*arguments))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
+    except Exception as error:  # noqa: BLE001 - every exception is an outcome
         return Outcome(type(error), None)
 
 
 def under_sanitizer() -> bool:
-    """Whether this process runs with the address sanitizer, which handles SIGBUS itself."""
+    """True if this process runs with the address sanitizer, which handles SIGBUS itself."""
     return "libasan" in os.environ.get("LD_PRELOAD", "")
 
 
 def assert_same_error(use: Callable[[Any], Any]) -> None:
-    """`use(module)` must raise with both modules, and the same type of exception."""
+    """Checks that `use(module)` raises the same type of exception with both modules."""
     theirs = outcome(use, standard)
     assert theirs.error is not None, "the standard module did not raise"
     assert outcome(use, ironmap).error is theirs.error
 
 
 def open_descriptors() -> set[int]:
-    """The descriptors that are open in this process; of the first, where nothing lists them."""
+    """The open descriptors of this process, or those below 256 if the system lists none."""
     folder = Path("/dev/fd")
     listed = [int(entry.name) for entry in folder.iterdir()] if folder.is_dir() else range(256)
     return {descriptor for descriptor in listed if is_open(descriptor)}
@@ -60,7 +60,7 @@ def is_open(descriptor: int) -> bool:
 
 
 def run_python(code: str, *arguments: str | Path) -> str:
-    """Run code in a fresh interpreter that must end well; what it printed."""
+    """Runs code in a new interpreter, which must exit with 0. Returns its output."""
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", code, *map(str, arguments)],
         capture_output=True,
@@ -73,7 +73,7 @@ def run_python(code: str, *arguments: str | Path) -> str:
 
 
 class Index:
-    """An integer that runs some code when it is asked for its value."""
+    """An integer that runs some code when its value is converted."""
 
     def __init__(self, value: int, action: Callable[[], Any] = int) -> None:
         self.value = value
@@ -85,7 +85,7 @@ class Index:
 
 
 class Buffer:
-    """Bytes that run some code when they are asked for their memory (3.12 and newer)."""
+    """A buffer that runs some code when it is exported (3.12 and newer)."""
 
     def __init__(self, value: bytes, action: Callable[[], Any] = int) -> None:
         self.value = value

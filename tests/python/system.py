@@ -1,6 +1,6 @@
-"""What the system has that the tests run on, and marks for the tests that need it.
+"""Features of the system that the tests run on, and marks for tests that need them.
 
-The systems are Unix, and Windows as far as Wine has it.
+The systems are Unix, and Windows as far as Wine implements it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import pytest
 
 import ironmap
 
-HAS_FLAGS = hasattr(ironmap, "MAP_SHARED")  # and prot; elsewhere the third argument is a tagname
+HAS_FLAGS = hasattr(ironmap, "MAP_SHARED")  # and prot; without them the third argument is a tagname
 HAS_ADVICE = hasattr(ironmap, "MADV_NORMAL")
 HAS_SYNC_FLAGS = hasattr(ironmap, "MS_SYNC")
 HAS_FORK = hasattr(os, "fork")
-# Whether directories and sockets have descriptors, and a map has one of its own.
+# True if directories and sockets have descriptors, and a map keeps one.
 ALL_IS_A_DESCRIPTOR = os.name == "posix"
-# Whether tags are files, with lengths in bytes and a user that they belong to.
+# True if tags are files, with a length in bytes and an owner.
 TAGS_ARE_FILES = os.name == "posix"
-# Whether a length beyond the file is an error; elsewhere the file is made longer.
+# True if a length beyond the file is an error; otherwise the file is extended.
 KEEPS_SHORT_FILES = HAS_FLAGS
-MOUNTS = os.name == "posix"  # small disks
-# Whether a file that is mapped can be cut and removed by others.
+MOUNTS = os.name == "posix"  # small file systems
+# True if another process can truncate and remove a mapped file.
 FREES_MAPPED_FILES = os.name == "posix"
-CANNOT_LOSE = "no file is cut here while it is mapped; the C tests lose pages from below"
+CANNOT_LOSE = "a mapped file cannot be truncated here; the C tests lose pages in another way"
 
 
 def needs(what: str, *, has: bool) -> pytest.MarkDecorator:
@@ -43,7 +43,7 @@ needs_short_files = needs("error for lengths beyond the file", has=KEEPS_SHORT_F
 needs_lost_pages = pytest.mark.skipif(not FREES_MAPPED_FILES, reason=CANNOT_LOSE)
 needs_free_names = needs("way to remove the name of a mapped file", has=FREES_MAPPED_FILES)
 
-# Options for memory of one's own.
+# Options for private memory.
 PRIVATE: dict[str, int] = (
     {"flags": ironmap.MAP_PRIVATE} if HAS_FLAGS else {"access": ironmap.ACCESS_COPY}
 )

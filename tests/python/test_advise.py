@@ -1,4 +1,4 @@
-"""madvise."""
+"""madvise()."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def pages(map_bytes: MapMaker) -> ironmap.mmap:
     "where",
     [(), (0,), (PAGE,), (0, SIZE), (0, 2), (PAGE, SIZE), (PAGE, 0), (0, None), (PAGE, None)],
 )
-def test_hints_change_nothing(pages: ironmap.mmap, name: str, where: tuple[int, ...]) -> None:
+def test_advice_does_not_change_bytes(
+    pages: ironmap.mmap, name: str, where: tuple[int, ...]
+) -> None:
     assert pages.madvise(getattr(ironmap, name), *where) is None
     assert pages[:] == b"x" * SIZE
 
@@ -72,29 +74,31 @@ def test_option_that_the_system_does_not_know_is_an_error(pages: ironmap.mmap, o
 @pytest.mark.parametrize(
     "arguments", [(), ("a",), (None,), (0, "a"), (0, None), (0, 0, "a"), (0, 0, 0, 0)]
 )
-def test_other_kinds_are_an_error(pages: ironmap.mmap, arguments: tuple[object, ...]) -> None:
+def test_arguments_of_other_types_are_an_error(
+    pages: ironmap.mmap, arguments: tuple[object, ...]
+) -> None:
     assert outcome(pages.madvise, *arguments).error is TypeError
 
 
 def test_dontneed_drops_the_pages_of_a_private_map(map_bytes: MapMaker) -> None:
-    made = map_bytes(b"x" * SIZE, access=ironmap.ACCESS_COPY)
-    made[:] = b"y" * SIZE
-    made.madvise(ironmap.MADV_DONTNEED, PAGE, PAGE)
-    assert made[:] == b"y" * PAGE + b"x" * PAGE + b"y" * (SIZE - 2 * PAGE)
+    m = map_bytes(b"x" * SIZE, access=ironmap.ACCESS_COPY)
+    m[:] = b"y" * SIZE
+    m.madvise(ironmap.MADV_DONTNEED, PAGE, PAGE)
+    assert m[:] == b"y" * PAGE + b"x" * PAGE + b"y" * (SIZE - 2 * PAGE)
 
 
 def test_dontneed_from_any_byte_drops_nothing_in_front_of_it() -> None:
-    with ironmap.mmap(-1, 3 * PAGE, flags=ironmap.MAP_PRIVATE) as made:
-        made[:] = b"y" * 3 * PAGE
-        made.madvise(ironmap.MADV_DONTNEED, PAGE + 1)
-        assert made[:] == b"y" * 2 * PAGE + bytes(PAGE)
+    with ironmap.mmap(-1, 3 * PAGE, flags=ironmap.MAP_PRIVATE) as m:
+        m[:] = b"y" * 3 * PAGE
+        m.madvise(ironmap.MADV_DONTNEED, PAGE + 1)
+        assert m[:] == b"y" * 2 * PAGE + bytes(PAGE)
 
 
-def test_advice_for_a_read_only_map(map_bytes: MapMaker) -> None:
-    made = map_bytes(b"x" * SIZE, access=ironmap.ACCESS_READ)
-    assert made.madvise(ironmap.MADV_SEQUENTIAL) is None
+def test_read_only_map_accepts_advice(map_bytes: MapMaker) -> None:
+    m = map_bytes(b"x" * SIZE, access=ironmap.ACCESS_READ)
+    assert m.madvise(ironmap.MADV_SEQUENTIAL) is None
 
 
-def test_advice_to_the_children_of_a_fork(anonymous: ironmap.mmap) -> None:
+def test_advice_about_fork_is_accepted(anonymous: ironmap.mmap) -> None:
     assert anonymous.madvise(ironmap.MADV_DONTFORK) is None
     assert anonymous.madvise(ironmap.MADV_DOFORK) is None

@@ -1,4 +1,4 @@
-"""Bad input: the exception that the standard module gives, and nothing changed or left behind."""
+"""Bad input raises the exception of the standard module, changes nothing and leaks nothing."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def pipe_end(which: int) -> Callable[[], Iterator[int]]:
 
 
 def connection() -> Iterator[int]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
-        yield made.fileno()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as m:
+        yield m.fileno()
 
 
 def null_device() -> Iterator[int]:
@@ -76,7 +76,7 @@ DESCRIPTORS = {
     ),
 }
 SYSTEMS_ERROR = r"\[(Errno|WinError) "
-THIRD = "a" if HAS_FLAGS else 1  # flags are no text, tagnames no numbers
+THIRD = "a" if HAS_FLAGS else 1  # flags are not text, and tagnames not numbers
 PROTECTED = [{"flags": ironmap.MAP_SHARED, "prot": ironmap.PROT_WRITE}] if HAS_FLAGS else []
 OPTIONS: list[dict[str, int]] = [
     {},
@@ -91,14 +91,16 @@ OPTIONS: list[dict[str, int]] = [
 @pytest.mark.parametrize("kind", DESCRIPTORS)
 @pytest.mark.parametrize("length", [0, 1, PAGE])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_descriptor_that_cannot_be_mapped(kind: str, length: int, options: dict[str, int]) -> None:
+def test_descriptor_that_cannot_be_mapped_is_an_error(
+    kind: str, length: int, options: dict[str, int]
+) -> None:
     with contextlib.contextmanager(DESCRIPTORS[kind])() as descriptor:
         assert_same_error(lambda module: module.mmap(descriptor, length, **options))
 
 
 @pytest.mark.parametrize("descriptor", [-2, -100, 99999, 2**31 - 1, -(2**31)])
 @pytest.mark.parametrize("length", [0, 1])
-def test_descriptor_that_is_none(descriptor: int, length: int) -> None:
+def test_number_that_is_not_a_descriptor_is_an_error(descriptor: int, length: int) -> None:
     assert_same_error(lambda module: module.mmap(descriptor, length))
     with pytest.raises(OSError, match=SYSTEMS_ERROR) as raised:
         ironmap.mmap(descriptor, length)
@@ -106,7 +108,7 @@ def test_descriptor_that_is_none(descriptor: int, length: int) -> None:
 
 
 @pytest.mark.parametrize("descriptor", [2**31, 2**63, -(2**70), "a", None, 1.0, b"0", [0]])
-def test_descriptor_of_another_kind(descriptor: object) -> None:
+def test_descriptor_of_another_type_is_an_error(descriptor: object) -> None:
     assert_same_error(lambda module: module.mmap(descriptor, 1))
 
 
@@ -126,7 +128,9 @@ def test_file_object_is_not_a_descriptor(path: Path) -> None:
         *((os.O_RDONLY, options) for options in PROTECTED),
     ],
 )
-def test_descriptor_without_permission(path: Path, mode: int, options: dict[str, int]) -> None:
+def test_descriptor_without_permission_is_an_error(
+    path: Path, mode: int, options: dict[str, int]
+) -> None:
     descriptor = os.open(path, mode)
     try:
         assert_same_error(lambda module: module.mmap(descriptor, 0, **options))
@@ -141,14 +145,14 @@ def test_descriptor_without_permission(path: Path, mode: int, options: dict[str,
 
 @pytest.mark.parametrize("anonymous", [True, False])
 @pytest.mark.parametrize("length", [-1, -PAGE, -(2**63), -(2**70), 2**62, 2**63 - 1, 2**63, 2**70])
-def test_length_that_cannot_be(path: Path, length: int, *, anonymous: bool) -> None:
+def test_impossible_length_is_an_error(path: Path, length: int, *, anonymous: bool) -> None:
     with path.open("r+b") as file:
         descriptor = -1 if anonymous else file.fileno()
         assert_same_error(lambda module: module.mmap(descriptor, length))
 
 
 @pytest.mark.parametrize("offset", [-1, -PAGE, -(2**63), -(2**70), 2**63, 2**64])
-def test_offset_that_cannot_be(path: Path, offset: int) -> None:
+def test_impossible_offset_is_an_error(path: Path, offset: int) -> None:
     with path.open("r+b") as file:
         for descriptor, length in ((-1, 1), (file.fileno(), 0), (file.fileno(), 1)):
             assert_same_error(
@@ -159,14 +163,14 @@ def test_offset_that_cannot_be(path: Path, offset: int) -> None:
 @needs_short_files
 @pytest.mark.parametrize("offset", [GRANULE, 2**40, 2**62, 2**63 - GRANULE])
 @pytest.mark.parametrize("length", [0, 1, PAGE, 2**62, 2**63 - 1])
-def test_range_beyond_the_file(path: Path, offset: int, length: int) -> None:
+def test_range_beyond_the_file_is_an_error(path: Path, offset: int, length: int) -> None:
     before = path.read_bytes()
     with path.open("r+b") as file:
         assert_same_error(lambda module: module.mmap(file.fileno(), length, offset=offset))
     assert path.read_bytes() == before
 
 
-def test_anonymous_map_of_nothing() -> None:
+def test_anonymous_map_of_no_bytes_is_an_error() -> None:
     assert_same_error(lambda module: module.mmap(-1, 0))
     assert_same_error(lambda module: module.mmap(-1, 0, access=module.ACCESS_READ))
 
@@ -174,13 +178,13 @@ def test_anonymous_map_of_nothing() -> None:
 @pytest.mark.parametrize(
     "arguments", [(), (-1,), (-1, "a"), (-1, None), (-1, 1.5), (-1, 1, THIRD), (-1, 1, 1, None)]
 )
-def test_constructor_with_wrong_types(arguments: tuple[object, ...]) -> None:
+def test_wrong_types_are_errors_of_the_constructor(arguments: tuple[object, ...]) -> None:
     assert_same_error(lambda module: module.mmap(*arguments))
 
 
 @pytest.mark.parametrize("name", ["flags", "prot", "access", "offset", "length", "fileno"])
 @pytest.mark.parametrize("value", ["a", None, 1.5, b"a", 2**70])
-def test_keyword_with_wrong_types(name: str, value: object) -> None:
+def test_keywords_of_wrong_types_are_errors(name: str, value: object) -> None:
     assert_same_error(lambda module: module.mmap(**{"fileno": -1, "length": 1, name: value}))
 
 
@@ -189,11 +193,11 @@ def test_keyword_with_wrong_types(name: str, value: object) -> None:
     [{"tagname": 1}, {"no_such": 1}, {"access": 9}, {"access": -1}, {"flags": 0}, {"flags": 3}],
     ids=str,
 )
-def test_keyword_that_is_not_or_cannot_be(options: dict[str, Any]) -> None:
+def test_unknown_and_repeated_keywords_are_errors(options: dict[str, Any]) -> None:
     assert_same_error(lambda module: module.mmap(-1, 1, **options))
 
 
-def test_memory_that_is_not_to_be_had(path: Path) -> None:
+def test_more_memory_than_exists_is_an_error(path: Path) -> None:
     with pytest.raises(OSError, match=SYSTEMS_ERROR) as raised:
         ironmap.mmap(-1, 2**62)
     assert raised.value.errno == errno.ENOMEM
@@ -290,15 +294,17 @@ if HAS_ADVICE:
 
 
 @pytest.mark.parametrize(("name", "arguments"), BAD_CALLS, ids=str)
-def test_bad_call(path: Path, name: str, arguments: tuple[object, ...]) -> None:
+def test_bad_call_raises_and_changes_nothing(
+    path: Path, name: str, arguments: tuple[object, ...]
+) -> None:
     def use(module: Any) -> object:
-        with path.open("r+b") as file, module.mmap(file.fileno(), 10) as made:
-            made.seek(4)
-            before = repr(made), made[:]
+        with path.open("r+b") as file, module.mmap(file.fileno(), 10) as m:
+            m.seek(4)
+            before = repr(m), m[:]
             try:
-                return getattr(made, name)(*arguments)
+                return getattr(m, name)(*arguments)
             finally:
-                assert (repr(made), made[:]) == before
+                assert (repr(m), m[:]) == before
 
     content = path.read_bytes()
     assert_same_error(use)
@@ -328,19 +334,19 @@ STORES: list[tuple[str, tuple[object, ...]]] = [
 
 @pytest.mark.parametrize(("name", "arguments"), STORES, ids=str)
 @pytest.mark.parametrize("options", [{"access": 1}, *([{"prot": 1}] * HAS_FLAGS)], ids=str)
-def test_store_into_a_read_only_map(
+def test_store_into_a_read_only_map_is_an_error(
     path: Path, name: str, arguments: tuple[object, ...], options: dict[str, int]
 ) -> None:
     def use(module: Any) -> object:
-        with path.open("rb") as file, module.mmap(file.fileno(), 0, **options) as made:
-            return getattr(made, name)(*arguments)
+        with path.open("rb") as file, module.mmap(file.fileno(), 0, **options) as m:
+            return getattr(m, name)(*arguments)
 
     before = path.read_bytes()
     assert_same_error(use)
     assert path.read_bytes() == before
 
 
-def test_item_and_byte_of_two_bytes(digits: ironmap.mmap) -> None:
+def test_two_bytes_are_not_one_byte(digits: ironmap.mmap) -> None:
     for value in (b"", b"ab"):
         assert outcome(digits.__setitem__, 0, value).error is TypeError
         assert outcome(digits.write_byte, value).error is TypeError
@@ -349,25 +355,25 @@ def test_item_and_byte_of_two_bytes(digits: ironmap.mmap) -> None:
 
 
 @needs_flags
-def test_map_of_memory_that_cannot_be_touched() -> None:
-    """What would end a program with the standard module is an exception here."""
-    made = ironmap.mmap(-1, PAGE, prot=0)
+def test_inaccessible_map_raises() -> None:
+    """With the standard module this kills the process."""
+    m = ironmap.mmap(-1, PAGE, prot=0)
     uses: list[Callable[[], object]] = [
-        lambda: made[0],
-        lambda: made[0:5],
-        lambda: made[::2],
-        lambda: made.find(b"a"),
-        lambda: made.rfind(b"a"),
-        lambda: made.read(1),
-        made.read_byte,
-        made.readline,
-        lambda: made.write(b"a"),
+        lambda: m[0],
+        lambda: m[0:5],
+        lambda: m[::2],
+        lambda: m.find(b"a"),
+        lambda: m.rfind(b"a"),
+        lambda: m.read(1),
+        m.read_byte,
+        m.readline,
+        lambda: m.write(b"a"),
     ]
     for use in uses:
         assert outcome(use).error is TypeError
-    assert outcome(memoryview, made).error is BufferError
-    assert made[0:0] == b""
-    made.close()
+    assert outcome(memoryview, m).error is BufferError
+    assert m[0:0] == b""
+    m.close()
 
 
 def test_failures_leave_no_descriptor_behind(path: Path) -> None:
@@ -388,7 +394,7 @@ def test_failures_leave_no_descriptor_behind(path: Path) -> None:
 
 
 @needs_descriptors
-def test_no_descriptor_is_left_for_the_duplicate(path: Path) -> None:
+def test_missing_descriptor_for_the_duplicate_is_an_error(path: Path) -> None:
     code = """
 import ironmap, os, resource, sys
 descriptor = os.open(sys.argv[1], os.O_RDWR)
@@ -397,7 +403,7 @@ try:
     ironmap.mmap(descriptor, 0)
 except OSError as error:
     print(error)
-with ironmap.mmap(descriptor, 0, trackfd=False) as made:
-    print(made[:3])
+with ironmap.mmap(descriptor, 0, trackfd=False) as m:
+    print(m[:3])
 """
     assert run_python(code, path) == "[Errno 24] Too many open files\nb'one'\n"

@@ -1,4 +1,4 @@
-"""The benchmark in small: it runs, it checks answers, and README says what its record says."""
+"""A small run of the benchmark. It checks the answers, and README has the figures of the record."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def bench(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[st
 
 
 def in_bench(code: str, *arguments: str | Path) -> str:
-    """Run code that can import the benchmark's modules; what it printed."""
+    """Runs code that can import the benchmark's modules. Returns its output."""
     return run_python(f"import sys; sys.path.insert(0, {str(BENCH)!r})\n{code}", *arguments)
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The record of a run on files of a MiB, with those peers that happen to be here."""
+    """The record of a run on files of 1 MiB, with the peers that are installed."""
     folder = tmp_path_factory.mktemp("bench")
     record = folder / "record.json"
     plot = folder / "record.svg"
@@ -114,7 +114,7 @@ for corpus in [*corpora.make_others(1 << 18), *corpora.make_repetitive(1 << 18)]
     in_bench(code)
 
 
-def test_a_contestant_that_takes_long_has_fewer_rounds() -> None:
+def test_slow_candidates_run_fewer_rounds() -> None:
     code = """
 import time
 from measure import Contestant, Effort, measure

@@ -1,4 +1,4 @@
-"""docs/conformance.md has every statement of the reference, and what it names is there."""
+"""docs/conformance.md has every statement of the reference, and everything that it names exists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUMBERS = [
     "C1",
     *(f"N3.{i}" for i in (2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
 ]
-# What Windows has not, or C: classes and context managers, fork, flags, protection.
+# Not on Windows, or not in C: classes and context managers, fork, flags, protection.
 NOT_ON_WINDOWS = {"S9", "U2", "U3", "E2", "N3.2", "N3.10", "N3.11"}
 COLUMNS = ["number", "statement", "C", "Python", "tests", "on Windows"]
 
@@ -70,7 +70,7 @@ def test_every_number_has_a_test(number: str) -> None:
 
 @lru_cache
 def programs_on_windows() -> set[str]:
-    """The programs of tests/api that the build makes for Windows, and the example."""
+    """The programs of tests/api that are built for Windows, and the example."""
     text = (ROOT / "tests" / "api" / "meson.build").read_text(encoding="utf-8")
     lists = re.findall(r"(?:^|else\n    )unit_tests \+?= \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
     assert len(lists) == 2
@@ -94,7 +94,7 @@ def test_every_test_of_the_table_exists(test: str) -> None:
 
 
 def is_there(name: str) -> bool:
-    """In the module, the class or the language; but some flags and madvise are of Unix."""
+    """True if the name is in the module, the class or the language, or only Unix has it."""
     of_unix = name.startswith("MAP_") or name == "madvise"
     return (
         hasattr(ironmap, name)

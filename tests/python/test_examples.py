@@ -1,4 +1,4 @@
-"""Runs each Python example as its reader would and looks at what it prints."""
+"""Runs each Python example as its reader would, and checks its output."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_example_prints(name: str, tmp_path: Path) -> None:
     assert lines == EXPECTED[name]
 
 
-def test_walk(tmp_path: Path) -> None:
+def test_walk_prints_what_it_did(tmp_path: Path) -> None:
     file = tmp_path / "file"
     content = b"one error\n" * 100_000 + b"A piece of text that is long enough to be found.\n"
     file.write_bytes(content)
@@ -66,10 +66,10 @@ def test_walk_finds_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 @needs_lost_pages
-def test_lost_page(tmp_path: Path) -> None:
+def test_lost_page_is_survived(tmp_path: Path) -> None:
     lines = [line.strip() for line in run("lost_page.py", cwd=tmp_path)]
 
-    if not under_sanitizer():  # a sanitizer has a handler of its own
+    if not under_sanitizer():  # the sanitizer has its own handler
         assert "with mmap:  killed by SIGBUS" in lines
     assert any(line.startswith("with ironmap: lives, and was told:") for line in lines)
     assert f"find: FaultError at byte {ironmap.PAGESIZE}" in lines
@@ -78,5 +78,5 @@ def test_lost_page(tmp_path: Path) -> None:
     assert "cleared; the first byte: 97" in lines
 
 
-def test_every_example_is_here() -> None:
+def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {*EXPECTED, "lost_page.py", "walk.py"}

@@ -1,4 +1,4 @@
-"""Full disks: stores into holes, and blocks that are reserved in advance."""
+"""Full disks: stores into holes, and blocks reserved in advance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ironmap
-from fault_cases import assert_fault
+from fault_cases import FAULT_TEXT, assert_fault
 from support import PAGE, open_descriptors, outcome
 from system import MOUNTS, needs_flags, needs_short_files
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-ROOM = 64 * PAGE  # of the small disk
+DISK_BYTES = 64 * PAGE
 WORDS = b"what the file holds"
 
 
@@ -36,7 +36,7 @@ def mount(kind: str, place: Path, *options: str) -> None:
 
 
 def unmount(place: Path) -> None:
-    """At once, or when the last file is closed."""
+    """Unmounts now, or when the last file is closed."""
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
@@ -44,7 +44,7 @@ def unmount(place: Path) -> None:
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 pages."""
     place = tmp_path / "disk"
-    mount("tmpfs", place, "-o", f"size={ROOM}")
+    mount("tmpfs", place, "-o", f"size={DISK_BYTES}")
     yield place
     unmount(place)
 
@@ -88,7 +88,7 @@ def open_reserved(path: Path, length: int) -> ironmap.mmap:
 
 # ---- stores into holes -----------------------------------------------------------------------
 
-LONG = 2 * ROOM
+LONG = 2 * DISK_BYTES
 STORES: dict[str, Callable[[ironmap.mmap], object]] = {
     "m[:] = bytes": lambda m: m.__setitem__(slice(None), b"x" * LONG),
     "m[a:b] = bytes": lambda m: m.__setitem__(slice(PAGE, None), b"x" * (LONG - PAGE)),
@@ -101,18 +101,18 @@ STORES: dict[str, Callable[[ironmap.mmap], object]] = {
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_store_into_a_hole_of_a_full_disk(disk: Path, name: str) -> None:
+def test_store_into_a_hole_of_a_full_disk_is_a_fault(disk: Path, name: str) -> None:
     path = make_file(disk, LONG)
-    with open_map(path) as made:
-        with pytest.raises(ironmap.FaultError, match="cannot be had") as raised:
-            STORES[name](made)
+    with open_map(path) as m:
+        with pytest.raises(ironmap.FaultError, match=FAULT_TEXT) as raised:
+            STORES[name](m)
         assert_fault(raised.value, PAGE, LONG, errno.ENOSPC)
         assert raised.value.filename == str(path)
-        assert made.damaged == ()
-        made[0:5] = b"there"
-        assert made[0:5] == b"there"
+        assert m.damaged == ()
+        m[0:5] = b"there"
+        assert m[0:5] == b"there"
         with pytest.raises(ironmap.FaultError):
-            made[-1] = 1
+            m[-1] = 1
 
 
 LOADS: dict[str, Callable[[ironmap.mmap], object]] = {
@@ -126,43 +126,43 @@ LOADS: dict[str, Callable[[ironmap.mmap], object]] = {
 
 @pytest.mark.parametrize("access", [ironmap.ACCESS_READ, ironmap.ACCESS_WRITE, ironmap.ACCESS_COPY])
 @pytest.mark.parametrize("name", LOADS)
-def test_load_from_a_hole_of_a_full_tmpfs(disk: Path, name: str, access: int) -> None:
-    """Even a load takes a block there."""
+def test_load_from_a_hole_of_a_full_tmpfs_is_a_fault(disk: Path, name: str, access: int) -> None:
+    """On a tmpfs a load allocates a block too."""
     path = make_file(disk, LONG)
-    with open_map(path, access=access) as made:
-        with pytest.raises(ironmap.FaultError, match="cannot be had") as raised:
-            LOADS[name](made)
+    with open_map(path, access=access) as m:
+        with pytest.raises(ironmap.FaultError, match=FAULT_TEXT) as raised:
+            LOADS[name](m)
         assert_fault(raised.value, PAGE, LONG, errno.ENOSPC)
-        assert made[: len(WORDS)] == WORDS
+        assert m[: len(WORDS)] == WORDS
 
 
 def test_store_works_when_there_is_room_again(disk: Path) -> None:
     other = disk / "other"
-    other.write_bytes(bytes(ROOM - 2 * PAGE))
-    with open_map(make_file(disk, LONG)) as made:
-        made[PAGE] = 1
+    other.write_bytes(bytes(DISK_BYTES - 2 * PAGE))
+    with open_map(make_file(disk, LONG)) as m:
+        m[PAGE] = 1
         with pytest.raises(ironmap.FaultError):
-            made[5 * PAGE] = 1
+            m[5 * PAGE] = 1
         other.unlink()
-        made[5 * PAGE] = 1
-        assert made[5 * PAGE] == 1
+        m[5 * PAGE] = 1
+        assert m[5 * PAGE] == 1
 
 
 def test_store_through_a_buffer_damages(disk: Path) -> None:
-    with open_map(make_file(disk, LONG)) as made:
-        with pytest.raises(ironmap.FaultError), made.guarded(), memoryview(made) as view:
+    with open_map(make_file(disk, LONG)) as m:
+        with pytest.raises(ironmap.FaultError), m.guarded(), memoryview(m) as view:
             view[:] = b"x" * LONG
-        ((start, end), *_) = made.damaged
+        ((start, end), *_) = m.damaged
         assert PAGE <= start < end <= LONG
-        made.clear_damage()
-        assert made[:PAGE] == b"x" * PAGE
+        m.clear_damage()
+        assert m[:PAGE] == b"x" * PAGE
 
 
 # ---- preallocate -----------------------------------------------------------------------------
 
 
 def assert_full(path: Path, use: Callable[[], object]) -> None:
-    """An OSError that the disk is full, and no lost page; the file stays as it is."""
+    """Checks that a full disk is an OSError and not a lost page, and that the file is unchanged."""
     before = path.read_bytes(), path.stat().st_size, blocks_of(path)
     descriptors = open_descriptors()
     with pytest.raises(OSError, match="No space left") as raised:
@@ -173,61 +173,61 @@ def assert_full(path: Path, use: Callable[[], object]) -> None:
     assert open_descriptors() == descriptors
 
 
-@pytest.mark.parametrize("length", [ROOM + 1, LONG, 100 * ROOM])
-def test_opening_says_that_the_disk_is_full(disk: Path, length: int) -> None:
+@pytest.mark.parametrize("length", [DISK_BYTES + 1, LONG, 100 * DISK_BYTES])
+def test_opening_a_file_that_does_not_fit_is_an_error(disk: Path, length: int) -> None:
     path = make_file(disk)
     assert_full(path, lambda: open_map(path, length, preallocate=True))
 
 
-def test_opening_a_file_with_holes_says_that_the_disk_is_full(disk: Path) -> None:
+def test_opening_a_file_with_holes_that_do_not_fit_is_an_error(disk: Path) -> None:
     path = make_file(disk, LONG)
     assert_full(path, lambda: open_map(path, preallocate=True))
 
 
-def test_resizing_says_that_the_disk_is_full(disk: Path) -> None:
+def test_resizing_beyond_the_disk_is_an_error(disk: Path) -> None:
     path = make_file(disk)
-    with open_map(path, 3 * PAGE, preallocate=True) as made:
-        made[-1] = 1
-        assert_full(path, lambda: made.resize(LONG))
-        assert len(made) == 3 * PAGE
-        assert made[:] == path.read_bytes()
-        made.resize(ROOM)
-        made[:] = b"x" * ROOM
-        made.resize(PAGE)
+    with open_map(path, 3 * PAGE, preallocate=True) as m:
+        m[-1] = 1
+        assert_full(path, lambda: m.resize(LONG))
+        assert len(m) == 3 * PAGE
+        assert m[:] == path.read_bytes()
+        m.resize(DISK_BYTES)
+        m[:] = b"x" * DISK_BYTES
+        m.resize(PAGE)
         assert path.read_bytes() == b"x" * PAGE
 
 
-def test_reserved_blocks_are_there(disk: Path) -> None:
+def test_reserved_blocks_are_allocated(disk: Path) -> None:
     path = make_file(disk)
-    with open_map(path, ROOM // 2, preallocate=True) as made:
-        assert blocks_of(path) >= path.stat().st_size == ROOM // 2
-        assert made[:] == WORDS + bytes(ROOM // 2 - len(WORDS))
-        made.resize(ROOM)
-        assert blocks_of(path) == path.stat().st_size == ROOM
-        made[:] = b"x" * ROOM
-    assert path.read_bytes() == b"x" * ROOM
+    with open_map(path, DISK_BYTES // 2, preallocate=True) as m:
+        assert blocks_of(path) >= path.stat().st_size == DISK_BYTES // 2
+        assert m[:] == WORDS + bytes(DISK_BYTES // 2 - len(WORDS))
+        m.resize(DISK_BYTES)
+        assert blocks_of(path) == path.stat().st_size == DISK_BYTES
+        m[:] = b"x" * DISK_BYTES
+    assert path.read_bytes() == b"x" * DISK_BYTES
 
 
 def test_resizing_without_preallocate_reserves_nothing(disk: Path) -> None:
     path = make_file(disk)
-    with open_map(path) as made:
-        made.resize(LONG)
-        assert (len(made), path.stat().st_size) == (LONG, LONG)
+    with open_map(path) as m:
+        m.resize(LONG)
+        assert (len(m), path.stat().st_size) == (LONG, LONG)
         assert blocks_of(path) <= PAGE
-        assert made[: len(WORDS)] == WORDS
+        assert m[: len(WORDS)] == WORDS
 
 
 @pytest.mark.parametrize("options", [{"offset": 3 * PAGE + 5}, {"access": ironmap.ACCESS_WRITE}])
-def test_range_to_reserve_may_begin_anywhere(disk: Path, options: dict[str, int]) -> None:
+def test_range_to_reserve_may_begin_at_any_byte(disk: Path, options: dict[str, int]) -> None:
     path = make_file(disk)
-    with open_map(path, 5 * PAGE, preallocate=True, **options) as made:
+    with open_map(path, 5 * PAGE, preallocate=True, **options) as m:
         assert path.stat().st_size == options.get("offset", 0) + 5 * PAGE
         assert blocks_of(path) >= 5 * PAGE
-        made[-1] = 1
+        m[-1] = 1
 
 
 @pytest.mark.parametrize("use", ["open", "open with holes"])
-def test_disk_that_cannot_reserve(bare_disk: Path, use: str) -> None:
+def test_disk_that_cannot_reserve_is_an_error(bare_disk: Path, use: str) -> None:
     path = make_file(bare_disk, LONG if use == "open with holes" else 0)
     before = path.read_bytes()
     with pytest.raises(OSError, match="not supported") as raised:
@@ -236,15 +236,15 @@ def test_disk_that_cannot_reserve(bare_disk: Path, use: str) -> None:
     assert path.read_bytes() == before
 
 
-# ---- where no disk of one's own is needed ------------------------------------------------------
+# ---- without a small disk --------------------------------------------------------------------
 
 
-def test_file_is_made_long(tmp_path: Path) -> None:
+def test_preallocate_extends_the_file(tmp_path: Path) -> None:
     path = make_file(tmp_path)
-    with open_reserved(path, 5 * PAGE) as made:
-        assert made[:] == WORDS + bytes(5 * PAGE - len(WORDS))
+    with open_reserved(path, 5 * PAGE) as m:
+        assert m[:] == WORDS + bytes(5 * PAGE - len(WORDS))
         assert path.stat().st_size == 5 * PAGE
-        made.resize(7 * PAGE)
+        m.resize(7 * PAGE)
         assert path.stat().st_size == 7 * PAGE
 
 
@@ -253,26 +253,26 @@ def test_preallocate_false_is_the_default(tmp_path: Path) -> None:
     path = make_file(tmp_path)
     with pytest.raises(ValueError, match="length is greater than file size"):
         open_map(path, PAGE, preallocate=False)
-    with open_map(path, preallocate=False) as made:
-        assert made[:] == WORDS
+    with open_map(path, preallocate=False) as m:
+        assert m[:] == WORDS
 
 
-def test_preallocate_of_a_range_that_is_there_changes_nothing(tmp_path: Path) -> None:
+def test_preallocate_of_an_existing_range_changes_nothing(tmp_path: Path) -> None:
     path = make_file(tmp_path)
-    with open_reserved(path, 5) as made:
-        assert made[:] == WORDS[:5]
+    with open_reserved(path, 5) as m:
+        assert m[:] == WORDS[:5]
     assert path.read_bytes() == WORDS
 
 
 @pytest.mark.parametrize("access", [ironmap.ACCESS_READ, ironmap.ACCESS_COPY])
-def test_preallocate_of_a_file_that_is_not_to_be_written(tmp_path: Path, access: int) -> None:
+def test_preallocate_needs_a_map_that_writes_to_the_file(tmp_path: Path, access: int) -> None:
     path = make_file(tmp_path)
     error = outcome(lambda: open_map(path, PAGE, access=access, preallocate=True)).error
     assert error in (OSError, ValueError, TypeError)
     assert path.read_bytes() == WORDS
 
 
-def test_preallocate_with_a_descriptor_for_reading(tmp_path: Path) -> None:
+def test_preallocate_needs_a_writable_descriptor(tmp_path: Path) -> None:
     path = make_file(tmp_path)
     refusals = "Permission denied|Bad file descriptor|Invalid argument|WinError"
     with path.open("rb") as file, pytest.raises(OSError, match=refusals):
@@ -287,11 +287,11 @@ def test_preallocate_is_a_keyword(tmp_path: Path) -> None:
         ironmap.mmap(file.fileno(), 0, ironmap.MAP_SHARED, ironmap.PROT_READ, 0, 0, True, True)  # noqa: FBT003
 
 
-def test_preallocate_of_fresh_memory() -> None:
-    """There is no disk: it is as without, or refused."""
+def test_preallocate_of_anonymous_memory_is_ignored_or_refused() -> None:
+    """Anonymous memory has no disk."""
     try:
-        made = ironmap.mmap(-1, PAGE, preallocate=True)
+        m = ironmap.mmap(-1, PAGE, preallocate=True)
     except (OSError, ValueError):
         return
-    with made:
-        assert made[:] == bytes(PAGE)
+    with m:
+        assert m[:] == bytes(PAGE)

@@ -1,4 +1,4 @@
-"""The class FaultError, and that nothing is left behind where pages are lost and come back."""
+"""The class FaultError, and no leaks when pages are lost and restored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ironmap
-from fault_cases import AT, CONTENT, LENGTH, READS, SEARCHES, STORES, OtherProcess, map_file
+from fault_cases import (
+    CONTENT,
+    FAULT_TEXT,
+    LENGTH,
+    POSITION,
+    READS,
+    SEARCHES,
+    STORES,
+    OtherProcess,
+    map_file,
+)
 from support import PAGE, open_descriptors, outcome
 from system import needs_lost_pages
 
@@ -28,9 +38,9 @@ LATE_FIRST = range(0, LENGTH, 2 * PAGE)[::-1]
 def lossy(shared: OtherProcess) -> Iterator[ironmap.mmap]:
     """A map that has lost all of its pages but the first three."""
     shared.write()
-    with map_file(shared.path) as made:
+    with map_file(shared.path) as m:
         shared.cut(3 * PAGE)
-        yield made
+        yield m
 
 
 @pytest.fixture
@@ -43,7 +53,7 @@ def fault(lossy: ironmap.mmap) -> ironmap.FaultError:
 # ---- the class -------------------------------------------------------------------------------
 
 
-def test_class() -> None:
+def test_class_is_an_oserror_of_the_module() -> None:
     assert ironmap.FaultError.__bases__ == (OSError,)
     assert ironmap.FaultError.__module__ == "ironmap"
     assert ironmap.FaultError.__qualname__ == "FaultError"
@@ -51,7 +61,9 @@ def test_class() -> None:
     assert "FaultError" in ironmap.__all__
 
 
-def test_what_it_says(fault: ironmap.FaultError, shared: OtherProcess) -> None:
+def test_error_has_the_code_the_file_and_the_offset(
+    fault: ironmap.FaultError, shared: OtherProcess
+) -> None:
     assert fault.args[0] == fault.errno == errno.EIO
     assert fault.filename == str(shared.path)
     assert fault.offset == 5 * PAGE
@@ -84,46 +96,46 @@ def test_copying_keeps_everything(
 
 
 def test_it_is_caught_as_an_oserror(lossy: ironmap.mmap) -> None:
-    with pytest.raises(OSError, match="cannot be had"):
+    with pytest.raises(OSError, match=FAULT_TEXT):
         lossy.find(b"\0")
 
 
 @needs_lost_pages
-def test_file_that_has_been_removed(tmp_path: Path) -> None:
-    """The name is the system's for it, or none."""
+def test_removed_file_has_its_name_or_none(tmp_path: Path) -> None:
+    """The filename is what the system calls the removed file, or None."""
     path = tmp_path / "removed"
     path.write_bytes(CONTENT)
-    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
         path.unlink()
         file.truncate(0)
         with pytest.raises(ironmap.FaultError) as raised:
-            made[0]
+            m[0]
     assert raised.value.filename is None or str(path) in raised.value.filename
 
 
 @needs_lost_pages
-def test_name_that_is_no_text(tmp_path: Path) -> None:
+def test_filename_may_be_any_bytes(tmp_path: Path) -> None:
     path = Path(bytes(tmp_path).decode(), b"\xff\xfe".decode(errors="surrogateescape"))
     path.write_bytes(CONTENT)
-    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
         file.truncate(0)
         with pytest.raises(ironmap.FaultError) as raised:
-            made[0]
+            m[0]
     assert raised.value.filename == str(path)
 
 
-# ---- nothing is left behind ------------------------------------------------------------------
+# ---- no leaks --------------------------------------------------------------------------------
 
 
 def memory_maps() -> int:
-    """The number of pieces of memory that this process has mapped."""
+    """The number of mappings of this process."""
     return len(Path("/proc/self/maps").read_text().splitlines())
 
 
-def counts(made: ironmap.mmap) -> dict[str, int]:
+def counts(m: ironmap.mmap) -> dict[str, int]:
     gc.collect()
     return {
-        "references": sys.getrefcount(made),
+        "references": sys.getrefcount(m),
         "classes": sys.getrefcount(ironmap.FaultError),
         "descriptors": len(open_descriptors()),
         "maps": memory_maps(),
@@ -131,27 +143,27 @@ def counts(made: ironmap.mmap) -> dict[str, int]:
     }
 
 
-def grown(use: Callable[[], object], made: ironmap.mmap) -> dict[str, int]:
-    """What there is more of after each round, by far; the interpreter keeps some of its own."""
+def grown(use: Callable[[], object], m: ironmap.mmap) -> dict[str, int]:
+    """Counts that grow with the rounds. Growth of the interpreter itself is far slower."""
     for _ in range(ROUNDS // 2):
         use()
-    before = counts(made)
+    before = counts(m)
     for _ in range(ROUNDS):
         use()
-    after = counts(made)
+    after = counts(m)
     return {name: after[name] - before[name] for name in before if after[name] - before[name] > 40}
 
 
-def assert_no_growth(use: Callable[[], object], made: ironmap.mmap) -> None:
-    """A little memory that the process maps meanwhile is not a growth of each time."""
-    leaked = [grown(use, made) for _ in range(2)]
+def assert_no_growth(use: Callable[[], object], m: ironmap.mmap) -> None:
+    """Tries twice, since the process may map some memory of its own meanwhile."""
+    leaked = [grown(use, m) for _ in range(2)]
     assert {} in leaked
 
 
 USES: dict[str, Callable[[ironmap.mmap], object]] = {
     **{name: case.run for name, case in (READS | SEARCHES).items()},
     **{
-        name: lambda made, store=store: store.run(made, b"\1" * len(store.where))
+        name: lambda m, store=store: store.run(m, b"\1" * len(store.where))
         for name, store in STORES.items()
     },
 }
@@ -161,7 +173,7 @@ USES: dict[str, Callable[[ironmap.mmap], object]] = {
 @pytest.mark.parametrize("name", [name for name in USES if name != "iteration"])
 def test_losing_pages_leaks_nothing(lossy: ironmap.mmap, name: str) -> None:
     def use() -> None:
-        lossy.seek(AT)
+        lossy.seek(POSITION)
         outcome(USES[name], lossy)
 
     assert_no_growth(use, lossy)
@@ -182,22 +194,22 @@ def test_damage_and_its_repair_leak_nothing(lossy: ironmap.mmap) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc/self/maps")
-def test_pages_that_are_back_are_one_piece_of_memory_again(shared: OtherProcess) -> None:
-    """Lost one after the other, thousands of times, and all of them back."""
+def test_restored_pages_are_one_mapping_again(shared: OtherProcess) -> None:
+    """Single pages are lost thousands of times, and all are restored."""
     shared.write()
-    with map_file(shared.path) as made:
+    with map_file(shared.path) as m:
         before = memory_maps()
         for _ in range(100):
             shared.write()
-            with memoryview(made) as view:
+            with memoryview(m) as view:
                 shared.cut(0)
                 for at in LATE_FIRST:
                     assert view[at] == 0
-            made.clear_damage()
+            m.clear_damage()
             for at in LATE_FIRST:
-                assert outcome(made.__getitem__, at).error is ironmap.FaultError
+                assert outcome(m.__getitem__, at).error is ironmap.FaultError
         shared.write()
-        assert made[:] == CONTENT
+        assert m[:] == CONTENT
         assert memory_maps() - before < 5
 
 
@@ -206,18 +218,18 @@ def test_maps_that_are_closed_with_lost_pages_leak_nothing(
     shared: OtherProcess, lossy: ironmap.mmap
 ) -> None:
     def use() -> None:
-        made = map_file(shared.path)
-        assert made[: 3 * PAGE] == CONTENT[: 3 * PAGE]
-        made.close()
+        m = map_file(shared.path)
+        assert m[: 3 * PAGE] == CONTENT[: 3 * PAGE]
+        m.close()
 
     def use_damaged() -> None:
         with path.open("r+b") as file:
             file.truncate(LENGTH)
-            made = ironmap.mmap(file.fileno(), 0)
+            m = ironmap.mmap(file.fileno(), 0)
             file.truncate(0)
-        assert outcome(made.__getitem__, -1).error is ironmap.FaultError
-        bytes(memoryview(made))
-        made.close()
+        assert outcome(m.__getitem__, -1).error is ironmap.FaultError
+        bytes(memoryview(m))
+        m.close()
 
     path = shared.path.with_name("another")
     path.touch()

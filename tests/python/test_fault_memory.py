@@ -1,4 +1,4 @@
-"""Lost pages under memory that was handed out: zeros, the map says so, and guarded() raises."""
+"""Lost pages under exported memory read as zeros, are damage, and make guarded() raise."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from fault_cases import (
     OtherProcess,
     assert_fault,
     assert_next_raises,
-    assert_whole,
-    cut_content,
+    assert_undamaged,
     map_file,
+    truncated_content,
 )
 from support import PAGE, outcome
 
@@ -44,14 +44,14 @@ PATTERN = re.compile(rb"\n|\0{8}")
 
 @pytest.fixture
 def lossy(other: OtherProcess) -> Iterator[ironmap.mmap]:
-    """A map of a whole file. Tests that fail may leave buffers, which the collector finds."""
-    made = map_file(other.path)
-    yield made
-    outcome(made.close)
+    """A map of a file at full length. Failed tests may leave buffers, so collect garbage."""
+    m = map_file(other.path)
+    yield m
+    outcome(m.close)
 
 
 def lose(view: Any) -> int:
-    """Touches a lost page."""
+    """Accesses a lost page."""
     with memoryview(view) as bytes_of_it:
         return int(bytes_of_it[LOST + 3])
 
@@ -63,10 +63,10 @@ def guard(guarded: AbstractContextManager[Any], *steps: Callable[[], object]) ->
             step()
 
 
-def damage(other: OtherProcess, made: ironmap.mmap) -> None:
+def damage(other: OtherProcess, m: ironmap.mmap) -> None:
     other.cut(CUT)
-    assert lose(made) == 0
-    assert made.damaged == DAMAGE
+    assert lose(m) == 0
+    assert m.damaged == DAMAGE
 
 
 # ---- reading ---------------------------------------------------------------------------------
@@ -83,12 +83,12 @@ def join_chunks(buffer: Any) -> bytes:
 
 
 def array_of(buffer: Any) -> bytes:
-    made = array.array("B")
-    made.frombytes(buffer)
-    return made.tobytes()
+    m = array.array("B")
+    m.frombytes(buffer)
+    return m.tobytes()
 
 
-# What reads a buffer to its end; the results are to be those over zeros.
+# Reads of a whole buffer, whose results must be those for zeros.
 READERS: dict[str, Callable[[Any], object]] = {
     "re.search": lambda buffer: span(re.search(rb"\n", buffer)),
     "re.search of zeros": lambda buffer: span(PATTERN.search(buffer)),
@@ -123,17 +123,17 @@ def span(found: re.Match[bytes] | None) -> tuple[int, int] | None:
 @pytest.mark.parametrize("name", READERS)
 def test_lost_page_reads_as_zeros(other: OtherProcess, name: str, access: int) -> None:
     read = READERS[name]
-    with map_file(other.path, access=access) as made:
+    with map_file(other.path, access=access) as m:
         other.cut(CUT)
-        assert read(made) == read(cut_content(CUT))
-        assert made.damaged == DAMAGE
-        assert_next_raises(made, LOST)
+        assert read(m) == read(truncated_content(CUT))
+        assert m.damaged == DAMAGE
+        assert_next_raises(m, LOST)
         other.write()
-        assert_next_raises(made, LOST)
-        made.clear_damage()
-        assert_whole(made)
-        assert read(made) == read(CONTENT)
-        assert made.damaged == ()
+        assert_next_raises(m, LOST)
+        m.clear_damage()
+        assert_undamaged(m)
+        assert read(m) == read(CONTENT)
+        assert m.damaged == ()
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -170,7 +170,7 @@ def fill_with_ctypes(view: memoryview) -> None:
 
 
 def read_into(view: memoryview) -> None:
-    """By way of a copy in the process, not of a system call."""
+    """Copies in the process, without a system call."""
     assert io.BytesIO(b"\5" * len(view)).readinto(view) == len(view)
 
 
@@ -197,7 +197,7 @@ def test_stores_into_a_lost_page_go_nowhere(
     assert other.path.read_bytes() == CONTENT[:CUT]
     other.write()
     lossy.clear_damage()
-    assert_whole(lossy)
+    assert_undamaged(lossy)
     assert other.path.read_bytes() == CONTENT
 
 
@@ -272,10 +272,10 @@ def test_system_call_on_a_lost_page_is_an_error(
 # ---- damage ----------------------------------------------------------------------------------
 
 
-def test_undamaged_map(lossy: ironmap.mmap) -> None:
+def test_new_map_is_not_damaged(lossy: ironmap.mmap) -> None:
     assert lossy.damaged == ()
     assert lossy.clear_damage() is None
-    assert_whole(lossy)
+    assert_undamaged(lossy)
 
 
 def test_damaged_cannot_be_set(lossy: ironmap.mmap) -> None:
@@ -294,18 +294,20 @@ def test_view_shows_the_file_again_when_the_damage_is_cleared(
         assert view == CONTENT
 
 
-def test_clearing_while_the_pages_are_gone(other: OtherProcess, lossy: ironmap.mmap) -> None:
+def test_cleared_pages_that_are_still_unavailable_are_lost_again(
+    other: OtherProcess, lossy: ironmap.mmap
+) -> None:
     for _ in range(3):
         damage(other, lossy)
         lossy.clear_damage()
         assert lossy.damaged == ()
-        assert lossy[:LOST] == cut_content(CUT)[:LOST]
+        assert lossy[:LOST] == truncated_content(CUT)[:LOST]
         with pytest.raises(ironmap.FaultError):
             lossy[LOST]
         assert lossy.damaged == ()
 
 
-def test_what_needs_no_bytes_works_on_a_damaged_map(
+def test_operations_without_bytes_work_on_a_damaged_map(
     other: OtherProcess, lossy: ironmap.mmap
 ) -> None:
     damage(other, lossy)
@@ -316,9 +318,7 @@ def test_what_needs_no_bytes_works_on_a_damaged_map(
     assert lossy.closed
 
 
-def test_damage_of_a_closed_map_cannot_be_asked_for(
-    other: OtherProcess, lossy: ironmap.mmap
-) -> None:
+def test_damage_of_a_closed_map_is_an_error(other: OtherProcess, lossy: ironmap.mmap) -> None:
     damage(other, lossy)
     lossy.close()
     for use in (lambda: lossy.damaged, lossy.clear_damage, lossy.guarded):
@@ -328,29 +328,29 @@ def test_damage_of_a_closed_map_cannot_be_asked_for(
 
 @pytest.mark.parametrize("offset", [PAGE, PAGE + 99])
 def test_damage_counts_from_the_first_mapped_byte(other: OtherProcess, offset: int) -> None:
-    with map_file(other.path, offset=offset) as made:
+    with map_file(other.path, offset=offset) as m:
         other.cut(CUT)
-        assert bytes(memoryview(made)) == cut_content(CUT)[offset:]
-        assert made.damaged == ((LOST - offset, LENGTH - offset),)
+        assert bytes(memoryview(m)) == truncated_content(CUT)[offset:]
+        assert m.damaged == ((LOST - offset, LENGTH - offset),)
 
 
 def test_damage_without_the_descriptor_stays(other: OtherProcess) -> None:
-    with map_file(other.path, trackfd=False) as made:
+    with map_file(other.path, trackfd=False) as m:
         other.cut(CUT)
-        lose(made)
-        ((start, end),) = made.damaged
+        lose(m)
+        ((start, end),) = m.damaged
         assert start == LOST
         assert LOST < end <= LENGTH
         for _ in range(2):
             with pytest.raises(io.UnsupportedOperation):
-                made.clear_damage()
-            assert made.damaged == ((start, end),)
+                m.clear_damage()
+            assert m.damaged == ((start, end),)
             with pytest.raises(ironmap.FaultError):
-                made[0]
+                m[0]
 
 
-def test_resize_of_a_damaged_map(other: OtherProcess, lossy: ironmap.mmap) -> None:
-    """An error or the end of the damage; zeros are never passed off as data."""
+def test_resize_of_a_damaged_map_shows_no_zeros(other: OtherProcess, lossy: ironmap.mmap) -> None:
+    """The resize is an error or ends the damage. Zeros never pass for data."""
     damage(other, lossy)
     error = outcome(lossy.resize, 2 * LENGTH).error
     assert error in (None, ironmap.FaultError)
@@ -360,30 +360,32 @@ def test_resize_of_a_damaged_map(other: OtherProcess, lossy: ironmap.mmap) -> No
         assert (len(lossy), lossy.damaged) == (LENGTH, DAMAGE)
 
 
-def test_write_to_itself_from_a_lost_page(other: OtherProcess, lossy: ironmap.mmap) -> None:
-    """The source is a buffer of the map: whichever way it is seen, it does not pass."""
+def test_write_to_itself_from_a_lost_page_is_an_error(
+    other: OtherProcess, lossy: ironmap.mmap
+) -> None:
+    """The source is a buffer of the same map. The write must fail."""
     with memoryview(lossy) as whole, whole[LOST : LOST + 50] as view:
         other.cut(CUT)
         with pytest.raises(ironmap.FaultError):
             lossy[:50] = view
 
 
-def test_needle_in_a_lost_page(other: OtherProcess, lossy: ironmap.mmap) -> None:
+def test_needle_in_a_lost_page_is_an_error(other: OtherProcess, lossy: ironmap.mmap) -> None:
     with memoryview(lossy) as whole, whole[LOST : LOST + 8] as view:
         other.cut(CUT)
         with pytest.raises(ironmap.FaultError):
             lossy.find(view, 0, 100)
 
 
-def test_source_in_a_lost_page_of_another_map(other: OtherProcess, tmp_path: Path) -> None:
-    """The other map is damaged, and says so."""
+def test_source_in_a_lost_page_damages_the_source_map(other: OtherProcess, tmp_path: Path) -> None:
+    """The map of the source is damaged, and not the target."""
     path = tmp_path / "target"
     path.write_bytes(CONTENT)
-    with map_file(path) as target, map_file(other.path) as made:
+    with map_file(path) as target, map_file(other.path) as m:
         other.cut(CUT)
-        with memoryview(made) as whole, whole[LOST:] as view:
+        with memoryview(m) as whole, whole[LOST:] as view:
             outcome(target.write, view)
-        assert made.damaged == DAMAGE
+        assert m.damaged == DAMAGE
         assert target.damaged == ()
         assert target[-1] == CONTENT[-1]
 
@@ -391,7 +393,7 @@ def test_source_in_a_lost_page_of_another_map(other: OtherProcess, tmp_path: Pat
 # ---- guarded() -------------------------------------------------------------------------------
 
 
-def test_guarded_gives_the_map(lossy: ironmap.mmap) -> None:
+def test_guarded_returns_the_map(lossy: ironmap.mmap) -> None:
     with lossy.guarded() as given:
         assert given is lossy
 
@@ -404,7 +406,7 @@ def test_guarded_refuses_a_damaged_map(other: OtherProcess, lossy: ironmap.mmap)
     assert_fault(raised.value, LOST, LOST + 1)
 
 
-def test_guarded_of_a_closed_map(lossy: ironmap.mmap) -> None:
+def test_guarded_of_a_closed_map_is_an_error(lossy: ironmap.mmap) -> None:
     guarded = lossy.guarded()
     lossy.close()
     for use in (lossy.guarded, guarded.__enter__):
@@ -459,7 +461,7 @@ def test_guarded_may_be_entered_again(other: OtherProcess, lossy: ironmap.mmap) 
 def test_loss_is_seen_by_the_outer_block_of_one_guarded(
     other: OtherProcess, lossy: ironmap.mmap
 ) -> None:
-    """The inner block of the same object must not hide what was lost before it."""
+    """The inner block of the same object must not hide an earlier loss."""
     guarded = lossy.guarded()
     other.cut(CUT)
     with pytest.raises(ironmap.FaultError):
@@ -478,7 +480,7 @@ def test_error_that_was_raised_inside_is_enough(other: OtherProcess, lossy: iron
         lossy[LOST]
 
 
-def test_guarded_with_the_map_closed_inside(other: OtherProcess, lossy: ironmap.mmap) -> None:
+def test_guarded_allows_closing_inside(other: OtherProcess, lossy: ironmap.mmap) -> None:
     with lossy.guarded():
         lossy.close()
     assert lossy.closed
@@ -488,12 +490,12 @@ def test_guarded_keeps_the_map(other: OtherProcess) -> None:
     other.cut(CUT + PAGE)
     guarded = map_file(other.path).guarded()
     gc.collect()
-    with guarded as made:
-        assert made[0] == CONTENT[0]
-    made.close()
+    with guarded as m:
+        assert m[0] == CONTENT[0]
+    m.close()
 
 
-def test_guarded_exit_without_enter(lossy: ironmap.mmap) -> None:
+def test_guarded_exit_without_enter_does_nothing(lossy: ironmap.mmap) -> None:
     assert not lossy.guarded().__exit__(None, None, None)
 
 
@@ -509,8 +511,8 @@ def test_guarded_sees_the_losses_of_other_threads(other: OtherProcess, lossy: ir
         guard(lossy.guarded(), thread.start, thread.join)
 
 
-def test_guarded_of_another_thread(other: OtherProcess, lossy: ironmap.mmap) -> None:
-    """Entered here and left there."""
+def test_guarded_may_end_in_another_thread(other: OtherProcess, lossy: ironmap.mmap) -> None:
+    """One thread enters the block, another one exits it."""
     guarded = lossy.guarded()
     guarded.__enter__()
     other.cut(CUT)
@@ -533,15 +535,15 @@ def test_each_map_has_its_own_damage(other: OtherProcess, lossy: ironmap.mmap) -
 
 
 def test_context_manager_of_a_damaged_map_closes(other: OtherProcess) -> None:
-    with map_file(other.path) as made:
-        damage(other, made)
-    assert made.closed
+    with map_file(other.path) as m:
+        damage(other, m)
+    assert m.closed
 
 
-def test_loss_by_an_operation_while_a_buffer_is_out_is_damage(
+def test_loss_by_an_operation_while_a_buffer_exists_is_damage(
     other: OtherProcess, lossy: ironmap.mmap
 ) -> None:
-    """The holder of the buffer may have seen the zeros that the operation met."""
+    """A user of the buffer may have read the same zeros as the operation."""
     with memoryview(lossy):
         other.cut(CUT)
         with pytest.raises(ironmap.FaultError):

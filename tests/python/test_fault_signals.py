@@ -1,4 +1,4 @@
-"""Good manners, each in a process of its own: the signal belongs to the whole program."""
+"""SIGBUS is shared with the whole program. Each test runs in its own process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(
 )
 BUS = int(signal.SIGBUS)
 
-# What the programs share. lose() is a fault of ironmap's, foreign() one of the standard module's.
+# Functions of the programs. lose() makes a fault in a map of ironmap, foreign() in one of the
+# standard module.
 PRELUDE = """
 import faulthandler, os, signal, sys, threading
 path = sys.argv[1]
@@ -33,45 +34,45 @@ def map_file(name=path, module="ironmap"):
     with open(name, "r+b") as file:
         return __import__(module).mmap(file.fileno(), 0)
 
-def lose(made, name=path):
+def lose(m, name=path):
     import ironmap
     os.truncate(name, ironmap.PAGESIZE)
     for lost in range(1, PAGES):
         try:
-            made[lost * ironmap.PAGESIZE]
+            m[lost * ironmap.PAGESIZE]
         except ironmap.FaultError as error:
             assert error.offset == lost * ironmap.PAGESIZE
         else:
             raise AssertionError("no FaultError")
-    assert memoryview(made)[2 * ironmap.PAGESIZE] == 0
-    assert made.damaged == ((2 * ironmap.PAGESIZE, PAGES * ironmap.PAGESIZE),)
+    assert memoryview(m)[2 * ironmap.PAGESIZE] == 0
+    assert m.damaged == ((2 * ironmap.PAGESIZE, PAGES * ironmap.PAGESIZE),)
     write(name)
-    made.clear_damage()
-    assert made[:] == b"x" * len(made)
+    m.clear_damage()
+    assert m[:] == b"x" * len(m)
 
 def foreign():
-    made = map_file(path + ".foreign", "mmap")
+    m = map_file(path + ".foreign", "mmap")
     os.truncate(path + ".foreign", 0)
-    made[0]
+    m[0]
 
 def caught():
     with open("/proc/self/status") as status:
         line = next(line for line in status if line.startswith("SigCgt"))
     return bool(int(line.split()[1], 16) >> (signal.SIGBUS - 1) & 1)
 """
-MAP = "made = map_file()\nlose(made)\n"
+MAP = "m = map_file()\nlose(m)\n"
 ENABLE = "faulthandler.enable()\n"
 HANDLER = """
 calls = []
 signal.signal(signal.SIGBUS, lambda number, frame: calls.append(number))
 """
-# The handler of the program gets what is sent, and nothing of what the maps lose.
+# The handler of the program gets signals that are sent, and none for lost pages.
 SENT = """
-lose(made)
+lose(m)
 os.kill(os.getpid(), signal.SIGBUS)
 signal.raise_signal(signal.SIGBUS)
 assert calls == 2 * [signal.SIGBUS], calls
-lose(made)
+lose(m)
 assert len(calls) == 2
 print("ok")
 """
@@ -86,7 +87,7 @@ def prints_ok(code: str, file: Path) -> None:
     assert_lived(end_of(PRELUDE + code, file), "ok\n")
 
 
-# ---- who has no handler ----------------------------------------------------------------------
+# ---- installing the handler ------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc/self/status")
@@ -96,7 +97,7 @@ def prints_ok(code: str, file: Path) -> None:
         ("import ironmap", False),
         ("import ironmap\nmade = ironmap.mmap(-1, 100)\nmade[:] = bytes(100)\nmade.close()", False),
         ("import ironmap\ntry:\n    ironmap.mmap(9999, 1)\nexcept OSError:\n    pass", False),
-        ("made = map_file()", True),
+        ("m = map_file()", True),
     ],
     ids=["an import", "an anonymous map", "an error", "a map of a file"],
 )
@@ -152,7 +153,7 @@ def test_signal_that_is_sent_kills_with_a_traceback(file: Path) -> None:
     assert_killed(end_of(code, file), traceback=True)
 
 
-# ---- faulthandler and ours -------------------------------------------------------------------
+# ---- faulthandler and our handler ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,29 +167,29 @@ def test_faulthandler_prints_nothing_of_our_faults(file: Path, before: str) -> N
     assert end.errors == ""
 
 
-def test_resize_takes_the_signal_back_from_faulthandler(file: Path) -> None:
-    prints_ok(MAP + ENABLE + "made.resize(len(made))\nlose(made)\nprint('ok')", file)
+def test_resize_reinstalls_our_handler_after_faulthandler(file: Path) -> None:
+    prints_ok(MAP + ENABLE + "m.resize(len(m))\nlose(m)\nprint('ok')", file)
 
 
-def test_faulthandler_that_is_disabled_may_take_our_handler_with_it(file: Path) -> None:
-    """It puts back what it found, which may be the default; the next map mends that."""
+def test_next_map_reinstalls_our_handler_after_faulthandler_is_disabled(file: Path) -> None:
+    """It restores the handler that it found, perhaps the default. The next map reinstalls ours."""
     prints_ok(ENABLE + MAP + "faulthandler.disable()\n" + MAP + "print('ok')", file)
 
 
 def test_faulthandler_without_another_map_after_it_prints_and_the_process_lives(file: Path) -> None:
-    """It was asked to, later than we were. It then hands on, and is out of the way."""
-    end = end_of(PRELUDE + MAP + ENABLE + "lose(made)\nlose(made)\nprint('ok')", file)
+    """It was installed after our handler. It prints once, and forwards the signal to ours."""
+    end = end_of(PRELUDE + MAP + ENABLE + "lose(m)\nlose(m)\nprint('ok')", file)
     assert_lived(end, "ok\n")
     assert end.errors.count("Fatal Python error: Bus error") == 1
 
 
-def test_buffer_takes_the_signal_back_from_faulthandler(file: Path) -> None:
+def test_buffer_reinstalls_our_handler_after_faulthandler(file: Path) -> None:
     end = end_of(
         PRELUDE
         + MAP
         + ENABLE
-        + "view = memoryview(made)\nos.truncate(path, 0)\nassert view[-1] == 0\n"
-        + "assert made.damaged\nprint('ok')",
+        + "view = memoryview(m)\nos.truncate(path, 0)\nassert view[-1] == 0\n"
+        + "assert m.damaged\nprint('ok')",
         file,
     )
     assert_lived(end, "ok\n")
@@ -219,19 +220,19 @@ def test_handler_of_the_program_may_raise(file: Path) -> None:
 def refuse(number, frame):
     raise KeyError(number)
 signal.signal(signal.SIGBUS, refuse)
-made = map_file()
+m = map_file()
 for _ in range(3):
     try:
         os.kill(os.getpid(), signal.SIGBUS)
     except KeyError as error:
         assert error.args == (signal.SIGBUS,)
-    lose(made)
+    lose(m)
 print("ok")
 """
     prints_ok(code, file)
 
 
-def test_default_that_is_set_after_the_map_is_taken_over_by_the_next_map(file: Path) -> None:
+def test_next_map_keeps_a_default_that_was_set_since(file: Path) -> None:
     code = MAP + "signal.signal(signal.SIGBUS, signal.SIG_DFL)\n" + MAP + "foreign()"
     assert_killed(end_of(PRELUDE + code, file), traceback=False)
 
@@ -240,7 +241,7 @@ def test_ignored_signal_stays_ignored_where_it_is_sent(file: Path) -> None:
     prints_ok(
         "signal.signal(signal.SIGBUS, signal.SIG_IGN)\n"
         + MAP
-        + "os.kill(os.getpid(), signal.SIGBUS)\nlose(made)\nprint('ok')",
+        + "os.kill(os.getpid(), signal.SIGBUS)\nlose(m)\nprint('ok')",
         file,
     )
 
@@ -253,7 +254,7 @@ def test_no_signal_is_left_blocked(file: Path) -> None:
 
 # ---- threads, fork, other processes ----------------------------------------------------------
 
-# Threads that lose pages over and over until `stop`, each on a map of its own.
+# Threads that lose pages until `stop`, each on its own map.
 WORKERS = """
 import ironmap
 stop = threading.Event()
@@ -262,11 +263,11 @@ wrong = []
 
 def work(name):
     try:
-        with map_file(name) as made:
-            lose(made, name)
+        with map_file(name) as m:
+            lose(m, name)
             begun.wait()
             while not stop.is_set():
-                lose(made, name)
+                lose(m, name)
     except BaseException as error:
         wrong.append(repr(error))
         begun.abort()
@@ -289,42 +290,42 @@ def with_workers(count: int, code: str) -> str:
     return f"COUNT = {count}\n{WORKERS}{code}{END}"
 
 
-def test_threads_on_maps_of_their_own(file: Path) -> None:
-    """Four lose pages; on four others, that this thread opens and closes, nothing is lost."""
+def test_threads_on_their_own_maps_do_not_disturb_others(file: Path) -> None:
+    """Four threads lose pages. The main thread opens, reads and closes maps without losses."""
     code = """
 for n in range(200):
     maps = [map_file(f"{path}.whole{n % 2}") for _ in range(4)]
-    for made in maps:
-        assert made.find(b"y") == -1
-        assert made[::7] == b"x" * len(range(0, len(made), 7))
-        assert made.damaged == ()
-        made.close()
+    for m in maps:
+        assert m.find(b"y") == -1
+        assert m[::7] == b"x" * len(range(0, len(m), 7))
+        assert m.damaged == ()
+        m.close()
 """
     prints_ok(with_workers(4, code), file)
 
 
-def test_eight_threads_on_eight_maps(file: Path) -> None:
+def test_eight_threads_lose_pages_of_eight_maps(file: Path) -> None:
     prints_ok(with_workers(8, "lose(map_file())\n" * 50), file)
 
 
-def test_threads_on_one_map(file: Path) -> None:
-    """Each sees a FaultError or the bytes, never zeros."""
+def test_threads_on_one_map_see_no_zeros(file: Path) -> None:
+    """Each thread gets FaultError or the bytes, never zeros."""
     code = """
 import ironmap
-made = map_file()
-size = len(made)
+m = map_file()
+size = len(m)
 wrong = []
 def read():
     for _ in range(300):
         try:
-            data = made[ironmap.PAGESIZE:]
+            data = m[ironmap.PAGESIZE:]
         except ironmap.FaultError as error:
             if not ironmap.PAGESIZE <= error.offset < size:
                 wrong.append(error.offset)
         else:
             if data.strip(b"x"):
                 wrong.append("zeros")
-        if made[0] != ord("x"):
+        if m[0] != ord("x"):
             wrong.append("the first byte")
 threads = [threading.Thread(target=read) for _ in range(4)]
 for thread in threads:
@@ -345,30 +346,30 @@ print("ok")
 @pytest.mark.parametrize(
     "use",
     [
-        "made[5]",
-        "made[:half]",
-        "made[:half] = b'x' * half",
-        "made[:half:3]",
-        "made[:half:half // 8] = b'12345678'",
-        "made.find(b'y', 0, half)",
-        "made.move(0, half // 2, half // 2)",
-        "made.move(0, 100, half // 2)",
+        "m[5]",
+        "m[:half]",
+        "m[:half] = b'x' * half",
+        "m[:half:3]",
+        "m[:half:half // 8] = b'12345678'",
+        "m.find(b'y', 0, half)",
+        "m.move(0, half // 2, half // 2)",
+        "m.move(0, 100, half // 2)",
     ],
 )
-def test_losses_elsewhere_disturb_nobody(file: Path, use: str) -> None:
-    """Where more is lost by others than is kept account of, an operation may have to fail that
-    touched no lost page itself; but never with an offset that it did not touch."""
+def test_losses_elsewhere_do_not_change_a_result(file: Path, use: str) -> None:
+    """If the loss log overflows, an operation that accessed no lost page may fail, but only with an
+    offset that it accessed."""
     code = """
 import ironmap
 PAGES = 64
-made = map_file()
-half = len(made) // 2
+m = map_file()
+half = len(m) // 2
 os.truncate(path, half)
 stop = threading.Event()
 def lose_on():
     while not stop.is_set():
         try:
-            made.find(b"y")  # without the GIL
+            m.find(b"y")  # without the GIL
         except ironmap.FaultError:
             pass
 sys.setswitchinterval(1e-5)
@@ -390,47 +391,47 @@ print("ok")
     prints_ok(code.replace("USE", use), file)
 
 
-def test_fork_while_pages_are_lost(file: Path) -> None:
+def test_children_forked_while_pages_are_lost_survive_losses(file: Path) -> None:
     code = """
 import warnings
 warnings.simplefilter("ignore")
-made = map_file()
+m = map_file()
 for _ in range(30):
     child = os.fork()
     if child == 0:
-        lose(made)
+        lose(m)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 """
     prints_ok(with_workers(2, code), file)
 
 
-def test_damage_is_inherited_and_then_ones_own(file: Path) -> None:
+def test_child_inherits_damage_and_clears_only_its_own(file: Path) -> None:
     code = """
 import ironmap
-made = map_file()
+m = map_file()
 os.truncate(path, ironmap.PAGESIZE)
-assert memoryview(made)[-1] == 0
-damage = made.damaged
+assert memoryview(m)[-1] == 0
+damage = m.damaged
 assert damage
 child = os.fork()
 if child == 0:
-    assert made.damaged == damage
+    assert m.damaged == damage
     write()
-    made.clear_damage()
-    assert made[-1] == ord("x")
+    m.clear_damage()
+    assert m[-1] == ord("x")
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-assert made.damaged == damage
-made.clear_damage()
-assert made[-1] == ord("x")
+assert m.damaged == damage
+m.clear_damage()
+assert m[-1] == ord("x")
 print("ok")
 """
     prints_ok(code, file)
 
 
-def test_other_programs_start_while_pages_are_lost(file: Path) -> None:
-    """With the default action, as every program finds it."""
+def test_programs_started_while_pages_are_lost_have_the_default_action(file: Path) -> None:
+    """They start with the default action for the signal."""
     code = """
 import subprocess
 program = "with open('/proc/self/status') as f: print([l for l in f if l.startswith('SigCgt')][0])"
@@ -442,16 +443,16 @@ for _ in range(3):
     prints_ok(with_workers(2, code), file)
 
 
-def test_interpreter_is_well_after_faults(file: Path) -> None:
-    """The thread holds the GIL once, with work that gave it up, and others get it."""
+def test_interpreter_works_after_faults(file: Path) -> None:
+    """After work that released the GIL the thread has it, and other threads can get it."""
     code = """
 import ctypes, gc, ironmap
 PAGES = 64
-made = map_file()
+m = map_file()
 for _ in range(20):
-    lose(made)
+    lose(m)
     os.truncate(path, 0)
-    for use in (made.read, made.readline, lambda: made[:], lambda: made.find(b"y")):
+    for use in (m.read, m.readline, lambda: m[:], lambda: m.find(b"y")):
         try:
             use()
         except ironmap.FaultError:
@@ -472,12 +473,12 @@ print("ok")
     prints_ok(code, file)
 
 
-def test_maps_with_damage_at_the_end_of_the_interpreter(file: Path) -> None:
+def test_interpreter_exits_with_damaged_maps(file: Path) -> None:
     code = """
 import ironmap
-made = map_file()
-view = memoryview(made)
-guarded = made.guarded()
+m = map_file()
+view = memoryview(m)
+guarded = m.guarded()
 guarded.__enter__()
 os.truncate(path, 0)
 assert view[-1] == 0

@@ -1,4 +1,4 @@
-"""flush: the whole, a range, flags."""
+"""flush() of the whole map, of a range, and with flags."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ def pages(map_bytes: MapMaker) -> ironmap.mmap:
     return map_bytes(bytes(SIZE))
 
 
-def test_flush_returns_none_and_the_file_has_it_all(tmp_path: Path, map_path: MapMaker) -> None:
+def test_flush_returns_none_and_the_file_has_all_changes(
+    tmp_path: Path, map_path: MapMaker
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(SIZE))
-    made = map_path(path)
-    made[:] = b"x" * SIZE
-    assert made.flush() is None
+    m = map_path(path)
+    m[:] = b"x" * SIZE
+    assert m.flush() is None
     assert path.read_bytes() == b"x" * SIZE
 
 
@@ -37,12 +39,12 @@ def test_flush_returns_none_and_the_file_has_it_all(tmp_path: Path, map_path: Ma
     ("offset", "size"),
     [(0, 0), (0, 1), (0, SIZE), (PAGE, PAGE), (PAGE, 1), (3 * PAGE, 10), (3 * PAGE, 0), (PAGE, 3)],
 )
-def test_flush_of_a_range(pages: ironmap.mmap, offset: int, size: int) -> None:
+def test_flush_writes_a_range(pages: ironmap.mmap, offset: int, size: int) -> None:
     assert pages.flush(offset, size) is None
 
 
 @pytest.mark.parametrize("offset", [0, PAGE, 3 * PAGE, 1, SIZE])
-def test_flush_from_an_offset_to_the_end(pages: ironmap.mmap, offset: int) -> None:
+def test_flush_of_an_offset_goes_to_the_end(pages: ironmap.mmap, offset: int) -> None:
     assert pages.flush(offset) is None
 
 
@@ -69,18 +71,16 @@ def test_flush_of_a_file_may_begin_at_any_byte(pages: ironmap.mmap, offset: int,
 def test_flush_out_of_range_is_an_error(
     map_bytes: MapMaker, access: str, offset: int, size: int
 ) -> None:
-    made = map_bytes(bytes(SIZE), access=getattr(ironmap, access))
+    m = map_bytes(bytes(SIZE), access=getattr(ironmap, access))
     with pytest.raises(ValueError, match="^flush values out of range$"):
-        made.flush(offset, size)
+        m.flush(offset, size)
 
 
 @pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_COPY"])
-def test_flush_of_what_never_reaches_the_file_does_nothing(
-    map_bytes: MapMaker, access: str
-) -> None:
-    made = map_bytes(bytes(SIZE), access=getattr(ironmap, access))
-    assert made.flush() is None
-    assert made.flush(1, 5) is None
+def test_flush_of_private_changes_does_nothing(map_bytes: MapMaker, access: str) -> None:
+    m = map_bytes(bytes(SIZE), access=getattr(ironmap, access))
+    assert m.flush() is None
+    assert m.flush(1, 5) is None
 
 
 @pytest.mark.parametrize("flags", [{}, {"flags": 0}, *({"flags": f} for f in SYNC_FLAGS)])
@@ -114,7 +114,7 @@ def test_flush_takes_its_flags_by_name_only(pages: ironmap.mmap) -> None:
         pages.flush(flags="a")
 
 
-def test_flush_of_an_anonymous_map(anonymous: ironmap.mmap) -> None:
+def test_flush_of_an_anonymous_map_needs_a_page_offset(anonymous: ironmap.mmap) -> None:
     assert anonymous.flush() is None
     with pytest.raises(OSError, match="Invalid argument"):
         anonymous.flush(1, 5)

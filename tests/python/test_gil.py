@@ -1,7 +1,6 @@
-"""Other threads run while an operation waits for memory, and what they find then.
+"""Other threads run while an operation waits for memory.
 
-Each case stops an operation in the middle, with the memory of its map, and is a process of its own:
-see stalled.py.
+Each case stops an operation half-way in its own process: see stalled.py.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ stalled.run(sys.argv[2])
 def userfaultfd() -> None:
     result = outcome(stalled.open_userfaultfd)
     if result.error is not None:
-        pytest.skip("this system has no userfaultfd(2) for us")
+        pytest.skip("this system has no userfaultfd(2), or does not permit it")
     os.close(result.value)
 
 
 @pytest.mark.usefixtures("userfaultfd")
 @pytest.mark.parametrize("name", stalled.CASES)
-def test_others_run_meanwhile(name: str) -> None:
+def test_other_threads_run_meanwhile(name: str) -> None:
     run_python(RUN, Path(stalled.__file__).parent, name)
 
 
-# Four threads do whatever comes to their minds with one map.
+# Four threads run random operations on one map.
 MELEE = """
 import ironmap, random, sys, tempfile, threading
 
@@ -48,54 +47,54 @@ on_unix = hasattr(ironmap, "MAP_PRIVATE")
 
 def new_map():
     if anonymous:
-        # It can grow: on Windows all anonymous memory can.
+        # Memory that can grow, as all anonymous memory on Windows.
         return ironmap.mmap(-1, SIZE, **({"flags": ironmap.MAP_PRIVATE} if on_unix else {}))
     with tempfile.TemporaryFile() as file:
         file.write(b"some words in a line\\n" * (SIZE // 21 + 1))
         file.truncate(SIZE)
         return ironmap.mmap(file.fileno(), 0)
 
-def step_lines(made, iterators=[]):
+def step_lines(m, iterators=[]):
     if len(iterators) < 4:
-        iterators.append(made.lines())
+        iterators.append(m.lines())
     try:
         return next(random.choice(iterators), None)
     except ValueError:
         iterators.clear()
         raise
 
-def export(made):
-    with memoryview(made) as view:
+def export(m):
+    with memoryview(m) as view:
         return bytes(view[:100])
 
-def renew(made):
+def renew(m):
     global shared
-    made.close()
+    m.close()
     shared = new_map()
 
 USES = [
     len, repr, export, renew, renew, step_lines, step_lines,
-    lambda made: made.resize(random.randrange(1, SIZE)),
-    lambda made: made.resize(SIZE),
-    lambda made: made.find(b"needle", 0),
-    lambda made: made.rfind(b"line", 0),
-    lambda made: made[:],
-    lambda made: made[::3],
-    lambda made: made[random.randrange(SIZE)],
-    lambda made: made.__setitem__(slice(0, 70000), bytes(70000)),
-    lambda made: made.__setitem__(slice(0, 280000, 4), bytes(70000)),
-    lambda made: made.move(0, 1, 70000),
-    lambda made: made.write(bytes(70000)),
-    lambda made: made.readinto(bytearray(100000)),
-    lambda made: made.readinto(made),
-    lambda made: made.readline(),
-    lambda made: made.readlines(100000),
-    lambda made: made.seek(random.randrange(SIZE)),
-    lambda made: made.flush(0, 4096, flags=ironmap.MS_ASYNC if on_unix else 0),
-    lambda made: made.madvise(ironmap.MADV_WILLNEED) if on_unix else None,
-    lambda made: made.size(),
-    lambda made: made.guarded().__enter__(),
-    lambda made: made.damaged,
+    lambda m: m.resize(random.randrange(1, SIZE)),
+    lambda m: m.resize(SIZE),
+    lambda m: m.find(b"needle", 0),
+    lambda m: m.rfind(b"line", 0),
+    lambda m: m[:],
+    lambda m: m[::3],
+    lambda m: m[random.randrange(SIZE)],
+    lambda m: m.__setitem__(slice(0, 70000), bytes(70000)),
+    lambda m: m.__setitem__(slice(0, 280000, 4), bytes(70000)),
+    lambda m: m.move(0, 1, 70000),
+    lambda m: m.write(bytes(70000)),
+    lambda m: m.readinto(bytearray(100000)),
+    lambda m: m.readinto(m),
+    lambda m: m.readline(),
+    lambda m: m.readlines(100000),
+    lambda m: m.seek(random.randrange(SIZE)),
+    lambda m: m.flush(0, 4096, flags=ironmap.MS_ASYNC if on_unix else 0),
+    lambda m: m.madvise(ironmap.MADV_WILLNEED) if on_unix else None,
+    lambda m: m.size(),
+    lambda m: m.guarded().__enter__(),
+    lambda m: m.damaged,
 ]
 
 def work():

@@ -1,4 +1,4 @@
-"""A signal in the middle of a long search or copy: its handler runs, and may end it."""
+"""A signal handler runs in the middle of a long search or copy, and can end it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import ironmap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# As much as no machine searches before the timer goes off, in memory that is not there.
+# More than any machine searches before the timer expires. The memory is never allocated.
 LENGTH = 1 << 42
 
 pytestmark = [
     pytest.mark.skipif(sys.maxsize < LENGTH, reason="the address space is too small"),
     pytest.mark.skipif(
-        not hasattr(ironmap, "MAP_NORESERVE"), reason="memory must be reserved here"
+        not hasattr(ironmap, "MAP_NORESERVE"), reason="the system has no MAP_NORESERVE"
     ),
 ]
 
@@ -36,22 +36,22 @@ SEARCHES: dict[str, Callable[[ironmap.mmap], object]] = {
 
 
 class StoppedError(Exception):
-    """What the handler raises."""
+    """The exception that the handler raises."""
 
 
 @pytest.fixture
 def endless() -> Iterator[ironmap.mmap]:
     try:
-        made = ironmap.mmap(-1, LENGTH, flags=ironmap.MAP_PRIVATE | ironmap.MAP_NORESERVE)
+        m = ironmap.mmap(-1, LENGTH, flags=ironmap.MAP_PRIVATE | ironmap.MAP_NORESERVE)
     except OSError as error:
         pytest.skip(f"no map of {LENGTH} bytes: {error}")
-    with made:
-        yield made
+    with m:
+        yield m
 
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """A function that sets what is to happen in a moment."""
+    """A function that sets the action of a signal handler that runs in 0.1 seconds."""
     before = signal.getsignal(signal.SIGALRM)
 
     def at_alarm(action: Callable[[], None]) -> None:
@@ -68,17 +68,17 @@ def stop() -> None:
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_a_handler_that_raises_ends_the_search(
+def test_handler_that_raises_ends_the_search(
     endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None], name: str
 ) -> None:
     alarm(stop)
     with pytest.raises(StoppedError):
         SEARCHES[name](endless)
-    # and the map is free again
+    # The map is not held any more.
     assert endless[:2] == b"\0\0"
 
 
-def test_a_handler_may_use_maps(
+def test_handler_may_use_maps(
     endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
 ) -> None:
     seen = []
@@ -98,14 +98,14 @@ def test_a_handler_may_use_maps(
 
 
 @pytest.mark.parametrize("iterate", [lambda m: m.lines(), lambda m: m.find_all(b"\n")])
-def test_an_iterator_in_c_lets_others_run(
+def test_an_iterator_in_c_yields_the_gil(
     iterate: Callable[[ironmap.mmap], Iterator[object]],
 ) -> None:
-    """What consumes it is C code that never lets go of the GIL, so only the iterator can."""
-    made = ironmap.mmap(-1, 1 << 26)
-    made[:] = b"\n" * len(made)
-    waiting = threading.Timer(0.01, made.close)
+    """The consumer is C code that never releases the GIL, so the iterator must."""
+    m = ironmap.mmap(-1, 1 << 26)
+    m[:] = b"\n" * len(m)
+    waiting = threading.Timer(0.01, m.close)
     waiting.start()
     with pytest.raises(ValueError, match="closed"):
-        collections.deque(iterate(made), maxlen=0)
+        collections.deque(iterate(m), maxlen=0)
     waiting.join()

@@ -1,4 +1,4 @@
-"""Items, slices and the buffer protocol: the map as a mutable string."""
+"""Items, slices and the buffer protocol."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_item_outside_is_an_error(digits: ironmap.mmap, index: int) -> None:
     assert digits[:] == b"0123456789"
 
 
-def test_item_outside_says_so(digits: ironmap.mmap) -> None:
+def test_item_outside_has_the_standard_message(digits: ironmap.mmap) -> None:
     with pytest.raises(IndexError, match=r"^mmap index out of range$"):
         digits[10]
     with pytest.raises(IndexError, match=r"^mmap index out of range$"):
@@ -79,20 +79,20 @@ def test_index_of_another_kind_is_an_error(digits: ironmap.mmap, index: object) 
 
 
 def test_every_slice_reads_as_of_bytes(map_bytes: MapMaker) -> None:
-    made = map_bytes(CONTENT)
+    m = map_bytes(CONTENT)
     for parts in itertools.product(BOUNDS, BOUNDS, STEPS):
-        assert made[slice(*parts)] == CONTENT[slice(*parts)], parts
+        assert m[slice(*parts)] == CONTENT[slice(*parts)], parts
 
 
 def test_every_slice_is_set_as_of_a_bytearray(map_bytes: MapMaker) -> None:
-    made = map_bytes(CONTENT)
+    m = map_bytes(CONTENT)
     for parts in itertools.product(BOUNDS, BOUNDS, STEPS):
-        made[:] = CONTENT
+        m[:] = CONTENT
         expected = bytearray(CONTENT)
         value = bytes(reversed(CONTENT[slice(*parts)]))
         expected[slice(*parts)] = value
-        made[slice(*parts)] = value
-        assert made[:] == expected, parts
+        m[slice(*parts)] = value
+        assert m[:] == expected, parts
 
 
 @pytest.mark.parametrize("where", [slice(0, 2), slice(0, 4, 2), slice(3, 1), slice(9, 0, -3)])
@@ -154,21 +154,21 @@ def test_extended_slice_is_set_by_the_map_itself(digits: ironmap.mmap) -> None:
 
 
 @pytest.mark.parametrize("length", [4 * MIB - 1, 4 * MIB, 9 * MIB + 3])
-def test_long_slices_and_reads(map_bytes: MapMaker, length: int) -> None:
-    """Lengths around the one from which the memory of the result is prepared."""
+def test_long_slices_and_reads_have_all_bytes(map_bytes: MapMaker, length: int) -> None:
+    """Lengths around the one from which the result's memory is prepared."""
     content = bytes(itertools.islice(itertools.cycle(range(251)), length + 5))
-    made = map_bytes(content)
-    assert made[3 : length + 3] == content[3 : length + 3]
-    assert made[length::-1] == content[length::-1]
-    assert made[::4097] == content[::4097]
-    made.seek(5)
-    assert made.read() == content[5:]
-    made[5:] = content[:-5]
-    made[:5:-1] = content[:5:-1]
-    assert made[6:] == content[6:]
+    m = map_bytes(content)
+    assert m[3 : length + 3] == content[3 : length + 3]
+    assert m[length::-1] == content[length::-1]
+    assert m[::4097] == content[::4097]
+    m.seek(5)
+    assert m.read() == content[5:]
+    m[5:] = content[:-5]
+    m[:5:-1] = content[:5:-1]
+    assert m[6:] == content[6:]
 
 
-def test_empty_slices(digits: ironmap.mmap) -> None:
+def test_empty_slices_are_empty_bytes(digits: ironmap.mmap) -> None:
     digits[4:4] = b""
     digits[8:2] = b""
     digits[8:2:3] = b""
@@ -189,7 +189,7 @@ def test_adding_and_repeating_are_refused(digits: ironmap.mmap) -> None:
             use()
 
 
-def test_length_and_truth(digits: ironmap.mmap) -> None:
+def test_length_and_truth_are_as_of_bytes(digits: ironmap.mmap) -> None:
     assert len(digits) == 10
     assert digits
 
@@ -206,7 +206,7 @@ def test_membership_is_of_single_bytes(digits: ironmap.mmap) -> None:
     assert ord("3") not in digits
 
 
-def test_bytes_and_bytearray_of_a_map(digits: ironmap.mmap) -> None:
+def test_bytes_and_bytearray_copy_a_map(digits: ironmap.mmap) -> None:
     assert bytes(digits) == bytearray(digits) == b"0123456789"
 
 
@@ -228,15 +228,15 @@ def test_file_can_read_into_a_map(digits: ironmap.mmap, path: Path) -> None:
 
 def test_numpy_works_on_a_map(map_bytes: MapMaker) -> None:
     numpy = pytest.importorskip("numpy", reason="numpy is not installed: pip install numpy")
-    made = map_bytes(bytes(8 * 100))
-    values = numpy.frombuffer(made, dtype="<u8")
+    m = map_bytes(bytes(8 * 100))
+    values = numpy.frombuffer(m, dtype="<u8")
     values[:] = range(100)
-    assert made[8:16] == (1).to_bytes(8, "little")
+    assert m[8:16] == (1).to_bytes(8, "little")
     assert int(values.sum()) == 4950
     del values
 
 
-def test_index_of_any_integer_like(digits: ironmap.mmap) -> None:
+def test_index_may_be_any_integer_like(digits: ironmap.mmap) -> None:
     class Three:
         def __index__(self) -> int:
             return 3
@@ -248,10 +248,10 @@ def test_index_of_any_integer_like(digits: ironmap.mmap) -> None:
 
 
 def test_move_is_as_of_a_bytearray(map_bytes: MapMaker) -> None:
-    made = map_bytes(b"0123456789")
+    m = map_bytes(b"0123456789")
     for target, source in itertools.product(range(11), repeat=2):
         for count in range(11 - max(target, source)):
-            made[:] = expected = bytearray(b"0123456789")
+            m[:] = expected = bytearray(b"0123456789")
             expected[target : target + count] = expected[source : source + count]
-            assert made.move(target, source, count) is None
-            assert made[:] == expected, (target, source, count)
+            assert m.move(target, source, count) is None
+            assert m[:] == expected, (target, source, count)

@@ -43,22 +43,22 @@ def whole(large: Path, map_path: MapMaker) -> ironmap.mmap:
 
 
 @pytest.mark.parametrize("offset", [FOUR, FOUR + PAGE, FOUR + PAGE + 7, FOUR + 1, SIZE - 5])
-def test_offset_beyond_4_gib(large: Path, map_path: MapMaker, offset: int) -> None:
-    made = map_path(large, offset=offset, access=ironmap.ACCESS_READ)
-    assert len(made) == SIZE - offset
-    assert made[-5:] == b"final"
-    assert made.size() == SIZE
-    assert f"offset={offset}>" in repr(made)
+def test_offset_may_lie_beyond_4_gib(large: Path, map_path: MapMaker, offset: int) -> None:
+    m = map_path(large, offset=offset, access=ironmap.ACCESS_READ)
+    assert len(m) == SIZE - offset
+    assert m[-5:] == b"final"
+    assert m.size() == SIZE
+    assert f"offset={offset}>" in repr(m)
 
 
-def test_store_through_an_offset_beyond_4_gib(large: Path, map_path: MapMaker) -> None:
+def test_store_at_an_offset_beyond_4_gib_reaches_the_file(large: Path, map_path: MapMaker) -> None:
     map_path(large, 6, offset=FOUR + PAGE + 7)[:] = b"behind"
     with large.open("rb") as file:
         file.seek(FOUR + PAGE + 7)
         assert file.read(7) == b"behind\n"
 
 
-def test_items_and_slices_beyond_4_gib(whole: ironmap.mmap) -> None:
+def test_items_and_slices_work_beyond_4_gib(whole: ironmap.mmap) -> None:
     assert len(whole) == SIZE
     assert whole[SIZE - 1] == whole[-1] == ord("l")
     assert whole[FOUR - 3 : FOUR + 3] == b"across"
@@ -70,7 +70,7 @@ def test_items_and_slices_beyond_4_gib(whole: ironmap.mmap) -> None:
         whole[SIZE]
 
 
-def test_search_beyond_4_gib(whole: ironmap.mmap) -> None:
+def test_search_works_beyond_4_gib(whole: ironmap.mmap) -> None:
     near = FOUR - 3 * PAGE
     assert whole.find(b"across", near) == FOUR - 3
     assert whole.find(b"beyond", near) == FOUR + PAGE + 7
@@ -79,7 +79,7 @@ def test_search_beyond_4_gib(whole: ironmap.mmap) -> None:
     assert whole.rfind(b"across", near, FOUR + 2) == -1
 
 
-def test_position_beyond_4_gib(whole: ironmap.mmap) -> None:
+def test_position_works_beyond_4_gib(whole: ironmap.mmap) -> None:
     assert whole.seek(FOUR - 3) == FOUR - 3
     assert whole.read(6) == b"across"
     assert whole.tell() == FOUR + 3
@@ -92,23 +92,23 @@ def test_position_beyond_4_gib(whole: ironmap.mmap) -> None:
     assert whole[-5:] == b"FINAl"
 
 
-def test_move_across_4_gib(whole: ironmap.mmap) -> None:
+def test_move_works_across_4_gib(whole: ironmap.mmap) -> None:
     whole.move(10, FOUR - 3, 6)
     whole.move(FOUR + GIB, 8, 10)
     assert whole[FOUR + GIB : FOUR + GIB + 10] == b"\0\0across\0\0"
 
 
-def test_flush_beyond_4_gib(whole: ironmap.mmap) -> None:
+def test_flush_works_beyond_4_gib(whole: ironmap.mmap) -> None:
     whole[FOUR + 5] = 1
     assert whole.flush(FOUR, PAGE) is None
 
 
 @needs_advice
-def test_madvise_beyond_4_gib(whole: ironmap.mmap) -> None:
+def test_madvise_works_beyond_4_gib(whole: ironmap.mmap) -> None:
     assert whole.madvise(ironmap.MADV_RANDOM, FOUR, PAGE) is None
 
 
-def test_resize_beyond_4_gib(large: Path, whole: ironmap.mmap) -> None:
+def test_resize_works_beyond_4_gib(large: Path, whole: ironmap.mmap) -> None:
     for new in (FOUR + 3, 6 * GIB + 1, FOUR, SIZE):
         whole.resize(new)
         assert len(whole) == whole.size() == large.stat().st_size == new
@@ -116,20 +116,20 @@ def test_resize_beyond_4_gib(large: Path, whole: ironmap.mmap) -> None:
 
 
 def test_resize_counts_from_an_offset_beyond_4_gib(large: Path, map_path: MapMaker) -> None:
-    made = map_path(large, offset=FOUR + 5)
-    made.resize(10)
+    m = map_path(large, offset=FOUR + 5)
+    m.resize(10)
     assert large.stat().st_size == FOUR + 15
 
 
-def test_exported_buffer_of_more_than_4_gib(whole: ironmap.mmap) -> None:
+def test_exported_buffer_may_exceed_4_gib(whole: ironmap.mmap) -> None:
     with memoryview(whole) as view:
         assert view.nbytes == SIZE
         assert view[FOUR - 3 : FOUR + 3] == b"across"
 
 
 @needs_flags
-def test_anonymous_memory_beyond_4_gib() -> None:
+def test_anonymous_memory_may_exceed_4_gib() -> None:
     flags = ironmap.MAP_PRIVATE | ironmap.MAP_NORESERVE
-    with ironmap.mmap(-1, SIZE, flags=flags) as made:
-        made[-1] = 1
-        assert made.find(b"\1", FOUR + GIB - 5) == SIZE - 1
+    with ironmap.mmap(-1, SIZE, flags=flags) as m:
+        m[-1] = 1
+        assert m.find(b"\1", FOUR + GIB - 5) == SIZE - 1

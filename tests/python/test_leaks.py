@@ -1,4 +1,4 @@
-"""Nothing is left behind: references, memory, address space, descriptors.
+"""No leaks of references, memory, address space or descriptors.
 
 Each operation and each error path runs many times; what has grown after the first rounds, which
 fill caches, has leaked.
@@ -33,7 +33,7 @@ MEBIBYTE = 1 << 20
 
 
 class Argument:
-    """An object of one's own, to watch its references."""
+    """An object whose references are counted."""
 
     def __init__(self) -> None:
         self.value = object()
@@ -44,7 +44,7 @@ class Argument:
 
 @pytest.fixture(scope="module", autouse=True)
 def only_what_is_new_is_collected() -> Iterator[None]:
-    """Collecting is quick when it leaves alone what was there before."""
+    """Excludes older objects from garbage collection, which makes it fast."""
     gc.collect()
     gc.freeze()
     yield
@@ -56,7 +56,7 @@ class HeapOfC(ctypes.Structure):
 
 
 def heap_of_c() -> int:
-    """Bytes that are allocated with malloc; 0 where the C library does not tell."""
+    """Bytes that are allocated with malloc; 0 if the C library does not report them."""
     ask = getattr(ctypes.CDLL(None), "mallinfo2", None) if HAS_FLAGS else None
     if ask is None:
         return 0
@@ -65,7 +65,7 @@ def heap_of_c() -> int:
 
 
 def grown(use: Callable[[], object]) -> dict[str, int]:
-    """How much more memory is in use after more rounds: in Python's blocks and bytes, in C's."""
+    """Growth of memory in use with the rounds: in blocks of Python, in bytes of Python and of C."""
 
     def rounds() -> None:
         for _ in range(ROUNDS):
@@ -88,7 +88,7 @@ def grown(use: Callable[[], object]) -> dict[str, int]:
 
 
 def has_grown(use: Callable[[], object]) -> dict[str, int] | None:
-    """Less than one object for each two rounds is none: the interpreter keeps some of its own."""
+    """Checks for less than one object in two rounds, since the interpreter keeps some itself."""
     leaked = {}
     for _ in range(3):
         leaked = grown(use)
@@ -125,30 +125,30 @@ def test_leak_in_c_is_found() -> None:
 
 GOOD_CALLS: dict[str, Callable[[Any], object]] = {
     **{name: use for name, use in USES.items() if name != "enter"},
-    "find something": lambda made: made.find(b"\5\6", 0, None),
-    "find any bytes-like": lambda made: made.find(bytearray(b"\5")),
-    "flags": lambda made: made.flush(0, 5, flags=ironmap.MS_ASYNC if HAS_SYNC_FLAGS else 0),
+    "find something": lambda m: m.find(b"\5\6", 0, None),
+    "find any bytes-like": lambda m: m.find(bytearray(b"\5")),
+    "flags": lambda m: m.flush(0, 5, flags=ironmap.MS_ASYNC if HAS_SYNC_FLAGS else 0),
     "repr": repr,
-    "large slice": lambda made: made[:],
-    "backwards": lambda made: made[::-1],
-    "set by itself": lambda made: made.__setitem__(slice(None), made),
-    "set by a byte": lambda made: made.__setitem__(0, b"a"),
-    "write a byte": lambda made: made.write_byte(b"a"),
-    "write any bytes-like": lambda made: made.write(memoryview(b"abc")),
-    "resize up and down": lambda made: (made.resize(9 * PAGE), made.resize(3 * PAGE)),
-    "integer-likes": lambda made: (made.seek(Argument()), made[Argument()], made.read(Argument())),
-    "export": lambda made: [memoryview(made), memoryview(made)[3:5]],
+    "large slice": lambda m: m[:],
+    "backwards": lambda m: m[::-1],
+    "set by itself": lambda m: m.__setitem__(slice(None), m),
+    "set by a byte": lambda m: m.__setitem__(0, b"a"),
+    "write a byte": lambda m: m.write_byte(b"a"),
+    "write any bytes-like": lambda m: m.write(memoryview(b"abc")),
+    "resize up and down": lambda m: (m.resize(9 * PAGE), m.resize(3 * PAGE)),
+    "integer-likes": lambda m: (m.seek(Argument()), m[Argument()], m.read(Argument())),
+    "export": lambda m: [memoryview(m), memoryview(m)[3:5]],
     "sizeof": sys.getsizeof,
 }
 
 
 @pytest.mark.parametrize("name", GOOD_CALLS)
 def test_call_leaks_nothing(name: str) -> None:
-    with make() as made:
+    with make() as m:
 
         def use() -> None:
-            made.seek(7)
-            GOOD_CALLS[name](made)
+            m.seek(7)
+            GOOD_CALLS[name](m)
 
         assert outcome(use).error in (None, TypeError, ValueError)
         assert_no_growth(use)
@@ -156,28 +156,28 @@ def test_call_leaks_nothing(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "arguments"), BAD_CALLS, ids=str)
 def test_bad_call_leaks_nothing(name: str, arguments: tuple[object, ...]) -> None:
-    with make() as made:
-        assert_no_growth(lambda: getattr(made, name)(*arguments))
+    with make() as m:
+        assert_no_growth(lambda: getattr(m, name)(*arguments))
 
 
 @pytest.mark.parametrize(("name", "arguments"), STORES, ids=str)
 def test_store_into_a_read_only_map_leaks_nothing(name: str, arguments: tuple[object, ...]) -> None:
-    with make(access=ironmap.ACCESS_READ) as made:
-        assert_no_growth(lambda: getattr(made, name)(*arguments))
+    with make(access=ironmap.ACCESS_READ) as m:
+        assert_no_growth(lambda: getattr(m, name)(*arguments))
 
 
 @pytest.mark.parametrize("name", USES)
 def test_use_of_a_closed_map_leaks_nothing(name: str) -> None:
-    made = make()
-    made.close()
-    assert_no_growth(lambda: USES[name](made))
+    m = make()
+    m.close()
+    assert_no_growth(lambda: USES[name](m))
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_closing_in_the_middle_leaks_nothing(name: str) -> None:
     def use() -> None:
-        made = make()
-        outcome(CALLS[name], made, made.close)
+        m = make()
+        outcome(CALLS[name], m, m.close)
 
     assert_no_growth(use)
 
@@ -211,55 +211,55 @@ MAKING: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("name", MAKING)
-def test_making_leaks_nothing(name: str) -> None:
+def test_opening_leaks_nothing(name: str) -> None:
     assert_no_growth(MAKING[name])
 
 
 def test_arguments_keep_their_references() -> None:
     watched: list[Any] = [bytearray(b"abcde"), Argument(), b"needle", "text", None, True]
     uses = [
-        lambda made, a: made.find(a),
-        lambda made, a: made.rfind(b"a", a),
-        lambda made, a: made.find(b"a", 0, a),
-        lambda made, a: made.write(a),
-        lambda made, a: made.write_byte(a),
-        lambda made, a: made.seek(a),
-        lambda made, a: made.seek(0, a),
-        lambda made, a: made.read(a),
-        lambda made, a: made[a],
-        lambda made, a: made.__setitem__(0, a),
-        lambda made, a: made.__setitem__(a, 0),
-        lambda made, a: made.__setitem__(slice(0, 5), a),
-        lambda made, a: made.move(a, a, a),
-        lambda made, a: made.flush(a, a),
-        lambda made, a: made.flush(flags=a),
-        lambda made, a: made.madvise(0, a, a),
-        lambda made, a: made.resize(a),
-        lambda made, a: made.set_name(a),
-        lambda made, a: made.__exit__(a, a, a),
-        lambda made, a: a in made,
+        lambda m, a: m.find(a),
+        lambda m, a: m.rfind(b"a", a),
+        lambda m, a: m.find(b"a", 0, a),
+        lambda m, a: m.write(a),
+        lambda m, a: m.write_byte(a),
+        lambda m, a: m.seek(a),
+        lambda m, a: m.seek(0, a),
+        lambda m, a: m.read(a),
+        lambda m, a: m[a],
+        lambda m, a: m.__setitem__(0, a),
+        lambda m, a: m.__setitem__(a, 0),
+        lambda m, a: m.__setitem__(slice(0, 5), a),
+        lambda m, a: m.move(a, a, a),
+        lambda m, a: m.flush(a, a),
+        lambda m, a: m.flush(flags=a),
+        lambda m, a: m.madvise(0, a, a),
+        lambda m, a: m.resize(a),
+        lambda m, a: m.set_name(a),
+        lambda m, a: m.__exit__(a, a, a),
+        lambda m, a: a in m,
     ]
     for argument in watched:
         for position, use in enumerate(uses):
-            with make() as made, make(access=ironmap.ACCESS_READ) as read_only:
+            with make() as m, make(access=ironmap.ACCESS_READ) as read_only:
                 before = sys.getrefcount(argument)
                 for _ in range(ROUNDS):
-                    outcome(use, made, argument)
+                    outcome(use, m, argument)
                     outcome(use, read_only, argument)
                 change = sys.getrefcount(argument) - before
                 assert abs(change) < ROUNDS // 2, (position, argument)
 
 
 def test_maps_and_the_class_keep_their_references() -> None:
-    with make() as made:
-        before = sys.getrefcount(made), sys.getrefcount(ironmap.mmap)
+    with make() as m:
+        before = sys.getrefcount(m), sys.getrefcount(ironmap.mmap)
         for use in GOOD_CALLS.values():
-            outcome(use, made)
+            outcome(use, m)
         for _ in range(ROUNDS):
             make()
             ironmap.mmap(-1, 5).close()
         gc.collect()
-        after = sys.getrefcount(made), sys.getrefcount(ironmap.mmap)
+        after = sys.getrefcount(m), sys.getrefcount(ironmap.mmap)
         assert abs(after[0] - before[0]) < 2
         assert abs(after[1] - before[1]) < ROUNDS // 2
 
@@ -272,7 +272,7 @@ def memory_of_this_process() -> tuple[int, int]:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc/self/statm")
 @pytest.mark.parametrize("kind", ["file", "unaligned", "anonymous", "resized", "copied", "failed"])
-def test_address_space_and_memory_are_given_back(kind: str, tmp_path: Path) -> None:
+def test_address_space_and_memory_are_freed(kind: str, tmp_path: Path) -> None:
     size = 16 * MEBIBYTE
     path = tmp_path / "large"
     with path.open("wb") as file:
@@ -283,17 +283,17 @@ def test_address_space_and_memory_are_given_back(kind: str, tmp_path: Path) -> N
             if kind == "failed":
                 outcome(ironmap.mmap, file.fileno(), size + 1)
                 return
-            made = use_map(file.fileno())
-        made[0] = made[-1] = 1
-        made.close()
+            m = use_map(file.fileno())
+        m[0] = m[-1] = 1
+        m.close()
 
     def use_map(descriptor: int) -> ironmap.mmap:
         if kind == "anonymous":
             return ironmap.mmap(-1, size)
         if kind == "resized":
-            made = ironmap.mmap(descriptor, PAGE)
-            made.resize(size)
-            return made
+            m = ironmap.mmap(descriptor, PAGE)
+            m.resize(size)
+            return m
         access = ironmap.ACCESS_COPY if kind == "copied" else ironmap.ACCESS_WRITE
         return ironmap.mmap(descriptor, 0, access=access, offset=int(kind == "unaligned"))
 
@@ -308,11 +308,11 @@ def test_address_space_and_memory_are_given_back(kind: str, tmp_path: Path) -> N
 
 @pytest.mark.skipif(not hasattr(sys, "gettotalrefcount"), reason="not a debug build of Python")
 def test_total_reference_count_stays() -> None:
-    with make() as made:
+    with make() as m:
 
         def use() -> None:
             for call in GOOD_CALLS.values():
-                outcome(call, made)
+                outcome(call, m)
 
         use()
         before = sys.gettotalrefcount()

@@ -1,4 +1,4 @@
-"""The object: closing, exported buffers, references, subclasses, text, pickling, size, audit."""
+"""The life of a map: closing, exported buffers, references, subclasses, repr, pickling, audit."""
 
 from __future__ import annotations
 
@@ -22,59 +22,59 @@ if TYPE_CHECKING:
 
     from support import MapMaker
 
-# Every use of a closed map that must raise, also with arguments that are fine otherwise.
+# Every use that must raise on a closed map, even with valid arguments.
 USES: dict[str, Callable[[Any], object]] = {
     "len": len,
     "bool": bool,
     "iteration": list,
     "bytes": bytes,
     "memoryview": memoryview,
-    "in": lambda made: b"a" in made,
-    "get item": lambda made: made[0],
-    "get slice": lambda made: made[0:2],
-    "get extended slice": lambda made: made[::2],
-    "set item": lambda made: made.__setitem__(0, 1),
-    "set slice": lambda made: made.__setitem__(slice(0, 2), b"ab"),
-    "enter": lambda made: made.__enter__(),
-    "find": lambda made: made.find(b"a"),
-    "rfind": lambda made: made.rfind(b"a", 0, 5),
-    "count": lambda made: made.count(b"a"),
-    "find_all": lambda made: made.find_all(b"a"),
-    "flush": lambda made: made.flush(),
-    "flush a range": lambda made: made.flush(0, 1),
-    **({"madvise": lambda made: made.madvise(ironmap.MADV_NORMAL)} if HAS_ADVICE else {}),
-    "move": lambda made: made.move(0, 1, 2),
-    "read": lambda made: made.read(),
-    "read some": lambda made: made.read(3),
-    "read_byte": lambda made: made.read_byte(),
-    "readinto": lambda made: made.readinto(bytearray(3)),
-    "readline": lambda made: made.readline(),
-    "readlines": lambda made: made.readlines(),
-    "lines": lambda made: made.lines(),
-    "resize": lambda made: made.resize(5),
-    "seek": lambda made: made.seek(0),
-    "set_name": lambda made: made.set_name("name"),
-    "size": lambda made: made.size(),
-    "tell": lambda made: made.tell(),
-    "write": lambda made: made.write(b"ab"),
-    "write_byte": lambda made: made.write_byte(1),
-    "damaged": lambda made: made.damaged,
-    "tagname": lambda made: made.tagname,
-    "clear_damage": lambda made: made.clear_damage(),
-    "guarded": lambda made: made.guarded(),
+    "in": lambda m: b"a" in m,
+    "get item": lambda m: m[0],
+    "get slice": lambda m: m[0:2],
+    "get extended slice": lambda m: m[::2],
+    "set item": lambda m: m.__setitem__(0, 1),
+    "set slice": lambda m: m.__setitem__(slice(0, 2), b"ab"),
+    "enter": lambda m: m.__enter__(),
+    "find": lambda m: m.find(b"a"),
+    "rfind": lambda m: m.rfind(b"a", 0, 5),
+    "count": lambda m: m.count(b"a"),
+    "find_all": lambda m: m.find_all(b"a"),
+    "flush": lambda m: m.flush(),
+    "flush a range": lambda m: m.flush(0, 1),
+    **({"madvise": lambda m: m.madvise(ironmap.MADV_NORMAL)} if HAS_ADVICE else {}),
+    "move": lambda m: m.move(0, 1, 2),
+    "read": lambda m: m.read(),
+    "read some": lambda m: m.read(3),
+    "read_byte": lambda m: m.read_byte(),
+    "readinto": lambda m: m.readinto(bytearray(3)),
+    "readline": lambda m: m.readline(),
+    "readlines": lambda m: m.readlines(),
+    "lines": lambda m: m.lines(),
+    "resize": lambda m: m.resize(5),
+    "seek": lambda m: m.seek(0),
+    "set_name": lambda m: m.set_name("name"),
+    "size": lambda m: m.size(),
+    "tell": lambda m: m.tell(),
+    "write": lambda m: m.write(b"ab"),
+    "write_byte": lambda m: m.write_byte(1),
+    "damaged": lambda m: m.damaged,
+    "tagname": lambda m: m.tagname,
+    "clear_damage": lambda m: m.clear_damage(),
+    "guarded": lambda m: m.guarded(),
 }
 
 
 class Named(ironmap.mmap):
-    """A subclass as programs write them."""
+    """A subclass like those of programs."""
 
     name: object = None
 
     @classmethod
     def make(cls, length: int, name: object) -> Named:
-        made = cls(-1, length)
-        made.name = name
-        return made
+        m = cls(-1, length)
+        m.name = name
+        return m
 
 
 # ---- closing ---------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_closed_map_raises(digits: ironmap.mmap, use: str) -> None:
 
 
 def test_deleting_from_a_closed_map_is_an_error(digits: ironmap.mmap) -> None:
-    """Which of the two errors is told differs between versions."""
+    """The order of the two checks depends on the Python version."""
     digits.close()
     with pytest.raises((TypeError, ValueError)):
         del digits[0]
@@ -114,46 +114,46 @@ def test_closed_cannot_be_set(digits: ironmap.mmap) -> None:
 
 
 @needs_descriptors
-def test_close_gives_the_memory_and_the_descriptor_back(map_bytes: MapMaker) -> None:
+def test_close_frees_the_memory_and_the_descriptor(map_bytes: MapMaker) -> None:
     before = open_descriptors()
-    made = map_bytes(bytes(PAGE))
+    m = map_bytes(bytes(PAGE))
     assert len(open_descriptors() - before) == 1
-    made.close()
+    m.close()
     assert open_descriptors() == before
 
 
-def test_the_end_of_the_object_closes_it(map_path: MapMaker, path: Path) -> None:
+def test_deallocation_closes_the_map(map_path: MapMaker, path: Path) -> None:
     before = open_descriptors()
     with path.open("r+b") as file:
-        made = ironmap.mmap(file.fileno(), 0)
-    del made
+        m = ironmap.mmap(file.fileno(), 0)
+    del m
     gc.collect()
     assert open_descriptors() == before
 
 
 def test_context_manager_closes(path: Path) -> None:
-    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
-        assert isinstance(made, ironmap.mmap)
-        assert not made.closed
-    assert made.closed
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
+        assert isinstance(m, ironmap.mmap)
+        assert not m.closed
+    assert m.closed
 
 
 def test_context_manager_lets_exceptions_through(anonymous: ironmap.mmap) -> None:
-    with pytest.raises(KeyError), anonymous as made:
+    with pytest.raises(KeyError), anonymous as m:
         raise KeyError
-    assert made.closed
+    assert m.closed
 
 
 def test_context_manager_allows_closing_inside(anonymous: ironmap.mmap) -> None:
-    with anonymous as made:
-        made.close()
-    assert made.closed
+    with anonymous as m:
+        m.close()
+    assert m.closed
 
 
 def test_context_manager_with_exported_buffers_is_an_error(digits: ironmap.mmap) -> None:
     def use() -> memoryview:
-        with digits as made:
-            return memoryview(made)
+        with digits as m:
+            return memoryview(m)
 
     view = None
     with pytest.raises(BufferError):
@@ -179,11 +179,11 @@ def test_close_waits_for_the_last_exported_buffer(digits: ironmap.mmap) -> None:
 
 
 def test_exported_buffer_keeps_the_map() -> None:
-    made = ironmap.mmap(-1, PAGE)
-    made[:3] = b"abc"
-    kept = weakref.ref(made)
-    view = memoryview(made)
-    del made
+    m = ironmap.mmap(-1, PAGE)
+    m[:3] = b"abc"
+    kept = weakref.ref(m)
+    view = memoryview(m)
+    del m
     gc.collect()
     assert kept() is not None
     assert view[:3] == b"abc"
@@ -203,12 +203,12 @@ def test_closing_an_old_view_twice_counts_once(digits: ironmap.mmap) -> None:
 
 
 def test_buffer_of_a_read_only_map_refuses_writing(map_bytes: MapMaker) -> None:
-    made = map_bytes(b"0123456789", access=ironmap.ACCESS_READ)
-    with memoryview(made) as view, pytest.raises(TypeError):
+    m = map_bytes(b"0123456789", access=ironmap.ACCESS_READ)
+    with memoryview(m) as view, pytest.raises(TypeError):
         view[0] = 1
 
 
-def test_methods_for_buffers_are_there_from_python_3_12(digits: ironmap.mmap) -> None:
+def test_buffer_methods_exist_since_python_3_12(digits: ironmap.mmap) -> None:
     if not hasattr(standard.mmap, "__buffer__"):
         pytest.skip("classes have no __buffer__ before CPython 3.12")
     view = digits.__buffer__(0)
@@ -222,23 +222,23 @@ def test_methods_for_buffers_are_there_from_python_3_12(digits: ironmap.mmap) ->
 # ---- references, subclasses ------------------------------------------------------------------
 
 
-def test_weak_reference(anonymous: ironmap.mmap) -> None:
-    made = ironmap.mmap(-1, 16)
+def test_map_can_be_weakly_referenced(anonymous: ironmap.mmap) -> None:
+    m = ironmap.mmap(-1, 16)
     dead: list[object] = []
-    reference = weakref.ref(made, dead.append)
-    assert reference() is made
-    del made
+    reference = weakref.ref(m, dead.append)
+    assert reference() is m
+    del m
     gc.collect()
     assert reference() is None
     assert dead == [reference]
 
 
-def test_subclass_has_attributes_and_everything_else() -> None:
-    with Named.make(10, "ten") as made:
-        made[:3] = b"abc"
-        assert (made.name, len(made), made.find(b"c")) == ("ten", 10, 2)
-        assert isinstance(made, ironmap.mmap)
-        assert weakref.ref(made)() is made
+def test_subclass_has_attributes_and_all_methods() -> None:
+    with Named.make(10, "ten") as m:
+        m[:3] = b"abc"
+        assert (m.name, len(m), m.find(b"c")) == ("ten", 10, 2)
+        assert isinstance(m, ironmap.mmap)
+        assert weakref.ref(m)() is m
 
 
 def test_subclass_may_override() -> None:
@@ -246,16 +246,16 @@ def test_subclass_may_override() -> None:
         def readline(self) -> bytes:
             return super().readline().upper()
 
-    with Loud(-1, 4) as made:
-        made[:] = b"abc\n"
-        assert made.readline() == b"ABC\n"
+    with Loud(-1, 4) as m:
+        m[:] = b"abc\n"
+        assert m.readline() == b"ABC\n"
 
 
 def test_subclass_in_a_cycle_is_collected() -> None:
-    made = Named.make(10, "cycle")
-    made.name = made
-    reference = weakref.ref(made)
-    del made
+    m = Named.make(10, "cycle")
+    m.name = m
+    reference = weakref.ref(m)
+    del m
     gc.collect()
     assert reference() is None
 
@@ -290,15 +290,15 @@ def test_repr_is_that_of_the_standard_module(tmp_path: Path, access: str, offset
     path.write_bytes(bytes(GRANULE + 100))
     with path.open("r+b") as file:
         options = {"access": getattr(ironmap, f"ACCESS_{access}"), "offset": offset}
-        made = ironmap.mmap(file.fileno(), 50, **options)
+        m = ironmap.mmap(file.fileno(), 50, **options)
         theirs = standard.mmap(file.fileno(), 50, **options)
-    for either in (made, theirs):
+    for either in (m, theirs):
         either.seek(7)
     expected = f"access=ACCESS_{access}, length=50, pos=7, offset={offset}"
-    assert repr(made) == repr(theirs) == f"<mmap.mmap closed=False, {expected}>"
-    for either in (made, theirs):
+    assert repr(m) == repr(theirs) == f"<mmap.mmap closed=False, {expected}>"
+    for either in (m, theirs):
         either.close()
-    assert repr(made) == repr(theirs) == "<mmap.mmap closed=True>"
+    assert repr(m) == repr(theirs) == "<mmap.mmap closed=True>"
 
 
 def test_repr_of_a_subclass_is_that_of_the_standard_module() -> None:
@@ -368,7 +368,7 @@ except PermissionError as error:
     assert run_python(code) == "refused\n"
 
 
-def test_maps_at_the_end_of_the_interpreter() -> None:
+def test_interpreter_exits_with_open_maps() -> None:
     code = """
 import ironmap, sys
 kept = ironmap.mmap(-1, 10)
@@ -389,12 +389,12 @@ cycle.append(cycle)
 def test_forked_child_closes_its_own() -> None:
     code = """
 import ironmap, os
-made = ironmap.mmap(-1, 10)
+m = ironmap.mmap(-1, 10)
 if (child := os.fork()) == 0:
-    made.close()
+    m.close()
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-made[0] = 1
+m[0] = 1
 """
     run_python(code)
 
@@ -407,9 +407,9 @@ for name in extension:
     del sys.modules[name]
 new = importlib.import_module("ironmap").mmap
 for cls in (old, new):
-    with cls(-1, 3) as made:
-        made[:] = b"abc"
-        assert made[:] == b"abc"
-        assert repr(made).startswith("<mmap.mmap ")
+    with cls(-1, 3) as m:
+        m[:] = b"abc"
+        assert m[:] == b"abc"
+        assert repr(m).startswith("<mmap.mmap ")
 """
     run_python(code)

@@ -1,4 +1,4 @@
-"""Lines and bytes into buffers: readinto, readlines and lines."""
+"""lines(), readlines() and readinto()."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from system import PRIVATE, needs_timer
 if TYPE_CHECKING:
     from support import MapMaker
 
-LONG = 70_000  # more than a line may have that is read with the interpreter's lock held
+LONG = 70_000  # longer lines are read without the GIL
 CONTENTS = {
     "lines": DATA,
     "an end": b"one\ntwo\n",
@@ -38,7 +38,7 @@ CONTENTS = {
 
 
 def split(content: bytes, *, keepends: bool) -> list[bytes]:
-    """The lines of it, which only b"\\n" ends."""
+    """The lines of the content. Only b"\\n" ends a line."""
     lines = io.BytesIO(content).readlines()
     return lines if keepends else [line.removesuffix(b"\n") for line in lines]
 
@@ -51,14 +51,14 @@ def split(content: bytes, *, keepends: bool) -> list[bytes]:
 def test_lines_are_those_of_the_content(
     map_bytes: MapMaker, content: bytes, *, keepends: bool
 ) -> None:
-    made = map_bytes(content)
-    made.seek(1)
-    assert list(made.lines(keepends=keepends)) == split(content, keepends=keepends)
-    assert made.tell() == 1
+    m = map_bytes(content)
+    m.seek(1)
+    assert list(m.lines(keepends=keepends)) == split(content, keepends=keepends)
+    assert m.tell() == 1
 
 
 @pytest.mark.parametrize("keepends", [True, False])
-def test_lines_of_every_range(text: ironmap.mmap, *, keepends: bool) -> None:
+def test_lines_of_every_range_are_those_of_its_bytes(text: ironmap.mmap, *, keepends: bool) -> None:
     bounds = [*range(-len(DATA) - 2, len(DATA) + 3), None, sys.maxsize, -sys.maxsize]
     for start in bounds:
         for end in bounds:
@@ -69,12 +69,12 @@ def test_lines_of_every_range(text: ironmap.mmap, *, keepends: bool) -> None:
 
 @pytest.mark.parametrize("end", [511, 512, 513, LONG, LONG + 1])
 def test_lines_end_where_the_range_ends(map_bytes: MapMaker, end: int) -> None:
-    made = map_bytes(b"x" * 2 * LONG)
+    m = map_bytes(b"x" * 2 * LONG)
     for keepends in (True, False):
-        assert list(made.lines(0, end, keepends=keepends)) == [b"x" * end]
-    made[end - 1] = ord("\n")
-    assert list(made.lines(0, end, keepends=False)) == [b"x" * (end - 1)]
-    assert [len(line) for line in made.lines()] == [end, 2 * LONG - end]
+        assert list(m.lines(0, end, keepends=keepends)) == [b"x" * end]
+    m[end - 1] = ord("\n")
+    assert list(m.lines(0, end, keepends=False)) == [b"x" * (end - 1)]
+    assert [len(line) for line in m.lines()] == [end, 2 * LONG - end]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_lines_bounds_are_as_those_of_find(text: ironmap.mmap) -> None:
         assert outcome(text.lines, bound).error is outcome(text.find, b"", bound).error
 
 
-def test_lines_looks_at_the_truth_of_keepends(text: ironmap.mmap) -> None:
+def test_lines_takes_any_truth_value_as_keepends(text: ironmap.mmap) -> None:
     assert next(text.lines(keepends=[])) == b"one two ones"  # type: ignore[arg-type]
 
     class Unclear:
@@ -112,10 +112,10 @@ def test_lines_looks_at_the_truth_of_keepends(text: ironmap.mmap) -> None:
 
 
 def test_lines_checks_the_map_after_the_arguments(map_bytes: MapMaker) -> None:
-    made = map_bytes(DATA)
-    assert list(made.lines(Index(0, lambda: made.resize(7)))) == [b"one two"]
+    m = map_bytes(DATA)
+    assert list(m.lines(Index(0, lambda: m.resize(7)))) == [b"one two"]
     with pytest.raises(ValueError, match="closed"):
-        made.lines(0, Index(5, made.close))
+        m.lines(0, Index(5, m.close))
 
 
 def test_iterator_is_its_own_and_lazy(text: ironmap.mmap) -> None:
@@ -128,15 +128,15 @@ def test_iterator_is_its_own_and_lazy(text: ironmap.mmap) -> None:
     assert list(lines) == []
 
 
-def test_two_iterators_go_their_own_ways(text: ironmap.mmap) -> None:
+def test_two_iterators_are_independent(text: ironmap.mmap) -> None:
     assert all(a == b for a, b in zip(text.lines(), text.lines(), strict=True))
 
 
-def test_iterator_of_a_map_that_was_closed(map_bytes: MapMaker) -> None:
-    made = map_bytes(DATA)
-    lines, done = made.lines(), made.lines(0, 0)
+def test_iterator_of_a_closed_map_is_an_error(map_bytes: MapMaker) -> None:
+    m = map_bytes(DATA)
+    lines, done = m.lines(), m.lines(0, 0)
     next(lines)
-    made.close()
+    m.close()
     for _ in range(2):
         with pytest.raises(ValueError, match="closed"):
             next(lines)
@@ -145,37 +145,37 @@ def test_iterator_of_a_map_that_was_closed(map_bytes: MapMaker) -> None:
 
 @pytest.mark.parametrize("length", [1, 13, 14, 20])
 def test_iteration_ends_with_a_map_that_became_shorter(map_bytes: MapMaker, length: int) -> None:
-    made = map_bytes(DATA)
-    lines = made.lines()
+    m = map_bytes(DATA)
+    lines = m.lines()
     next(lines)
-    made.resize(length)
+    m.resize(length)
     assert list(lines) == split(DATA[13:length], keepends=True)
-    made.resize(1000)
+    m.resize(1000)
     assert list(lines) == []
 
 
 def test_iteration_ends_where_the_map_ended_before_it_grew(map_bytes: MapMaker) -> None:
-    made = map_bytes(b"a\nb")
-    lines = made.lines()
-    made.resize(5)
+    m = map_bytes(b"a\nb")
+    lines = m.lines()
+    m.resize(5)
     assert list(lines) == [b"a\n", b"b"]
 
 
 def test_iterator_does_not_pin_the_map(map_bytes: MapMaker) -> None:
-    made = map_bytes(DATA)
-    lines = made.lines()
-    made.resize(2 * PAGE)
-    made.close()
+    m = map_bytes(DATA)
+    lines = m.lines()
+    m.resize(2 * PAGE)
+    m.close()
     with pytest.raises(ValueError, match="closed"):
         next(lines)
 
 
 def test_iterator_keeps_the_object_alive() -> None:
-    made = ironmap.mmap(-1, 10)
-    made[:] = b"a\nb\nc\nd\ne\n"
-    gone = weakref.ref(made)
-    lines = made.lines()
-    del made
+    m = ironmap.mmap(-1, 10)
+    m[:] = b"a\nb\nc\nd\ne\n"
+    gone = weakref.ref(m)
+    lines = m.lines()
+    del m
     gc.collect()
     assert gone() is not None
     assert list(lines) == [b"a\n", b"b\n", b"c\n", b"d\n", b"e\n"]
@@ -187,15 +187,15 @@ def test_cycle_through_an_iterator_is_collected() -> None:
     class Map(ironmap.mmap):
         lines_of_mine: object
 
-    made = Map(-1, 10)
-    made.lines_of_mine = made.lines()
-    gone = weakref.ref(made)
-    del made
+    m = Map(-1, 10)
+    m.lines_of_mine = m.lines()
+    gone = weakref.ref(m)
+    del m
     gc.collect()
     assert gone() is None
 
 
-def test_iterator_can_be_neither_made_nor_pickled(text: ironmap.mmap) -> None:
+def test_iterator_cannot_be_created_or_pickled(text: ironmap.mmap) -> None:
     lines = text.lines()
     with pytest.raises(TypeError, match="cannot create"):
         type(lines)()
@@ -204,17 +204,17 @@ def test_iterator_can_be_neither_made_nor_pickled(text: ironmap.mmap) -> None:
 
 
 def test_threads_share_an_iterator(map_bytes: MapMaker) -> None:
-    """Each line goes to one of them."""
+    """Each line is returned to one thread."""
     import threading
 
-    made = map_bytes(b"".join(b"%d" % i * LONG + b"\n" for i in range(10)))
-    lines, found = made.lines(), []
+    m = map_bytes(b"".join(b"%d" % i * LONG + b"\n" for i in range(10)))
+    lines, found = m.lines(), []
     threads = [threading.Thread(target=lambda: found.extend(lines)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == list(made.lines())
+    assert sorted(found) == list(m.lines())
 
 
 # ---- readlines -------------------------------------------------------------------------------
@@ -222,12 +222,12 @@ def test_threads_share_an_iterator(map_bytes: MapMaker) -> None:
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
 def test_readlines_reads_the_rest(map_bytes: MapMaker, content: bytes) -> None:
-    made = map_bytes(content)
-    assert made.readlines() == split(content, keepends=True)
-    assert made.tell() == len(content)
-    assert made.readlines() == []
-    made.seek(1)
-    assert made.readlines() == split(content[1:], keepends=True)
+    m = map_bytes(content)
+    assert m.readlines() == split(content, keepends=True)
+    assert m.tell() == len(content)
+    assert m.readlines() == []
+    m.seek(1)
+    assert m.readlines() == split(content[1:], keepends=True)
 
 
 @pytest.mark.parametrize("hint", [*range(-2, len(DATA) + 2), None, sys.maxsize, -sys.maxsize])
@@ -248,24 +248,24 @@ def test_readlines_takes_an_integer_or_none(text: ironmap.mmap) -> None:
         text.readlines(1, 2)  # type: ignore[call-arg]
 
 
-def test_readlines_after_a_resize_that_cut_the_position_off(map_bytes: MapMaker) -> None:
-    made = map_bytes(DATA)
-    made.seek(20)
-    made.resize(5)
-    assert made.readlines() == []
-    assert made.readline() == b""
-    assert made.readinto(bytearray(3)) == 0
-    assert made.tell() == 20
+def test_readlines_is_empty_if_the_position_lies_beyond_the_end(map_bytes: MapMaker) -> None:
+    m = map_bytes(DATA)
+    m.seek(20)
+    m.resize(5)
+    assert m.readlines() == []
+    assert m.readline() == b""
+    assert m.readinto(bytearray(3)) == 0
+    assert m.tell() == 20
 
 
 @needs_timer
 def test_readlines_is_interrupted_by_a_signal() -> None:
-    """The handler's exception comes out, and the position is where it was."""
+    """readlines() raises the handler's exception, and the position does not change."""
     import signal
 
-    made = ironmap.mmap(-1, 1 << 24, **PRIVATE)
-    made[:] = b"\n" * len(made)
-    made.seek(5)
+    m = ironmap.mmap(-1, 1 << 24, **PRIVATE)
+    m[:] = b"\n" * len(m)
+    m.seek(5)
 
     def stop(number: int, frame: object) -> None:
         raise InterruptedError
@@ -274,11 +274,11 @@ def test_readlines_is_interrupted_by_a_signal() -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.001)
         with pytest.raises(InterruptedError):
-            made.readlines()
+            m.readlines()
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert made.tell() == 5
-    made.close()
+    assert m.tell() == 5
+    m.close()
 
 
 # ---- readinto --------------------------------------------------------------------------------
@@ -286,7 +286,9 @@ def test_readlines_is_interrupted_by_a_signal() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 3, 10, 20])
 @pytest.mark.parametrize("kind", [bytearray, lambda n: array.array("b", bytes(n))])
-def test_readinto_fills_what_there_is(digits: ironmap.mmap, kind: Any, size: int) -> None:
+def test_readinto_fills_the_buffer_to_the_end_of_the_map(
+    digits: ironmap.mmap, kind: Any, size: int
+) -> None:
     digits.seek(2)
     buffer = kind(size)
     file = io.BytesIO(b"0123456789")
@@ -298,39 +300,41 @@ def test_readinto_fills_what_there_is(digits: ironmap.mmap, kind: Any, size: int
     assert digits.readinto(bytearray(size)) == file.readinto(bytearray(size))
 
 
-def test_readinto_of_much(map_bytes: MapMaker) -> None:
+def test_readinto_reads_much_at_once(map_bytes: MapMaker) -> None:
     content = random.Random(1).randbytes(5 * LONG)
-    made = map_bytes(content)
+    m = map_bytes(content)
     buffer = bytearray(3 * LONG)
-    assert made.readinto(buffer) == 3 * LONG
+    assert m.readinto(buffer) == 3 * LONG
     assert buffer == content[: 3 * LONG]
-    assert made.readinto(buffer) == 2 * LONG
+    assert m.readinto(buffer) == 2 * LONG
     assert buffer == content[3 * LONG :] + content[2 * LONG : 3 * LONG]
-    assert made.tell() == len(content)
+    assert m.tell() == len(content)
 
 
 @pytest.mark.parametrize("access", [ironmap.ACCESS_WRITE, ironmap.ACCESS_COPY])
 @pytest.mark.parametrize("length", [10, 3 * PAGE, 5 * LONG])
 @pytest.mark.parametrize("shift", [-7, 0, 7])
-def test_readinto_the_map_itself(map_bytes: MapMaker, access: int, length: int, shift: int) -> None:
+def test_readinto_may_write_to_the_map_itself(
+    map_bytes: MapMaker, access: int, length: int, shift: int
+) -> None:
     content = random.Random(2).randbytes(length + 20)
-    made = map_bytes(content, access=access)
-    made.seek(10)
-    with memoryview(made) as view, view[10 + shift : 10 + shift + length] as target:
-        assert made.readinto(target) == length
+    m = map_bytes(content, access=access)
+    m.seek(10)
+    with memoryview(m) as view, view[10 + shift : 10 + shift + length] as target:
+        assert m.readinto(target) == length
     expected = bytearray(content)
     expected[10 + shift : 10 + shift + length] = content[10 : 10 + length]
-    assert made[:] == expected
+    assert m[:] == expected
 
 
-def test_readinto_another_map(digits: ironmap.mmap) -> None:
+def test_readinto_may_write_to_another_map(digits: ironmap.mmap) -> None:
     with ironmap.mmap(-1, 5) as other:
         assert digits.readinto(other) == 5
         assert other[:] == b"01234"
 
 
 @pytest.mark.parametrize("target", [b"bytes", "text", 5, None, memoryview(bytearray(10))[::2]])
-def test_readinto_takes_what_can_be_written(digits: ironmap.mmap, target: Any) -> None:
+def test_readinto_needs_a_writable_buffer(digits: ironmap.mmap, target: Any) -> None:
     with pytest.raises(TypeError, match="readinto\\(\\) argument must be read-write bytes-like"):
         digits.readinto(target)
     with pytest.raises(TypeError):
@@ -338,12 +342,14 @@ def test_readinto_takes_what_can_be_written(digits: ironmap.mmap, target: Any) -
     assert digits.tell() == 0
 
 
-def test_readinto_a_read_only_map(digits: ironmap.mmap, path: Any, map_path: MapMaker) -> None:
+def test_readinto_a_read_only_map_is_an_error(
+    digits: ironmap.mmap, path: Any, map_path: MapMaker
+) -> None:
     with pytest.raises(TypeError, match="read-write"):
         digits.readinto(map_path(path, access=ironmap.ACCESS_READ))
 
 
-def test_readinto_a_closed_map(digits: ironmap.mmap) -> None:
+def test_readinto_a_closed_map_is_an_error(digits: ironmap.mmap) -> None:
     closed = ironmap.mmap(-1, 5)
     closed.close()
     with pytest.raises(ValueError, match="closed"):

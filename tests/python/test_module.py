@@ -1,4 +1,4 @@
-"""The module itself: its names, its constants, and that it stands in for the standard one."""
+"""The module: its names and constants, and that it replaces the standard one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import ironmap
 
 CONSTANTS = sorted(name for name in vars(standard) if name.isupper())
-# What newer interpreters have on Linux, with the values of its interface.
+# Constants of newer interpreters on Linux.
 NEWER = {
     "ACCESS_DEFAULT": 0,
     "ACCESS_READ": 1,
@@ -32,16 +32,16 @@ def test_constant_has_the_value_of_the_running_interpreter(name: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the values are those of Linux")
 @pytest.mark.parametrize("name", sorted(NEWER))
-def test_newer_constant_is_there_on_every_interpreter(name: str) -> None:
+def test_newer_constant_exists_on_every_interpreter(name: str) -> None:
     assert getattr(ironmap, name) == NEWER[name]
 
 
-def test_every_name_of_the_standard_module_is_there() -> None:
+def test_every_name_of_the_standard_module_exists() -> None:
     public = {name for name in dir(standard) if not name.startswith("_")}
     assert public <= set(dir(ironmap))
 
 
-def test_every_method_of_the_standard_class_is_there() -> None:
+def test_every_method_of_the_standard_class_exists() -> None:
     assert set(dir(standard.mmap)) - set(dir(ironmap.mmap)) == set()
 
 
@@ -54,19 +54,19 @@ def test_class_lives_in_the_module() -> None:
     assert ironmap.mmap.__module__ == "ironmap"
 
 
-def test_stands_in_for_the_standard_module() -> None:
+def test_module_replaces_the_standard_module() -> None:
     program = "import ironmap as mmap\nwith mmap.mmap(-1, 5) as m:\n    m[:] = b'hello'"
     names: dict[str, object] = {}
     exec(program, names)
     assert names["mmap"] is ironmap
 
 
-def test_standard_module_stays_what_it_was() -> None:
+def test_standard_module_is_unchanged() -> None:
     assert standard.mmap is not ironmap.mmap
     assert not issubclass(ironmap.mmap, standard.mmap)
 
 
-def test_documentation_is_there() -> None:
+def test_everything_public_is_documented() -> None:
     public = [name for name in vars(ironmap.mmap) if not name.startswith("_")]
     undocumented = [name for name in public if not getattr(ironmap.mmap, name).__doc__]
     assert undocumented == []

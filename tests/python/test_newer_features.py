@@ -1,4 +1,4 @@
-"""What the standard module gained over the years works on every interpreter.
+"""Features of every version of the standard module work on every interpreter.
 
 Each test names the version of CPython that brought the feature.
 """
@@ -30,9 +30,9 @@ LONGEST_NAME = 66
 
 
 def test_3_2_closed_and_context_manager(path: Path) -> None:
-    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
-        assert made.closed is False
-    assert made.closed is True
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
+        assert m.closed is False
+    assert m.closed is True
 
 
 def test_3_3_read_without_argument_or_with_none(digits: ironmap.mmap) -> None:
@@ -57,8 +57,8 @@ def test_3_7_access_default(digits: ironmap.mmap, path: Path) -> None:
     assert ironmap.ACCESS_DEFAULT == 0
     with path.open("r+b") as file:
         options = {"access": ironmap.ACCESS_DEFAULT, "flags": ironmap.MAP_PRIVATE}
-        with ironmap.mmap(file.fileno(), 0, **options) as made:
-            made[0] = 0
+        with ironmap.mmap(file.fileno(), 0, **options) as m:
+            m[0] = 0
     assert path.read_bytes()[:1] == b"o"
 
 
@@ -77,9 +77,9 @@ def test_3_9_informative_repr(digits: ironmap.mmap) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="these flags are of Linux")
 @pytest.mark.parametrize("name", ["MAP_POPULATE", "MAP_STACK", "MAP_NORESERVE"])
 def test_3_10_3_11_3_13_more_flags(name: str) -> None:
-    with ironmap.mmap(-1, PAGE, flags=ironmap.MAP_PRIVATE | getattr(ironmap, name)) as made:
-        made[:] = b"x" * PAGE
-        assert made[:] == b"x" * PAGE
+    with ironmap.mmap(-1, PAGE, flags=ironmap.MAP_PRIVATE | getattr(ironmap, name)) as m:
+        m[:] = b"x" * PAGE
+        assert m[:] == b"x" * PAGE
 
 
 def test_3_12_buffer_methods_as_the_running_interpreter(digits: ironmap.mmap) -> None:
@@ -90,16 +90,16 @@ def test_3_12_buffer_methods_as_the_running_interpreter(digits: ironmap.mmap) ->
 def test_3_13_trackfd_keeps_no_descriptor(path: Path) -> None:
     before = open_descriptors()
     with path.open("r+b") as file:
-        made = ironmap.mmap(file.fileno(), 0, trackfd=False)
+        m = ironmap.mmap(file.fileno(), 0, trackfd=False)
     assert open_descriptors() == before
-    assert made[:3] == b"one"
-    made[:3] = b"ONE"
+    assert m[:3] == b"one"
+    m[:3] = b"ONE"
     if HAS_FLAGS:
-        made.flush()
-    else:  # to wait for the disk takes the file
+        m.flush()
+    else:  # waiting for the disk needs the file
         with pytest.raises(io.UnsupportedOperation, match="can't reach the file with trackfd"):
-            made.flush()
-    made.close()
+            m.flush()
+    m.close()
     assert path.read_bytes()[:3] == b"ONE"
 
 
@@ -114,30 +114,30 @@ def test_3_13_trackfd_leaves_the_callers_descriptor(path: Path) -> None:
 def test_3_13_without_trackfd_size_is_an_error_of_both_kinds(
     path: Path, *, anonymous: bool
 ) -> None:
-    """An OSError, as 3.13 says, and a ValueError, as 3.15 says."""
+    """An OSError, as in 3.13, and a ValueError, as in 3.15."""
     with path.open("r+b") as file:
-        made = ironmap.mmap(-1 if anonymous else file.fileno(), 10, trackfd=False)
+        m = ironmap.mmap(-1 if anonymous else file.fileno(), 10, trackfd=False)
     for kind in (OSError, ValueError, io.UnsupportedOperation):
         with pytest.raises(kind, match="can't get size with trackfd=False") as raised:
-            made.size()
+            m.size()
     assert raised.value.errno == errno.EBADF
-    assert len(made) == 10
-    made.close()
+    assert len(m) == 10
+    m.close()
 
 
 @pytest.mark.parametrize("new", [5, 10, 20])
 def test_3_13_without_trackfd_resize_is_an_error(path: Path, new: int) -> None:
     size = path.stat().st_size
-    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 10, trackfd=False) as made:
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 10, trackfd=False) as m:
         with pytest.raises(ValueError, match="^mmap can't resize with trackfd=False.$"):
-            made.resize(new)
-        assert len(made) == 10
+            m.resize(new)
+        assert len(m) == 10
     assert path.stat().st_size == size
 
 
 def test_3_13_trackfd_with_trackfd_true_is_the_default(path: Path) -> None:
-    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0, trackfd=True) as made:
-        assert made.size() == path.stat().st_size
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0, trackfd=True) as m:
+        assert m.size() == path.stat().st_size
 
 
 def test_3_13_seekable_and_seek_returns_the_position(digits: ironmap.mmap) -> None:
@@ -171,24 +171,24 @@ def test_3_14_none_as_start_is_the_position(text: ironmap.mmap, method: str) -> 
 
 
 def test_3_15_flush_of_an_offset_alone(map_bytes: MapMaker) -> None:
-    made = map_bytes(bytes(3 * PAGE))
-    assert made.flush(PAGE) is None
-    assert made.flush(PAGE, -1) is None
+    m = map_bytes(bytes(3 * PAGE))
+    assert m.flush(PAGE) is None
+    assert m.flush(PAGE, -1) is None
     with pytest.raises(ValueError, match="^flush values out of range$"):
-        made.flush(3 * PAGE + 1)
+        m.flush(3 * PAGE + 1)
 
 
 @needs_sync_flags
 def test_3_15_flush_with_flags(map_bytes: MapMaker) -> None:
-    made = map_bytes(bytes(3 * PAGE))
+    m = map_bytes(bytes(3 * PAGE))
     for flags in (ironmap.MS_SYNC, ironmap.MS_ASYNC, ironmap.MS_INVALIDATE | ironmap.MS_SYNC):
-        assert made.flush(flags=flags) is None
-        assert made.flush(PAGE, PAGE, flags=flags) is None
+        assert m.flush(flags=flags) is None
+        assert m.flush(PAGE, PAGE, flags=flags) is None
 
 
 def test_3_15_size_of_an_anonymous_map() -> None:
-    with ironmap.mmap(-1, PAGE + 5) as made:
-        assert made.size() == PAGE + 5
+    with ironmap.mmap(-1, PAGE + 5) as m:
+        assert m.size() == PAGE + 5
 
 
 @needs_advice
@@ -197,12 +197,12 @@ def test_3_14_madvise_with_none_as_length(digits: ironmap.mmap) -> None:
 
 
 def kernel_names_memory() -> bool:
-    """Whether the kernel lets memory be named (Linux 5.17 and newer, where it is configured)."""
+    """True if the kernel can name memory (Linux 5.17 and newer, if so configured)."""
     if not HAS_FLAGS:
         return False
     set_vma, anonymous_name = 0x53564D41, 0  # PR_SET_VMA, PR_SET_VMA_ANON_NAME
-    with standard.mmap(-1, PAGE) as made:
-        first = ctypes.c_char.from_buffer(made)
+    with standard.mmap(-1, PAGE) as m:
+        first = ctypes.c_char.from_buffer(m)
         address = ctypes.addressof(first)
         prctl = getattr(ctypes.CDLL(None), "prctl", None)
         arguments = (anonymous_name, ctypes.c_void_p(address), ctypes.c_ulong(PAGE), b"probe")
@@ -217,8 +217,8 @@ def kernel_names_memory() -> bool:
 def test_3_15_set_name_is_seen_by_the_system(flags: str, name: str) -> None:
     code = """
 import ironmap, sys
-made = ironmap.mmap(-1, ironmap.PAGESIZE, flags=getattr(ironmap, sys.argv[1]))
-made.set_name(sys.argv[2])
+m = ironmap.mmap(-1, ironmap.PAGESIZE, flags=getattr(ironmap, sys.argv[1]))
+m.set_name(sys.argv[2])
 with open("/proc/self/maps") as maps:
     print(sum(f"cpython:mmap:{sys.argv[2]}]" in line for line in maps))
 """

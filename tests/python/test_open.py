@@ -1,4 +1,4 @@
-"""Making maps: descriptors, lengths, access, flags and protection, offsets."""
+"""Opening maps: descriptors, lengths, access, flags and protection, offsets."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def test_hello_world_of_the_reference(tmp_path: Path) -> None:
     path = tmp_path / "hello.txt"
     path.write_bytes(b"Hello Python!\n")
     with path.open("r+b") as file:
-        made = ironmap.mmap(file.fileno(), 0)
-        assert made.readline() == b"Hello Python!\n"
-        assert made[:5] == b"Hello"
-        made[6:] = b" world!\n"
-        made.seek(0)
-        assert made.readline() == b"Hello  world!\n"
-        made.close()
+        m = ironmap.mmap(file.fileno(), 0)
+        assert m.readline() == b"Hello Python!\n"
+        assert m[:5] == b"Hello"
+        m[6:] = b" world!\n"
+        m.seek(0)
+        assert m.readline() == b"Hello  world!\n"
+        m.close()
     assert path.read_bytes() == b"Hello  world!\n"
 
 
@@ -39,15 +39,15 @@ def test_hello_world_of_the_reference(tmp_path: Path) -> None:
 def test_anonymous_map_of_the_reference_is_shared_with_a_forked_child() -> None:
     code = """
 import ironmap, os
-made = ironmap.mmap(-1, 13)
-made.write(b"Hello world!")
+m = ironmap.mmap(-1, 13)
+m.write(b"Hello world!")
 if (child := os.fork()) == 0:
-    made.seek(0)
-    made[:5] = made.readline()[6:11]
-    made.close()
+    m.seek(0)
+    m[:5] = m.readline()[6:11]
+    m.close()
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-print(made[:12].decode())
+print(m[:12].decode())
 """
     assert run_python(code) == "world world!\n"
 
@@ -56,39 +56,39 @@ print(made[:12].decode())
 def test_private_anonymous_map_is_not_shared_with_a_forked_child() -> None:
     code = """
 import ironmap, os
-made = ironmap.mmap(-1, 5, flags=ironmap.MAP_PRIVATE | ironmap.MAP_ANONYMOUS)
-made[:] = b"ours."
+m = ironmap.mmap(-1, 5, flags=ironmap.MAP_PRIVATE | ironmap.MAP_ANONYMOUS)
+m[:] = b"ours."
 if (child := os.fork()) == 0:
-    made[:] = b"child"
+    m[:] = b"child"
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-print(made[:].decode())
+print(m[:].decode())
 """
     assert run_python(code) == "ours.\n"
 
 
 def test_anonymous_map_is_zero_and_writable() -> None:
-    with ironmap.mmap(-1, PAGE + 1) as made:
-        assert made[:] == bytes(PAGE + 1)
-        made[PAGE] = 7
-        assert made[PAGE] == 7
+    with ironmap.mmap(-1, PAGE + 1) as m:
+        assert m[:] == bytes(PAGE + 1)
+        m[PAGE] = 7
+        assert m[PAGE] == 7
 
 
 def test_descriptor_stays_the_callers(path: Path, keeps_descriptors: None) -> None:
     descriptor = os.open(path, os.O_RDWR)
-    made = ironmap.mmap(descriptor, 0)
-    made.close()
+    m = ironmap.mmap(descriptor, 0)
+    m.close()
     assert is_open(descriptor)
     os.close(descriptor)
 
 
 def test_map_outlives_the_closing_of_the_descriptor(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR)
-    made = ironmap.mmap(descriptor, 0)
+    m = ironmap.mmap(descriptor, 0)
     os.close(descriptor)
-    made[0:3] = b"ONE"
-    assert made.size() == path.stat().st_size
-    made.close()
+    m[0:3] = b"ONE"
+    assert m.size() == path.stat().st_size
+    m.close()
     assert path.read_bytes().startswith(b"ONE two")
 
 
@@ -103,7 +103,7 @@ def test_map_outlives_the_name_of_the_file(path: Path, text: ironmap.mmap) -> No
 def test_duplicate_is_not_inherited_by_programs(path: Path) -> None:
     code = """
 import ironmap, os, sys
-made = ironmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
+m = ironmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
 file = os.stat(sys.argv[1])
 for descriptor in map(int, os.listdir("/dev/fd")):
     try:
@@ -117,22 +117,22 @@ for descriptor in map(int, os.listdir("/dev/fd")):
 
 def test_length_zero_is_the_size_when_called(path: Path, map_path: MapMaker) -> None:
     size = path.stat().st_size
-    made = map_path(path, 0)
+    m = map_path(path, 0)
     with path.open("ab") as file:
         file.write(b"more")
-    assert len(made) == size
-    assert made.size() == size + 4
+    assert len(m) == size
+    assert m.size() == size + 4
 
 
-def test_length_zero_with_an_offset_is_the_rest(map_bytes: MapMaker) -> None:
-    made = map_bytes(TWO_PAGES, offset=PAGE)
-    assert made[:] == b"b" * PAGE
+def test_length_zero_with_an_offset_maps_the_rest(map_bytes: MapMaker) -> None:
+    m = map_bytes(TWO_PAGES, offset=PAGE)
+    assert m[:] == b"b" * PAGE
 
 
 def test_length_may_be_less_than_the_file(map_bytes: MapMaker) -> None:
-    made = map_bytes(TWO_PAGES, length=10)
-    assert len(made) == 10
-    assert made.size() == 2 * PAGE
+    m = map_bytes(TWO_PAGES, length=10)
+    assert len(m) == 10
+    assert m.size() == 2 * PAGE
 
 
 @needs_short_files
@@ -159,10 +159,10 @@ def test_length_zero_at_or_beyond_the_end_is_an_error(map_bytes: MapMaker, offse
 @pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY"])
 def test_offset_may_be_any_byte(map_bytes: MapMaker, offset: int, access: str) -> None:
     content = bytes(i * 7 % 251 for i in range(2 * PAGE))
-    made = map_bytes(content, offset=offset, access=getattr(ironmap, access))
-    assert made[:] == content[offset:]
-    assert made.find(content[offset + 1 :]) == (1 if offset < 2 * PAGE - 1 else 0)
-    assert f"offset={offset}>" in repr(made)
+    m = map_bytes(content, offset=offset, access=getattr(ironmap, access))
+    assert m[:] == content[offset:]
+    assert m.find(content[offset + 1 :]) == (1 if offset < 2 * PAGE - 1 else 0)
+    assert f"offset={offset}>" in repr(m)
 
 
 def test_stores_through_an_unaligned_offset_reach_the_right_bytes(
@@ -170,65 +170,65 @@ def test_stores_through_an_unaligned_offset_reach_the_right_bytes(
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(3 * PAGE))
-    made = map_path(path, 10, offset=PAGE + 5)
-    made[:] = b"0123456789"
-    made.flush()
-    made.close()
+    m = map_path(path, 10, offset=PAGE + 5)
+    m[:] = b"0123456789"
+    m.flush()
+    m.close()
     content = path.read_bytes()
     assert content[PAGE + 5 : PAGE + 15] == b"0123456789"
     assert content.count(0) == 3 * PAGE - 10
 
 
 def test_access_read_refuses_every_store(path: Path, map_path: MapMaker) -> None:
-    made = map_path(path, access=ironmap.ACCESS_READ)
+    m = map_path(path, access=ironmap.ACCESS_READ)
     before = path.read_bytes()
     stores: list[Callable[[], Any]] = [
-        lambda: made.__setitem__(0, 1),
-        lambda: made.__setitem__(slice(0, 2), b"xx"),
-        lambda: made.__setitem__(slice(0, 4, 2), b"xx"),
-        lambda: made.write(b"xx"),
-        lambda: made.write_byte(1),
-        lambda: made.move(0, 1, 1),
+        lambda: m.__setitem__(0, 1),
+        lambda: m.__setitem__(slice(0, 2), b"xx"),
+        lambda: m.__setitem__(slice(0, 4, 2), b"xx"),
+        lambda: m.write(b"xx"),
+        lambda: m.write_byte(1),
+        lambda: m.move(0, 1, 1),
     ]
     for store in stores:
         with pytest.raises(TypeError, match=r"^mmap can't modify a readonly memory map\.$"):
             store()
-    assert made[:] == path.read_bytes() == before
+    assert m[:] == path.read_bytes() == before
 
 
 def test_access_read_needs_a_readable_descriptor_only(path: Path) -> None:
     with (
         path.open("rb") as file,
-        ironmap.mmap(file.fileno(), 0, access=ironmap.ACCESS_READ) as made,
+        ironmap.mmap(file.fileno(), 0, access=ironmap.ACCESS_READ) as m,
     ):
-        assert made[:3] == b"one"
-        assert memoryview(made).readonly
+        assert m[:3] == b"one"
+        assert memoryview(m).readonly
 
 
 def test_access_write_changes_memory_and_file(path: Path, map_path: MapMaker) -> None:
-    made = map_path(path, access=ironmap.ACCESS_WRITE)
-    made[0:3] = b"ONE"
-    assert made[:3] == b"ONE"
+    m = map_path(path, access=ironmap.ACCESS_WRITE)
+    m[0:3] = b"ONE"
+    assert m[:3] == b"ONE"
     assert path.read_bytes()[:3] == b"ONE"
 
 
 def test_access_copy_changes_memory_and_not_the_file(path: Path, map_path: MapMaker) -> None:
     before = path.read_bytes()
-    made = map_path(path, access=ironmap.ACCESS_COPY)
-    assert made[:] == before
-    made[0:3] = b"ONE"
-    made.flush()
-    assert made[:3] == b"ONE"
+    m = map_path(path, access=ironmap.ACCESS_COPY)
+    assert m[:] == before
+    m[0:3] = b"ONE"
+    m.flush()
+    assert m[:3] == b"ONE"
     assert path.read_bytes() == before
 
 
 def test_access_copy_needs_a_readable_descriptor_only(path: Path) -> None:
     with (
         path.open("rb") as file,
-        ironmap.mmap(file.fileno(), 0, access=ironmap.ACCESS_COPY) as made,
+        ironmap.mmap(file.fileno(), 0, access=ironmap.ACCESS_COPY) as m,
     ):
-        made[0] = 0
-        assert not memoryview(made).readonly
+        m[0] = 0
+        assert not memoryview(m).readonly
 
 
 @needs_flags
@@ -241,7 +241,7 @@ def test_flags_shared_is_the_default_and_seen_by_other_maps(path: Path, map_path
 
 
 @needs_flags
-def test_flags_private_is_seen_by_nobody_else(path: Path, map_path: MapMaker) -> None:
+def test_flags_private_is_not_seen_by_other_maps(path: Path, map_path: MapMaker) -> None:
     before = path.read_bytes()
     private, shared = map_path(path, flags=ironmap.MAP_PRIVATE), map_path(path)
     private[0:3] = b"ONE"
@@ -251,8 +251,8 @@ def test_flags_private_is_seen_by_nobody_else(path: Path, map_path: MapMaker) ->
 def test_flags_shared_is_seen_by_another_process(path: Path, text: ironmap.mmap) -> None:
     code = """
 import ironmap, sys
-with open(sys.argv[1], "r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
-    made[0:3] = made[4:7]
+with open(sys.argv[1], "r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
+    m[0:3] = m[4:7]
 """
     run_python(code, path)
     assert text[:7] == b"two two"
@@ -260,10 +260,10 @@ with open(sys.argv[1], "r+b") as file, ironmap.mmap(file.fileno(), 0) as made:
 
 @needs_flags
 def test_prot_read_makes_a_read_only_map(path: Path) -> None:
-    with path.open("rb") as file, ironmap.mmap(file.fileno(), 0, prot=ironmap.PROT_READ) as made:
-        assert "access=ACCESS_READ" in repr(made)
+    with path.open("rb") as file, ironmap.mmap(file.fileno(), 0, prot=ironmap.PROT_READ) as m:
+        assert "access=ACCESS_READ" in repr(m)
         with pytest.raises(TypeError):
-            made[0] = 1
+            m[0] = 1
 
 
 def test_prot_defaults_to_read_and_write(path: Path) -> None:
@@ -310,21 +310,21 @@ def test_every_argument_has_its_name() -> None:
         "offset": 0,
         "trackfd": True,
     }
-    with ironmap.mmap(**options) as made:
-        assert len(made) == 3
+    with ironmap.mmap(**options) as m:
+        assert len(m) == 3
 
 
 @needs_flags
 def test_arguments_by_position_in_the_order_of_the_reference(path: Path) -> None:
     with path.open("r+b") as file:
-        made = ironmap.mmap(file.fileno(), 5, ironmap.MAP_PRIVATE, ironmap.PROT_READ, 0, 4)
-    assert made[:] == b"two o"
-    made.close()
+        m = ironmap.mmap(file.fileno(), 5, ironmap.MAP_PRIVATE, ironmap.PROT_READ, 0, 4)
+    assert m[:] == b"two o"
+    m.close()
     with pytest.raises(TypeError, match="at most 6"):
         ironmap.mmap(-1, 1, ironmap.MAP_SHARED, ironmap.PROT_READ, 0, 0, False)  # noqa: FBT003
 
 
-def test_works_with_re(text: ironmap.mmap) -> None:
+def test_re_searches_a_map(text: ironmap.mmap) -> None:
     assert re.findall(rb"\bo\w+", text) == [b"one", b"ones"]
     match = re.search(rb"second (\w+)", text)
     assert match is not None
@@ -333,13 +333,13 @@ def test_works_with_re(text: ironmap.mmap) -> None:
 
 @needs_flags
 def test_anonymous_flag_ignores_the_descriptor(path: Path) -> None:
-    """As mmap(2) does: growing then cannot lead to memory with nothing behind it."""
+    """As mmap(2) does, so that the map can grow without a file."""
     path.write_bytes(b"a file" * PAGE)
     with path.open("r+b") as file:
         flags = ironmap.MAP_SHARED | ironmap.MAP_ANONYMOUS
-        with ironmap.mmap(file.fileno(), PAGE, flags=flags) as made:
-            assert made[:] == bytes(PAGE)
-            assert made.size() == PAGE
+        with ironmap.mmap(file.fileno(), PAGE, flags=flags) as m:
+            assert m[:] == bytes(PAGE)
+            assert m.size() == PAGE
             with pytest.raises(ValueError, match="shared anonymous"):
-                made.resize(4 * PAGE)
+                m.resize(4 * PAGE)
     assert path.read_bytes() == b"a file" * PAGE

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def run_apart() -> subprocess.CompletedProcess[str]:
-    """All calls in a process of its own, where a crash harms nobody."""
+    """All calls, in their own process, so that a crash does not end the tests."""
     return subprocess.run(
         [sys.executable, "-X", "faulthandler", cases.__file__],
         capture_output=True,
@@ -42,21 +42,21 @@ def test_no_call_crashes(run_apart: subprocess.CompletedProcess[str]) -> None:
 
 @pytest.mark.usefixtures("survived")
 @pytest.mark.parametrize("name", cases.CALLS)
-def test_closing_in_the_middle_is_as_a_closed_map(name: str) -> None:
+def test_closing_in_the_middle_has_the_outcome_of_a_closed_map(name: str) -> None:
     assert cases.closing(name).error is ValueError
 
 
 @pytest.mark.usefixtures("survived")
 @pytest.mark.parametrize("length", [cases.SHORT, 1, 100 * PAGE])
 @pytest.mark.parametrize("name", [name for name in cases.CALLS if name != cases.FROM_THE_END])
-def test_resizing_in_the_middle_is_as_resizing_before(name: str, length: int) -> None:
+def test_resizing_in_the_middle_has_the_outcome_of_resizing_before(name: str, length: int) -> None:
     assert cases.resizing(name, length) == cases.resized_before(name, length)
 
 
 @pytest.mark.usefixtures("survived")
 @pytest.mark.parametrize("length", [cases.SHORT, 1, 100 * PAGE])
 def test_resizing_in_the_middle_changes_at_most_the_item_meant(length: int) -> None:
-    """From which end an index of -1 counts, the old or the new, differs between interpreters."""
+    """Interpreters differ in whether an index of -1 counts from the old or the new end."""
     result, content, _ = cases.resizing(cases.FROM_THE_END, length)
     _, untouched, _ = cases.resized_before("tell", length)
     changed = [
@@ -70,53 +70,53 @@ def test_resizing_in_the_middle_changes_at_most_the_item_meant(length: int) -> N
 
 
 @pytest.mark.usefixtures("survived")
-def test_closing_while_items_are_compared() -> None:
-    assert cases.searching_items(lambda made: made.close()).error is ValueError
+def test_closing_while_items_are_compared_is_an_error() -> None:
+    assert cases.searching_items(lambda m: m.close()).error is ValueError
 
 
 @pytest.mark.usefixtures("survived")
-def test_resizing_while_items_are_compared() -> None:
-    assert cases.searching_items(lambda made: made.resize(1)) == (None, False)
+def test_resizing_while_items_are_compared_ends_the_search() -> None:
+    assert cases.searching_items(lambda m: m.resize(1)) == (None, False)
 
 
-def test_closing_while_iterating() -> None:
-    made = cases.make()
-    steps = iter(made)
+def test_closing_while_iterating_is_an_error() -> None:
+    m = cases.make()
+    steps = iter(m)
     next(steps)
-    made.close()
+    m.close()
     with pytest.raises(ValueError, match="^mmap closed or invalid$"):
         next(steps)
 
 
 @pytest.mark.skipif(not BUFFER_METHODS, reason="classes have no __buffer__ before CPython 3.12")
-def test_buffers_are_tried_too() -> None:
+def test_calls_with_buffers_are_tested() -> None:
     assert sum(name.endswith("a buffer") for name in cases.CALLS) == len(cases.BUFFER_CALLS)
 
 
 def test_own_memory_as_argument_cannot_be_closed_in_the_middle() -> None:
-    with cases.make() as made:
-        with memoryview(made) as view:
-            call = cases.Index(0, lambda: made.close())
+    with cases.make() as m:
+        with memoryview(m) as view:
+            call = cases.Index(0, lambda: m.close())
             with pytest.raises(BufferError):
-                made.find(view[:5], call)
-        assert not made.closed
+                m.find(view[:5], call)
+        assert not m.closed
 
 
-def test_collector_that_closes_in_the_middle() -> None:
+def test_collector_may_close_in_the_middle() -> None:
     code = """
 import gc, ironmap
-made = ironmap.mmap(-1, 1 << 16)
+m = ironmap.mmap(-1, 1 << 16)
 class Cycle:
     def __init__(self):
         self.cycle = self
     def __del__(self):
-        made.close()
+        m.close()
 gc.collect()
 Cycle()
 gc.set_threshold(1)
 try:
     while True:
-        made[0:1000], list(made.read(5)), [memoryview(made[5:])]
+        m[0:1000], list(m.read(5)), [memoryview(m[5:])]
 except ValueError as error:
     print(error)
 """
@@ -125,24 +125,24 @@ except ValueError as error:
 
 @pytest.mark.skipif(BUFFER_METHODS, reason="the collector runs between calls from CPython 3.12 on")
 @pytest.mark.parametrize("use", ["readlines()", "damaged"])
-def test_collector_that_closes_as_the_result_is_made(use: str) -> None:
-    """What the call allocates first is what the collector waits for."""
+def test_collector_may_close_while_the_result_is_allocated(use: str) -> None:
+    """The first allocation of the call starts the garbage collector."""
     code = f"""
 import gc, ironmap
 class Cycle:
-    def __init__(self, made):
-        self.cycle, self.made = self, made
+    def __init__(self, m):
+        self.cycle, self.m = self, m
     def __del__(self):
-        self.made.close()
+        self.m.close()
 gc.disable()
-made = ironmap.mmap(-1, 5000)
-readlines = made.readlines
-Cycle(made)
+m = ironmap.mmap(-1, 5000)
+readlines = m.readlines
+Cycle(m)
 no_free_lists = [[] for _ in range(1000)]
 gc.set_threshold(1)
 gc.enable()
 try:
-    {"made.damaged" if use == "damaged" else "readlines()"}
+    {"m.damaged" if use == "damaged" else "readlines()"}
 except ValueError as error:
     print(error)
 """
@@ -150,30 +150,30 @@ except ValueError as error:
 
 
 @needs_lost_pages
-def test_import_that_closes_as_a_lost_page_is_reported(tmp_path: Path) -> None:
+def test_import_may_close_while_a_fault_is_reported(tmp_path: Path) -> None:
     code = """
 import builtins, ironmap, sys
 file = open(sys.argv[1], "w+b")
 file.truncate(8192)
-made = ironmap.mmap(file.fileno(), 0)
+m = ironmap.mmap(file.fileno(), 0)
 file.truncate(0)
 imports = builtins.__import__
 def closing(name, *arguments):
-    made.close()
+    m.close()
     return imports(name, *arguments)
 builtins.__import__ = closing
 try:
-    made[5000]
+    m[5000]
 except ironmap.FaultError as error:
-    print(made.closed, error.filename, error.offset)
+    print(m.closed, error.filename, error.offset)
 """
     path = tmp_path / "file"
     assert run_python(code, path) == f"True {path} 5000\n"
 
 
-def test_allocation_that_resizes_in_the_middle() -> None:
-    """The bytes that a call returns are made of the map as it is then."""
-    made = ironmap.mmap(-1, 2 * PAGE)
-    with made:
-        made[:] = b"x" * 2 * PAGE
-        assert made[cases.Index(0, lambda: made.resize(PAGE)) : 2 * PAGE] == b"x" * PAGE
+def test_allocation_may_resize_in_the_middle() -> None:
+    """The result has the bytes of the map after the resize."""
+    m = ironmap.mmap(-1, 2 * PAGE)
+    with m:
+        m[:] = b"x" * 2 * PAGE
+        assert m[cases.Index(0, lambda: m.resize(PAGE)) : 2 * PAGE] == b"x" * PAGE

@@ -1,4 +1,4 @@
-"""find and rfind."""
+"""find() and rfind()."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ BOUNDS = [*range(-len(WORDS) - 2, len(WORDS) + 1), 2**62, -(2**62)]
 @pytest.mark.parametrize(
     "sub", [b"o", b"on", b"two", b"ones", b"s", b"x", WORDS, WORDS + b"!", b""]
 )
-def test_every_range_as_of_bytes(map_bytes: MapMaker, method: str, sub: bytes) -> None:
-    made = map_bytes(WORDS)
+def test_every_range_has_the_result_of_bytes(map_bytes: MapMaker, method: str, sub: bytes) -> None:
+    m = map_bytes(WORDS)
     for start, end in itertools.product(BOUNDS, BOUNDS):
         if start == 2**62 and not sub:
-            continue  # an empty string beyond the end: see below
+            continue  # an empty string beyond the end has its own test
         expected = getattr(WORDS, method)(sub, start, end)
-        assert getattr(made, method)(sub, start, end) == expected, (start, end)
+        assert getattr(m, method)(sub, start, end) == expected, (start, end)
 
 
 @BOTH
 @pytest.mark.parametrize("start", [len(WORDS) + 1, 2**62])
-def test_nothing_beyond_the_end_as_in_the_running_interpreter(
+def test_needle_beyond_the_end_is_as_in_the_running_interpreter(
     map_bytes: MapMaker, method: str, start: int
 ) -> None:
-    made = map_bytes(WORDS)
+    m = map_bytes(WORDS)
     with standard.mmap(-1, len(WORDS)) as theirs:
-        assert getattr(made, method)(b"", start) == getattr(theirs, method)(b"", start)
+        assert getattr(m, method)(b"", start) == getattr(theirs, method)(b"", start)
 
 
 @BOTH
-def test_begins_at_the_position_unless_told_otherwise(map_bytes: MapMaker, method: str) -> None:
-    made = map_bytes(WORDS)
-    made.seek(1)
-    assert getattr(made, method)(b"one") == 8
-    made.seek(9)
-    assert getattr(made, method)(b"one") == -1
-    assert getattr(made, method)(b"one", 0, 5) == 0
-    assert made.tell() == 9
+def test_search_begins_at_the_position_by_default(map_bytes: MapMaker, method: str) -> None:
+    m = map_bytes(WORDS)
+    m.seek(1)
+    assert getattr(m, method)(b"one") == 8
+    m.seek(9)
+    assert getattr(m, method)(b"one") == -1
+    assert getattr(m, method)(b"one", 0, 5) == 0
+    assert m.tell() == 9
 
 
 @BOTH
@@ -67,50 +67,50 @@ def test_sub_may_be_any_bytes_like(
 
 @BOTH
 def test_sub_may_be_the_map_itself(map_bytes: MapMaker, method: str) -> None:
-    made = map_bytes(WORDS)
-    assert getattr(made, method)(made) == 0
+    m = map_bytes(WORDS)
+    assert getattr(m, method)(m) == 0
 
 
 @BOTH
 def test_zero_bytes_are_bytes_like_others(map_bytes: MapMaker, method: str) -> None:
     content = b"aabaac\x00deef\x00\x00aa\x00"
-    made = map_bytes(content)
+    m = map_bytes(content)
     for start, end in itertools.combinations(range(len(content) + 1), 2):
         sub = content[start:end]
-        assert getattr(made, method)(sub) == getattr(content, method)(sub)
-        assert getattr(made, method)(sub + b"x") == -1
+        assert getattr(m, method)(sub) == getattr(content, method)(sub)
+        assert getattr(m, method)(sub + b"x") == -1
 
 
 @BOTH
-def test_random_content_as_of_bytes(map_bytes: MapMaker, method: str) -> None:
+def test_random_content_has_the_result_of_bytes(map_bytes: MapMaker, method: str) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     content = bytes(chance.choices(b"ab", k=3 * PAGE + 17))
-    made = map_bytes(content)
+    m = map_bytes(content)
     for _ in range(2000):
         start, end = chance.randrange(len(content)), chance.randrange(len(content))
         at = chance.randrange(len(content))
         sub = content[at : at + chance.choice((1, 2, 8, 15, 16, 17, 40, 200))]
         expected = getattr(content, method)(sub, start, end)
-        assert getattr(made, method)(sub, start, end) == expected, (sub, start, end)
+        assert getattr(m, method)(sub, start, end) == expected, (sub, start, end)
 
 
 @BOTH
-def test_worst_cases_of_repeated_bytes(map_bytes: MapMaker, method: str) -> None:
+def test_worst_cases_of_repeated_bytes_are_linear(map_bytes: MapMaker, method: str) -> None:
     content = b"a" * (1 << 20)
-    made = map_bytes(content)
+    m = map_bytes(content)
     half = len(content) // 2
-    assert getattr(made, method)(b"b" + b"a" * half) == -1
-    assert getattr(made, method)(b"a" * half + b"b") == -1
-    assert getattr(made, method)(b"a" * half + b"b" + b"a" * 1000) == -1
-    assert getattr(made, method)(content) == 0
+    assert getattr(m, method)(b"b" + b"a" * half) == -1
+    assert getattr(m, method)(b"a" * half + b"b") == -1
+    assert getattr(m, method)(b"a" * half + b"b" + b"a" * 1000) == -1
+    assert getattr(m, method)(content) == 0
 
 
 @BOTH
-def test_long_search_finds_a_place_anywhere(map_bytes: MapMaker, method: str) -> None:
+def test_long_search_finds_a_match_at_any_offset(map_bytes: MapMaker, method: str) -> None:
     content = bytearray(8 << 20)
-    made = map_bytes(bytes(content))
+    m = map_bytes(bytes(content))
     for place in (
         0,
         1,
@@ -120,22 +120,22 @@ def test_long_search_finds_a_place_anywhere(map_bytes: MapMaker, method: str) ->
         (7 << 20) - 2,
         len(content) - 5,
     ):
-        made[place : place + 5] = b"place"
-        assert getattr(made, method)(b"place", 0) == place
-        made[place : place + 5] = bytes(5)
+        m[place : place + 5] = b"place"
+        assert getattr(m, method)(b"place", 0) == place
+        m[place : place + 5] = bytes(5)
 
 
 @needs_flags
 @BOTH
-def test_reads_no_byte_beyond_the_map(method: str) -> None:
-    """A page that must not be touched lies behind most of these maps."""
+def test_search_reads_no_byte_beyond_the_map(method: str) -> None:
+    """An inaccessible page follows most of these maps."""
     private = ironmap.MAP_PRIVATE | ironmap.MAP_ANONYMOUS
     for pages in range(1, 200):
         with (
             ironmap.mmap(-1, PAGE * pages, flags=private, prot=0),
-            ironmap.mmap(-1, PAGE * (pages + 200), flags=private, prot=ironmap.PROT_READ) as made,
+            ironmap.mmap(-1, PAGE * (pages + 200), flags=private, prot=ironmap.PROT_READ) as m,
         ):
-            assert getattr(made, method)(b"fo", -2) == -1
+            assert getattr(m, method)(b"fo", -2) == -1
 
 
 @BOTH
@@ -163,25 +163,25 @@ def test_bounds_beyond_the_machine_are_as_in_the_running_interpreter(
             assert outcome(getattr(digits, method), *arguments) == expected
 
 
-SEAM = 64 * 1024  # what is searched before other threads are let run
+SEAM = 64 * 1024  # bytes that are searched with the GIL
 
 
 @BOTH
 @pytest.mark.parametrize("size", [1, 2, 8, 70_000])
 @pytest.mark.parametrize("seam", [SEAM, 3 * SEAM], ids=["from the start", "from the end"])
-def test_needle_across_the_first_stretch(
+def test_needle_is_found_where_the_gil_is_released(
     map_bytes: MapMaker, method: str, size: int, seam: int
 ) -> None:
-    """A search that lets other threads run goes on where it stopped, and misses nothing between."""
+    """A search that releases the GIL misses no match at the point where it does."""
     length = 4 * SEAM
-    made = map_bytes(bytes(length))
+    m = map_bytes(bytes(length))
     needle = b"\1" + bytes(size - 2) + b"\2" if size > 1 else b"\1"
     for near in range(-size, size + 3) if size < 10 else (-size, -size + 1, -1, 0, 1, 2):
         place = seam + near
         if not 0 <= place <= length - size:
             continue
-        made[place : place + size] = needle
-        assert getattr(made, method)(needle, 0) == place
-        assert getattr(made, method)(needle, place + 1) == -1
-        assert getattr(made, method)(needle, 0, place + size - 1) == -1
-        made[place : place + size] = bytes(size)
+        m[place : place + size] = needle
+        assert getattr(m, method)(needle, 0) == place
+        assert getattr(m, method)(needle, place + 1) == -1
+        assert getattr(m, method)(needle, 0, place + size - 1) == -1
+        m[place : place + size] = bytes(size)

@@ -1,4 +1,4 @@
-"""A ironmap map and a standard one, over equal files, do the same under the same random operations.
+"""A map of ironmap and a standard one behave alike under the same random operations.
 
 Each step runs one operation on both and compares the result or the type of the exception; after
 each step the two maps, and at the end of each map's life the two files, must be equal. What ironmap
@@ -47,9 +47,9 @@ LARGEST = 20 * PAGE  # long enough for calls that let other threads run
 
 
 def accepts(name: str, *arguments: object) -> bool:
-    """Whether the running interpreter's own module takes these arguments."""
-    with standard.mmap(-1, PAGE) as made:
-        return hasattr(made, name) and outcome(getattr(made, name), *arguments).error is None
+    """True if the running interpreter's own module accepts these arguments."""
+    with standard.mmap(-1, PAGE) as m:
+        return hasattr(m, name) and outcome(getattr(m, name), *arguments).error is None
 
 
 SEEKABLE = accepts("seekable")
@@ -61,7 +61,7 @@ with standard.mmap(-1, PAGE) as probe:
     # Early releases of CPython 3.11 and before find nothing between a start and an earlier end.
     NOTHING_IN_NO_RANGE = probe.find(b"", 1, 0) == -1
 
-# ---- what to pass ----------------------------------------------------------------------------
+# ---- arguments -------------------------------------------------------------------------------
 
 extremes = st.sampled_from(
     [s * n + d for s in (-1, 1) for n in (2**31, 2**32, 2**63, 2**70) for d in (-1, 0)]
@@ -99,28 +99,28 @@ slices = st.builds(
 HINTS = ["MADV_NORMAL", "MADV_RANDOM", "MADV_SEQUENTIAL", "MADV_WILLNEED", "MADV_DONTNEED"]
 hints = st.sampled_from([getattr(standard, name, 0) for name in HINTS] + [999, 2**31])
 PRIVATE_AND_SHARED = [standard.MAP_PRIVATE, standard.MAP_SHARED] if HAS_FLAGS else [0]
-# Where a length beyond the file makes the file longer, only those of them that cannot be.
+# If a length beyond the file extends the file, only lengths that are impossible.
 lengths = extremes if HAS_FLAGS else extremes.filter(lambda n: not 0 < n < 2**62)
 REFUSED: list[Callable[[Any], object]] = [
-    lambda made: made + made,
-    lambda made: made + b"a",
-    lambda made: made * 2,
-    lambda made: made.__delitem__(0),
-    lambda made: made.__delitem__(slice(0, 2)),
-    lambda made: made.__delitem__("a"),
-    lambda made: made.no_such_attribute,
-    lambda made: setattr(made, "attribute", 1),
-    lambda made: setattr(made, "closed", True),
+    lambda m: m + m,
+    lambda m: m + b"a",
+    lambda m: m * 2,
+    lambda m: m.__delitem__(0),
+    lambda m: m.__delitem__(slice(0, 2)),
+    lambda m: m.__delitem__("a"),
+    lambda m: m.no_such_attribute,
+    lambda m: setattr(m, "attribute", 1),
+    lambda m: setattr(m, "closed", True),
     copy.copy,
     copy.deepcopy,
     pickle.dumps,
     hash,
-    lambda made: made == made.__class__,
+    lambda m: m == m.__class__,
 ]
 
 
 def content_of(length: int, chance: int) -> bytes:
-    """Random content in which short words are found now and then."""
+    """Random content in which short needles sometimes occur."""
     return bytes(random.Random(chance).choices(b"ab\n\0xyz", k=length))
 
 
@@ -128,7 +128,7 @@ def content_of(length: int, chance: int) -> bytes:
 
 
 class Side:
-    """One of the two modules with its file, its map, and the views exported from that."""
+    """One of the two modules with its file, its map, and the exported views."""
 
     def __init__(self, module: Any, path: Path) -> None:
         self.module = module
@@ -148,7 +148,7 @@ class Side:
         self.views.append(memoryview(self.map))
         return self.views[-1].readonly, self.views[-1].nbytes
 
-    # What the standard module does not have, done with what it has.
+    # Methods that the standard module lacks, made from those that it has.
 
     def read_into(self, length: int) -> tuple[int, bytes]:
         buffer = bytearray(b"#" * length)
@@ -203,7 +203,7 @@ class Maps(RuleBasedStateMachine):
         self.has_size = True
 
     def both(self, use: Callable[[Side], object]) -> Outcome:
-        """Do it on both sides and demand the same outcome."""
+        """Runs the action on both sides, and checks that the outcomes are equal."""
         Maps.steps += 1
         Maps.steps_on_open_maps += not self.theirs.map.closed
         theirs, ours = outcome(use, self.theirs), outcome(use, self.ours)
@@ -246,7 +246,7 @@ class Maps(RuleBasedStateMachine):
         options = {"access": access, "offset": offset}
         writes = mode == "r+b" and access in (ironmap.ACCESS_DEFAULT, ironmap.ACCESS_WRITE)
         if not HAS_FLAGS and not writes:
-            length = min(length, 0)  # a file that cannot be made longer: another error on purpose
+            length = min(length, 0)  # not extendable: ironmap has another error on purpose
         self.reopen(lambda side: side.open_file(mode, length, **options))
 
     @precondition(lambda _: HAS_FLAGS)
@@ -371,7 +371,7 @@ class Maps(RuleBasedStateMachine):
 
     @rule(to=indices | not_integers, rest=st.just(()) | st.tuples(st.integers(-1, 3) | wrong))
     def seek(self, to: object, rest: tuple[object, ...]) -> None:
-        """Before CPython 3.13 the standard seek returns None."""
+        """Before CPython 3.13 the standard seek() returns None."""
         self.both(lambda side: [side.map.seek(to, *rest)][1:])
 
     @rule()
@@ -465,7 +465,7 @@ class Maps(RuleBasedStateMachine):
     def use_refused(self, use: Callable[[Any], object]) -> None:
         self.both(lambda side: [use(side.map)][1:])
 
-    # -- at all times
+    # -- invariants
 
     @invariant()
     def maps_are_equal(self) -> None:
@@ -478,7 +478,7 @@ class Maps(RuleBasedStateMachine):
 
 
 def run(steps: int, chance: int) -> None:
-    """Run about so many steps."""
+    """Runs about this many steps."""
     profile = settings(
         max_examples=steps // STEPS_A_RUN + 1,
         stateful_step_count=STEPS_A_RUN,

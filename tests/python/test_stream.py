@@ -25,7 +25,7 @@ def test_read_moves_the_position_on(digits: ironmap.mmap) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), (None,), (-1,), (-42,), (2**62,)])
-def test_read_all_that_is_left(digits: ironmap.mmap, arguments: tuple[int | None, ...]) -> None:
+def test_read_returns_the_rest(digits: ironmap.mmap, arguments: tuple[int | None, ...]) -> None:
     digits.seek(3)
     assert digits.read(*arguments) == b"3456789"
     assert digits.tell() == 10
@@ -57,9 +57,9 @@ def test_readline_begins_at_the_position(text: ironmap.mmap) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\n", b"\n\n", b"a\nb", b"a", b"\r\n\n", b"x" * 9000 + b"\n"])
-def test_readline_as_splitlines(map_bytes: MapMaker, content: bytes) -> None:
-    made = map_bytes(content)
-    assert list(iter(made.readline, b"")) == list(content.splitlines(keepends=True))
+def test_readline_returns_the_lines_of_splitlines(map_bytes: MapMaker, content: bytes) -> None:
+    m = map_bytes(content)
+    assert list(iter(m.readline, b"")) == list(content.splitlines(keepends=True))
 
 
 def test_write_moves_the_position_on_and_returns_the_count(digits: ironmap.mmap) -> None:
@@ -175,18 +175,18 @@ def test_seek_from_elsewhere_is_an_error(digits: ironmap.mmap, whence: int) -> N
         digits.seek(0, whence)
 
 
-def test_seekable(digits: ironmap.mmap) -> None:
+def test_map_is_seekable(digits: ironmap.mmap) -> None:
     assert digits.seekable() is True
 
 
-def test_stream_reads_what_items_write(digits: ironmap.mmap) -> None:
+def test_read_returns_what_items_stored(digits: ironmap.mmap) -> None:
     digits[0] = ord("x")
     assert digits.read_byte() == ord("x")
     digits.write_byte(ord("y"))
     assert digits[:3] == b"xy2"
 
 
-def test_private_position_of_each_map(digits: ironmap.mmap, text: ironmap.mmap) -> None:
+def test_each_map_has_its_own_position(digits: ironmap.mmap, text: ironmap.mmap) -> None:
     digits.seek(5)
     assert (digits.tell(), text.tell()) == (5, 0)
 

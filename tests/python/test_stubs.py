@@ -1,4 +1,4 @@
-"""The type stubs say what the built module has, and nothing else."""
+"""The type stubs declare exactly what the built module has."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STUB = Path(ironmap.__file__).with_name("__init__.pyi")
-# What every class has, and what is Python's own.
+# Attributes of every class, and of Python itself.
 OF_EVERY_CLASS = set(vars(object)) | {"__module__", "__weaklistoffset__", "__getattribute__"}
-# Which of these there are is up to the system's headers; older ones have fewer.
+# Older system headers lack some of these.
 OF_THE_SYSTEM = ("MADV_", "MAP_", "MS_", "PROT_")
-# What a class can do by way of its slots without a method of that name.
+# Operations that a class supports by its slots, without a method of that name.
 BY_SLOTS = {"__contains__", "__iter__"}
 if sys.version_info < (3, 12):
     BY_SLOTS |= {"__buffer__", "__release_buffer__"}
 
 
 def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that hold for this interpreter: `if sys.version_info ...` is decided."""
+    """The statements for this interpreter, with `if sys.version_info ...` evaluated."""
     for statement in body:
         if isinstance(statement, ast.If):
             holds = eval(ast.unparse(statement.test), {"sys": sys})
@@ -99,7 +99,7 @@ def test_constant_is_of_the_type_of_the_stub(name: str) -> None:
 
 
 def signature_of(function: ast.FunctionDef) -> list[tuple[str, str, bool]]:
-    """Name, kind and whether there is a default of each parameter after self."""
+    """The name, the kind, and whether there is a default, of each parameter after self."""
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults = [False] * (len(positional) - len(arguments.defaults))

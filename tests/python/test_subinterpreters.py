@@ -1,4 +1,4 @@
-"""ironmap in an interpreter beside the main one."""
+"""ironmap in subinterpreters."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from support import outcome, run_python
 
 USE = """
 import ironmap
-with ironmap.mmap(-1, 10) as made:
-    made[:] = b"0123456789"
-    assert made.find(b"5") == 5
-    assert repr(made).startswith("<mmap.mmap closed=False, ")
+with ironmap.mmap(-1, 10) as m:
+    m[:] = b"0123456789"
+    assert m.find(b"5") == 5
+    assert repr(m).startswith("<mmap.mmap closed=False, ")
     try:
-        made[10]
+        m[10]
     except IndexError:
         pass
-    with memoryview(made) as view:
+    with memoryview(m) as view:
         try:
-            made.close()
+            m.close()
         except BufferError:
             pass
         view[0] = 120
-    assert made.read(3) == b"x12"
-    assert made.size() == 10
+    assert m.read(3) == b"x12"
+    assert m.size() == 10
 """
-# How to run code in a new interpreter, by the module of the standard library that can.
+# Code that runs code in a new interpreter, by module of the standard library.
 WAYS = {
     "concurrent.interpreters": """
 from concurrent import interpreters
@@ -66,7 +66,7 @@ def test_subinterpreter_imports_and_uses_ironmap() -> None:
     run_python(way() + f"run({USE!r})")
 
 
-def test_subinterpreters_before_and_after_the_main_one() -> None:
+def test_subinterpreters_run_before_and_after_the_main_one() -> None:
     code = way() + f"run({USE!r})\nimport ironmap\nkept = ironmap.mmap(-1, 5)\n"
     run_python(code + f"for _ in range(3):\n    run({USE!r})\nkept[:] = b'still'\n" + USE)
 
@@ -77,7 +77,7 @@ def test_each_interpreter_has_a_class_of_its_own() -> None:
     run_python(code)
 
 
-def test_map_that_its_interpreter_leaves_open() -> None:
+def test_interpreter_may_leave_a_map_open() -> None:
     leave = "import ironmap\nleft = ironmap.mmap(-1, 10)\nview = memoryview(left)"
     run_python(way() + f"for _ in range(3):\n    run({leave!r})")
 

@@ -1,4 +1,4 @@
-"""Tag names: memory that processes share, which is there as long as anyone has a map of it."""
+"""Tags: named memory that processes share, which exists as long as a map of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from system import PRIVATE, TAGS_ARE_FILES, needs_advice, needs_flags, needs_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LENGTH = 2 * PAGE + (100 if TAGS_ARE_FILES else 0)  # elsewhere a tag has whole pages
+LENGTH = 2 * PAGE + (100 if TAGS_ARE_FILES else 0)  # on Windows a tag has whole pages
 
 
 def place() -> Path:
@@ -39,13 +39,13 @@ def tag_file(tag: str) -> Path:
 
 
 def is_there(tag: str) -> bool:
-    """Whether anyone has the tag, or its file was left behind."""
+    """True if a process has the tag, or its file was left behind."""
     return tag_file(tag).exists() if TAGS_ARE_FILES else outcome(open_tag, tag, 0).error is None
 
 
 @pytest.fixture
 def tag() -> Iterator[str]:
-    """A tag that nobody else has; no file of it may be left behind."""
+    """A tag that no other process has. The test must leave no file of it."""
     name = f"Test.{uuid.uuid4().hex}"
     yield name
     assert not is_there(name)
@@ -59,9 +59,9 @@ def open_tag(tag: str, length: int = LENGTH, **options: int) -> ironmap.mmap:
 
 
 def test_new_tag_is_zero(tag: str) -> None:
-    with open_tag(tag) as made:
-        assert made[:] == bytes(LENGTH)
-        assert made.size() == len(made) == LENGTH
+    with open_tag(tag) as m:
+        assert m[:] == bytes(LENGTH)
+        assert m.size() == len(m) == LENGTH
 
 
 def test_maps_of_a_tag_share_its_memory(tag: str) -> None:
@@ -76,17 +76,17 @@ def test_maps_of_a_tag_share_its_memory(tag: str) -> None:
 def test_another_process_sees_the_memory_and_answers(tag: str) -> None:
     code = """
 import ironmap, sys
-with ironmap.mmap(-1, 0, tagname=sys.argv[1]) as made:
-    print(len(made), made.readline())
-    made[1000:1006] = b"answer"
+with ironmap.mmap(-1, 0, tagname=sys.argv[1]) as m:
+    print(len(m), m.readline())
+    m[1000:1006] = b"answer"
 """
-    with open_tag(tag) as made:
-        made.write(b"a line\n")
+    with open_tag(tag) as m:
+        m.write(b"a line\n")
         assert run_python(code, tag) == rf"{LENGTH} b'a line\n'" + "\n"
-        assert made[1000:1006] == b"answer"
+        assert m[1000:1006] == b"answer"
 
 
-def test_is_gone_after_the_last_close(tag: str) -> None:
+def test_tag_is_removed_by_the_last_close(tag: str) -> None:
     first = open_tag(tag)
     second = open_tag(tag)
     first[0] = 1
@@ -95,25 +95,25 @@ def test_is_gone_after_the_last_close(tag: str) -> None:
     second.close()
     assert third[0] == 1
     third.close()
-    with open_tag(tag, 10) as made:
-        assert made[:] == bytes(10)
+    with open_tag(tag, 10) as m:
+        assert m[:] == bytes(10)
 
 
-def test_is_gone_with_the_collector(tag: str) -> None:
+def test_tag_is_removed_by_garbage_collection(tag: str) -> None:
     open_tag(tag)[0] = 1
     assert not is_there(tag)
 
 
-def test_outlives_who_made_it(tag: str) -> None:
-    """A process makes a tag, this one joins, the other ends: closed, or with the interpreter."""
+def test_tag_outlives_its_creator(tag: str) -> None:
+    """A process creates a tag, this one opens it, and the other closes it or exits."""
     code = """
 import ironmap, sys
-made = ironmap.mmap(-1, 100, tagname=sys.argv[1])
-made[:3] = b"abc"
+m = ironmap.mmap(-1, 100, tagname=sys.argv[1])
+m[:3] = b"abc"
 print("ready", flush=True)
 sys.stdin.read()
 if sys.argv[2] == "close":
-    made.close()
+    m.close()
 """
     for end in ("close", "leave"):
         process = subprocess.Popen(
@@ -124,20 +124,20 @@ if sys.argv[2] == "close":
         )
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        with open_tag(tag, 0) as made:
+        with open_tag(tag, 0) as m:
             process.communicate()
             assert process.returncode == 0
-            assert made[:4] == b"abc\0"
+            assert m[:4] == b"abc\0"
         assert not is_there(tag)
 
 
-def test_a_program_that_just_ends_leaves_nothing(tag: str) -> None:
-    code = "import ironmap, sys; made = ironmap.mmap(-1, 10, tagname=sys.argv[1]); sys.exit()"
+def test_program_that_exits_without_closing_leaves_nothing(tag: str) -> None:
+    code = "import ironmap, sys; m = ironmap.mmap(-1, 10, tagname=sys.argv[1]); sys.exit()"
     run_python(code, tag)
     assert not is_there(tag)
 
 
-# ---- how much of it --------------------------------------------------------------------------
+# ---- length ----------------------------------------------------------------------------------
 
 
 def test_larger_view_is_an_error(tag: str) -> None:
@@ -150,7 +150,7 @@ def test_larger_view_is_an_error(tag: str) -> None:
             open_tag(tag, 0, offset=LENGTH)
 
 
-def test_part_of_it(tag: str) -> None:
+def test_part_of_a_tag_can_be_mapped(tag: str) -> None:
     with open_tag(tag) as whole:
         whole[PAGE : PAGE + 5] = b"bytes"
         with open_tag(tag, 5, offset=PAGE) as part, open_tag(tag, 0, offset=PAGE + 1) as rest:
@@ -162,7 +162,7 @@ def test_part_of_it(tag: str) -> None:
             assert "offset=4096" in repr(part) or PAGE != 4096
 
 
-def test_length_zero_makes_nothing(tag: str) -> None:
+def test_length_zero_creates_nothing(tag: str) -> None:
     with pytest.raises(FileNotFoundError, match="no map has this tag") as raised:
         open_tag(tag, 0)
     assert raised.value.filename == tag
@@ -170,16 +170,16 @@ def test_length_zero_makes_nothing(tag: str) -> None:
 
 
 def test_offset_of_the_first_counts(tag: str) -> None:
-    with open_tag(tag, 10, offset=PAGE + 3) as made, open_tag(tag, 0) as whole:
+    with open_tag(tag, 10, offset=PAGE + 3) as m, open_tag(tag, 0) as whole:
         assert len(whole) == (PAGE + 13 if TAGS_ARE_FILES else 2 * PAGE)
-        made[0] = 5
+        m[0] = 5
         assert whole[PAGE + 3] == 5
 
 
 # ---- access ----------------------------------------------------------------------------------
 
 
-def test_access(tag: str) -> None:
+def test_access_applies_to_the_map_only(tag: str) -> None:
     with (
         open_tag(tag, access=ironmap.ACCESS_READ) as reader,
         open_tag(tag, access=ironmap.ACCESS_WRITE) as writer,
@@ -195,65 +195,65 @@ def test_access(tag: str) -> None:
 
 
 @needs_flags
-def test_flags_and_prot(tag: str) -> None:
+def test_flags_and_prot_apply_to_the_map_only(tag: str) -> None:
     shared = ironmap.MAP_SHARED | ironmap.MAP_ANONYMOUS
-    with open_tag(tag, flags=shared) as made, open_tag(tag, prot=ironmap.PROT_READ) as reader:
-        made[0] = 1
+    with open_tag(tag, flags=shared) as m, open_tag(tag, prot=ironmap.PROT_READ) as reader:
+        m[0] = 1
         assert reader[0] == 1
         assert "ACCESS_READ" in repr(reader)
 
 
 def test_resize_is_refused(tag: str) -> None:
-    with open_tag(tag) as made:
+    with open_tag(tag) as m:
         for length in (10, LENGTH, 2 * LENGTH):
             with pytest.raises(TypeError, match="mmap can't resize a memory map with a tagname"):
-                made.resize(length)
-        assert len(made) == LENGTH
+                m.resize(length)
+        assert len(m) == LENGTH
 
 
-def test_without_tracking_there_is_still_a_lock(tag: str) -> None:
-    with open_tag(tag, trackfd=False) as made:
-        made[0] = 1
+def test_map_without_tracking_still_has_its_lock(tag: str) -> None:
+    with open_tag(tag, trackfd=False) as m:
+        m[0] = 1
         with open_tag(tag, 0) as other:
             assert other[0] == 1
         assert is_there(tag)
 
 
-def test_flush_and_set_name(tag: str) -> None:
-    with open_tag(tag) as made:
-        made[0] = 1
-        made.flush()
+def test_flush_works_and_set_name_is_an_error(tag: str) -> None:
+    with open_tag(tag) as m:
+        m[0] = 1
+        m.flush()
         with pytest.raises(ValueError, match="non-anonymous"):
-            made.set_name("name")
+            m.set_name("name")
 
 
 @needs_advice
-def test_advise(tag: str) -> None:
-    with open_tag(tag) as made:
-        made[0] = 1
-        made.madvise(ironmap.MADV_WILLNEED)
-        assert made[0] == 1
+def test_advice_is_accepted(tag: str) -> None:
+    with open_tag(tag) as m:
+        m[0] = 1
+        m.madvise(ironmap.MADV_WILLNEED)
+        assert m[0] == 1
 
 
 # ---- names -----------------------------------------------------------------------------------
 
 
-def test_tag_is_told(tag: str) -> None:
-    with open_tag(tag) as made:
-        assert made.tagname == tag
-        assert repr(made).endswith(f"offset=0, tagname='{tag}'>")
+def test_tagname_returns_the_tag(tag: str) -> None:
+    with open_tag(tag) as m:
+        assert m.tagname == tag
+        assert repr(m).endswith(f"offset=0, tagname='{tag}'>")
     with pytest.raises(ValueError, match="closed"):
-        _ = made.tagname
+        _ = m.tagname
     with ironmap.mmap(-1, 1, tagname=None) as none, ironmap.mmap(-1, 1) as omitted:
         assert none.tagname is omitted.tagname is None
 
 
 @pytest.mark.parametrize("name", ["a", "Z", "0", "_", "-", "-.", "a.b_c-D9", "x" * 120, "X" * 120])
-def test_good_name(name: str) -> None:
-    with open_tag(name) as made:
-        assert made.tagname == name
+def test_good_name_is_accepted(name: str) -> None:
+    with open_tag(name) as m:
+        assert m.tagname == name
         with open_tag(name) as again:
-            made[0] = 1
+            m[0] = 1
             assert again[0] == 1
 
 
@@ -275,13 +275,13 @@ def test_good_name(name: str) -> None:
         "\0",
     ],
 )
-def test_bad_name(name: str) -> None:
+def test_bad_name_is_an_error(name: str) -> None:
     with pytest.raises(ValueError, match="tagname must be|null character"):
         open_tag(name)
 
 
 @pytest.mark.parametrize("name", [1, b"a", 1.5, ["a"]])
-def test_name_of_a_wrong_type(name: object) -> None:
+def test_name_of_a_wrong_type_is_an_error(name: object) -> None:
     assert outcome(lambda: ironmap.mmap(-1, 1, tagname=name)).error is TypeError
 
 
@@ -294,7 +294,7 @@ def test_case_matters(tag: str) -> None:
 # ---- tags of files ---------------------------------------------------------------------------
 
 
-def test_tag_of_a_file(tag: str, path: Path) -> None:
+def test_tag_of_a_file_maps_the_file(tag: str, path: Path) -> None:
     with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0, tagname=tag) as one:
         assert one.tagname == tag
         assert one[:] == path.read_bytes()
@@ -328,15 +328,15 @@ def test_larger_view_of_a_files_tag_is_an_error(tag: str, path: Path) -> None:
     with path.open("r+b") as file, ironmap.mmap(file.fileno(), 5, tagname=tag):
         with pytest.raises(ValueError, match="mmap length is greater than file size"):
             ironmap.mmap(file.fileno(), 6, tagname=tag)
-        with ironmap.mmap(file.fileno(), 0, tagname=tag) as made:
-            assert len(made) == 5
+        with ironmap.mmap(file.fileno(), 0, tagname=tag) as m:
+            assert len(m) == 5
 
 
-# ---- whose it is -----------------------------------------------------------------------------
+# ---- owner -----------------------------------------------------------------------------------
 
 
 @needs_tag_files
-def test_is_the_users_own(tag: str) -> None:
+def test_tag_belongs_to_the_user(tag: str) -> None:
     with open_tag(tag):
         status = tag_file(tag).stat()
         assert stat.S_IMODE(status.st_mode) == 0o600
@@ -346,13 +346,13 @@ def test_is_the_users_own(tag: str) -> None:
 
 @needs_tag_files
 @pytest.mark.parametrize("what", ["link", "pipe", "readable", "other"])
-def test_what_others_have_put_there_is_not_used(tag: str, what: str, tmp_path: Path) -> None:
+def test_files_of_other_users_are_not_used(tag: str, what: str, tmp_path: Path) -> None:
     if what == "other" and os.geteuid() != 0:
         pytest.skip("giving files away takes root")
     file = tag_file(tag)
     target = tmp_path / "target"
     target.write_bytes(b"not to be touched")
-    with open_tag(tag + "2"):  # the folder is there
+    with open_tag(tag + "2"):  # creates the folder
         if what == "link":
             file.symlink_to(target)
         elif what == "pipe":
@@ -375,7 +375,7 @@ def test_what_others_have_put_there_is_not_used(tag: str, what: str, tmp_path: P
 
 
 def in_child(work: object) -> int:
-    """Forks, works there, and returns the exit status."""
+    """Runs `work` in a forked child, and returns its exit status."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -390,7 +390,7 @@ def in_child(work: object) -> int:
 
 @needs_tag_files
 def test_waiting_for_a_tag_can_be_interrupted(tag: str) -> None:
-    """Ctrl-C while another process, a stopped one perhaps, has the user's tags in hands."""
+    """Ctrl-C works while another process, perhaps a stopped one, has the lock of the tags."""
     import fcntl
 
     code = """
@@ -409,7 +409,7 @@ except KeyboardInterrupt:
             fcntl.flock(folder, fcntl.LOCK_EX)
             release.start()
             assert run_python(code, tag) == "interrupted\n"
-            assert release.is_alive()  # or it has waited to the end
+            assert release.is_alive()  # otherwise it was not interrupted
         finally:
             release.cancel()
             release.join()
@@ -417,28 +417,28 @@ except KeyboardInterrupt:
 
 
 @needs_fork
-def test_child_that_closes_leaves_it_to_the_parent(tag: str) -> None:
-    with open_tag(tag) as made:
-        made[0] = 1
-        assert in_child(made.close) == 0
-        assert in_child(int) == 0  # one that ends without closing
+def test_parent_keeps_the_tag_when_the_child_closes(tag: str) -> None:
+    with open_tag(tag) as m:
+        m[0] = 1
+        assert in_child(m.close) == 0
+        assert in_child(int) == 0  # a child that exits without closing
         with open_tag(tag, 0) as other:
             assert other[0] == 1
 
 
 @needs_fork
-def test_child_keeps_it_when_the_parent_closes(tag: str) -> None:
-    made = open_tag(tag)
-    made[0] = 1
+def test_child_keeps_the_tag_when_the_parent_closes(tag: str) -> None:
+    m = open_tag(tag)
+    m[0] = 1
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(write)
         os.read(read, 1)
-        made.close()
+        m.close()
         os._exit(0)
     os.close(read)
-    made.close()
+    m.close()
     with open_tag(tag, 0) as other:
         assert other[0] == 1
     os.close(write)
@@ -447,22 +447,22 @@ def test_child_keeps_it_when_the_parent_closes(tag: str) -> None:
         assert fresh[0] == 0
 
 
-# ---- processes that are killed -----------------------------------------------------------------
+# ---- processes that are killed ---------------------------------------------------------------
 
 
 def use_until_killed(tag: str, epoch: bytes, seed: int) -> None:
-    """Opens, stores and closes as fast as it goes; ends with 1 on bytes of an earlier epoch."""
+    """Opens, writes and closes in a loop. Exits with 1 if there are bytes of an earlier epoch."""
     chance = random.Random(seed)
     while True:
         try:
-            made = open_tag(tag, chance.randrange(1, LENGTH))
-        except ValueError:  # longer than what another one has made just now
+            m = open_tag(tag, chance.randrange(1, LENGTH))
+        except ValueError:  # another process has just created a shorter one
             continue
-        if made[:1] not in (b"\0", epoch):
+        if m[:1] not in (b"\0", epoch):
             os._exit(1)
-        made[:] = epoch * len(made)
+        m[:] = epoch * len(m)
         if chance.randrange(2):
-            made.close()
+            m.close()
 
 
 @needs_fork
@@ -489,9 +489,9 @@ def test_two_hundred_rounds_of_kill_leave_no_stale_tag(tag: str) -> None:
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         if number % 2:
             length = chance.randrange(1, 2 * LENGTH)
-            with open_tag(tag, length) as made:
-                assert made.size() == length
-                assert made[:] == bytes(length)
+            with open_tag(tag, length) as m:
+                assert m.size() == length
+                assert m[:] == bytes(length)
             assert not tag_file(tag).exists()
     open_tag(tag + "2").close()
     assert not tag_file(tag).exists()

@@ -1,4 +1,4 @@
-"""Several threads on one map: each call does all or raises, and the process lives."""
+"""Several threads use one map. Each call is complete or raises, and none crashes."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from support import run_python
 from system import HAS_ADVICE, HAS_SYNC_FLAGS
 
 USES = """
-    made.find(b"needle")
-    made.rfind(b"needle", 0)
-    made.count(b"needle")
-    list(made.find_all(bytes(1000)))
-    made[0:SIZE]
-    made[SIZE // 2]
-    made[::4]
-    made.__setitem__(slice(0, 70000), bytes(70000))
-    made.__setitem__(slice(0, 280000, 4), bytes(70000))
-    made.move(0, 1, 70000)
-    made.write(bytes(70000))
-    made.read(100000)
-    made.readline()
-    made.seek(0)
-    made.flush(0, 4096)
-    made.size()
-    bytes(memoryview(made)[:5])
+    m.find(b"needle")
+    m.rfind(b"needle", 0)
+    m.count(b"needle")
+    list(m.find_all(bytes(1000)))
+    m[0:SIZE]
+    m[SIZE // 2]
+    m[::4]
+    m.__setitem__(slice(0, 70000), bytes(70000))
+    m.__setitem__(slice(0, 280000, 4), bytes(70000))
+    m.move(0, 1, 70000)
+    m.write(bytes(70000))
+    m.read(100000)
+    m.readline()
+    m.seek(0)
+    m.flush(0, 4096)
+    m.size()
+    bytes(memoryview(m)[:5])
 """
 if HAS_SYNC_FLAGS:
-    USES += "    made.flush(0, 4096, flags=ironmap.MS_ASYNC)\n"
+    USES += "    m.flush(0, 4096, flags=ironmap.MS_ASYNC)\n"
 if HAS_ADVICE:
-    USES += "    made.madvise(ironmap.MADV_WILLNEED)\n"
-# Two threads use the map over and over, while a third one tries to change it.
+    USES += "    m.madvise(ironmap.MADV_WILLNEED)\n"
+# Two threads use the map in a loop, while a third one tries to change it.
 CONTEST = """
 import ironmap, random, sys, tempfile, threading
 
@@ -60,14 +60,14 @@ def work():
             unexpected.append(repr(error))
 
 def close():
-    global made
-    made.close()
-    made = new_map()
+    global m
+    m.close()
+    m = new_map()
 
 def resize():
-    made.resize(chance.randrange(1, SIZE))
+    m.resize(chance.randrange(1, SIZE))
 
-made = new_map()
+m = new_map()
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads:
     thread.start()
@@ -76,7 +76,7 @@ for _ in range(100):
     try:
         chance.choice((close, resize))()
     except BufferError:
-        pass  # a thread is in the middle of something
+        pass  # a thread works on the map
 stop.set()
 for thread in threads:
     thread.join()
@@ -94,20 +94,20 @@ def test_map_is_closed_and_resized_while_threads_use_it(use: str) -> None:
 
 
 def test_long_search_lets_other_threads_run() -> None:
-    """With such a switch interval they run only where a call gives the interpreter up."""
+    """With this switch interval, other threads run only when a call releases the GIL."""
     code = """
 import ironmap, sys, threading
-made = ironmap.mmap(-1, 1 << 27, access=ironmap.ACCESS_COPY)
+m = ironmap.mmap(-1, 1 << 27, access=ironmap.ACCESS_COPY)
 started, acted = threading.Event(), []
 def act():
     started.wait()
-    acted.append(made.tell())
+    acted.append(m.tell())
 thread = threading.Thread(target=act)
 thread.start()
 sys.setswitchinterval(1000)
 started.set()
 for _ in range(100):
-    assert made.find(b"\\1") == -1
+    assert m.find(b"\\1") == -1
     if acted:
         break
 assert acted
@@ -119,18 +119,18 @@ thread.join()
 def test_close_during_a_long_search_is_refused_or_comes_first() -> None:
     code = """
 import ironmap, threading
-made = ironmap.mmap(-1, 1 << 27, access=ironmap.ACCESS_COPY)
+m = ironmap.mmap(-1, 1 << 27, access=ironmap.ACCESS_COPY)
 results = []
 def search():
     try:
-        results.append(made.find(b"\\1"))
+        results.append(m.find(b"\\1"))
     except ValueError as error:
         results.append(str(error))
 thread = threading.Thread(target=search)
 thread.start()
-while not made.closed:
+while not m.closed:
     try:
-        made.close()
+        m.close()
     except BufferError:
         pass
 thread.join()

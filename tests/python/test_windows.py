@@ -1,4 +1,4 @@
-"""What the standard module does on Windows alone: its constructor, and its names of memory."""
+"""Features of the standard module on Windows: its constructor, and named memory."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def tag() -> str:
     return f"Test.{uuid.uuid4().hex}"
 
 
-# ---- the constructor ---------------------------------------------------------------------------
+# ---- the constructor -------------------------------------------------------------------------
 
 
 @MODULES
 def test_every_argument_has_its_name(module: Any) -> None:
     options = {"fileno": -1, "length": 3, "tagname": None, "access": 0, "offset": 0}
-    with module.mmap(**options) as made:
-        assert len(made) == 3
+    with module.mmap(**options) as m:
+        assert len(m) == 3
 
 
 @MODULES
@@ -41,36 +41,36 @@ def test_arguments_by_position(module: Any, path: Path, tag: str) -> None:
     content = path.read_bytes() + bytes(GRANULE)
     path.write_bytes(content)
     with path.open("r+b") as file:
-        made = module.mmap(file.fileno(), 5, None, module.ACCESS_READ, GRANULE)
+        m = module.mmap(file.fileno(), 5, None, module.ACCESS_READ, GRANULE)
         named = module.mmap(file.fileno(), 0, tag)
-    assert made[:] == content[GRANULE : GRANULE + 5]
+    assert m[:] == content[GRANULE : GRANULE + 5]
     assert named[:] == content
-    assert "ACCESS_READ" in repr(made)
-    made.close()
+    assert "ACCESS_READ" in repr(m)
+    m.close()
     named.close()
 
 
 @pytest.mark.parametrize("name", ["flags", "prot"])
-def test_there_are_no_flags(name: str) -> None:
+def test_module_has_no_flags(name: str) -> None:
     for module in (ironmap, standard):
         assert outcome(lambda m=module: m.mmap(-1, 1, **{name: 1})).error is TypeError
     assert not hasattr(ironmap, "MAP_SHARED")
 
 
-def test_too_many_arguments() -> None:
+def test_too_many_arguments_are_an_error() -> None:
     for module in (ironmap, standard):
         assert outcome(module.mmap, -1, 1, None, 0, 0, 0).error is TypeError
 
 
 @MODULES
-def test_descriptor_zero_is_none(module: Any) -> None:
-    """Programs for Windows have given 0 for memory without a file since Python 2."""
-    with module.mmap(0, PAGE) as made:
-        assert made[:] == bytes(PAGE)
-        assert made.size() == PAGE
+def test_descriptor_zero_means_no_file(module: Any) -> None:
+    """On Windows 0 has meant memory without a file since Python 2."""
+    with module.mmap(0, PAGE) as m:
+        assert m[:] == bytes(PAGE)
+        assert m.size() == PAGE
 
 
-# ---- a length beyond the file ------------------------------------------------------------------
+# ---- a length beyond the file ----------------------------------------------------------------
 
 
 @MODULES
@@ -81,11 +81,11 @@ def test_length_beyond_the_file_extends_the_file(
 ) -> None:
     before = path.read_bytes()
     with path.open("r+b") as file:
-        made = module.mmap(file.fileno(), length, access=getattr(module, access))
+        m = module.mmap(file.fileno(), length, access=getattr(module, access))
     expected = before.ljust(length, b"\0")
-    assert made[:] == expected
-    assert made.size() == length
-    made.close()
+    assert m[:] == expected
+    assert m.size() == length
+    m.close()
     assert path.read_bytes() == expected
 
 
@@ -118,7 +118,7 @@ def test_empty_file_is_extended(tmp_path: Path, module: Any) -> None:
 
 @MODULES
 @pytest.mark.parametrize("access", ["ACCESS_READ", "ACCESS_COPY"])
-def test_file_that_is_not_to_be_written_stays(path: Path, module: Any, access: str) -> None:
+def test_read_only_map_does_not_extend_the_file(path: Path, module: Any, access: str) -> None:
     before = path.read_bytes()
     with path.open("r+b") as file:
         use = outcome(lambda: module.mmap(file.fileno(), PAGE, access=getattr(module, access)))
@@ -128,7 +128,7 @@ def test_file_that_is_not_to_be_written_stays(path: Path, module: Any, access: s
     assert module is standard or use.error is not None
 
 
-# ---- names of memory ---------------------------------------------------------------------------
+# ---- named memory ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", [ironmap, standard], ids=["ironmap", "standard"])
@@ -142,14 +142,14 @@ def test_both_modules_share_a_name(first: Any, tag: str) -> None:
 
 
 @MODULES
-def test_size_is_that_of_the_map(module: Any, tag: str) -> None:
+def test_size_of_named_memory_is_that_of_the_map(module: Any, tag: str) -> None:
     with module.mmap(-1, 100, tag) as one, module.mmap(-1, 5, tag) as two:
         assert (one.size(), two.size()) == (100, 5)
         assert (len(one), len(two)) == (100, 5)
 
 
 @MODULES
-def test_empty_name_is_none(module: Any) -> None:
+def test_empty_name_means_no_name(module: Any) -> None:
     with module.mmap(-1, 10, "") as one, module.mmap(-1, 10, "") as two:
         one[0] = 1
         assert two[0] == 0
@@ -157,7 +157,7 @@ def test_empty_name_is_none(module: Any) -> None:
 
 @MODULES
 @pytest.mark.parametrize("name", ["a\0b", 1, b"a", ["a"]])
-def test_what_is_no_name(module: Any, name: object) -> None:
+def test_bad_name_is_an_error(module: Any, name: object) -> None:
     assert outcome(module.mmap, -1, 1, name).error in (TypeError, ValueError)
 
 
@@ -165,17 +165,17 @@ def test_what_is_no_name(module: Any, name: object) -> None:
 def test_another_process_has_the_same_memory(module: str, tag: str) -> None:
     code = """
 import sys
-made = __import__(sys.argv[1]).mmap(0, 100, sys.argv[2])
-print(made.readline())
-made[50:56] = b"answer"
+m = __import__(sys.argv[1]).mmap(0, 100, sys.argv[2])
+print(m.readline())
+m[50:56] = b"answer"
 """
-    with ironmap.mmap(-1, 100, tag) as made:
-        made.write(b"a line\n")
+    with ironmap.mmap(-1, 100, tag) as m:
+        m.write(b"a line\n")
         assert run_python(code, module, tag) == "b'a line\\n'\n"
-        assert made[50:56] == b"answer"
+        assert m[50:56] == b"answer"
 
 
-# ---- errors ------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------
 
 REFUSED: dict[str, Callable[[Any, int], object]] = {
     "nothing": lambda module, _: module.mmap(-1, 0),
@@ -201,7 +201,7 @@ def test_error_is_that_of_the_standard_module(path: Path, name: str) -> None:
     assert refusal(ironmap) == refusal(standard)
 
 
-def test_error_of_windows_has_all_that_the_standard_module_tells(path: Path) -> None:
+def test_error_has_all_attributes_of_the_standard_module(path: Path) -> None:
     def arguments(module: Any) -> tuple[object, ...]:
         with path.open("rb") as file, pytest.raises(PermissionError) as raised:
             module.mmap(file.fileno(), 0)
@@ -210,7 +210,7 @@ def test_error_of_windows_has_all_that_the_standard_module_tells(path: Path) -> 
     assert arguments(ironmap) == arguments(standard)
 
 
-def test_there_is_no_advice() -> None:
+def test_class_has_no_madvise() -> None:
     for module in (ironmap, standard):
         assert not hasattr(module.mmap, "madvise")
         assert not hasattr(module, "MADV_NORMAL")
