@@ -12,11 +12,11 @@ typedef struct ironmap__mapping {
     /* What every access needs, in one cache line. */
     uint8_t *data; /* the first byte that counts: view.base and the alignment; never NULL */
     size_t length; /* bytes from data */
-    ironmap__page_state state;
+    ironmap__mode mode;
+    ironmap__page_state state; /* begins with the two counters of the guard */
 
     atomic_size_t pins; /* exported addresses; see ironmap_pin */
     ironmap__view view;
-    ironmap__mode mode;
     ironmap__file file;                    /* IRONMAP__NO_FILE: anonymous or not tracked */
     uint64_t offset;                       /* in the file, of data */
     struct ironmap__registry_entry *entry; /* NULL: not registered */
