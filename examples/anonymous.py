@@ -4,19 +4,19 @@ import os
 
 import ironmap
 
-# -1 stands for no file: memory of 13 bytes, all zero, shared with the children.
-map = ironmap.mmap(-1, 13)
-map.write(b"Hello world!")
+# -1 means no file. The map is 13 zero bytes, which child processes share.
+m = ironmap.mmap(-1, 13)
+m.write(b"Hello world!")
 
 pid = os.fork()
 
-if pid == 0:  # In the child process: read what the parent wrote, and answer in the same place.
-    map.seek(0)
-    print("child reads:", map.readline(), flush=True)
-    map[:12] = b"Hello parent"
-    map.close()
+if pid == 0:  # In the child process: read what the parent wrote, and answer in the same bytes.
+    m.seek(0)
+    print("child reads:", m.readline(), flush=True)
+    m[:12] = b"Hello parent"
+    m.close()
     os._exit(0)
 
 os.waitpid(pid, 0)
-print("parent reads:", map[:12])
-map.close()
+print("parent reads:", m[:12])
+m.close()

@@ -9,15 +9,15 @@ path = Path("hello.txt")
 path.write_bytes(b"Hello Python!\n")
 
 # Map it: length 0 means the whole file.
-with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as map:
+with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
     # Read as from a file...
-    print("readline:", map.readline())  # b"Hello Python!\n"
+    print("readline:", m.readline())  # b"Hello Python!\n"
     # ...or as from bytes.
-    print("map[:5]:", map[:5])  # b"Hello"
-    # Change the file in place: a slice takes as many bytes as it has.
-    map[6:] = b" world!\n"
+    print("m[:5]:", m[:5])  # b"Hello"
+    # Change the file in place. The new bytes must be as many as the slice has.
+    m[6:] = b" world!\n"
     # Go back to the beginning and read the line again.
-    map.seek(0)
-    print("readline:", map.readline())  # b"Hello  world!\n"
+    m.seek(0)
+    print("readline:", m.readline())  # b"Hello  world!\n"
 
 print("the file now holds:", path.read_bytes())

@@ -1,4 +1,4 @@
-"""Cut a file short under its map: the standard module's process dies, ironmap's goes on living."""
+"""Truncate a mapped file: with the standard module the process dies, with ironmap it survives."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import ironmap
 PATH = Path("log.txt")
 LENGTH = 64 * ironmap.PAGESIZE
 
-# The same program for both modules: map the file, cut it short, read what is no longer there.
+# The same program for both modules: map the file, truncate it, read a byte that it lost.
 READ_LOST_PAGE = """
 import os, sys
 module = __import__(sys.argv[1])
 with open("log.txt", "r+b") as file:
-    map = module.mmap(file.fileno(), 0)
+    m = module.mmap(file.fileno(), 0)
     os.truncate("log.txt", 100)
     try:
-        map[-1]
+        m[-1]
     except OSError as error:
         print(error)
 """
@@ -34,7 +34,7 @@ def make_file() -> None:
 
 
 def run_with(module: str) -> str:
-    """What becomes of the program when it uses `module`."""
+    """Runs the program with `module`, and returns how it ended."""
     make_file()
     command = [sys.executable, "-c", READ_LOST_PAGE, module]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -42,32 +42,32 @@ def run_with(module: str) -> str:
         return f"killed by {signal.Signals(-done.returncode).name}"
     if done.returncode > 0:
         return f"ended with status {done.returncode}"
-    return f"lives, and was told: {done.stdout.strip()}"
+    return f"survives: {done.stdout.strip()}"
 
 
-print("A file is cut short while a program has it mapped, and the program reads on.")
+print("A file is truncated while a program has it mapped, and the program reads a lost byte.")
 print("  with mmap: ", run_with("mmap"))
 print("  with ironmap:", run_with("ironmap"))
 
 make_file()
-with PATH.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as map:
-    print("\nThe map serves the pages that are left, and the lost ones once they are back.")
+with PATH.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
+    print("\nThe map still has the pages that the file has, and gets lost ones back from the file.")
     os.truncate(PATH, 100)
     try:
-        map.find(b"not in the log")
+        m.find(b"not in the log")
     except ironmap.FaultError as error:
-        print(f"  find: FaultError at byte {error.offset}")
-    print("  the first line:", map.readline())
+        print(f"  find: FaultError at offset {error.offset}")
+    print("  the first line:", m.readline())
     os.truncate(PATH, LENGTH)
-    print("  the last byte, now that the file is long again:", map[-1])
+    print("  the last byte, after the file is extended again:", m[-1])
 
-    print("\nA regular expression sees zeros in a lost page; guarded() does not let that pass.")
+    print("\nA regular expression reads a lost page as zeros. guarded() makes that an error.")
     os.truncate(PATH, 100)
     try:
-        with map.guarded():
-            print("  search:", re.search(rb"not in the log", map))
+        with m.guarded():
+            print("  search:", re.search(rb"not in the log", m))
     except ironmap.FaultError as error:
-        print(f"  guarded: FaultError at byte {error.offset}")
-    print("  damaged:", map.damaged)
-    map.clear_damage()
-    print("  cleared; the first byte:", map[0])
+        print(f"  guarded: FaultError at offset {error.offset}")
+    print("  damaged:", m.damaged)
+    m.clear_damage()
+    print("  cleared; the first byte:", m[0])
