@@ -1,9 +1,9 @@
-"""Times single calls of ironmap beside the same calls of the standard mmap module.
+"""Times single calls of ironmap and the same calls of the standard mmap module.
 
-Both map equal files in one process. A round times every call once with each module, in
-alternating order. The table shows the median over the rounds, and the ratio of the minima, which
-a busy machine disturbs least. Calls go through bound methods, many in a row without a loop between
-them, so that little but the call is timed.
+Both map equal files in one process. A round times every call once with each module, in alternating
+order. The table shows the median of the rounds, and the ratio of the minima, which load on the
+machine disturbs least. Calls go through bound methods, many in a row without a loop, so that little
+but the call is timed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOOPS = 2_000
 
 
 class Call(NamedTuple):
-    """One thing to time: its name in the table, the statement, what to do before each timing."""
+    """A call to time: its name in the table, the statement, and the setup before each timing."""
 
     name: str
     statement: str
@@ -51,7 +51,7 @@ CALLS = [
 
 
 class Result(NamedTuple):
-    """Median nanoseconds of one call, and how the minima compare."""
+    """Median nanoseconds of one call, and the ratio of the minima."""
 
     call: str
     standard_ns: float
@@ -60,7 +60,7 @@ class Result(NamedTuple):
 
 
 def unrolled(statement: str, setup: str, names: dict[str, object]) -> timeit.Timer:
-    """Times the statement many times in a row, with these names known to it."""
+    """A timer of many repetitions of the statement, which can use these names."""
     return timeit.Timer("; ".join([statement] * UNROLL), setup or "pass", globals=names)
 
 

@@ -1,4 +1,4 @@
-"""What is measured: an operation on a corpus, and the answer it must have."""
+"""The cases of the benchmark: an operation on a corpus, and its correct answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ NEEDLES = (1, 2, 4, 16, 64, 1024)
 BOTH = ("find", "rfind")
 WORST = "worst cases"
 COPY = 256 << 20
-# Python loops that call once for each hit get a part of the file to do, with about so many hits.
+# Python loops with a call for each hit run on a part of the file, with about this many hits.
 LOOP_HITS = 1_000_000
 
 
 class Case(NamedTuple):
-    """One row of the tables. `kind` is the method of the peers (peers.py), and says how the answer
-    follows from the corpus. `unit` says what a figure is of: bytes, hits or lines."""
+    """One row of the tables. `kind` names the method of the peers (peers.py), and how the answer
+    follows from the corpus. `unit` is the unit of work: bytes, hits or lines."""
 
     group: str
     name: str
@@ -29,14 +29,14 @@ class Case(NamedTuple):
     headline: bool = False
 
     def per_hit(self) -> bool:
-        """Whether a loop in Python has many hits to go through."""
+        """True if a loop in Python has many hits."""
         return self.kind in ("count", "find_all") and self.hits() > LOOP_HITS
 
     def hits(self) -> int:
         return self.corpus.hits(self.needle, self.corpus.size).number
 
     def part(self) -> int:
-        """How much of the file a loop in Python gets: whole blocks with some LOOP_HITS hits."""
+        """Bytes of the file for a loop in Python: whole blocks with about LOOP_HITS hits."""
         in_block = max(self.corpus.hits_in_block(self.needle).number, 1)
         return self.corpus.blocks(LOOP_HITS // in_block * len(self.corpus.block)) * len(
             self.corpus.block
@@ -54,7 +54,7 @@ class Case(NamedTuple):
         return corpus.start(self.length) if self.kind != "readinto" else self.length
 
     def work(self, size: int) -> int:
-        """How many units are done for the first `size` bytes."""
+        """The units of work in the first `size` bytes."""
         if self.unit == "hits":
             return self.corpus.hits(self.needle, size).number
         if self.unit == "lines":
@@ -74,7 +74,7 @@ def searches(corpus: Corpus, lengths: tuple[int, ...], kinds: tuple[str, ...]) -
 
 
 def headlines(text: Corpus) -> list[Case]:
-    """What README shows and what has a goal, on the biggest file."""
+    """Cases in README or with a goal, on the biggest file."""
     absent = text.absent(16)
     copy = min(COPY, text.size // 4)
 
@@ -97,7 +97,7 @@ def headlines(text: Corpus) -> list[Case]:
 
 
 def rare_and_frequent(corpus: Corpus, rare: bytes, frequent: bytes) -> list[Case]:
-    """Hits to be counted and listed."""
+    """Hits to count and to list."""
     group = f"hits in {corpus.name}"
     return [
         Case(group, f"{kind} {name} {needle.decode()!r}", kind, corpus, needle)
@@ -107,7 +107,7 @@ def rare_and_frequent(corpus: Corpus, rare: bytes, frequent: bytes) -> list[Case
 
 
 def worst_of_run(run: Corpus) -> list[Case]:
-    """One letter again and again, and needles with another in one place."""
+    """One letter repeated, and needles with one other letter."""
     cases = []
     for length in (2, 4, 16, 64, 256, 1024):
         for place in sorted({0, length // 3, length // 2, length - 1}):
@@ -118,7 +118,7 @@ def worst_of_run(run: Corpus) -> list[Case]:
 
 
 def worst_of_period(periodic: Corpus) -> list[Case]:
-    """A period again and again, and needles that have it with one letter changed."""
+    """A period repeated, and needles that are the period with one letter changed."""
     cases = []
     for length in (16, 64, 256, 1024):
         period = (periodic.block * 2)[:length]

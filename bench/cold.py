@@ -1,7 +1,7 @@
-"""A file that is not in memory: how fast it is searched, beside a loop that just reads it.
+"""Searches of a file that is not in memory, and a loop that only reads it.
 
-The file must not be mapped by anyone while it is evicted, so each call opens and closes it. The
-speed of a disk changes from minute to minute, which is what the interleaved rounds are for.
+The file must not be mapped by any process while it is evicted, so each call opens and closes it.
+Rounds are interleaved, because the speed of a disk changes from minute to minute.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from helper import Helper
 
 BUFFER = 1 << 20
-# More pages than this in memory after eviction, and the file is not cold.
+# The file is not cold if more of its pages than this are in memory after eviction.
 STILL_RESIDENT = 0.02
 
 
 def evict(path: Path) -> None:
-    """The file's pages leave memory."""
+    """Evicts the file's pages from memory."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def stays_in_memory(path: Path, helper: Helper | None) -> bool:
-    """Whether eviction does nothing, as on a file system in memory."""
+    """True if eviction has no effect, as on a file system in memory."""
     evict(path)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
         if helper is None:
@@ -49,7 +49,7 @@ def stays_in_memory(path: Path, helper: Helper | None) -> bool:
 
 
 def read_loop(path: Path) -> int:
-    """Reads everything, a MiB at a time; how much it was."""
+    """Reads the whole file in pieces of 1 MiB, and returns its length."""
     buffer = bytearray(BUFFER)
     total = 0
     with path.open("rb", buffering=0) as file:
@@ -75,7 +75,7 @@ def with_stringzilla(path: Path, needle: bytes) -> int:
 
 
 def contestants(path: Path, find: Case, count: Case) -> list[Contestant]:
-    """All search for the absent needle of `find`; ironmap counts, too."""
+    """All search for the absent needle of `find`. ironmap also counts."""
     prepare = partial(evict, path)
     size = find.corpus.size
 

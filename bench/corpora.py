@@ -1,7 +1,7 @@
-"""What is searched: files of known content, and the answers, counted naively.
+"""The corpora: files of known content, and the answers, found by naive code.
 
-A corpus is one block again and again. So what is counted in a block, and at the seam between two,
-is known of a file of any length.
+A corpus is one block repeated. So counts in a block, and across the border of two, give the counts
+in a file of any length.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ LETTERS = b"etaoinshrdlcumwfgypbvkjxqz"
 
 
 class Hits(NamedTuple):
-    """Occurrences that do not overlap: how many, and the sum of their offsets."""
+    """Occurrences without overlaps: their number, and the sum of their offsets."""
 
     number: int
     total: int
 
 
 def naive_offsets(content: bytes, needle: bytes) -> Offsets:
-    """Every offset at which the needle lies, byte for byte compared."""
+    """Every offset of the needle, by comparing byte for byte."""
     array = np.frombuffer(content, np.uint8)
     places = max(len(content) - len(needle) + 1, 0)
     found = np.flatnonzero(array[:places] == needle[0])
@@ -50,7 +50,7 @@ def naive_offsets(content: bytes, needle: bytes) -> Offsets:
 
 
 def without_overlaps(offsets: Offsets, length: int) -> Offsets:
-    """From the left, what a count counts."""
+    """The offsets without overlaps, from the left, as in count()."""
     if offsets.size < 2 or int(np.diff(offsets).min()) >= length:
         return offsets
     kept: list[int] = []
@@ -61,7 +61,7 @@ def without_overlaps(offsets: Offsets, length: int) -> Offsets:
 
 
 class Corpus:
-    """A file's content: `block` as often as it fits into `size`; `unused` is a byte not in it."""
+    """A file's content: `block` repeated up to `size` bytes. `unused` is a byte that it lacks."""
 
     def __init__(self, name: str, block: bytes, size: int, unused: bytes) -> None:
         self.name = name
@@ -82,12 +82,12 @@ class Corpus:
 
     @functools.cached_property
     def word_sum(self) -> int:
-        """What the read limit adds up."""
+        """The sum that the read limit computes."""
         words = np.frombuffer(self.block, np.uint64)
         return int(words.sum(dtype=np.uint64)) * self.repeats % (1 << 64)
 
     def blocks(self, size: int) -> int:
-        """How many whole blocks are in `size` bytes of the file, at least one."""
+        """The number of whole blocks in `size` bytes of the file, at least one."""
         return min(max(size // len(self.block), 1), self.repeats)
 
     @functools.cache  # noqa: B019 - a corpus lives as long as the run
@@ -106,7 +106,7 @@ class Corpus:
         return Hits(number * blocks, total * blocks + number * shifts)
 
     def first_and_last(self, needle: bytes) -> tuple[int, int]:
-        """What find and rfind answer."""
+        """The answers of find and rfind."""
         offsets = naive_offsets(self.block, needle)
         if self.hits_in_block(needle).number == 0:
             return -1, -1
@@ -117,8 +117,8 @@ class Corpus:
         return naive_offsets(seam, needle).size == 0
 
     def absent(self, length: int, first: bytes = b"") -> bytes:
-        """A needle that looks like the corpus and is nowhere in it: a piece of a line with one byte
-        changed; where every such piece occurs, one with the unused byte at its end."""
+        """A needle that resembles the corpus but is not in it: a piece of a line with one byte
+        changed. If every such piece occurs, one that ends with the unused byte."""
         piece = bytearray(length)
         for _ in range(TRIES):
             at, change, other = self.random.integers(len(self.block) - length, size=3)
@@ -140,7 +140,7 @@ def ended(lines: bytes, length: int) -> bytes:
 
 
 def text_block(length: int) -> bytes:
-    """Words as frequent as in a language, 7 to 15 in a line."""
+    """Words with the frequencies of a language, 7 to 15 in a line."""
     random = np.random.default_rng(SEED)
     weights = 1 / np.arange(1, len(LETTERS) + 1) ** 0.6
     letters = random.choice(list(LETTERS), size=9 * 4000, p=weights / weights.sum())
@@ -158,7 +158,7 @@ def text_block(length: int) -> bytes:
 
 
 def log_block(length: int) -> bytes:
-    """Lines of some 100 bytes with the same words in the same places."""
+    """Lines of about 100 bytes with the same words at the same offsets."""
     random = np.random.default_rng(SEED + 1)
     count = length // 80
     numbers = random.integers(0, 1 << 40, size=(count, 4)).tolist()
@@ -172,7 +172,7 @@ def log_block(length: int) -> bytes:
 
 
 def binary_block(length: int) -> bytes:
-    """Random bytes, but no 0xf7."""
+    """Random bytes without 0xf7."""
     content = np.random.default_rng(SEED + 2).integers(0, 256, size=length, dtype=np.uint8)
     content[content == 0xF7] = 0
     return content.tobytes()
@@ -184,7 +184,7 @@ def dna_block(length: int) -> bytes:
 
 
 def block_length(size: int) -> int:
-    """Blocks that the read limit can add up: a power of two, several in a file."""
+    """The size of blocks that the read limit can sum: a power of two, several in a file."""
     return 1 << (max(min(BLOCK, size // 4), 1 << 16).bit_length() - 1)
 
 
@@ -203,7 +203,7 @@ def make_others(size: int) -> list[Corpus]:
 
 
 def make_repetitive(size: int) -> list[Corpus]:
-    """What makes comparing in vain take longest."""
+    """Content for which false candidates take longest."""
     length = block_length(size)
     return [
         Corpus("aaaa", b"a" * length, size, b"z"),

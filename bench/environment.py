@@ -1,4 +1,4 @@
-"""Where and with what a benchmark ran."""
+"""The machine and the versions of a benchmark."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def processor() -> str:
 
 
 def widest_instructions() -> str:
-    """The widest of the instruction sets that search kernels use."""
+    """The widest instruction set that search kernels use."""
     info = Path("/proc/cpuinfo")
     words = set(info.read_text().split()) if info.exists() else set()
     known = {"avx512bw": "AVX-512", "avx2": "AVX2", "asimd": "NEON", "sse2": "SSE2"}

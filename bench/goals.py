@@ -1,4 +1,4 @@
-"""The figures that the project has set itself, looked up in a record."""
+"""The goals of the project, checked against a record."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from record import Figure, Record, Row
 
 LIMITS = (READ_LIMIT, f"{READ_LIMIT}, 4 streams")
-# What Python programs have instead; the C library, numpy and ripgrep are shown beside them.
+# Alternatives in Python programs. The C library, numpy and ripgrep are only shown.
 PYTHON_PEERS = ("mmap", "fmmap", "StringZilla", "bytes", "re", "file")
 PLAIN = "scalar"
 LONGER = 16  # bytes of a needle
-# How far two equal times can lie apart in a run.
+# The difference of two equal times in a run.
 NOISE = 1.05
 
 
 class Goal(NamedTuple):
-    """A figure and its limit; `at_least` says on which side it should be."""
+    """A figure and its limit. `at_least` says on which side of it the figure should be."""
 
     what: str
     figure: float | None
@@ -52,7 +52,7 @@ def best(figures: dict[str, Figure], names: tuple[str, ...]) -> str | None:
 
 
 def beside(row: Row | None, names: tuple[str, ...], what: str, limit: float) -> Goal:
-    """How many times as fast as the fastest of these ironmap is."""
+    """The speed of ironmap divided by that of the fastest of these."""
     other = best(row.figures, names) if row else None
     if row is None or other is None or OURS not in row.figures:
         return Goal(what, None, limit, "x", at_least=True)
@@ -70,7 +70,7 @@ def searching(record: Record) -> Iterator[Goal]:
 
 
 def alike(record: Record) -> Iterator[Goal]:
-    """Where most pairs of bytes are frequent: the slowest of the longer needles."""
+    """If most pairs of bytes are frequent, the slowest of the longer needles."""
     for corpus in ("log", "dna"):
         what = f"absent needles in {corpus}, of StringZilla's speed"
         goals = [
@@ -125,7 +125,7 @@ def others(record: Record) -> Goal:
 
 
 def kernels(record: Record) -> Goal:
-    """By the minima, which a busy machine disturbs least."""
+    """Compares the minima, which load on the machine disturbs least."""
     plain = {k[1:4]: k.minimum_ns for k in record.kernels if k.kernel == PLAIN}
     slow = [(k.minimum_ns / plain[k[1:4]], k) for k in record.kernels if k.kernel != PLAIN]
     what = "slowest kernel, of plain C's time"

@@ -1,8 +1,7 @@
-/* Times accesses to a mapped file, one line each: name and nanoseconds. Built with the fault guard
- * and without it; bench/guard.py runs both in turn.
+/* Times accesses to a mapped file, and prints a line with name and nanoseconds for each. It is
+ * built with and without the fault guard, and bench/guard.py runs both in turn.
  *
- * Each figure is the fastest of many short batches: one that nothing else on the machine has
- * disturbed. */
+ * Each figure is the fastest of many short batches, which other load has not disturbed. */
 #include <ironmap/ironmap.h>
 
 #include <stdio.h>
@@ -14,8 +13,7 @@ enum { BATCHES = 200, CALLS = 20000, BULK = 64 << 20, BULK_BATCHES = 32 };
 static ironmap_map *map;
 static uint8_t *buffer;
 
-/* Nothing that the compiler knows: it would make a single move of the copy in one of the builds,
- * and a call of memcpy in the other. */
+/* Not known to the compiler, which would otherwise inline the copy in one of the builds only. */
 static volatile size_t eight = 8;
 
 static double now(void)

@@ -1,6 +1,6 @@
-"""What the fault guard costs: the same accesses with it and without it, in interleaved rounds.
+"""The cost of the fault guard: the same accesses with and without it, in interleaved rounds.
 
-python guard.py FOLDER    where the build has put the programs that it made of bench/guard.c
+python guard.py FOLDER    FOLDER has the programs built from bench/guard.c
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROUNDS = 9
 KINDS = {
-    "called": "the library as it is installed: each access is a call",
+    "called": "the library as installed: each access is a call",
     "inlined": "the library built into the program: the compiler may inline the access",
 }
 

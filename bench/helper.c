@@ -1,5 +1,5 @@
-/* What the benchmark asks of C, loaded by bench/helper.py: how fast memory can be read at all, what
- * the C library's searches do on the same mapping, and how much of a file is in memory. */
+/* C functions of the benchmark, loaded by bench/helper.py: the read limit of memory, the searches
+ * of the C library, and the pages of a file that are in memory. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 
 enum { LANES = 8, STREAMS = 4, STREAM_GAP = 16384 };
 
-/* One line of the cache; the compiler makes of it what the processor has. */
+/* A cache line, as a vector type. */
 typedef uint64_t line __attribute__((vector_size(64)));
 
 static uint64_t sum_of_lanes(const line *lanes, size_t count)
@@ -31,8 +31,8 @@ static uint64_t sum_of_lanes(const line *lanes, size_t count)
     return sum;
 }
 
-/* The sum of the 64-bit words at `memory`, which is aligned to lines; `size` is a multiple of 512.
- * Eight sums at a time, so that nothing but memory is waited for. */
+/* The sum of the 64-bit words at `memory`, which is aligned to cache lines. `size` is a multiple of
+ * 512. Eight sums at a time, so that only memory is the limit. */
 uint64_t bench_sum(const void *memory, size_t size);
 FOR_EVERY_PROCESSOR uint64_t bench_sum(const void *memory, size_t size)
 {
@@ -46,8 +46,8 @@ FOR_EVERY_PROCESSOR uint64_t bench_sum(const void *memory, size_t size)
     return sum_of_lanes(sums, LANES);
 }
 
-/* The same, from four places at a time: faster where the processor's prefetching is what limits one
- * stream. `size` is a multiple of 64 KiB. */
+/* The same in four streams, which is faster if the processor's prefetching limits one stream.
+ * `size` is a multiple of 64 KiB. */
 uint64_t bench_sum_streams(const void *memory, size_t size);
 FOR_EVERY_PROCESSOR uint64_t bench_sum_streams(const void *memory, size_t size)
 {
@@ -78,7 +78,7 @@ int64_t bench_find(const uint8_t *haystack, size_t n, const uint8_t *needle, siz
     return index_of(found, haystack);
 }
 
-/* memrchr for the first byte, memcmp for the others: what a C program does for want of a memrmem.
+/* memrchr for the first byte and memcmp for the others, since there is no memrmem.
  */
 int64_t bench_rfind(const uint8_t *haystack, size_t n, const uint8_t *needle, size_t m);
 int64_t bench_rfind(const uint8_t *haystack, size_t n, const uint8_t *needle, size_t m)
@@ -91,7 +91,7 @@ int64_t bench_rfind(const uint8_t *haystack, size_t n, const uint8_t *needle, si
     return index_of(found, haystack);
 }
 
-/* Occurrences that do not overlap: a loop on bench_find. */
+/* Counts occurrences without overlaps, in a loop of bench_find. */
 int64_t bench_count(const uint8_t *haystack, size_t n, const uint8_t *needle, size_t m);
 int64_t bench_count(const uint8_t *haystack, size_t n, const uint8_t *needle, size_t m)
 {
@@ -105,7 +105,7 @@ int64_t bench_count(const uint8_t *haystack, size_t n, const uint8_t *needle, si
     return count;
 }
 
-/* How many pages of the mapping at `memory` are in memory; -1 where the system does not tell. */
+/* The number of pages of the mapping that are in memory; -1 if the system does not report it. */
 int64_t bench_resident(void *memory, size_t size);
 int64_t bench_resident(void *memory, size_t size)
 {

@@ -1,4 +1,4 @@
-"""Calls bench/helper.c, which the build made a shared library of, on the memory of maps."""
+"""Calls bench/helper.c, built as a shared library, on the memory of maps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEEDLE = (ctypes.c_char_p, ctypes.c_size_t)
 
 
 class Helper:
-    """The functions of bench/helper.c; each lets go of the interpreter lock."""
+    """The functions of bench/helper.c, which run without the GIL."""
 
     def __init__(self, library: Path) -> None:
         functions = ctypes.CDLL(str(library))
@@ -33,5 +33,5 @@ class Helper:
 
 
 def address(memory: Any) -> int:
-    """Where `memory` begins; it must be kept alive and in its place by the caller."""
+    """The address of `memory`, which the caller must keep alive."""
     return int(np.frombuffer(memory, np.uint8).ctypes.data)

@@ -1,4 +1,4 @@
-/* Times the search kernels by themselves, each that this processor has, in haystacks of many
+/* Times every search kernel that this processor supports, in haystacks of many
  * lengths. One line for each: kernel, operation, bytes of the haystack, bytes of the needle, and
  * the nanoseconds of one call, median and minimum of the rounds. bench/kernels.py reads them.
  *
@@ -21,7 +21,7 @@ enum {
     CALLS_A_TIMING = 4000
 };
 
-/* What is searched for where, and how many times it is there. */
+/* A needle, a haystack, and the number of hits. */
 typedef struct task {
     const uint8_t *haystack;
     size_t n;
@@ -30,7 +30,7 @@ typedef struct task {
     size_t hits;
 } task;
 
-/* The number of hits: 0 or 1 for a find. */
+/* Counts the hits: 0 or 1 for a find. */
 typedef size_t search(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t);
 
 static size_t forward(const ironmap__kernels *kernels, ironmap__pattern *pattern, const task *t,
@@ -72,7 +72,7 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Nanoseconds of one call with a needle that is ready. Another answer ends the program. */
+/* Nanoseconds of one call with a prepared needle. A wrong answer ends the program. */
 static double time_search(search *operation, const ironmap__kernels *kernels, const task *t)
 {
     size_t wanted = BYTES_A_TIMING / t->n;
@@ -93,7 +93,7 @@ static double time_search(search *operation, const ironmap__kernels *kernels, co
     return (end - start) / (double)calls;
 }
 
-/* Every kernel once in each round, and a line for each. */
+/* Runs every kernel once in each round, and prints a line for each. */
 static void time_kernels(const char *name, search *operation, size_t rounds, const task *t)
 {
     static double times[MOST_KERNELS][MOST_ROUNDS];
@@ -113,7 +113,7 @@ static void time_kernels(const char *name, search *operation, size_t rounds, con
     }
 }
 
-/* Letters and spaces about as frequent as in a language, the same in every run. */
+/* Letters and spaces with about the frequencies of a language, the same in every run. */
 static void fill_text(uint8_t *text, size_t length)
 {
     static const char LETTERS[] = "  eeeettaaooiinnsshhrrdlcumwfgypbvk";
@@ -126,7 +126,7 @@ static void fill_text(uint8_t *text, size_t length)
     }
 }
 
-/* A needle that is nowhere: text with a letter in its middle that the text does not have. */
+/* An absent needle: text with a letter in its middle that the haystack does not have. */
 static void time_absent(size_t rounds, const uint8_t *text, size_t n, size_t m)
 {
     uint8_t needle[LONGEST_NEEDLE];
@@ -137,7 +137,7 @@ static void time_absent(size_t rounds, const uint8_t *text, size_t n, size_t m)
     time_kernels("rfind", rfind, rounds, &t);
 }
 
-/* The commonest byte or pair of bytes; counted naively. They do not overlap themselves. */
+/* The commonest byte or pair of bytes, counted naively. They do not overlap themselves. */
 static void time_hits(size_t rounds, const uint8_t *text, size_t n, const char *needle)
 {
     task t = {text, n, (const uint8_t *)needle, strlen(needle), 0};

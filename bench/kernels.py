@@ -1,4 +1,4 @@
-"""Runs bench/kernels.c, which times the search kernels by themselves."""
+"""Runs bench/kernels.c, which times the search kernels alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures contestants side by side: interleaved rounds, every answer checked."""
+"""Measures contestants in interleaved rounds, and checks every answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class WrongAnswerError(Exception):
-    """A contestant's answer is not what the case says."""
+    """The answer of a contestant is wrong."""
 
 
 class Contestant(NamedTuple):
-    """Who does it; a call that does it; what it must return; how many units of work that is.
-    `prepare` runs before each call and is not timed."""
+    """A name, the call to time, its correct answer, and its units of work. `prepare` runs before
+    each call and is not timed."""
 
     name: str
     call: Callable[[], Any]
@@ -29,8 +29,8 @@ class Contestant(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How much is measured: rounds at most, and the seconds after which a contestant has had
-    enough, if it had the `least` rounds."""
+    """The limits of a measurement: the number of rounds, and the seconds after which a contestant
+    ends early, but not before `least` rounds."""
 
     rounds: int
     seconds: float
@@ -58,7 +58,7 @@ def time_once(what: str, contestant: Contestant) -> float:
 
 
 def measure(what: str, contestants: list[Contestant], effort: Effort) -> dict[str, Figure]:
-    """Each round runs every contestant once, in another order than the round before."""
+    """Each round runs every contestant once, in another order than the previous round."""
     times: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
     gc.collect()
     gc.disable()

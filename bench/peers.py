@@ -1,9 +1,12 @@
-"""Who is measured. A peer opens a corpus' file and has a method for each kind of case it can do:
+"""The peers that are measured. A peer opens the file of a corpus, and has a method for each kind of
+case that it supports:
 
-find, rfind, count and find_all of a needle (the last returns the sum of all offsets; count and
-find_all take how much of the file is searched), lines (the sum of the lengths), slice, read and
-readinto of so many bytes. Each is the fastest way to do it that its users have; what they return is
-checked by whoever calls them.
+- find, rfind, count and find_all of a needle. find_all returns the sum of all offsets. count and
+  find_all get the number of bytes to search.
+- lines, which returns the sum of the lengths.
+- slice, read and readinto of a number of bytes.
+
+Each uses the fastest way that the peer's users have. The caller checks what they return.
 """
 
 from __future__ import annotations
@@ -36,14 +39,14 @@ if TYPE_CHECKING:
     from helper import Helper
 
 CHUNK = 256 << 10
-# The kinds that get new memory for their result, as long as the case says.
+# Kinds whose result is new memory of the length in the case.
 COPIES = ("slice", "read")
 AT_ONCE = 64
 
 
 def have_memory(length: int) -> None:
-    """Takes so much memory, in large pages, and gives it back. A virtual machine may hand free
-    memory to its host, and has to ask for it again, which can take longer than what is measured.
+    """Allocates and frees this much memory, in large pages. A virtual machine may return free
+    memory to its host. Getting it back can take longer than the call that is measured.
     """
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
@@ -54,7 +57,7 @@ def have_memory(length: int) -> None:
 def offsets_by_find(
     find: Callable[[bytes, int, int], int], needle: bytes, end: int
 ) -> Iterator[int]:
-    """Every offset, by a call for each."""
+    """Every offset, with one call for each."""
     step = len(needle)
     place = find(needle, 0, end)
     while place >= 0:
@@ -63,7 +66,7 @@ def offsets_by_find(
 
 
 def count_by_find(find: Callable[[bytes, int, int], int], needle: bytes, end: int) -> int:
-    """How many, by a call for each."""
+    """The number of hits, with one call for each."""
     step, count = len(needle), 0
     place = find(needle, 0, end)
     while place >= 0:
@@ -73,13 +76,13 @@ def count_by_find(find: Callable[[bytes, int, int], int], needle: bytes, end: in
 
 
 class Peer:
-    """One contestant on one file. `loops` are the kinds that run Python code for each hit."""
+    """A contestant on a file. `loops` are the kinds that run Python code for each hit."""
 
     name: str
     loops: tuple[str, ...] = ()
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
 
     def takes(self, case: Case) -> bool:
         return hasattr(self, case.kind)
@@ -100,13 +103,13 @@ class Peer:
 
 
 class Map(Peer):
-    """What maps of all modules share; the position and its methods are those of files."""
+    """The methods that maps of all modules have."""
 
     def __init__(self, name: str, module: Any, path: Path) -> None:
         self.name = name
         with path.open("rb") as file:
             self.map = module.mmap(file.fileno(), 0, access=module.ACCESS_READ)
-        np.add.reduce(np.frombuffer(self.map, np.uint8)[:: ironmap.PAGESIZE])  # every page is there
+        np.add.reduce(np.frombuffer(self.map, np.uint8)[:: ironmap.PAGESIZE])  # loads every page
 
     def close(self) -> None:
         self.map.close()
@@ -175,7 +178,7 @@ class Standard(Map):
 
 
 class Fmmap(Map):
-    """fmmap has a find and rfind of its own; the rest is the standard module's."""
+    """fmmap, which has its own find and rfind. The rest is the standard module's."""
 
     loops = ("count", "find_all")
 
@@ -273,7 +276,7 @@ class Regex(Peer):
 
 
 class Numpy(Peer):
-    """Counting a byte only: pieces that fit into the cache, compared and counted."""
+    """Counts single bytes only, in pieces that fit into the cache."""
 
     name = "numpy"
 
@@ -293,8 +296,8 @@ class Numpy(Peer):
 
 
 class Objects(Peer):
-    """No lines, but as many pieces of their average length, cut at fixed places by the standard
-    module that makes bytes objects the fastest. This much of the time of lines is no search."""
+    """Slices of the average length of a line, as many as there are lines, by the module that makes
+    bytes objects fastest. This part of the time of lines is not the search."""
 
     name = OBJECTS_ALONE
 
@@ -321,7 +324,7 @@ class Objects(Peer):
 
 
 class File(Peer):
-    """The file itself, with a buffer of Python's and without a map."""
+    """The file itself, buffered by Python, without a map."""
 
     name = "file"
 
@@ -363,7 +366,7 @@ class CLibrary(Peer):
 
 
 class ReadLimit(Peer):
-    """Adds up the standard module's mapping: as fast as this machine's memory can be read."""
+    """Sums the bytes of the standard module's mapping, as fast as the machine can read memory."""
 
     def __init__(self, view: mmap.mmap, helper: Helper, *, streams: bool) -> None:
         self.address, self.size = address(view), len(view)
@@ -379,7 +382,7 @@ class ReadLimit(Peer):
 
 
 class Ripgrep(Peer):
-    """A process of its own for each search, which its figures contain."""
+    """ripgrep, with a process for each search, whose start is in the figures."""
 
     name = "ripgrep"
 
@@ -417,7 +420,7 @@ class Ripgrep(Peer):
 
 
 def open_peers(path: Path, helper: Helper | None) -> list[Peer]:
-    """All that are here, ironmap first."""
+    """All peers that are installed, ironmap first."""
     standard = Standard(path)
     view = standard.map
     peers: list[Peer] = [Ironmap(path), standard]
@@ -435,13 +438,13 @@ def open_peers(path: Path, helper: Helper | None) -> list[Peer]:
 
 
 def close_peers(peers: list[Peer]) -> None:
-    """The last opened first: some look at the maps of others."""
+    """Closes the last opened first, since some use the maps of others."""
     for peer in reversed(peers):
         peer.close()
 
 
 def missing(helper: Helper | None) -> list[str]:
-    """A line for each that is not here."""
+    """A line for each peer that is not installed."""
     lines = [
         f"skipped: {name} is not installed (requirements/bench.txt)"
         for name in ("fmmap", "stringzilla")

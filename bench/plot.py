@@ -1,7 +1,7 @@
-"""The plot of a record: how many times as fast as the standard module everyone is, as SVG.
+"""The plot of a record as SVG: speeds compared to the standard module.
 
-Drawn by hand, since it is little, and has to be readable on light and on dark pages: the background
-is the page's, and the colours are of medium brightness.
+It must be readable on light and dark pages. So it has no background, and its colours are of medium
+brightness.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Axis:
 
 
 def ratios(row: Row) -> dict[str, float]:
-    """The speeds beside the standard module's, of those who have a colour."""
+    """Speeds compared to the standard module, of contestants with a colour."""
     base = row.figures[STANDARD].rate
     shown = {name: row.figures[name].rate / base for name in COLOURS if name in row.figures}
     limits = [figure.rate / base for name, figure in row.figures.items() if name.startswith(LIMIT)]
@@ -64,7 +64,7 @@ def times(tick: float) -> str:
 
 
 def mark(name: str, x: float, y: float) -> str:
-    """A dot, a bigger one for ironmap, and an upright line for the limit."""
+    """A dot, a bigger one for ironmap, and a vertical line for the limit."""
     if name == LIMIT:
         return f'<path d="M{x:.1f} {y - 11:.1f}v22" stroke="{TEXT}" stroke-width="2.5"/>'
     radius = 7 if name == OURS else 5
@@ -94,7 +94,7 @@ def grid(axis: Axis, bottom: float) -> list[str]:
 
 
 def drawn_row(name: str, of_row: dict[str, float], axis: Axis, y: float) -> list[str]:
-    """Everyone's mark, ironmap's on top of the others."""
+    """The marks of all contestants, with that of ironmap on top."""
     last = sorted(of_row, key=lambda each: each == OURS)
     marks = [mark(each, axis.x(of_row[each]), y) for each in last]
     return [text(LEFT - 14, y + 4.5, name, "end"), *marks]

@@ -1,8 +1,8 @@
-"""Keeps a record, and README's figures with it.
+"""Keeps a record, and updates the figures in README.
 
 readme.py RECORD.json    copies the record to bench/record/DATE.json, draws its plot beside it and
                          puts its figures between the markers in README.md
-readme.py --check        exits with 1 where README.md is not what the newest record says
+readme.py --check        exits with 1 if README.md does not have the figures of the newest record
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def table(record: Record) -> list[str]:
 
 
 def block(record: Record, name: str) -> str:
-    """What stands between the markers: the plot, the table, and where they come from."""
+    """The content between the markers: the plot, the table, and their origin."""
     where = record.environment
     versions = where["versions"]
     peers = ", ".join(
@@ -113,7 +113,7 @@ def keep(source: Path, root: Path) -> None:
 
 
 def check(root: Path) -> list[str]:
-    """What does not agree with the newest record, if there is one."""
+    """The differences from the newest record, if there is one."""
     records = sorted((root / "bench" / "record").glob("*.json"))
     if not records:
         return []

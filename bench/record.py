@@ -1,5 +1,5 @@
-"""What a run leaves behind: everything that was measured, as it stands in the JSON file. The
-tables, the plot and the goals are made of a record alone, so they can be made again at any time."""
+"""The record of a run: all measurements, as in the JSON file. Tables, plot and goals are made from
+a record alone, so they can be made again at any time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Names of contestants that others look up.
+# Names of contestants that other files use.
 OURS = "ironmap"
 STANDARD = "mmap"
 READ_LIMIT = "read limit"
@@ -20,7 +20,7 @@ OBJECTS_ALONE = "no search"
 
 
 class Figure(NamedTuple):
-    """What came of a contestant in a case: units of work in a round, and the times of rounds."""
+    """The result of a contestant in a case: units of work in a round, and the times of rounds."""
 
     work: int
     rounds: int
@@ -29,12 +29,12 @@ class Figure(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Units of work a second."""
+        """Units of work per second."""
         return self.work / self.median_s
 
 
 class Row(NamedTuple):
-    """A case and what came of it."""
+    """A case and its results."""
 
     group: str
     name: str
@@ -47,17 +47,17 @@ class Row(NamedTuple):
 
 
 class Stall(NamedTuple):
-    """How much later than planned another thread woke, in milliseconds, while `who` did `what`."""
+    """Milliseconds by which another thread woke late, while `who` did `what`."""
 
     what: str
     who: str
     longest_ms: float
-    rare_ms: float  # one time in a thousand it is this or more
+    rare_ms: float  # the 99.9th percentile
     wakes: int
 
 
 class Short(NamedTuple):
-    """An absent needle in so many bytes: nanoseconds of a call by who does it."""
+    """A search for an absent needle: nanoseconds of a call by contestant."""
 
     kind: str
     haystack: int
@@ -102,7 +102,7 @@ class Record:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON has it: tuples with names become objects, times lose what is noise."""
+    """The value for JSON: named tuples become objects, and times are rounded."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if hasattr(value, "_asdict"):

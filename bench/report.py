@@ -27,7 +27,7 @@ def speed(figure: Figure | None, unit: str) -> str:
 
 
 def names_in(rows: list[Row]) -> list[str]:
-    """Everyone who has a figure in one of the rows, in the order of appearance."""
+    """All contestants with a figure in one of the rows, in the order of appearance."""
     return list(dict.fromkeys(name for row in rows for name in row.figures))
 
 

@@ -1,7 +1,7 @@
-"""The benchmark: ironmap beside what else there is, in one run. See docs/performance.md.
+"""The benchmark: ironmap and its peers in one run. See docs/performance.md.
 
-Every answer is checked: a wrong one ends the run with 1. Whoever is not installed is skipped, with
-a line.
+Every answer is checked. A wrong one ends the run with 1. Peers that are not installed are skipped,
+with a line for each.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from peers import Peer
 
 SUFFIXES = {"K": 10, "M": 20, "G": 30}
-WORST_SHARE = 256  # the repetitive files are so much smaller: some of the peers are quadratic
+WORST_SHARE = 256  # repetitive files are this much smaller, since some peers are quadratic
 OTHER_SHARE = 4
 
 
 class Run:
-    """The files, what is measured on them, and the record that comes of it."""
+    """The files, the measurements on them, and the record."""
 
     def __init__(self, folder: Path, options: argparse.Namespace) -> None:
         self.folder = folder
@@ -90,7 +90,7 @@ class Run:
         self.file_of(corpus).unlink()
 
     def measure_text(self) -> None:
-        """The biggest file; what needs its maps is measured while they are open."""
+        """Measures the biggest file, while the maps of all peers are open."""
         there = peers.open_peers(self.file_of(self.text), self.helper)
         try:
             for case in self.headlines:

@@ -1,4 +1,4 @@
-"""What a search of few bytes costs, where it is the call that takes the time."""
+"""The cost of searches in few bytes, where the call takes most of the time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEEDLES = (1, 4, 16)
 
 
 def searchers(peers: list[Peer]) -> dict[str, Any]:
-    """What has a find and an rfind that take a start and an end, by the name of the peer."""
+    """Objects whose find and rfind take a start and an end, by the name of the peer."""
     fields = ("map", "text", "bytes")
     found = {
         peer.name: getattr(peer, f, None) for peer in peers for f in fields if hasattr(peer, f)

@@ -1,5 +1,5 @@
-"""How long other threads stand still: a thread that wakes every millisecond notes by how much it
-was late, while another thread works on a map."""
+"""Stalls of other threads: a thread wakes every millisecond and records how late it was, while
+another thread works on a map."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PERIOD = 0.001
 
 
 class Ticker(threading.Thread):
-    """Sleeps for a millisecond again and again, and notes how long each took beyond that."""
+    """Sleeps for a millisecond repeatedly, and records how much longer each sleep took."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -47,7 +47,7 @@ def rare(delays: list[float]) -> float:
 
 
 def while_running(what: str, who: str, work: Callable[[], object], seconds: float) -> Stall:
-    """Does the work again and again for so many seconds, once at least."""
+    """Repeats the work for this many seconds, at least once."""
     ticker = Ticker()
     ticker.start()
     try:
@@ -57,30 +57,30 @@ def while_running(what: str, who: str, work: Callable[[], object], seconds: floa
             work()
     finally:
         ticker.end()
-    # Who was not woken during a call noted at its end that it has waited for all of it.
+    # A sleeper that a call kept from waking has recorded the whole call as its delay.
     longest = max(ticker.delays)
     return Stall(what, who, longest * 1e3, rare(ticker.delays) * 1e3, len(ticker.delays))
 
 
 def idle(seconds: float) -> Stall:
-    """What the machine does by itself: nothing else runs in this process."""
+    """The delays of the machine itself, while nothing else runs in this process."""
     return while_running("nothing", "", lambda: time.sleep(seconds), seconds)
 
 
 def of(what: str, contestant: Contestant, seconds: float) -> Stall:
-    """While the contestant works. Its answers were checked before; comparing them takes time."""
+    """The delays while the contestant works. Answers were checked before, since that takes time."""
     contestant.prepare()
     return while_running(what, contestant.name, contestant.call, seconds)
 
 
 def calmer(first: Stall, second: Stall) -> Stall:
-    """Of two runs of the same work: what it always holds up shows in both, what other users of the
-    machine hold up seldom does. What the work holds up now and then may be missed."""
+    """The better of two runs of the same work. Delays that the work always causes are in both,
+    delays by other processes seldom. Delays that the work rarely causes may be missed."""
     return min(first, second, key=lambda stall: stall.longest_ms)
 
 
 def measure_all(works: list[tuple[str, Contestant]], seconds: float) -> list[Stall]:
-    """First no work at all, then each of the works, twice in interleaved rounds."""
+    """Measures no work, then each kind of work, twice in interleaved rounds."""
 
     def once() -> list[Stall]:
         return [idle(seconds), *(of(what, contestant, seconds) for what, contestant in works)]

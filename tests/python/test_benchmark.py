@@ -114,7 +114,7 @@ for corpus in [*corpora.make_others(1 << 18), *corpora.make_repetitive(1 << 18)]
     in_bench(code)
 
 
-def test_slow_candidates_run_fewer_rounds() -> None:
+def test_slow_contestants_run_fewer_rounds() -> None:
     code = """
 import time
 from measure import Contestant, Effort, measure
