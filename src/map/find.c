@@ -121,8 +121,8 @@ static bool search_fast(search *s)
 {
     ironmap__guard guard;
     const ironmap__mapping *mapping = &s->map->mapping;
-    bool near = begins_near(s);
-    if ((!near && bytes_left(s) > IRONMAP__CHUNK_BYTES) ||
+    bool is_near = begins_near(s);
+    if ((!is_near && bytes_left(s) > IRONMAP__CHUNK_BYTES) ||
         s->pattern.length > IRONMAP__CHUNK_BYTES ||
         ironmap__map_contains(mapping, s->pattern.bytes, s->pattern.length) ||
         !ironmap__guard_try(&guard, mapping)) {
@@ -132,8 +132,8 @@ static bool search_fast(search *s)
     const positions all = s->left;
     ironmap__pattern_init(&s->pattern, s->pattern.bytes, s->pattern.length);
     ironmap__guard_enter(mapping);
-    search_positions(s, near ? NEAR_POSITIONS : IRONMAP__CHUNK_BYTES);
-    if (near && !is_over(s) && bytes_left(s) <= IRONMAP__CHUNK_BYTES) {
+    search_positions(s, is_near ? NEAR_POSITIONS : IRONMAP__CHUNK_BYTES);
+    if (is_near && !is_over(s) && bytes_left(s) <= IRONMAP__CHUNK_BYTES) {
         search_positions(s, IRONMAP__CHUNK_BYTES);
     }
     ironmap__guard_exit();

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Installs a build into a folder of its own and builds a program with it, outside the tree.
+"""Installs a build into a folder, and builds a program with the installed copy and pkg-config.
 
 check_install.py BUILD PROGRAM.c VERSION NM OBJDUMP COMPILER...
 
-The program must build through pkg-config and run with the shared and with the static library; what
-is for another processor or for Windows, in the wrapper that IRONMAP_EXE_WRAPPER names. The shared
-library must have its soname, and export the public names and nothing else.
+The program must run with the shared and with the static library, and on Linux as a static program.
+IRONMAP_EXE_WRAPPER names the emulator for other processors and for Windows. The shared library must
+have its soname, and export the public names and nothing else.
 """
 
 from __future__ import annotations
@@ -14,25 +14,11 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-
-def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> str:
-    result = subprocess.run(
-        list(map(str, command)),
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        sys.exit(f"{shlex.join(map(str, command))}\n{result.stdout}")
-    return result.stdout
+from consumer import install, run, the_only
 
 
 def public_names(header: Path) -> set[str]:
@@ -49,11 +35,6 @@ def pkg_config(pc: Path, root: Path, *options: str) -> list[str]:
         PKG_CONFIG_SYSROOT_DIR=str(root),
     )
     return shlex.split(output)
-
-
-def the_only(root: Path, pattern: str) -> Path:
-    [path] = root.rglob(pattern)
-    return path
 
 
 def check_exported(root: Path, exported: set[str]) -> None:
@@ -87,8 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root, work = Path(folder, "root"), Path(folder, "work")
         work.mkdir()
-        meson = shutil.which("meson") or "meson"
-        run(meson, "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", root)
+        install(build, root)
         is_dll = any(root.rglob("*.dll"))
         library = check_dll(root, objdump) if is_dll else check_shared_object(root, version, nm)
         pc = the_only(root, "ironmap.pc")
@@ -108,6 +88,11 @@ def main() -> None:
         run(*compiler, program, *flags, archive, *libraries, "-o", work / "static.exe")
         static = run(*wrapper, work / "static.exe", cwd=work)
         assert shared == static, (shared, static)
+
+        if not is_dll:
+            flags = pkg_config(pc, root, "--static", "--cflags", "--libs")
+            run(*compiler, "-static", program, *flags, "-o", work / "alone.exe")
+            assert run(*wrapper, work / "alone.exe", cwd=work) == shared
     print(shared, end="")
 
 
