@@ -41,7 +41,7 @@ static void get_eight(int calls)
 {
     size_t length = eight;
     for (int i = 0; i < calls; i++) {
-        (void)ironmap_get(buffer, map, (uint64_t)i & 4095, length, NULL);
+        (void)ironmap_get(map, (uint64_t)i & 4095, buffer, length, NULL);
     }
 }
 
@@ -56,7 +56,7 @@ static void put_eight(int calls)
 static void get_bulk(int calls)
 {
     for (int i = 0; i < calls; i++) {
-        (void)ironmap_get(buffer, map, 0, BULK, NULL);
+        (void)ironmap_get(map, 0, buffer, BULK, NULL);
     }
 }
 
@@ -80,12 +80,12 @@ int main(int count, char **arguments)
     options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
     options.length = BULK;
     if (count != 2 || buffer == NULL ||
-        ironmap_open_path(&map, arguments[1], &options, &error) != IRONMAP_OK) {
+        ironmap_open_path(&map, arguments[1], IRONMAP_WRITE, &options, &error) != IRONMAP_OK) {
         fprintf(stderr, "usage: guard FILE\n");
         free(buffer);
         return 1;
     }
-    (void)ironmap_fill(map, 0, BULK, 'a', NULL);
+    (void)ironmap_fill(map, 0, 'a', BULK, NULL);
     report("get_byte", get_byte, BATCHES, CALLS);
     report("put_byte", put_byte, BATCHES, CALLS);
     report("get_8_bytes", get_eight, BATCHES, CALLS);

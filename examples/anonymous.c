@@ -24,7 +24,7 @@ static void child(ironmap_map *map)
     ironmap_error error;
 
     check(ironmap_seek(map, 0, IRONMAP_SEEK_SET, &error), &error);
-    check(ironmap_read(line, &length, map, sizeof line, &error), &error);
+    check(ironmap_read(&length, map, line, sizeof line, &error), &error);
     printf("child reads: %.*s\n", (int)length, line);
     check(ironmap_put(map, 0, "Hello parent", 12, &error), &error);
     check(ironmap_close(map, &error), &error);
@@ -39,7 +39,7 @@ int main(void)
     int status;
 
     options.length = 13;
-    check(ironmap_open_anonymous(&map, &options, &error), &error);
+    check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &error), &error);
     check(ironmap_write(map, "Hello world!", 12, &error), &error);
 
     pid_t pid = fork();
@@ -52,7 +52,7 @@ int main(void)
         return EXIT_FAILURE;
     }
 
-    check(ironmap_get(answer, map, 0, sizeof answer, &error), &error);
+    check(ironmap_get(map, 0, answer, sizeof answer, &error), &error);
     printf("parent reads: %.*s\n", (int)sizeof answer, answer);
     check(ironmap_close(map, &error), &error);
     return EXIT_SUCCESS;

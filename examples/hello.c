@@ -29,7 +29,7 @@ static void print_line(ironmap_map *map)
     size_t length;
     ironmap_error error;
 
-    check(ironmap_readline(line, &length, map, sizeof line, &error), &error);
+    check(ironmap_readline(&length, map, line, sizeof line, &error), &error);
     printf("readline: %.*s", (int)length, line);
 }
 
@@ -42,12 +42,12 @@ int main(void)
     write_example_file("hello.txt");
 
     /* NULL: all defaults, which map the whole file to read and write. */
-    check(ironmap_open_path(&map, "hello.txt", NULL, &error), &error);
+    check(ironmap_open_path(&map, "hello.txt", IRONMAP_WRITE, NULL, &error), &error);
 
     /* Read as from a file, from the map's position... */
     print_line(map);
     /* ...or any bytes at any place. */
-    check(ironmap_get(word, map, 0, sizeof word, &error), &error);
+    check(ironmap_get(map, 0, word, sizeof word, &error), &error);
     printf("the first five bytes: %.*s\n", (int)sizeof word, word);
 
     /* Change the file in place. */

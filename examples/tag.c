@@ -26,7 +26,7 @@ static ironmap_map *open_tag(const char *tag, size_t length)
 
     options.tag = tag;
     options.length = length;
-    check(ironmap_open_anonymous(&map, &options, &error), &error);
+    check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &error), &error);
     return map;
 }
 
@@ -37,7 +37,7 @@ static void join(const char *tag)
     char line[12];
     ironmap_error error;
 
-    check(ironmap_get(line, map, 0, sizeof line, &error), &error);
+    check(ironmap_get(map, 0, line, sizeof line, &error), &error);
     printf("second reads: %.12s\n", line);
     fflush(stdout);
     check(ironmap_put(map, 0, "Hello first!", 12, &error), &error);
@@ -66,7 +66,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "tag: the second program failed\n");
         return EXIT_FAILURE;
     }
-    check(ironmap_get(answer, map, 0, sizeof answer, &error), &error);
+    check(ironmap_get(map, 0, answer, sizeof answer, &error), &error);
     printf("first reads: %.12s\n", answer);
 
     /* With the last map of the tag, its memory is gone. */

@@ -1,4 +1,4 @@
-/* Status codes as text. */
+/* Status codes as text, and the check of reserved words. */
 #include "base/error.h"
 
 static const struct {
@@ -29,4 +29,15 @@ const char *ironmap_status_message(int status)
         }
     }
     return "unknown status";
+}
+
+int ironmap__check_reserved(const uint64_t *words, size_t count, ironmap_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (words[i] != 0) {
+            return ironmap__fail_for(error, IRONMAP_E_UNSUPPORTED,
+                                     "a field that this library does not know");
+        }
+    }
+    return IRONMAP_OK;
 }

@@ -13,6 +13,16 @@
 #define IRONMAP__FILE_MAX ((uint64_t)INT64_MAX)
 #define IRONMAP__MEMORY_MAX ((size_t)PTRDIFF_MAX)
 
+static inline uint64_t ironmap__min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t ironmap__max(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* `*sum` = a + b; false, and nothing stored, where that wraps. */
 static inline bool ironmap__add(uint64_t *sum, uint64_t a, uint64_t b)
 {
@@ -43,6 +53,22 @@ static inline ironmap_status ironmap__range_check(uint64_t offset, uint64_t leng
     return length > UINT64_MAX - offset ? IRONMAP_E_OVERFLOW : IRONMAP_E_RANGE;
 }
 
+/* The length of a range as an argument: IRONMAP_TO_END is the rest of `limit`. */
+static inline size_t ironmap__to_end(size_t length, uint64_t offset, size_t limit)
+{
+    if (length != IRONMAP_TO_END) {
+        return length;
+    }
+    return offset <= limit ? limit - (size_t)offset : 0;
+}
+
+/* The end of a range that is cut to `limit`. */
+static inline uint64_t ironmap__range_end(uint64_t offset, size_t length, size_t limit)
+{
+    uint64_t end = 0;
+    return ironmap__add(&end, offset, length) ? ironmap__min(end, limit) : limit;
+}
+
 /* `*span` = (count - 1) * stride, the distance of the first of `count` things from the last; false
  * where that wraps. count and stride are not 0. */
 static inline bool ironmap__span(uint64_t *span, uint64_t count, uint64_t stride)
@@ -65,16 +91,6 @@ static inline uint64_t ironmap__align_down(uint64_t value, size_t unit)
 static inline size_t ironmap__align_up(size_t value, size_t unit)
 {
     return (value + unit - 1) / unit * unit;
-}
-
-static inline uint64_t ironmap__min(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline uint64_t ironmap__max(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 #endif /* IRONMAP_RANGE_H */

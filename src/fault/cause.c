@@ -1,11 +1,19 @@
 #include "fault/cause.h"
 
-size_t ironmap__file_end_in_view(const ironmap__mapping *mapping)
+/* The length of the file now, or IRONMAP_UNKNOWN. */
+static uint64_t file_length(const ironmap__mapping *mapping)
 {
     uint64_t length = 0;
     bool sized = false;
-    if (mapping->file == IRONMAP__NO_FILE ||
-        ironmap__file_length(&length, &sized, mapping->file, NULL) != IRONMAP_OK || !sized) {
+    bool known = mapping->file != IRONMAP__NO_FILE &&
+                 ironmap__file_length(&length, &sized, mapping->file, NULL) == IRONMAP_OK && sized;
+    return known ? length : IRONMAP_UNKNOWN;
+}
+
+size_t ironmap__file_end_in_view(const ironmap__mapping *mapping)
+{
+    uint64_t length = file_length(mapping);
+    if (length == IRONMAP_UNKNOWN) {
         return SIZE_MAX;
     }
     uint64_t begin = mapping->offset - ironmap__alignment(mapping);
@@ -23,7 +31,9 @@ int ironmap__fail_fault(const ironmap__mapping *mapping, size_t offset, bool sto
         ironmap__file disk = inside ? mapping->file : IRONMAP__NO_FILE;
         *error = (ironmap_error){.status = IRONMAP_E_FAULT,
                                  .system_code = ironmap__fault_code(disk, store),
-                                 .offset = offset};
+                                 .what = inside ? NULL : "file truncated",
+                                 .offset = offset,
+                                 .file_length = file_length(mapping)};
     }
     return IRONMAP_E_FAULT;
 }

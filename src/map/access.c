@@ -101,7 +101,7 @@ int ironmap__copy_between(ironmap__mapping *target, const ironmap__mapping *sour
 
 /* ---- bytes ---- */
 
-int ironmap_get(void *buffer, const ironmap_map *map, uint64_t offset, size_t length,
+int ironmap_get(const ironmap_map *map, uint64_t offset, void *buffer, size_t length,
                 ironmap_error *error)
 {
     const ironmap__mapping *mapping = &map->mapping;
@@ -144,7 +144,7 @@ static IRONMAP__COLD int get_byte_slow(uint8_t *byte, const ironmap_map *map, ui
                                        ironmap_error *error)
 {
     uint8_t value = 0;
-    int status = ironmap_get(&value, map, offset, 1, error);
+    int status = ironmap_get(map, offset, &value, 1, error);
     if (status == IRONMAP_OK) {
         *byte = value;
     }
@@ -193,10 +193,11 @@ int ironmap_move(ironmap_map *map, uint64_t target, uint64_t source, size_t leng
     return copy_inside(map, data + target, data + source, length, error);
 }
 
-int ironmap_fill(ironmap_map *map, uint64_t offset, size_t length, uint8_t byte,
+int ironmap_fill(ironmap_map *map, uint64_t offset, uint8_t byte, size_t length,
                  ironmap_error *error)
 {
     ironmap__access_loop loop;
+    length = ironmap__to_end(length, offset, map->mapping.length);
     int status = ironmap__check_write(map, offset, length, error);
     if (status != IRONMAP_OK) {
         return status;
@@ -225,13 +226,10 @@ static uint64_t distance(strided s)
 }
 
 /* IRONMAP_OK if all of them lie inside the map. */
-static ironmap_status check_strided(const ironmap_map *map, strided s)
+static ironmap_status range_of_strided(const ironmap_map *map, strided s)
 {
     size_t length = map->mapping.length;
     uint64_t span = 0;
-    if (s.step == 0) {
-        return IRONMAP_E_INVALID;
-    }
     if (s.count == 0) {
         return ironmap__range_check(s.offset, 0, length);
     }
@@ -243,6 +241,17 @@ static ironmap_status check_strided(const ironmap_map *map, strided s)
     }
     bool outside = s.step > 0 ? span >= length - s.offset : span > s.offset;
     return outside ? IRONMAP_E_RANGE : IRONMAP_OK;
+}
+
+/* `denied` is the status that the permission gives, or IRONMAP_OK. */
+static int check_strided(const ironmap_map *map, strided s, ironmap_status denied,
+                         ironmap_error *error)
+{
+    if (s.step == 0) {
+        return ironmap__fail_invalid(error, "step is 0");
+    }
+    ironmap_status status = denied == IRONMAP_OK ? range_of_strided(map, s) : denied;
+    return status == IRONMAP_OK ? IRONMAP_OK : ironmap__fail(error, status);
 }
 
 /* The range from the first to the last of them, which lies inside the map. */
@@ -272,15 +281,15 @@ static void strided_begin(ironmap__access_loop *loop, const ironmap_map *map, st
     ironmap__access_start(loop);
 }
 
-int ironmap_get_strided(void *buffer, const ironmap_map *map, uint64_t offset, int64_t step,
+int ironmap_get_strided(const ironmap_map *map, uint64_t offset, int64_t step, void *buffer,
                         size_t count, ironmap_error *error)
 {
     ironmap__access_loop loop;
     const strided s = {offset, step, count};
-    ironmap_status status =
-        map->mapping.mode.readable ? check_strided(map, s) : IRONMAP_E_NOT_READABLE;
+    bool readable = map->mapping.mode.readable;
+    int status = check_strided(map, s, readable ? IRONMAP_OK : IRONMAP_E_NOT_READABLE, error);
     if (status != IRONMAP_OK) {
-        return ironmap__fail(error, status);
+        return status;
     }
     uint8_t *target = buffer;
     const uint8_t *source = map->mapping.data + offset;
@@ -298,9 +307,10 @@ int ironmap_put_strided(ironmap_map *map, uint64_t offset, int64_t step, const v
 {
     ironmap__access_loop loop;
     const strided s = {offset, step, count};
-    ironmap_status status = map->mapping.mode.writable ? check_strided(map, s) : IRONMAP_E_READONLY;
+    bool writable = map->mapping.mode.writable;
+    int status = check_strided(map, s, writable ? IRONMAP_OK : IRONMAP_E_READONLY, error);
     if (status != IRONMAP_OK) {
-        return ironmap__fail(error, status);
+        return status;
     }
     uint8_t *target = map->mapping.data + offset;
     const uint8_t *source = buffer;

@@ -29,7 +29,7 @@ int ironmap_guard(ironmap_map *map, void (*work)(void *context), void *context,
     return ironmap__guard_end(guard, whole, error);
 }
 
-bool ironmap_damaged(const ironmap_map *map)
+bool ironmap_is_damaged(const ironmap_map *map)
 {
     return ironmap__is_damaged(&map->mapping.state);
 }
@@ -56,6 +56,6 @@ int ironmap_damage(uint64_t *offset, size_t *length, const ironmap_map *map, uin
 int ironmap_clear_damage(ironmap_map *map, ironmap_error *error)
 {
     ironmap__restore(&map->mapping, true);
-    bool stuck = map->mapping.file == IRONMAP__NO_FILE && ironmap_damaged(map);
+    bool stuck = map->mapping.file == IRONMAP__NO_FILE && ironmap_is_damaged(map);
     return stuck ? ironmap__fail(error, IRONMAP_E_NO_FILE) : IRONMAP_OK;
 }

@@ -160,13 +160,19 @@ typedef struct request {
     uint64_t end;
 } request;
 
-/* Cuts the range to the map. `*possible` tells whether the needle can be in it. */
+/* `*possible` tells if the needle can be in the range, which is cut to the map. */
 static int request_check(request *r, bool *possible, ironmap_error *error)
 {
-    r->end = ironmap__min(r->end, r->map->mapping.length);
     *possible = r->start <= r->end && r->length <= r->end - r->start;
     return r->map->mapping.mode.readable ? IRONMAP_OK
                                          : ironmap__fail(error, IRONMAP_E_NOT_READABLE);
+}
+
+static request request_of(const ironmap_map *map, const void *needle, size_t size, uint64_t offset,
+                          size_t length)
+{
+    return (request){map, needle, size, offset,
+                     ironmap__range_end(offset, length, map->mapping.length)};
 }
 
 /* A search as requested, the needle not empty; its pattern is made under the guard. */
@@ -207,35 +213,35 @@ static int find_one(uint64_t *index, request r, bool forward, ironmap_error *err
     return status;
 }
 
-int ironmap_find(uint64_t *index, const ironmap_map *map, const void *needle, size_t length,
-                 uint64_t start, uint64_t end, ironmap_error *error)
+int ironmap_find(uint64_t *index, const ironmap_map *map, const void *needle, size_t size,
+                 uint64_t offset, size_t length, ironmap_error *error)
 {
-    return find_one(index, (request){map, needle, length, start, end}, true, error);
+    return find_one(index, request_of(map, needle, size, offset, length), true, error);
 }
 
-int ironmap_rfind(uint64_t *index, const ironmap_map *map, const void *needle, size_t length,
-                  uint64_t start, uint64_t end, ironmap_error *error)
+int ironmap_rfind(uint64_t *index, const ironmap_map *map, const void *needle, size_t size,
+                  uint64_t offset, size_t length, ironmap_error *error)
 {
-    return find_one(index, (request){map, needle, length, start, end}, false, error);
+    return find_one(index, request_of(map, needle, size, offset, length), false, error);
 }
 
 /* ---- many ---- */
 
-int ironmap_count(size_t *count, const ironmap_map *map, const void *needle, size_t length,
-                  uint64_t start, uint64_t end, ironmap_error *error)
+int ironmap_count(size_t *count, const ironmap_map *map, const void *needle, size_t size,
+                  uint64_t offset, size_t length, ironmap_error *error)
 {
-    request r = {map, needle, length, start, end};
+    request r = request_of(map, needle, size, offset, length);
     bool possible = false;
     int status = request_check(&r, &possible, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    if (!possible || length == 0) {
+    if (!possible || size == 0) {
         *count = possible ? (size_t)(r.end - r.start) + 1 : 0;
         return IRONMAP_OK;
     }
     search s;
-    search_init(&s, &r, true, (ironmap__match_sink){.capacity = SIZE_MAX, .step = length});
+    search_init(&s, &r, true, (ironmap__match_sink){.capacity = SIZE_MAX, .step = size});
     status = search_run(&s, error);
     if (status == IRONMAP_OK) {
         *count = s.matches.found;
@@ -243,7 +249,7 @@ int ironmap_count(size_t *count, const ironmap_map *map, const void *needle, siz
     return status;
 }
 
-/* The empty needle is everywhere, behind the last byte, too. */
+/* An empty needle matches at every byte and at the end. */
 static void find_empty(ironmap__match_sink *matches, const request *r)
 {
     matches->next = (size_t)r->start;
@@ -252,22 +258,34 @@ static void find_empty(ironmap__match_sink *matches, const request *r)
     }
 }
 
-int ironmap_find_all(ironmap_matches *matches, const ironmap_map *map, const void *needle,
-                     size_t length, uint64_t end, ironmap_error *error)
+static int check_matches(const ironmap_matches *matches, ironmap_error *error)
 {
-    request r = {map, needle, length, matches->next, end};
+    if (matches->offsets == NULL || matches->capacity == 0) {
+        return ironmap__fail_invalid(error, "matches without room for an offset");
+    }
+    return ironmap__check_reserved(matches->reserved, sizeof(matches->reserved) / sizeof(uint64_t),
+                                   error);
+}
+
+int ironmap_find_all(ironmap_matches *matches, const ironmap_map *map, const void *needle,
+                     size_t size, uint64_t offset, size_t length, ironmap_error *error)
+{
+    request r = request_of(map, needle, size, offset, length);
     bool possible = false;
-    int status = matches->capacity > 0 ? request_check(&r, &possible, error)
-                                       : ironmap__fail(error, IRONMAP_E_INVALID);
+    int status = check_matches(matches, error);
+    r.start = ironmap__max(offset, matches->next);
+    if (status == IRONMAP_OK) {
+        status = request_check(&r, &possible, error);
+    }
     if (status != IRONMAP_OK) {
         return status;
     }
     search s = {.map = map};
     if (possible) {
-        size_t step = matches->overlapping || length == 0 ? 1 : length;
+        size_t step = matches->overlapping || size == 0 ? 1 : size;
         search_init(&s, &r, true,
                     (ironmap__match_sink){matches->offsets, matches->capacity, step, 0, 0});
-        if (length == 0) {
+        if (size == 0) {
             find_empty(&s.matches, &r);
         } else {
             status = search_run(&s, error);
@@ -276,7 +294,7 @@ int ironmap_find_all(ironmap_matches *matches, const ironmap_map *map, const voi
     if (status == IRONMAP_OK) {
         bool more = s.matches.found == matches->capacity;
         matches->found = s.matches.found;
-        matches->next = more ? s.matches.next : (uint64_t)map->mapping.length + 1;
+        matches->next = more ? s.matches.next : IRONMAP_NOT_FOUND;
     }
     return status;
 }

@@ -11,11 +11,10 @@
 
 /* ---- the view ---- */
 
-int ironmap__map_new(ironmap_map **out, const ironmap_options *options, bool anonymous,
-                     ironmap_error *error)
+int ironmap__map_new(ironmap_map **out, ironmap_access access, const ironmap_options *options,
+                     bool anonymous, ironmap_error *error)
 {
     ironmap__mode mode;
-    ironmap_access access = IRONMAP_ACCESS_DEFAULT;
     int status = ironmap__mode_resolve(&mode, &access, options, anonymous, error);
     if (status != IRONMAP_OK) {
         return status;
@@ -29,7 +28,7 @@ int ironmap__map_new(ironmap_map **out, const ironmap_options *options, bool ano
     map->tracked = (options->open & IRONMAP_OPEN_NO_TRACK) == 0;
     map->preallocate = (options->open & IRONMAP_OPEN_PREALLOCATE) != 0;
     map->check = options->check;
-    map->check_context = options->check_context;
+    map->check_context = options->context;
     *out = map;
     return IRONMAP_OK;
 }
@@ -122,7 +121,7 @@ int ironmap_close(ironmap_map *map, ironmap_error *error)
     if (map == NULL) {
         return IRONMAP_OK;
     }
-    if (ironmap_busy(map)) {
+    if (ironmap_is_busy(map)) {
         return ironmap__fail(error, IRONMAP_E_BUSY);
     }
     return ironmap__map_end(map, error);
@@ -140,17 +139,17 @@ uint64_t ironmap_offset(const ironmap_map *map)
     return map->tag_memory ? map->mapping.offset - map->tag->start : map->mapping.offset;
 }
 
-ironmap_access ironmap_access_of(const ironmap_map *map)
+ironmap_access ironmap_map_access(const ironmap_map *map)
 {
     return map->access;
 }
 
-bool ironmap_readable(const ironmap_map *map)
+bool ironmap_is_readable(const ironmap_map *map)
 {
     return map->mapping.mode.readable;
 }
 
-bool ironmap_writable(const ironmap_map *map)
+bool ironmap_is_writable(const ironmap_map *map)
 {
     return map->mapping.mode.writable;
 }
@@ -160,7 +159,7 @@ size_t ironmap_overhead(const ironmap_map *map)
     return sizeof(*map);
 }
 
-int ironmap_size(uint64_t *size, const ironmap_map *map, ironmap_error *error)
+int ironmap_file_size(uint64_t *size, const ironmap_map *map, ironmap_error *error)
 {
     if (!map->tracked) {
         return ironmap__fail(error, IRONMAP_E_NO_FILE);
@@ -173,12 +172,21 @@ int ironmap_size(uint64_t *size, const ironmap_map *map, ironmap_error *error)
     return ironmap__file_length(size, &sized, map->mapping.file, error);
 }
 
-int ironmap_path(char *buffer, size_t capacity, const ironmap_map *map, ironmap_error *error)
+int ironmap_file_path(const ironmap_map *map, char *buffer, size_t capacity, ironmap_error *error)
 {
     if (map->mapping.file == IRONMAP__NO_FILE || map->tag_memory) {
         return ironmap__fail(error, IRONMAP_E_NO_FILE);
     }
     return ironmap__file_path(buffer, capacity, map->mapping.file, error);
+}
+
+int ironmap_file_handle(intptr_t *handle, const ironmap_map *map, ironmap_error *error)
+{
+    if (map->mapping.file == IRONMAP__NO_FILE || map->tag_memory) {
+        return ironmap__fail(error, IRONMAP_E_NO_FILE);
+    }
+    *handle = map->mapping.file;
+    return IRONMAP_OK;
 }
 
 void *ironmap_data(const ironmap_map *map)
@@ -219,7 +227,7 @@ void ironmap_release(ironmap_map *map)
     atomic_fetch_sub_explicit(&map->holds, 1, memory_order_release);
 }
 
-bool ironmap_busy(const ironmap_map *map)
+bool ironmap_is_busy(const ironmap_map *map)
 {
     return ironmap_pins(map) != 0 || atomic_load_explicit(&map->holds, memory_order_acquire) != 0;
 }

@@ -5,8 +5,8 @@
 #include "map/map.h"
 
 /* A map without a view, of the mode that `options` ask for. */
-int ironmap__map_new(ironmap_map **out, const ironmap_options *options, bool anonymous,
-                     ironmap_error *error);
+int ironmap__map_new(ironmap_map **out, ironmap_access access, const ironmap_options *options,
+                     bool anonymous, ironmap_error *error);
 
 /* Maps `length` (not 0) bytes of `file`, or of the tag if it is not NULL, from the mapping's offset
  * into the mapping, which has no view. */

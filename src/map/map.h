@@ -2,12 +2,14 @@
 #ifndef IRONMAP_MAP_H
 #define IRONMAP_MAP_H
 
+#include <ironmap/extra.h>
+
 #include "base/error.h"
 #include "fault/mapping.h"
 
 struct ironmap_map {
     ironmap__mapping mapping;
-    ironmap_access access; /* as ironmap_access_of tells it */
+    ironmap_access access; /* as ironmap_map_access tells it */
     size_t position;       /* of stream.c; beyond the length only after a resize */
     atomic_size_t holds;   /* see ironmap_hold */
 
@@ -37,6 +39,12 @@ static inline int ironmap__check_write(const ironmap_map *map, uint64_t offset, 
                                 ? ironmap__range_check(offset, length, map->mapping.length)
                                 : IRONMAP_E_READONLY;
     return status == IRONMAP_OK ? IRONMAP_OK : ironmap__fail(error, status);
+}
+
+/* Bytes of the map's memory between the start of its page and `offset`. */
+static inline size_t ironmap__offset_in_page(const ironmap_map *map, uint64_t offset)
+{
+    return (size_t)((uintptr_t)(map->mapping.data + offset) % ironmap__page_size());
 }
 
 #endif /* IRONMAP_MAP_H */

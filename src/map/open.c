@@ -1,69 +1,126 @@
-/* Opening: from options and a file to a map, with everything undone that was done for a map that is
- * not to be. */
+/* Opening: from arguments and a file to a map. A failure undoes what was done for the map. */
 #include <string.h>
 
 #include "map/life.h"
 #include "map/tag.h"
 
-/* The file of a map to be, and what was done to it for the map's sake. */
+/* What to open. */
+typedef struct request {
+    ironmap_access access;
+    ironmap_options options;
+} request;
+
+/* The file of a map to be, and what was done to it for the map. */
 typedef struct map_source {
     ironmap__file file;
-    const char *path;       /* NULL: by descriptor */
-    bool owned;             /* file is ours to close */
-    bool created;           /* by us */
-    bool extended;          /* by us */
-    uint64_t length_before; /* where extended */
+    const char *path;       /* NULL: by descriptor or handle */
+    bool owned;             /* to be closed by this library */
+    bool created;           /* by this call */
+    bool extended;          /* by this call */
+    uint64_t length_before; /* if extended */
 } map_source;
 
-/* Whether a newer header's options ask for something that this library does not know: fields behind
- * those that it knows, with a value other than the default, which is zero bytes. */
-static bool asks_for_more(const ironmap_options *given)
+/* ---- arguments ---- */
+
+static const char *invalid_access(const request *asked)
 {
-    const uint8_t *bytes = (const uint8_t *)given;
-    for (size_t i = sizeof(*given); i < given->size; i++) {
-        if (bytes[i] != 0) {
-            return true;
-        }
+    if (asked->access < IRONMAP_READ || asked->access > IRONMAP_SYSTEM) {
+        return "access is none of READ, WRITE, COPY and SYSTEM";
     }
-    return false;
+    if (asked->access != IRONMAP_SYSTEM &&
+        (asked->options.flags != 0 || asked->options.prot != 0)) {
+        return "flags or prot without SYSTEM";
+    }
+    return NULL;
 }
 
-/* The options as this library knows them: those of an older or a newer header, or none. */
-static int options_read(ironmap_options *known, const ironmap_options *given, ironmap_error *error)
+static const char *invalid_options(const ironmap_options *options)
 {
-    *known = (ironmap_options)IRONMAP_OPTIONS_INIT;
-    if (given == NULL) {
-        return IRONMAP_OK;
-    }
-    if (given->size < sizeof(given->size)) {
-        return ironmap__fail(error, IRONMAP_E_INVALID);
-    }
-    if (asks_for_more(given)) {
-        return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
-    }
-    memcpy(known, given, (size_t)ironmap__min(given->size, sizeof(*known)));
-    const unsigned bits = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE | IRONMAP_OPEN_EXTEND |
+    const uint32_t bits = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE | IRONMAP_OPEN_EXTEND |
                           IRONMAP_OPEN_NO_TRACK | IRONMAP_OPEN_NONEMPTY | IRONMAP_OPEN_PREALLOCATE;
-    bool exclusive_alone =
-        (known->open & (IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE)) == IRONMAP_OPEN_EXCLUSIVE;
-    bool bad_tag = known->tag != NULL && !ironmap_is_tag(known->tag);
-    if ((known->open & ~bits) != 0 || exclusive_alone || bad_tag) {
-        return ironmap__fail(error, IRONMAP_E_INVALID);
+    if ((options->open & ~bits) != 0) {
+        return "open has an unknown bit";
+    }
+    if ((options->open & (IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE)) ==
+        IRONMAP_OPEN_EXCLUSIVE) {
+        return "EXCLUSIVE without CREATE";
+    }
+    if (options->tag != NULL && !ironmap_is_valid_tag(options->tag)) {
+        return "tag has a wrong length or a forbidden character";
+    }
+    return NULL;
+}
+
+/* Copies the arguments, with the defaults filled in, and checks them. */
+static int request_read(request *asked, ironmap_access access, const ironmap_options *given,
+                        ironmap_error *error)
+{
+    enum { DEFAULT_PERMISSION = 0666 };
+    *asked = (request){.access = access};
+    if (given != NULL) {
+        asked->options = *given;
+    }
+    const ironmap_options *options = &asked->options;
+    int status = ironmap__check_reserved(options->reserved,
+                                         sizeof(options->reserved) / sizeof(uint64_t), error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    const char *what = invalid_access(asked);
+    what = what == NULL ? invalid_options(options) : what;
+    if (what != NULL) {
+        return ironmap__fail_invalid(error, what);
+    }
+    if (options->permission == 0) {
+        asked->options.permission = DEFAULT_PERMISSION;
     }
     return IRONMAP_OK;
 }
 
-/* How much of a file to map that has a length. */
-static int length_from_file(size_t *length, uint64_t file_length, const ironmap_options *options,
-                            ironmap_error *error)
+/* ---- the length ---- */
+
+/* True if a file that has the length 0 can be read, like those of /proc. A buffer keeps its byte if
+ * there is none to read. */
+static bool has_bytes(ironmap__file file)
 {
-    if (options->offset > file_length) {
-        return ironmap__fail(error, IRONMAP_E_BEYOND_FILE);
+    uint8_t zero = 0;
+    uint8_t one = 1;
+    (void)ironmap__file_read(&zero, file, 0, 1, NULL);
+    (void)ironmap__file_read(&one, file, 0, 1, NULL);
+    return zero != 0 || one != 1;
+}
+
+/* The length of an empty file, which another process may just have written to. */
+static int empty_file_length(uint64_t *file_length, ironmap__file file, ironmap_error *error)
+{
+    bool sized = false;
+    if (!has_bytes(file)) {
+        return IRONMAP_OK;
+    }
+    int status = ironmap__file_length(file_length, &sized, file, error);
+    if (status == IRONMAP_OK && *file_length == 0) {
+        return ironmap__fail_invalid(error, "the file has bytes but no length");
+    }
+    return status;
+}
+
+/* The length of a map to the end of a file. */
+static int length_from_file(size_t *length, ironmap__file file, uint64_t file_length,
+                            const ironmap_options *options, ironmap_error *error)
+{
+    bool nonempty = (options->open & IRONMAP_OPEN_NONEMPTY) != 0;
+    if (file_length == 0 && options->offset == 0) {
+        int status = nonempty ? ironmap__fail(error, IRONMAP_E_EMPTY)
+                              : empty_file_length(&file_length, file, error);
+        if (status != IRONMAP_OK) {
+            return status;
+        }
+    }
+    if (options->offset > file_length || (options->offset == file_length && nonempty)) {
+        return ironmap__fail_for(error, IRONMAP_E_BEYOND_FILE,
+                                 "offset lies beyond the end of the file");
     }
     uint64_t rest = file_length - options->offset;
-    if (rest == 0 && (options->open & IRONMAP_OPEN_NONEMPTY) != 0) {
-        return ironmap__fail(error, file_length == 0 ? IRONMAP_E_EMPTY : IRONMAP_E_BEYOND_FILE);
-    }
     if (rest > IRONMAP__MEMORY_MAX) {
         return ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
@@ -71,15 +128,16 @@ static int length_from_file(size_t *length, uint64_t file_length, const ironmap_
     return IRONMAP_OK;
 }
 
-/* Makes the file of `source` at least `end` bytes long, or says that it is not. */
-static int reach(map_source *source, uint64_t file_length, uint64_t end, unsigned open,
-                 ironmap_error *error)
+/* Makes the file at least `end` bytes long if EXTEND allows it. */
+static int ensure_file_size(map_source *source, uint64_t file_length, uint64_t end, uint32_t open,
+                            ironmap_error *error)
 {
     if (end <= file_length) {
         return IRONMAP_OK;
     }
     if ((open & IRONMAP_OPEN_EXTEND) == 0) {
-        return ironmap__fail(error, IRONMAP_E_BEYOND_FILE);
+        return ironmap__fail_for(error, IRONMAP_E_BEYOND_FILE,
+                                 "offset + length lies beyond the end of the file");
     }
     int status = ironmap__file_set_length(source->file, end, error);
     if (status == IRONMAP_OK) {
@@ -89,7 +147,20 @@ static int reach(map_source *source, uint64_t file_length, uint64_t end, unsigne
     return status;
 }
 
-/* Resolves options->length against the file, extending it if asked to. */
+/* The length of a file without one, such as a device. */
+static int length_of_unsized(size_t *length, ironmap__file file, const ironmap_options *options,
+                             ironmap_error *error)
+{
+    if (options->length == 0) {
+        return ironmap__fail_invalid(error, ironmap__file_is_directory(file)
+                                                ? "is a directory"
+                                                : "length 0 of a file without a length");
+    }
+    *length = options->length;
+    return IRONMAP_OK;
+}
+
+/* Resolves options->length against the file, and extends it if asked to. */
 static int length_resolve(size_t *length, map_source *source, const ironmap_options *options,
                           ironmap_error *error)
 {
@@ -104,18 +175,19 @@ static int length_resolve(size_t *length, map_source *source, const ironmap_opti
         return status;
     }
     if (!sized) {
-        *length = options->length;
-        return *length == 0 ? ironmap__fail(error, IRONMAP_E_INVALID) : IRONMAP_OK;
+        return length_of_unsized(length, source->file, options, error);
     }
     if (options->length == 0) {
-        return length_from_file(length, file_length, options, error);
+        return length_from_file(length, source->file, file_length, options, error);
     }
     *length = options->length;
-    return reach(source, file_length, end, options->open, error);
+    return ensure_file_size(source, file_length, end, options->open, error);
 }
 
-/* Puts the file back as it was and lets go of it. What was captured of the failure that led here
- * stays: these calls report nowhere. */
+/* ---- the map ---- */
+
+/* Puts the file back as it was and closes it. These calls report no error: the one that led here
+ * stays. */
 static void source_undo(const map_source *source)
 {
     if (source->created) {
@@ -128,9 +200,9 @@ static void source_undo(const map_source *source)
     }
 }
 
-/* The map's own descriptor: the source's where it is ours, else a duplicate; none if not tracked.
- */
-static int map_take_file(ironmap_map *map, map_source *source, ironmap_error *error)
+/* Gives the map a descriptor of its own: the source's if this library opened it, else a duplicate,
+ * and none if the map is not tracked. */
+static int map_keep_file(ironmap_map *map, map_source *source, ironmap_error *error)
 {
     if (!map->tracked) {
         bool close = source->owned;
@@ -161,42 +233,12 @@ static int map_fill(ironmap_map *map, map_source *source, const ironmap_options 
         status = ironmap__map_view(map, source->file, length, error);
     }
     if (status == IRONMAP_OK) {
-        status = map_take_file(map, source, error);
+        status = map_keep_file(map, source, error);
     }
     return status;
 }
 
-/* Whether the options suit a map that does or does not write to its file. */
-static int check_writes(const ironmap_map *map, unsigned open, ironmap_error *error)
-{
-    bool writes = map->mapping.mode.shared && map->mapping.mode.writable;
-    const unsigned for_writers =
-        IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND | IRONMAP_OPEN_PREALLOCATE;
-    if (!writes && (open & for_writers) != 0) {
-        return ironmap__fail(error, IRONMAP_E_INVALID);
-    }
-    return IRONMAP_OK;
-}
-
-/* An empty map for a file, with the options checked. */
-static int map_for_file(ironmap_map **map, ironmap_options *known, const ironmap_options *options,
-                        ironmap_error *error)
-{
-    int status = options_read(known, options, error);
-    if (status == IRONMAP_OK) {
-        status = ironmap__map_new(map, known, false, error);
-    }
-    if (status != IRONMAP_OK) {
-        return status;
-    }
-    status = check_writes(*map, known->open, error);
-    if (status != IRONMAP_OK) {
-        (void)ironmap__map_end(*map, NULL);
-    }
-    return status;
-}
-
-/* Fills the map from the source and hands it out, or undoes both. */
+/* Fills the map and returns it, or undoes both. */
 static int map_finish(ironmap_map **map, ironmap_map *made, map_source *source,
                       const ironmap_options *options, ironmap_error *error)
 {
@@ -210,7 +252,36 @@ static int map_finish(ironmap_map **map, ironmap_map *made, map_source *source,
     return IRONMAP_OK;
 }
 
-static ironmap__disposition disposition_of(unsigned open)
+static bool writes_to_file(const ironmap_map *map)
+{
+    return map->mapping.mode.shared && map->mapping.mode.writable;
+}
+
+static const uint32_t for_writers =
+    IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND | IRONMAP_OPEN_PREALLOCATE;
+
+/* An empty map for a file, with the arguments checked. */
+static int map_for_file(ironmap_map **map, request *asked, ironmap_access access,
+                        const ironmap_options *options, ironmap_error *error)
+{
+    int status = request_read(asked, access, options, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__map_new(map, asked->access, &asked->options, false, error);
+    }
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    if ((asked->options.open & for_writers) != 0 && !writes_to_file(*map)) {
+        (void)ironmap__map_end(*map, NULL);
+        return ironmap__fail_invalid(
+            error, "CREATE, EXTEND or PREALLOCATE for a map that does not write to its file");
+    }
+    return IRONMAP_OK;
+}
+
+/* ---- the ways to open ---- */
+
+static ironmap__disposition disposition_of(uint32_t open)
 {
     if ((open & IRONMAP_OPEN_EXCLUSIVE) != 0) {
         return IRONMAP__CREATE_NEW;
@@ -218,70 +289,98 @@ static ironmap__disposition disposition_of(unsigned open)
     return (open & IRONMAP_OPEN_CREATE) != 0 ? IRONMAP__OPEN_OR_CREATE : IRONMAP__OPEN_EXISTING;
 }
 
-int ironmap_open_path(ironmap_map **map, const char *path, const ironmap_options *options,
-                      ironmap_error *error)
+int ironmap_open_path(ironmap_map **map, const char *path, ironmap_access access,
+                      const ironmap_options *options, ironmap_error *error)
 {
-    ironmap_options known;
+    request asked;
     ironmap_map *made = NULL;
     if (path == NULL) {
-        return ironmap__fail(error, IRONMAP_E_INVALID);
+        return ironmap__fail_invalid(error, "path is NULL");
     }
-    int status = map_for_file(&made, &known, options, error);
+    int status = map_for_file(&made, &asked, access, options, error);
     if (status != IRONMAP_OK) {
         return status;
     }
     map_source source = {.file = IRONMAP__NO_FILE, .path = path};
-    bool write = made->mapping.mode.shared && made->mapping.mode.writable;
-    status = ironmap__file_open(&source.file, &source.created, path, write,
-                                disposition_of(known.open), known.permission, error);
+    status =
+        ironmap__file_open(&source.file, &source.created, path, writes_to_file(made),
+                           disposition_of(asked.options.open), asked.options.permission, error);
     if (status != IRONMAP_OK) {
         (void)ironmap__map_end(made, NULL);
         return status;
     }
     source.owned = true;
-    return map_finish(map, made, &source, &known, error);
+    return map_finish(map, made, &source, &asked.options, error);
 }
 
-int ironmap_open_fd(ironmap_map **map, int fd, const ironmap_options *options, ironmap_error *error)
+/* Gets the caller's file from a descriptor or a handle. */
+typedef int file_getter(ironmap__file *file, const void *from, ironmap_error *error);
+
+static int file_of_fd(ironmap__file *file, const void *from, ironmap_error *error)
 {
-    ironmap_options known;
+    return ironmap__file_from_fd(file, *(const int *)from, error);
+}
+
+static int file_of_handle(ironmap__file *file, const void *from, ironmap_error *error)
+{
+    return ironmap__file_from_handle(file, *(void *const *)from, error);
+}
+
+static int open_existing(ironmap_map **map, file_getter *get, const void *from,
+                         ironmap_access access, const ironmap_options *options,
+                         ironmap_error *error)
+{
+    request asked;
     ironmap_map *made = NULL;
-    int status = map_for_file(&made, &known, options, error);
+    map_source source = {.file = IRONMAP__NO_FILE};
+    int status = map_for_file(&made, &asked, access, options, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    map_source source = {.file = IRONMAP__NO_FILE};
-    status = (known.open & IRONMAP_OPEN_CREATE) != 0
-                 ? ironmap__fail(error, IRONMAP_E_INVALID)
-                 : ironmap__file_from_fd(&source.file, fd, error);
+    status = (asked.options.open & IRONMAP_OPEN_CREATE) != 0
+                 ? ironmap__fail_invalid(error, "CREATE without a path")
+                 : get(&source.file, from, error);
     if (status != IRONMAP_OK) {
         (void)ironmap__map_end(made, NULL);
         return status;
     }
-    return map_finish(map, made, &source, &known, error);
+    return map_finish(map, made, &source, &asked.options, error);
 }
 
-int ironmap_open_anonymous(ironmap_map **map, const ironmap_options *options, ironmap_error *error)
+int ironmap_open_fd(ironmap_map **map, int fd, ironmap_access access,
+                    const ironmap_options *options, ironmap_error *error)
 {
-    ironmap_options known;
+    return open_existing(map, file_of_fd, &fd, access, options, error);
+}
+
+int ironmap_open_handle(ironmap_map **map, void *handle, ironmap_access access,
+                        const ironmap_options *options, ironmap_error *error)
+{
+    return open_existing(map, file_of_handle, &handle, access, options, error);
+}
+
+int ironmap_open_anonymous(ironmap_map **map, ironmap_access access, const ironmap_options *options,
+                           ironmap_error *error)
+{
+    request asked;
     ironmap_map *made = NULL;
-    int status = options_read(&known, options, error);
+    int status = request_read(&asked, access, options, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    const unsigned for_files = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND | IRONMAP_OPEN_PREALLOCATE;
-    if ((known.open & for_files) != 0) {
-        return ironmap__fail(error, IRONMAP_E_INVALID);
+    const ironmap_options *known = &asked.options;
+    if ((known->open & for_writers) != 0) {
+        return ironmap__fail_invalid(error, "CREATE, EXTEND or PREALLOCATE for anonymous memory");
     }
-    if (known.length == 0 && known.tag == NULL && (known.open & IRONMAP_OPEN_NONEMPTY) != 0) {
+    if (known->length == 0 && known->tag == NULL && (known->open & IRONMAP_OPEN_NONEMPTY) != 0) {
         return ironmap__fail(error, IRONMAP_E_EMPTY);
     }
-    status = ironmap__map_new(&made, &known, true, error);
+    status = ironmap__map_new(&made, access, known, true, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    size_t length = known.length;
-    status = ironmap__tag_join(&length, made, IRONMAP__NO_FILE, &known, error);
+    size_t length = known->length;
+    status = ironmap__tag_join(&length, made, IRONMAP__NO_FILE, known, error);
     if (status == IRONMAP_OK) {
         status = ironmap__map_view(made, made->mapping.file, length, error);
     }

@@ -18,12 +18,11 @@ static int check_resize(const ironmap_map *map, size_t length, ironmap_error *er
     const ironmap__mapping *mapping = &map->mapping;
     bool grows = mapping->length != 0 && length > mapping->length;
     ironmap_status status = IRONMAP_OK;
-    if (ironmap_busy(map)) {
+    if (ironmap_is_busy(map)) {
         status = IRONMAP_E_BUSY;
     } else if (!map->tracked) {
         status = IRONMAP_E_NO_FILE;
-    } else if (map->tag != NULL || map->access == IRONMAP_ACCESS_READ ||
-               map->access == IRONMAP_ACCESS_COPY) {
+    } else if (map->tag != NULL || map->access == IRONMAP_READ || map->access == IRONMAP_COPY) {
         status = IRONMAP_E_NOT_RESIZABLE;
     } else if (length > IRONMAP__MEMORY_MAX || !end_fits(mapping, length)) {
         status = IRONMAP_E_OVERFLOW;

@@ -1,4 +1,4 @@
-/* The position of a map, and reading and writing there. */
+/* The position of a map, and reading and writing at it. */
 #include "map/map.h"
 
 /* Bytes from the position to the end. */
@@ -25,7 +25,7 @@ int ironmap_seek(ironmap_map *map, int64_t offset, int whence, ironmap_error *er
         from = map->mapping.length;
         break;
     default:
-        return ironmap__fail(error, IRONMAP_E_INVALID);
+        return ironmap__fail_invalid(error, "whence is none of SEEK_SET, SEEK_CUR and SEEK_END");
     }
     /* from is at most IRONMAP__MEMORY_MAX and |offset| at most 2^63, so the sum wraps only where it
      * is negative, and is then far beyond every length. */
@@ -37,12 +37,12 @@ int ironmap_seek(ironmap_map *map, int64_t offset, int whence, ironmap_error *er
     return IRONMAP_OK;
 }
 
-int ironmap_read(void *buffer, size_t *length, ironmap_map *map, size_t capacity,
+int ironmap_read(size_t *length, ironmap_map *map, void *buffer, size_t capacity,
                  ironmap_error *error)
 {
     size_t count = (size_t)ironmap__min(capacity, remaining(map));
     int status =
-        ironmap_get(buffer, map, ironmap__min(map->position, map->mapping.length), count, error);
+        ironmap_get(map, ironmap__min(map->position, map->mapping.length), buffer, count, error);
     if (status != IRONMAP_OK) {
         return status;
     }
@@ -74,7 +74,7 @@ int ironmap_line_length(size_t *length, const ironmap_map *map, ironmap_error *e
     return status;
 }
 
-int ironmap_readline(void *buffer, size_t *length, ironmap_map *map, size_t capacity,
+int ironmap_readline(size_t *length, ironmap_map *map, void *buffer, size_t capacity,
                      ironmap_error *error)
 {
     size_t line = 0;
@@ -82,7 +82,7 @@ int ironmap_readline(void *buffer, size_t *length, ironmap_map *map, size_t capa
     if (status != IRONMAP_OK) {
         return status;
     }
-    return ironmap_read(buffer, length, map, (size_t)ironmap__min(line, capacity), error);
+    return ironmap_read(length, map, buffer, (size_t)ironmap__min(line, capacity), error);
 }
 
 int ironmap_write(ironmap_map *map, const void *buffer, size_t length, ironmap_error *error)

@@ -1,17 +1,17 @@
-/* Tags: what a name may be, and how much of its memory a map has. */
+/* Tags: valid names, and how much of its memory a map has. */
 #include "map/tag.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* As portable file names (POSIX.1-2017, 3.282), but for a leading hyphen, which is allowed. */
+/* Those of portable file names (POSIX.1-2017, 3.282). A leading hyphen is allowed here. */
 static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "abcdefghijklmnopqrstuvwxyz"
                               "0123456789._-";
 
 static_assert(IRONMAP_TAG_MAX == IRONMAP__TAG_MAX, "the header tells the length of a tag");
 
-bool ironmap_is_tag(const char *name)
+bool ironmap_is_valid_tag(const char *name)
 {
     size_t length = strspn(name, allowed);
     return length >= 1 && length <= IRONMAP_TAG_MAX && name[length] == '\0' && name[0] != '.';
@@ -22,23 +22,28 @@ const char *ironmap_tag(const ironmap_map *map)
     return map->tag == NULL ? NULL : map->tag->name;
 }
 
-/* Compares what is to be mapped with what the tag has. */
-static ironmap_status fit(size_t *length, uint64_t tag_length, const ironmap_options *options,
-                          bool anonymous)
+static int fail_beyond(ironmap_error *error)
+{
+    return ironmap__fail_for(error, IRONMAP_E_BEYOND_FILE, "range lies beyond the end of the tag");
+}
+
+/* Cuts the length to what the tag has, or checks it if the caller gave it. */
+static int resolve_length(size_t *length, uint64_t tag_length, const ironmap_options *options,
+                          bool anonymous, ironmap_error *error)
 {
     if (options->offset > tag_length) {
-        return IRONMAP_E_BEYOND_FILE;
+        return fail_beyond(error);
     }
     uint64_t rest = tag_length - options->offset;
     if (options->length != 0) {
-        return *length <= rest ? IRONMAP_OK : IRONMAP_E_BEYOND_FILE;
+        return *length <= rest ? IRONMAP_OK : fail_beyond(error);
     }
     uint64_t most = anonymous ? rest : ironmap__min(rest, *length);
     if (most == 0 && (options->open & IRONMAP_OPEN_NONEMPTY) != 0) {
-        return IRONMAP_E_BEYOND_FILE;
+        return fail_beyond(error);
     }
     if (most > IRONMAP__MEMORY_MAX) {
-        return IRONMAP_E_OVERFLOW;
+        return ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
     *length = (size_t)most;
     return IRONMAP_OK;
@@ -61,14 +66,14 @@ int ironmap__tag_join(size_t *length, ironmap_map *map, ironmap__file file,
                                           .file = file,
                                           .length = wanted,
                                           .stop = options->check,
-                                          .context = options->check_context};
+                                          .context = options->context};
     int status = ironmap__tag_open(&map->tag, &request, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    ironmap_status fits = fit(length, map->tag->length, options, anonymous);
-    if (fits != IRONMAP_OK) {
-        return ironmap__fail(error, fits);
+    status = resolve_length(length, map->tag->length, options, anonymous, error);
+    if (status != IRONMAP_OK) {
+        return status;
     }
     if (anonymous) {
         map->mapping.offset += map->tag->start;

@@ -61,6 +61,9 @@ int ironmap__file_open(ironmap__file *file, bool *created, const char *path, boo
 /* The file that the C runtime's descriptor `fd` is open for, without a duplicate. */
 int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error);
 
+/* The file of a HANDLE of Windows, without a duplicate. IRONMAP_E_UNSUPPORTED on Unix. */
+int ironmap__file_from_handle(ironmap__file *file, void *handle, ironmap_error *error);
+
 /* A duplicate of `source` that is not inherited. */
 int ironmap__file_duplicate(ironmap__file *file, ironmap__file source, ironmap_error *error);
 
@@ -69,6 +72,9 @@ int ironmap__file_close(ironmap__file file, ironmap_error *error);
 /* The file's length in bytes. `*sized` is false, and *length 0, for files without one (character
  * devices, directories, pipes, sockets). */
 int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, ironmap_error *error);
+
+/* True for a directory. */
+bool ironmap__file_is_directory(ironmap__file file);
 
 /* The system's name for the file, terminated. IRONMAP_E_RANGE if it does not fit into the buffer,
  * IRONMAP_E_UNSUPPORTED where the system cannot tell. */

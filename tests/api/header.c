@@ -1,6 +1,6 @@
-/* The header alone, in C and in C++: everything that it defines is used once, so that each macro is
- * seen to expand to what both languages take. Compiled, never run. */
-#include <ironmap/ironmap.h>
+/* The headers alone, in C and in C++. Every macro is used once, so that both languages compile what
+ * it expands to. Compiled, never run. */
+#include <ironmap/extra.h>
 
 #define NAME_OF(name, value, message) #name,
 static const char *const names[] = {IRONMAP_STATUS_TABLE(NAME_OF)};
@@ -23,25 +23,25 @@ uint64_t header_is_whole(ironmap_map *map);
 uint64_t header_is_whole(ironmap_map *map)
 {
     ironmap_options options = IRONMAP_OPTIONS_INIT;
-    ironmap_error error = {IRONMAP_OK, 0, NULL, 0};
-    ironmap_constant constant = {"name", 0};
-    char name[IRONMAP_NAME_MAX + 1] = {'\0'};
+    ironmap_error error;
+    char name[IRONMAP_NAME_MAX + IRONMAP_TAG_MAX] = {'\0'};
     uint64_t index = IRONMAP_NOT_FOUND;
     size_t length = IRONMAP_TO_END;
     int flags = IRONMAP_FLUSH_ASYNC | IRONMAP_FLUSH_INVALIDATE;
     int advice = IRONMAP_ADVICE_DONTNEED;
-    bool readable = ironmap_readable(map);
+    bool readable = ironmap_is_readable(map);
 
     options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE | IRONMAP_OPEN_EXTEND |
                    IRONMAP_OPEN_NO_TRACK | IRONMAP_OPEN_NONEMPTY | IRONMAP_OPEN_PREALLOCATE;
-    options.access = IRONMAP_ACCESS_COPY;
-    options.flags = IRONMAP_SYSTEM_DEFAULT;
-    (void)ironmap_open_anonymous(&map, &options, &error);
+    if (ironmap_open_anonymous(&map, IRONMAP_COPY, &options, &error) != IRONMAP_OK) {
+        return error.file_length == IRONMAP_UNKNOWN ? 0 : 1;
+    }
     (void)ironmap_seek(map, 0, IRONMAP_SEEK_END, &error);
-    (void)ironmap_find(&index, map, name, sizeof(name), 0, length, NULL);
-    (void)ironmap_flush(map, 0, length, flags, &error);
+    if (ironmap_find(&index, map, name, sizeof(name), 0, length, NULL) != IRONMAP_OK ||
+        ironmap_flush(map, 0, length, flags, &error) != IRONMAP_OK) {
+        return ironmap_overhead(map);
+    }
     (void)ironmap_advise(map, 0, length, advice, &error);
-    return names[0] != NULL && statuses[0] == IRONMAP_OK && constant.value == 0 && readable
-               ? index
-               : constant_options.length;
+    return names[0] != NULL && statuses[0] == IRONMAP_OK && readable ? index
+                                                                     : constant_options.length;
 }

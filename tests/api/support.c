@@ -12,23 +12,36 @@
 #define UNTOUCHED_STATUS IRONMAP_STATUS_FORCE_INT
 #define UNTOUCHED_CODE 0x5a5a5a5a
 #define UNTOUCHED_OFFSET UINT64_C(0x5a5a5a5a5a5a5a5a)
-static const char untouched_call[] = "untouched";
+static const char untouched_text[] = "untouched";
 
-ironmap_error failure = {UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call, UNTOUCHED_OFFSET};
+#define UNTOUCHED                                                                                  \
+    {                                                                                              \
+        .status = UNTOUCHED_STATUS,                                                                \
+        .system_code = UNTOUCHED_CODE,                                                             \
+        .call = untouched_text,                                                                    \
+        .what = untouched_text,                                                                    \
+        .offset = UNTOUCHED_OFFSET,                                                                \
+        .file_length = UNTOUCHED_OFFSET,                                                           \
+        .reserved = {UNTOUCHED_OFFSET},                                                            \
+    }
+
+ironmap_error failure = UNTOUCHED;
 
 /* Returns what the last call wrote and makes `failure` ready for the next one. */
 static ironmap_error take_failure(void)
 {
     ironmap_error taken = failure;
 
-    failure = (ironmap_error){UNTOUCHED_STATUS, UNTOUCHED_CODE, untouched_call, UNTOUCHED_OFFSET};
+    failure = (ironmap_error)UNTOUCHED;
     return taken;
 }
 
 static bool untouched(const ironmap_error *error)
 {
     return error->status == UNTOUCHED_STATUS && error->system_code == UNTOUCHED_CODE &&
-           error->call == untouched_call && error->offset == UNTOUCHED_OFFSET;
+           error->call == untouched_text && error->what == untouched_text &&
+           error->offset == UNTOUCHED_OFFSET && error->file_length == UNTOUCHED_OFFSET &&
+           error->reserved[0] == UNTOUCHED_OFFSET;
 }
 
 static void describe(const char *call, int result, const ironmap_error *error)
@@ -52,14 +65,23 @@ void check_ok(int result, const char *call, const char *file, int line)
     }
 }
 
+/* A failure fills every field, and says what is invalid. */
+static bool is_filled(const ironmap_error *error)
+{
+    bool explained = error->status != IRONMAP_E_INVALID || error->what != NULL;
+
+    return error->system_code != UNTOUCHED_CODE && error->call != untouched_text &&
+           error->what != untouched_text && error->offset != UNTOUCHED_OFFSET &&
+           error->file_length != UNTOUCHED_OFFSET && error->reserved[0] == 0 && explained;
+}
+
 /* A failing call returned `status` and filled the error with it. */
 static ironmap_error check_failed(int result, int status, const char *call, const char *file,
                                   int line)
 {
     ironmap_error error = take_failure();
 
-    if (result != status || (int)error.status != status || error.call == untouched_call ||
-        error.system_code == UNTOUCHED_CODE) {
+    if (result != status || (int)error.status != status || !is_filled(&error)) {
         describe(call, result, &error);
         print_error("expected %s, in the error too\n", ironmap_status_name(status));
         _fail(file, line);
@@ -94,6 +116,17 @@ void check_system_fails(int result, int status, int code, const char *call, cons
 
         system_words(words, sizeof(words), code);
         print_error("expected the system code %d (%s) and a call\n", code, words);
+        _fail(file, line);
+    }
+}
+
+void check_invalid(int result, const char *what, const char *call, const char *file, int line)
+{
+    ironmap_error error = check_failed(result, IRONMAP_E_INVALID, call, file, line);
+
+    if (strcmp(error.what, what) != 0 || error.system_code != 0 || error.call != NULL) {
+        describe(call, result, &error);
+        print_error("expected: %s\n", what);
         _fail(file, line);
     }
 }
@@ -238,18 +271,21 @@ void assert_file_untouched(const fixture *f, size_t length)
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
-const ironmap_access all_accesses[4] = {
-    IRONMAP_ACCESS_DEFAULT,
-    IRONMAP_ACCESS_READ,
-    IRONMAP_ACCESS_WRITE,
-    IRONMAP_ACCESS_COPY,
+size_t length_between(uint64_t start, uint64_t end)
+{
+    return end - start < IRONMAP_TO_END ? (size_t)(end - start) : IRONMAP_TO_END;
+}
+
+const ironmap_access all_accesses[3] = {
+    IRONMAP_READ,
+    IRONMAP_WRITE,
+    IRONMAP_COPY,
 };
 
-ironmap_options options_of(ironmap_access access, uint64_t offset, size_t length)
+ironmap_options options_of(uint64_t offset, size_t length)
 {
     ironmap_options options = IRONMAP_OPTIONS_INIT;
 
-    options.access = access;
     options.offset = offset;
     options.length = length;
     return options;
@@ -257,21 +293,21 @@ ironmap_options options_of(ironmap_access access, uint64_t offset, size_t length
 
 void map_file(fixture *f, ironmap_access access)
 {
-    ironmap_options options = options_of(access, 0, 0);
+    ironmap_options options = options_of(0, 0);
 
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, access, &options, &failure));
 }
 
 void map_anonymous(fixture *f, ironmap_access access, size_t length)
 {
-    ironmap_options options = options_of(access, 0, length);
+    ironmap_options options = options_of(0, length);
 
-    assert_ok(ironmap_open_anonymous(&f->map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&f->map, access, &options, &failure));
 }
 
 void map_text(fixture *f, const char *text)
 {
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, strlen(text));
+    map_anonymous(f, IRONMAP_WRITE, strlen(text));
     assert_ok(ironmap_put(f->map, 0, text, strlen(text), &failure));
 }
 
@@ -288,7 +324,7 @@ void assert_map(const ironmap_map *map, uint64_t offset, const void *expected, s
     uint8_t *bytes = malloc(length + 1);
 
     assert_non_null(bytes);
-    assert_ok(ironmap_get(bytes, map, offset, length, &failure));
+    assert_ok(ironmap_get(map, offset, bytes, length, &failure));
     assert_memory_equal(bytes, expected, length);
     free(bytes);
 }
@@ -367,7 +403,7 @@ void assert_stores_refused(ironmap_map *map)
     assert_fails(ironmap_put(map, 0, "x", 1, &failure), IRONMAP_E_READONLY);
     assert_fails(ironmap_put_byte(map, 0, 'x', &failure), IRONMAP_E_READONLY);
     assert_fails(ironmap_put_strided(map, 0, 2, "xy", 2, &failure), IRONMAP_E_READONLY);
-    assert_fails(ironmap_fill(map, 0, 1, 'x', &failure), IRONMAP_E_READONLY);
+    assert_fails(ironmap_fill(map, 0, 'x', 1, &failure), IRONMAP_E_READONLY);
     assert_fails(ironmap_move(map, 0, 1, 1, &failure), IRONMAP_E_READONLY);
     assert_fails(ironmap_write(map, "x", 1, &failure), IRONMAP_E_READONLY);
     assert_fails(ironmap_write_byte(map, 'x', &failure), IRONMAP_E_READONLY);
@@ -405,14 +441,11 @@ uint64_t random_below(random_source *random, uint64_t bound)
 
 bool system_constant(int *value, const char *name)
 {
-    size_t count = 0;
-    const ironmap_constant *constants = ironmap_constants(&count);
+    const char *found = NULL;
+    size_t index = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(constants[i].name, name) == 0) {
-            *value = constants[i].value;
-            return true;
-        }
+    while (ironmap_constant(&found, value, index) && strcmp(found, name) != 0) {
+        index++;
     }
-    return false;
+    return ironmap_constant(&found, value, index);
 }

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include <ironmap/ironmap.h>
+#include <ironmap/extra.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -35,12 +35,21 @@ extern ironmap_error failure;
 #define assert_system_fails(call, status, code)                                                    \
     check_system_fails((call), (status), (code), #call, __FILE__, __LINE__)
 
+/* The call fails with IRONMAP_E_INVALID, and the error says `what` is wrong. */
+#define assert_invalid(call, what) check_invalid((call), (what), #call, __FILE__, __LINE__)
+
 /* The call fails with `status`; whether the system was asked is the library's own affair. */
 #define assert_status(call, status) check_status((call), (status), #call, __FILE__, __LINE__)
 
 /* The call returns `status`, which may be IRONMAP_OK: for tables of cases. */
 #define assert_status_or_ok(call, status)                                                          \
     check_status_or_ok((call), (status), #call, __FILE__, __LINE__)
+
+/* Whatever the call returns. */
+static inline void ignore(int status)
+{
+    (void)status;
+}
 
 /* Two numbers of up to 64 bits are equal. */
 #define assert_u64(actual, expected) check_u64((actual), (expected), #actual, __FILE__, __LINE__)
@@ -50,6 +59,7 @@ void check_fails(int result, int status, const char *call, const char *file, int
 void check_system_fails(int result, int status, int code, const char *call, const char *file,
                         int line);
 void check_status(int result, int status, const char *call, const char *file, int line);
+void check_invalid(int result, const char *what, const char *call, const char *file, int line);
 void check_status_or_ok(int result, int status, const char *call, const char *file, int line);
 void check_u64(uint64_t actual, uint64_t expected, const char *what, const char *file, int line);
 
@@ -172,11 +182,14 @@ void descriptor_write(int fd, const void *bytes, size_t length);
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
-/* Every access there is. */
-extern const ironmap_access all_accesses[4];
+/* Every access that every system has. */
+extern const ironmap_access all_accesses[3];
+
+/* The length of the range [start, end): IRONMAP_TO_END if that is no shorter. */
+size_t length_between(uint64_t start, uint64_t end);
 
 /* Options with these fields and the defaults in all others. */
-ironmap_options options_of(ironmap_access access, uint64_t offset, size_t length);
+ironmap_options options_of(uint64_t offset, size_t length);
 
 /* Opens f->map: the file by its path, or `length` anonymous bytes. */
 void map_file(fixture *f, ironmap_access access);

@@ -206,11 +206,11 @@ size_t open_descriptors(void)
 
 void map_memory(fixture *f, int flags, int prot, size_t length)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, length);
+    ironmap_options options = options_of(0, length);
 
     options.flags = flags;
     options.prot = prot;
-    assert_ok(ironmap_open_anonymous(&f->map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&f->map, IRONMAP_SYSTEM, &options, &failure));
 }
 
 uint8_t *edged_memory(size_t *size)

@@ -75,10 +75,10 @@ void assert_nothing_left(const char *name)
 
 int tag_open(ironmap_map **map, const char *name, size_t length)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, length);
+    ironmap_options options = options_of(0, length);
 
     options.tag = name;
-    return ironmap_open_anonymous(map, &options, NULL);
+    return ironmap_open_anonymous(map, IRONMAP_WRITE, &options, NULL);
 }
 
 ironmap_map *open_tag(size_t length)

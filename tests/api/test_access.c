@@ -46,7 +46,7 @@ static int status_outside(const range_case *row)
 /* An anonymous map that is filled with the pattern. */
 static void map_pattern(fixture *f, size_t length)
 {
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, length);
+    map_anonymous(f, IRONMAP_WRITE, length);
     pattern_fill(ironmap_data(f->map), 0, length);
 }
 
@@ -64,7 +64,7 @@ static void get_copies_the_range(void **state)
 
         memset(buffer, '#', sizeof(buffer));
         pattern_fill(expected, inside[i].offset, inside[i].length);
-        assert_ok(ironmap_get(buffer, f->map, inside[i].offset, inside[i].length, &failure));
+        assert_ok(ironmap_get(f->map, inside[i].offset, buffer, inside[i].length, &failure));
         assert_memory_equal(buffer, expected, inside[i].length);
         assert_int_equal(buffer[inside[i].length], '#');
     }
@@ -78,7 +78,7 @@ static void put_changes_the_range(void **state)
     uint8_t expected[LENGTH];
 
     memset(stored, 0xa5, sizeof(stored));
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     for (size_t i = 0; i < COUNT_OF(inside); i++) {
         pattern_fill(expected, 0, LENGTH);
         pattern_fill(ironmap_data(f->map), 0, LENGTH);
@@ -96,7 +96,7 @@ static void get_outside_is_refused(void **state)
 
     map_pattern(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(outside); i++) {
-        assert_fails(ironmap_get(&byte, f->map, outside[i].offset, outside[i].length, &failure),
+        assert_fails(ironmap_get(f->map, outside[i].offset, &byte, outside[i].length, &failure),
                      status_outside(&outside[i]));
         assert_int_equal(byte, '#');
     }
@@ -114,10 +114,27 @@ static void stores_outside_are_refused(void **state)
 
         assert_fails(ironmap_put(f->map, row->offset, &byte, row->length, &failure),
                      status_outside(row));
-        assert_fails(ironmap_fill(f->map, row->offset, row->length, byte, &failure),
-                     status_outside(row));
+        if (row->length != IRONMAP_TO_END) {
+            assert_fails(ironmap_fill(f->map, row->offset, byte, row->length, &failure),
+                         status_outside(row));
+        }
     }
+    assert_fails(ironmap_fill(f->map, LENGTH + 1, byte, IRONMAP_TO_END, &failure),
+                 IRONMAP_E_RANGE);
     assert_map_pattern(f->map, 0, LENGTH);
+}
+
+/* IRONMAP_TO_END fills the rest of the map. */
+static void fill_to_the_end(void **state)
+{
+    fixture *f = *state;
+
+    map_pattern(f, LENGTH);
+    assert_ok(ironmap_fill(f->map, LENGTH, '#', IRONMAP_TO_END, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_ok(ironmap_fill(f->map, 5, '#', IRONMAP_TO_END, &failure));
+    assert_map_filled(f->map, 5, LENGTH - 5, '#');
+    assert_int_not_equal(((const uint8_t *)ironmap_data(f->map))[4], '#');
 }
 
 /* put takes bytes of the map itself, overlapping in both directions. */
@@ -235,7 +252,7 @@ static void get_strided_copies_every_step(void **state)
         uint8_t buffer[LENGTH + 1] = {'#'};
 
         assert_status_or_ok(
-            ironmap_get_strided(buffer, f->map, row->offset, row->step, row->count, &failure),
+            ironmap_get_strided(f->map, row->offset, row->step, buffer, row->count, &failure),
             row->status);
         for (size_t k = 0; row->status == IRONMAP_OK && k < row->count; k++) {
             assert_int_equal(buffer[k], pattern_byte(strided_offset(row, k)));
@@ -253,7 +270,7 @@ static void put_strided_stores_every_step(void **state)
     uint8_t expected[LENGTH];
     uint8_t stored[LENGTH + 1];
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     for (size_t i = 0; i < COUNT_OF(stride_cases); i++) {
         const stride_case *row = &stride_cases[i];
 
@@ -289,7 +306,7 @@ static void move_is_memmove(void **state)
     fixture *f = *state;
     uint8_t expected[LENGTH];
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         pattern_fill(expected, 0, LENGTH);
         pattern_fill(ironmap_data(f->map), 0, LENGTH);
@@ -327,12 +344,12 @@ static void fill_sets_the_range(void **state)
     fixture *f = *state;
     uint8_t expected[LENGTH];
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     for (size_t i = 0; i < COUNT_OF(inside); i++) {
         pattern_fill(expected, 0, LENGTH);
         pattern_fill(ironmap_data(f->map), 0, LENGTH);
         memset(expected + inside[i].offset, 0x7e, inside[i].length);
-        assert_ok(ironmap_fill(f->map, inside[i].offset, inside[i].length, 0x7e, &failure));
+        assert_ok(ironmap_fill(f->map, inside[i].offset, 0x7e, inside[i].length, &failure));
         assert_map(f->map, 0, expected, LENGTH);
     }
 }
@@ -345,7 +362,7 @@ static void read_map_refuses_stores(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_READ);
+    map_file(f, IRONMAP_READ);
     assert_stores_refused(f->map);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_file_untouched(f, LENGTH);
@@ -358,6 +375,7 @@ int main(void)
         with_fixture(put_changes_the_range),
         with_fixture(get_outside_is_refused),
         with_fixture(stores_outside_are_refused),
+        with_fixture(fill_to_the_end),
         with_fixture(put_may_overlap_the_map),
         with_fixture(single_bytes_go_in_and_out),
         with_fixture(single_bytes_outside_are_refused),

@@ -10,8 +10,7 @@ static void portable_advice_is_taken(void **state)
         IRONMAP_ADVICE_NORMAL,   IRONMAP_ADVICE_SEQUENTIAL, IRONMAP_ADVICE_RANDOM,
         IRONMAP_ADVICE_WILLNEED, IRONMAP_ADVICE_DONTNEED,
     };
-    static const ironmap_access accesses[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_WRITE,
-                                              IRONMAP_ACCESS_COPY};
+    static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_WRITE, IRONMAP_COPY};
     fixture *f = *state;
 
     file_make(f, LENGTH);
@@ -58,7 +57,7 @@ static void ranges_are_cut_to_the_map(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_READ);
+    map_file(f, IRONMAP_READ);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         for (size_t k = 0; k < COUNT_OF(advice); k++) {
             assert_status_or_ok(
@@ -75,10 +74,11 @@ static void unknown_advice_is_refused(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_fails(ironmap_advise(f->map, 0, IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED + 1, &failure),
                  IRONMAP_E_INVALID);
-    assert_fails(ironmap_advise(f->map, 0, IRONMAP_TO_END, INT32_MAX, &failure), IRONMAP_E_INVALID);
+    assert_invalid(ironmap_advise(f->map, 0, IRONMAP_TO_END, INT32_MAX, &failure),
+                   "advice has an unknown value");
 }
 
 /* Stores into private memory in front of the range survive DONTNEED, wherever in a page it
@@ -90,8 +90,8 @@ static void dontneed_keeps_what_lies_in_front(void **state)
     const size_t offsets[] = {1, 100, page - 1, page, page + 1, 2 * page + 7, 3 * page - 1};
 
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        map_anonymous(f, IRONMAP_ACCESS_COPY, 3 * page);
-        assert_ok(ironmap_fill(f->map, 0, 3 * page, 0xaa, &failure));
+        map_anonymous(f, IRONMAP_COPY, 3 * page);
+        assert_ok(ironmap_fill(f->map, 0, 0xaa, 3 * page, &failure));
         assert_ok(
             ironmap_advise(f->map, offsets[i], IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED, &failure));
         assert_map_filled(f->map, 0, offsets[i], 0xaa);
@@ -105,8 +105,8 @@ static void dontneed_inside_a_page_drops_nothing(void **state)
     fixture *f = *state;
     size_t page = ironmap_page_size();
 
-    map_anonymous(f, IRONMAP_ACCESS_COPY, 3 * page);
-    assert_ok(ironmap_fill(f->map, 0, 3 * page, 0xaa, &failure));
+    map_anonymous(f, IRONMAP_COPY, 3 * page);
+    assert_ok(ironmap_fill(f->map, 0, 0xaa, 3 * page, &failure));
     assert_ok(ironmap_advise(f->map, page + 1, page - 1, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_ok(ironmap_advise(f->map, page + 1, 1, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_ok(ironmap_advise(f->map, 3 * page - 1, 1, IRONMAP_ADVICE_DONTNEED, &failure));
@@ -118,13 +118,44 @@ static void dontneed_of_an_unaligned_map(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
-    ironmap_options options = options_of(IRONMAP_ACCESS_COPY, page / 2, 0);
+    ironmap_options options = options_of(page / 2, 0);
 
     file_make(f, 4 * page);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
-    assert_ok(ironmap_fill(f->map, 0, ironmap_length(f->map), 0xaa, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_COPY, &options, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 0xaa, ironmap_length(f->map), &failure));
     assert_ok(ironmap_advise(f->map, page, IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_map_filled(f->map, 0, page + page / 2, 0xaa);
+}
+
+/* ---- locks ---- */
+
+/* Any range of a map can be locked, and unlocked as often as one likes. */
+static void ranges_are_locked(void **state)
+{
+    fixture *f = *state;
+    size_t page = ironmap_page_size();
+    ironmap_options options = options_of(page / 2, 0);
+
+    file_make(f, 4 * page);
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
+    assert_ok(ironmap_lock_pages(f->map, 1, page, &failure));
+    assert_map_pattern(f->map, page / 2, ironmap_length(f->map));
+    assert_ok(ironmap_unlock_pages(f->map, 1, page, &failure));
+    assert_ok(ironmap_lock_pages(f->map, page, IRONMAP_TO_END, &failure));
+    assert_ok(ironmap_lock_pages(f->map, 0, 0, &failure));
+    assert_ok(ironmap_unlock_pages(f->map, page, IRONMAP_TO_END, &failure));
+}
+
+static void locks_outside_are_refused(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    assert_fails(ironmap_lock_pages(f->map, 0, LENGTH + 1, &failure), IRONMAP_E_RANGE);
+    assert_fails(ironmap_lock_pages(f->map, LENGTH + 1, 0, &failure), IRONMAP_E_RANGE);
+    assert_fails(ironmap_lock_pages(f->map, LENGTH + 1, IRONMAP_TO_END, &failure), IRONMAP_E_RANGE);
+    assert_fails(ironmap_lock_pages(f->map, UINT64_MAX, 2, &failure), IRONMAP_E_OVERFLOW);
+    assert_fails(ironmap_unlock_pages(f->map, 1, LENGTH, &failure), IRONMAP_E_RANGE);
 }
 
 /* ---- names ---- */
@@ -133,16 +164,18 @@ static void dontneed_of_an_unaligned_map(void **state)
 static void names_are_checked(void **state)
 {
     fixture *f = *state;
+    static const char wrong_name[] = "name is too long or has a forbidden character";
     char name[IRONMAP_NAME_MAX + 2];
 
     memset(name, 'n', sizeof(name));
     name[IRONMAP_NAME_MAX + 1] = '\0';
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
-    assert_fails(ironmap_set_name(f->map, name, &failure), IRONMAP_E_INVALID);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    assert_invalid(ironmap_set_name(f->map, name, &failure), wrong_name);
+    assert_invalid(ironmap_set_name(f->map, "a[b", &failure), wrong_name);
     map_close(f);
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
-    assert_fails(ironmap_set_name(f->map, "name", &failure), IRONMAP_E_INVALID);
+    map_file(f, IRONMAP_WRITE);
+    assert_invalid(ironmap_set_name(f->map, "name", &failure), "a name for the map of a file");
 }
 
 int main(void)
@@ -154,6 +187,8 @@ int main(void)
         with_fixture(dontneed_keeps_what_lies_in_front),
         with_fixture(dontneed_inside_a_page_drops_nothing),
         with_fixture(dontneed_of_an_unaligned_map),
+        with_fixture(ranges_are_locked),
+        with_fixture(locks_outside_are_refused),
         with_fixture(names_are_checked),
     };
 

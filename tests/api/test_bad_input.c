@@ -13,19 +13,19 @@ static void closed_descriptors(void **state)
     static const int descriptors[] = {-1, -2, INT_MIN, INT_MAX, 100000};
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
     int closed;
 
     file_make(f, LENGTH);
     closed = descriptor_duplicate(f->fd);
     descriptor_close(closed);
-    assert_system_fails(ironmap_open_fd(&map, closed, NULL, &failure), IRONMAP_E_SYSTEM,
-                        codes.bad_descriptor);
-    assert_system_fails(ironmap_open_fd(&map, closed, &options, &failure), IRONMAP_E_SYSTEM,
-                        codes.bad_descriptor);
+    assert_system_fails(ironmap_open_fd(&map, closed, IRONMAP_WRITE, NULL, &failure),
+                        IRONMAP_E_SYSTEM, codes.bad_descriptor);
+    assert_system_fails(ironmap_open_fd(&map, closed, IRONMAP_READ, &options, &failure),
+                        IRONMAP_E_SYSTEM, codes.bad_descriptor);
     for (size_t i = 0; i < COUNT_OF(descriptors); i++) {
-        assert_system_fails(ironmap_open_fd(&map, descriptors[i], NULL, &failure), IRONMAP_E_SYSTEM,
-                            codes.bad_descriptor);
+        assert_system_fails(ironmap_open_fd(&map, descriptors[i], IRONMAP_WRITE, NULL, &failure),
+                            IRONMAP_E_SYSTEM, codes.bad_descriptor);
     }
     assert_null(map);
 }
@@ -35,19 +35,20 @@ static void closed_descriptors(void **state)
 static void pipes(void **state)
 {
     ironmap_map *map = NULL;
-    ironmap_options some = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
+    ironmap_options some = options_of(0, LENGTH);
     int ends[2];
 
     skip_on_acted_pages("refuses itself to map what has no length");
     (void)state;
     descriptor_pipe(ends);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        ironmap_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(0, 0);
 
-        assert_fails(ironmap_open_fd(&map, ends[0], &options, &failure), IRONMAP_E_INVALID);
+        assert_invalid(ironmap_open_fd(&map, ends[0], all_accesses[i], &options, &failure),
+                       "length 0 of a file without a length");
     }
-    assert_system_fails(ironmap_open_fd(&map, ends[0], &some, &failure), IRONMAP_E_SYSTEM,
-                        codes.not_mappable);
+    assert_system_fails(ironmap_open_fd(&map, ends[0], IRONMAP_READ, &some, &failure),
+                        IRONMAP_E_SYSTEM, codes.not_mappable);
     assert_null(map);
     descriptor_close(ends[0]);
     descriptor_close(ends[1]);
@@ -60,126 +61,189 @@ static void paths_that_cannot_be_opened(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options create = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_options create = options_of(0, 0);
 
     create.open = IRONMAP_OPEN_CREATE;
-    assert_system_fails(ironmap_open_path(&map, "", NULL, &failure), IRONMAP_E_SYSTEM,
-                        codes.empty_path);
-    assert_system_fails(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_SYSTEM,
-                        codes.not_found);
+    assert_system_fails(ironmap_open_path(&map, "", IRONMAP_WRITE, NULL, &failure),
+                        IRONMAP_E_SYSTEM, codes.empty_path);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, &failure),
+                        IRONMAP_E_SYSTEM, codes.not_found);
     file_make(f, LENGTH);
     (void)strncat(f->path, "/inside", sizeof(f->path) - strlen(f->path) - 1);
-    assert_system_fails(ironmap_open_path(&map, f->path, &create, &failure), IRONMAP_E_SYSTEM,
-                        codes.not_a_directory);
-    assert_fails(ironmap_open_path(&map, NULL, NULL, &failure), IRONMAP_E_INVALID);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &create, &failure),
+                        IRONMAP_E_SYSTEM, codes.not_a_directory);
+    assert_invalid(ironmap_open_path(&map, NULL, IRONMAP_WRITE, NULL, &failure), "path is NULL");
     assert_null(map);
 }
 
 /* ---- options ---- */
 
-/* Options of a newer header that ask for what this library does not know are refused. */
-static void newer_options_are_refused(void **state)
-{
-    struct {
-        ironmap_options known;
-        uint64_t newer;
-    } options = {options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH), 0};
-    ironmap_map *map = NULL;
-
-    (void)state;
-    options.known.size = sizeof(options);
-    assert_ok(ironmap_open_anonymous(&map, &options.known, &failure));
-    assert_ok(ironmap_close(map, &failure));
-    options.newer = 1;
-    assert_fails(ironmap_open_anonymous(&map, &options.known, &failure), IRONMAP_E_UNSUPPORTED);
-}
-
-typedef struct options_case {
-    ironmap_access access;
-    int flags;
-    int prot;
-    unsigned open;
-} options_case;
-
-enum { NOT_SET = IRONMAP_SYSTEM_DEFAULT };
-
-/* contradictions and unknown bits, for every way to open; any flags and prot contradict access */
-static const options_case contradictions[] = {
-    {(ironmap_access)4, NOT_SET, NOT_SET, 0},
-    {(ironmap_access)-1, NOT_SET, NOT_SET, 0},
-    {(ironmap_access)INT_MAX, NOT_SET, NOT_SET, 0},
-    {IRONMAP_ACCESS_READ, 1, NOT_SET, 0},
-    {IRONMAP_ACCESS_WRITE, NOT_SET, 1, 0},
-    {IRONMAP_ACCESS_COPY, 2, 1, 0},
-    {IRONMAP_ACCESS_WRITE, 0, NOT_SET, 0},
-    {IRONMAP_ACCESS_WRITE, NOT_SET, 0, 0},
-    {IRONMAP_ACCESS_READ, NOT_SET, NOT_SET, IRONMAP_OPEN_EXTEND},
-    {IRONMAP_ACCESS_COPY, NOT_SET, NOT_SET, IRONMAP_OPEN_EXTEND},
-    {IRONMAP_ACCESS_WRITE, NOT_SET, NOT_SET, 1U << 31},
-    {IRONMAP_ACCESS_WRITE, NOT_SET, NOT_SET, UINT_MAX},
-    {IRONMAP_ACCESS_WRITE, NOT_SET, NOT_SET, IRONMAP_OPEN_EXCLUSIVE},
-};
-
-static ironmap_options options_of_case(const options_case *row)
-{
-    ironmap_options options = options_of(row->access, 0, LENGTH);
-
-    options.flags = row->flags;
-    options.prot = row->prot;
-    options.open = row->open;
-    return options;
-}
-
-/* Options that contradict each other, or that nobody knows, are invalid, whatever is opened. */
-static void contradicting_options(void **state)
+/* A reserved word that is not 0 is a field of a newer header: an error, and never ignored. */
+static void unknown_fields_are_refused(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
 
     file_make(f, LENGTH);
-    for (size_t i = 0; i < COUNT_OF(contradictions); i++) {
-        ironmap_options options = options_of_case(&contradictions[i]);
+    for (size_t i = 0; i < COUNT_OF(((ironmap_options *)NULL)->reserved); i++) {
+        ironmap_options options = {.length = LENGTH};
+        ironmap_error error = {.status = IRONMAP_OK};
 
-        assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
-        assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
-        assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
+        options.reserved[i] = UINT64_C(1) << 63;
+        assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                     IRONMAP_E_UNSUPPORTED);
+        assert_fails(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &options, &failure),
+                     IRONMAP_E_UNSUPPORTED);
+        assert_int_equal(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &error),
+                         IRONMAP_E_UNSUPPORTED);
+        assert_string_equal(error.what, "a field that this library does not know");
+    }
+    assert_null(map);
+}
+
+typedef struct arguments_case {
+    ironmap_access access;
+    int flags;
+    int prot;
+    uint32_t open;
+    const char *what;
+} arguments_case;
+
+#define NO_ACCESS "access is none of READ, WRITE, COPY and SYSTEM"
+#define NO_SYSTEM "flags or prot without SYSTEM"
+#define NO_WRITER "CREATE, EXTEND or PREALLOCATE for a map that does not write to its file"
+
+/* wrong access, contradictions and unknown bits, for every way to open */
+static const arguments_case wrong_arguments[] = {
+    {(ironmap_access)0, 0, 0, 0, NO_ACCESS},
+    {(ironmap_access)5, 0, 0, 0, NO_ACCESS},
+    {(ironmap_access)-1, 0, 0, 0, NO_ACCESS},
+    {(ironmap_access)INT_MAX, 0, 0, 0, NO_ACCESS},
+    {IRONMAP_READ, 1, 0, 0, NO_SYSTEM},
+    {IRONMAP_WRITE, 0, 1, 0, NO_SYSTEM},
+    {IRONMAP_COPY, 2, 1, 0, NO_SYSTEM},
+    {IRONMAP_WRITE, -1, 0, 0, NO_SYSTEM},
+    {IRONMAP_WRITE, 0, 0, 1U << 31, "open has an unknown bit"},
+    {IRONMAP_WRITE, 0, 0, UINT32_MAX, "open has an unknown bit"},
+    {IRONMAP_WRITE, 0, 0, IRONMAP_OPEN_EXCLUSIVE, "EXCLUSIVE without CREATE"},
+};
+
+/* contradictions of maps of files alone */
+static const arguments_case wrong_for_files[] = {
+    {IRONMAP_READ, 0, 0, IRONMAP_OPEN_EXTEND, NO_WRITER},
+    {IRONMAP_COPY, 0, 0, IRONMAP_OPEN_EXTEND, NO_WRITER},
+    {IRONMAP_READ, 0, 0, IRONMAP_OPEN_PREALLOCATE, NO_WRITER},
+    {IRONMAP_COPY, 0, 0, IRONMAP_OPEN_CREATE, NO_WRITER},
+};
+
+static ironmap_options options_of_case(const arguments_case *row)
+{
+    return (ironmap_options){
+        .length = LENGTH, .flags = row->flags, .prot = row->prot, .open = row->open};
+}
+
+/* Wrong arguments are invalid whatever is opened, and the error says which and why. */
+static void wrong_arguments_are_named(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+
+    file_make(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(wrong_arguments); i++) {
+        const arguments_case *row = &wrong_arguments[i];
+        ironmap_options options = options_of_case(row);
+
+        assert_invalid(ironmap_open_path(&map, f->path, row->access, &options, &failure),
+                       row->what);
+        assert_invalid(ironmap_open_fd(&map, f->fd, row->access, &options, &failure), row->what);
+        assert_invalid(ironmap_open_handle(&map, f, row->access, &options, &failure), row->what);
+        assert_invalid(ironmap_open_anonymous(&map, row->access, &options, &failure), row->what);
+    }
+    for (size_t i = 0; i < COUNT_OF(wrong_for_files); i++) {
+        const arguments_case *row = &wrong_for_files[i];
+        ironmap_options options = options_of_case(row);
+
+        assert_invalid(ironmap_open_path(&map, f->path, row->access, &options, &failure),
+                       row->what);
     }
     assert_null(map);
     assert_file_untouched(f, LENGTH);
 }
 
-/* Invalid options are found before anything is created or extended. */
-static void invalid_options_create_nothing(void **state)
+/* Wrong arguments are found before anything is created or extended. */
+static void wrong_arguments_create_nothing(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
 
-    for (size_t i = 0; i < COUNT_OF(contradictions); i++) {
-        ironmap_options options = options_of_case(&contradictions[i]);
+    for (size_t i = 0; i < COUNT_OF(wrong_arguments); i++) {
+        ironmap_options options = options_of_case(&wrong_arguments[i]);
 
         if (options.open != IRONMAP_OPEN_EXCLUSIVE) {
             options.open |= IRONMAP_OPEN_CREATE;
         }
-        assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
+        assert_fails(
+            ironmap_open_path(&map, f->path, wrong_arguments[i].access, &options, &failure),
+            IRONMAP_E_INVALID);
         assert_false(file_exists(f));
     }
+    assert_null(map);
+}
+
+/* Bits for files mean nothing to memory, and a tag must be one. */
+static void memory_has_no_bits_for_files(void **state)
+{
+    static const char no_file[] = "CREATE, EXTEND or PREALLOCATE for anonymous memory";
+    static const uint32_t bits[] = {IRONMAP_OPEN_CREATE, IRONMAP_OPEN_EXTEND,
+                                    IRONMAP_OPEN_PREALLOCATE};
+    ironmap_options tagged = {.length = LENGTH, .tag = "a/b"};
+    ironmap_map *map = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bits); i++) {
+        ironmap_options options = {.length = LENGTH, .open = bits[i]};
+
+        assert_invalid(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure), no_file);
+    }
+    assert_invalid(ironmap_open_anonymous(&map, IRONMAP_WRITE, &tagged, &failure),
+                   "tag has a wrong length or a forbidden character");
+    assert_null(map);
+}
+
+/* What lies behind the end of the file, the error says. */
+static void ends_behind_the_file_are_named(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    ironmap_error error = {.status = IRONMAP_OK};
+    ironmap_options offset = {.offset = LENGTH + 1};
+    ironmap_options length = {.offset = 1, .length = LENGTH};
+
+    file_make(f, LENGTH);
+    assert_int_equal(ironmap_open_path(&map, f->path, IRONMAP_READ, &offset, &error),
+                     IRONMAP_E_BEYOND_FILE);
+    assert_string_equal(error.what, "offset lies beyond the end of the file");
+    assert_int_equal(ironmap_open_path(&map, f->path, IRONMAP_READ, &length, &error),
+                     IRONMAP_E_BEYOND_FILE);
+    assert_string_equal(error.what, "offset + length lies beyond the end of the file");
     assert_null(map);
 }
 
 /* CREATE and EXCLUSIVE mean nothing for a descriptor. */
 static void descriptors_are_not_created(void **state)
 {
-    static const unsigned bits[] = {IRONMAP_OPEN_CREATE, IRONMAP_OPEN_EXCLUSIVE,
+    static const uint32_t bits[] = {IRONMAP_OPEN_CREATE,
                                     IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE};
     fixture *f = *state;
     ironmap_map *map = NULL;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(bits); i++) {
-        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+        ironmap_options options = options_of(0, 0);
 
         options.open = bits[i];
-        assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
+        assert_invalid(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &options, &failure),
+                       "CREATE without a path");
     }
     assert_null(map);
 }
@@ -211,12 +275,13 @@ static void ranges_that_cannot_be_addressed(void **state)
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         for (size_t k = 0; k < COUNT_OF(bits); k++) {
-            ironmap_options options =
-                options_of(IRONMAP_ACCESS_WRITE, cases[i].offset, cases[i].length);
+            ironmap_options options = options_of(cases[i].offset, cases[i].length);
 
             options.open = bits[k];
-            assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_OVERFLOW);
-            assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_OVERFLOW);
+            assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                         IRONMAP_E_OVERFLOW);
+            assert_fails(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &options, &failure),
+                         IRONMAP_E_OVERFLOW);
         }
     }
     assert_null(map);
@@ -232,11 +297,13 @@ static void lengths_beyond_the_address_space(void **state)
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
-        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, lengths[i]);
+        ironmap_options options = options_of(0, lengths[i]);
 
-        assert_status(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_OVERFLOW);
+        assert_status(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                      IRONMAP_E_OVERFLOW);
         options.open = IRONMAP_OPEN_EXTEND;
-        assert_status(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_OVERFLOW);
+        assert_status(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &options, &failure),
+                      IRONMAP_E_OVERFLOW);
     }
     assert_null(map);
     assert_file_untouched(f, LENGTH);
@@ -247,12 +314,12 @@ static void memory_that_the_system_lacks(void **state)
 {
     const size_t length = SIZE_MAX / 2 - 65535;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, length);
+    ironmap_options options = options_of(0, length);
 
     (void)state;
     skip_on_32_bit();
-    assert_system_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_SYSTEM,
-                        code_of_refused_map(length));
+    assert_system_fails(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, code_of_refused_map(length));
     assert_null(map);
 }
 
@@ -262,9 +329,11 @@ int main(void)
         with_fixture(closed_descriptors),
         with_fixture(pipes),
         with_fixture(paths_that_cannot_be_opened),
-        with_fixture(newer_options_are_refused),
-        with_fixture(contradicting_options),
-        with_fixture(invalid_options_create_nothing),
+        with_fixture(unknown_fields_are_refused),
+        with_fixture(wrong_arguments_are_named),
+        with_fixture(wrong_arguments_create_nothing),
+        with_fixture(memory_has_no_bits_for_files),
+        with_fixture(ends_behind_the_file_are_named),
         with_fixture(descriptors_are_not_created),
         with_fixture(ranges_that_cannot_be_addressed),
         with_fixture(lengths_beyond_the_address_space),

@@ -7,16 +7,16 @@ enum { LENGTH = 10000 };
 static void create_makes_the_file(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
 
     options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_u64(file_length(f), LENGTH);
     assert_map_filled(f->map, 0, LENGTH, 0);
     map_close(f);
 
     file_make(f, LENGTH + 1);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
     assert_file_untouched(f, LENGTH + 1);
 }
@@ -25,10 +25,10 @@ static void create_makes_the_file(void **state)
 static void create_without_length_is_empty(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_options options = options_of(0, 0);
 
     options.open = IRONMAP_OPEN_CREATE;
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_u64(ironmap_length(f->map), 0);
     assert_u64(file_length(f), 0);
 }
@@ -38,11 +38,11 @@ static void missing_file_is_not_made(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
 
     options.open = IRONMAP_OPEN_EXTEND;
-    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                        codes.not_found);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, codes.not_found);
     assert_null(map);
     assert_false(file_exists(f));
 }
@@ -52,14 +52,14 @@ static void exclusive_refuses_an_existing_file(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 2 * LENGTH);
+    ironmap_options options = options_of(0, 2 * LENGTH);
 
     options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE | IRONMAP_OPEN_EXTEND;
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     map_close(f);
     file_make(f, LENGTH);
-    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                        codes.exists);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, codes.exists);
     assert_null(map);
     assert_file_untouched(f, LENGTH);
 }
@@ -68,12 +68,12 @@ static void exclusive_refuses_an_existing_file(void **state)
 static void extend_lengthens_a_shorter_file(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 5000, 20000);
+    ironmap_options options = options_of(5000, 20000);
     uint8_t head[LENGTH];
 
     options.open = IRONMAP_OPEN_EXTEND;
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure));
     assert_u64(ironmap_length(f->map), 20000);
     assert_u64(file_length(f), 25000);
     pattern_fill(head, 0, LENGTH);
@@ -86,11 +86,11 @@ static void extend_lengthens_a_shorter_file(void **state)
 static void extend_leaves_a_longer_file(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH - 1);
+    ironmap_options options = options_of(0, LENGTH - 1);
 
     options.open = IRONMAP_OPEN_EXTEND;
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH - 1);
     assert_file_untouched(f, LENGTH);
 }
@@ -100,13 +100,15 @@ static void created_file_is_removed(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options beyond = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options beyond = options_of(0, LENGTH);
 
     beyond.open = IRONMAP_OPEN_CREATE;
-    assert_fails(ironmap_open_path(&map, f->path, &beyond, &failure), IRONMAP_E_BEYOND_FILE);
+    assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &beyond, &failure),
+                 IRONMAP_E_BEYOND_FILE);
     assert_false(file_exists(f));
     file_make(f, LENGTH - 1);
-    assert_fails(ironmap_open_path(&map, f->path, &beyond, &failure), IRONMAP_E_BEYOND_FILE);
+    assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &beyond, &failure),
+                 IRONMAP_E_BEYOND_FILE);
     assert_file_untouched(f, LENGTH - 1);
     assert_null(map);
 }

@@ -11,8 +11,8 @@ static void ranges_are_checked(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
-    assert_ok(ironmap_fill(f->map, 0, LENGTH, 1, &failure));
+    map_file(f, IRONMAP_WRITE);
+    assert_ok(ironmap_fill(f->map, 0, 1, LENGTH, &failure));
     assert_flush_ranges(f->map);
 }
 
@@ -22,7 +22,7 @@ static void to_end_from_behind_is_refused(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_fails(ironmap_flush(f->map, LENGTH + 1, IRONMAP_TO_END, 0, &failure), IRONMAP_E_RANGE);
 }
 
@@ -30,24 +30,24 @@ static void to_end_from_behind_is_refused(void **state)
 static void ranges_of_unaligned_maps(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 4001, LENGTH);
+    ironmap_options options = options_of(4001, LENGTH);
 
     file_make(f, LENGTH + 4001);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
-    assert_ok(ironmap_fill(f->map, 0, LENGTH, 1, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 1, LENGTH, &failure));
     assert_flush_ranges(f->map);
 }
 
 /* READ and COPY maps never write: the range is checked and that is all, whatever the flags. */
 static void maps_that_never_write_have_nothing_to_flush(void **state)
 {
-    static const ironmap_access accesses[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_COPY};
+    static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_COPY};
     fixture *f = *state;
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(accesses); i++) {
         map_file(f, accesses[i]);
-        (void)ironmap_put(f->map, 0, "copy", 4, NULL);
+        ignore(ironmap_put(f->map, 0, "copy", 4, NULL));
         assert_flush_ranges(f->map);
         map_close(f);
     }
@@ -59,7 +59,7 @@ static void anonymous_maps_flush(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     assert_flush_ranges(f->map);
 }
 
@@ -75,7 +75,7 @@ static void flags_are_understood(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         assert_ok(ironmap_put(f->map, 10 * i, "flushed", 7, &failure));
         assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, flags[i], &failure));
@@ -103,7 +103,7 @@ static void another_process_reads_flushed_bytes(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_put(f->map, 5000, "flushed", 7, &failure));
     assert_ok(ironmap_flush(f->map, 5000, 7, 0, &failure));
     assert_int_equal(in_process("read", f->path), 0);
@@ -115,7 +115,7 @@ static void closing_loses_nothing(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_put(f->map, 5000, "flushed", 7, &failure));
     map_close(f);
     assert_int_equal(in_process("read", f->path), 0);

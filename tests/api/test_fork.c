@@ -13,7 +13,7 @@ static int read_line_and_answer(void *argument)
     size_t length = 0;
 
     child_check(ironmap_seek(map, 0, IRONMAP_SEEK_SET, NULL) == IRONMAP_OK);
-    child_check(ironmap_readline(line, &length, map, sizeof(line), NULL) == IRONMAP_OK);
+    child_check(ironmap_readline(&length, map, line, sizeof(line), NULL) == IRONMAP_OK);
     child_check(length == 13 && memcmp(line, "Hello world!\n", 13) == 0);
     child_check(ironmap_put(map, ANSWER, "answer", 6, NULL) == IRONMAP_OK);
     child_check(ironmap_close(map, NULL) == IRONMAP_OK);
@@ -39,9 +39,9 @@ static void anonymous_map_is_shared(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     assert_child_answers(f, true);
-    map_anonymous(f, IRONMAP_ACCESS_WRITE, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     assert_child_answers(f, true);
 }
 
@@ -52,7 +52,7 @@ static void private_maps_part_ways(void **state)
 
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, LENGTH);
     assert_child_answers(f, false);
-    map_anonymous(f, IRONMAP_ACCESS_COPY, LENGTH);
+    map_anonymous(f, IRONMAP_COPY, LENGTH);
     assert_child_answers(f, false);
 }
 
@@ -63,10 +63,10 @@ static void maps_of_files(void **state)
     static const uint8_t zeros[LENGTH];
 
     file_bytes(f, zeros, LENGTH);
-    map_file(f, IRONMAP_ACCESS_COPY);
+    map_file(f, IRONMAP_COPY);
     assert_child_answers(f, false);
     assert_file(f, 0, zeros, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_child_answers(f, true);
     assert_file(f, ANSWER, "answer", 6);
 }
@@ -75,9 +75,9 @@ static int map_the_file_and_store(void *argument)
 {
     const fixture *f = argument;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, ANSWER, 6);
+    ironmap_options options = options_of(ANSWER, 6);
 
-    child_check(ironmap_open_path(&map, f->path, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
     child_check(ironmap_put(map, 0, "answer", 6, NULL) == IRONMAP_OK);
     child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     return 0;
@@ -89,7 +89,7 @@ static void another_process_maps_the_file(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_READ);
+    map_file(f, IRONMAP_READ);
     assert_int_equal(in_child(map_the_file_and_store, f), 0);
     assert_map(f->map, ANSWER, "answer", 6);
 }
@@ -111,10 +111,10 @@ static void child_resizes_its_own_map(void **state)
     uint64_t size = 0;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_int_equal(in_child(resize_and_close, f->map), 0);
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_ok(ironmap_size(&size, f->map, &failure));
+    assert_ok(ironmap_file_size(&size, f->map, &failure));
     assert_u64(size, 2 * LENGTH);
     assert_file(f, 2 * LENGTH - 3, "end", 3);
 }
@@ -135,7 +135,7 @@ static void pins_are_inherited(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     ironmap_pin(f->map);
     assert_int_equal(in_child(close_the_pinned_map, f->map), 0);
     assert_u64(ironmap_pins(f->map), 1);

@@ -23,7 +23,7 @@ static void map_sparse(fixture *f)
 {
     skip_on_32_bit();
     file_make_sparse(f);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_u64(ironmap_length(f->map), FILE_SIZE);
 }
 
@@ -38,15 +38,15 @@ static void skip_where_offsets_are_cut(void)
 static void window_beyond_4_gib(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, FAR, 1000);
+    ironmap_options options = options_of(FAR, 1000);
     uint64_t size = 0;
 
     skip_where_offsets_are_cut();
     file_make_sparse(f);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, FAR, 1000);
     assert_u64(ironmap_offset(f->map), FAR);
-    assert_ok(ironmap_size(&size, f->map, &failure));
+    assert_ok(ironmap_file_size(&size, f->map, &failure));
     assert_u64(size, FILE_SIZE);
     assert_ok(ironmap_put(f->map, 500, "far", 3, &failure));
     assert_file(f, FAR + 500, "far", 3);
@@ -57,10 +57,10 @@ static void window_beyond_4_gib(void **state)
 static void window_to_the_end(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_READ, FILE_SIZE - 5, 0);
+    ironmap_options options = options_of(FILE_SIZE - 5, 0);
 
     file_make_sparse(f);
-    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_READ, &options, &failure));
     assert_u64(ironmap_length(f->map), 5);
 }
 
@@ -68,11 +68,11 @@ static void window_to_the_end(void **state)
 static void window_is_resized(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, FAR, 1000);
+    ironmap_options options = options_of(FAR, 1000);
 
     skip_where_offsets_are_cut();
     file_make_sparse(f);
-    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure));
     assert_ok(ironmap_resize(f->map, 500, &failure));
     assert_u64(file_length(f), FAR + 500);
     assert_map_pattern(f->map, FAR, 500);
@@ -85,11 +85,11 @@ static void window_is_resized(void **state)
 static void extend_beyond_4_gib(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, FAR, 1000);
+    ironmap_options options = options_of(FAR, 1000);
 
     options.open = IRONMAP_OPEN_EXTEND;
     file_make(f, 100);
-    if (ironmap_open_path(&f->map, f->path, &options, NULL) != IRONMAP_OK) {
+    if (ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, NULL) != IRONMAP_OK) {
         skip_because("no file of 5 GiB, not even a sparse one, can be made here");
     }
     assert_u64(file_length(f), FAR + 1000);
@@ -114,12 +114,12 @@ static void access_beyond_4_gib(void **state)
     assert_map(f->map, FILE_SIZE - 3, "far", 3);
     assert_fails(ironmap_put(f->map, FILE_SIZE - 2, "far", 3, &failure), IRONMAP_E_RANGE);
     assert_ok(ironmap_put_byte(f->map, 12345 + 4 * GIB - 2 * GIB, 'h', &failure));
-    assert_ok(ironmap_get_strided(bytes, f->map, 12345, (int64_t)(2 * GIB), 3, &failure));
+    assert_ok(ironmap_get_strided(f->map, 12345, (int64_t)(2 * GIB), bytes, 3, &failure));
     expected[0] = 0;
     expected[1] = 'h';
     expected[2] = 'f';
     assert_memory_equal(bytes, expected, sizeof(expected));
-    assert_ok(ironmap_get_strided(bytes, f->map, FAR, -(int64_t)(2 * GIB), 3, &failure));
+    assert_ok(ironmap_get_strided(f->map, FAR, -(int64_t)(2 * GIB), bytes, 3, &failure));
     assert_int_equal(bytes[0], 'f');
     assert_int_equal(bytes[1], 'h');
 }
@@ -138,10 +138,10 @@ static void find_beyond_4_gib(void **state)
     assert_u64(index, FAR + 50);
     assert_ok(ironmap_rfind(&index, f->map, needle, sizeof(needle), 0, FAR + 100000, &failure));
     assert_u64(index, FAR + 50);
-    assert_ok(ironmap_find(&index, f->map, needle, sizeof(needle), FAR, FAR + 149, &failure));
+    assert_ok(ironmap_find(&index, f->map, needle, sizeof(needle), FAR, 149, &failure));
     assert_u64(index, IRONMAP_NOT_FOUND);
-    assert_ok(
-        ironmap_rfind(&index, f->map, needle, sizeof(needle), FAR + 51, FAR + 1000, &failure));
+    assert_ok(ironmap_rfind(&index, f->map, needle, sizeof(needle), FAR + 51,
+                            (FAR + 1000) - (FAR + 51), &failure));
     assert_u64(index, IRONMAP_NOT_FOUND);
 }
 
@@ -158,7 +158,7 @@ static void stream_beyond_4_gib(void **state)
     assert_u64(ironmap_tell(f->map), FAR);
     assert_ok(ironmap_line_length(&length, f->map, &failure));
     assert_u64(length, 5);
-    assert_ok(ironmap_readline(buffer, &length, f->map, sizeof(buffer), &failure));
+    assert_ok(ironmap_readline(&length, f->map, buffer, sizeof(buffer), &failure));
     assert_u64(length, 5);
     assert_u64(ironmap_tell(f->map), FAR + 5);
     assert_ok(ironmap_write(f->map, "LAST", 4, &failure));

@@ -17,8 +17,8 @@ static void error_is_optional(void **state)
     fixture *f = *state;
     ironmap_map *map = NULL;
 
-    assert_int_equal(ironmap_open_path(&map, f->path, NULL, NULL), IRONMAP_E_SYSTEM);
-    map_anonymous(f, IRONMAP_ACCESS_READ, LENGTH);
+    assert_int_equal(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, NULL), IRONMAP_E_SYSTEM);
+    map_anonymous(f, IRONMAP_READ, LENGTH);
     assert_int_equal(ironmap_put_byte(f->map, 0, 1, NULL), IRONMAP_E_READONLY);
     assert_int_equal(ironmap_seek(f->map, -1, IRONMAP_SEEK_SET, NULL), IRONMAP_E_RANGE);
     assert_int_equal(ironmap_resize(f->map, 1, NULL), IRONMAP_E_NOT_RESIZABLE);
@@ -30,7 +30,7 @@ static void pins_are_counted(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     for (size_t i = 0; i < 100; i++) {
         assert_u64(ironmap_pins(f->map), i);
         ironmap_pin(f->map);
@@ -48,7 +48,7 @@ static void pinned_map_is_not_closed(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     ironmap_pin(f->map);
     ironmap_pin(f->map);
     assert_fails(ironmap_close(f->map, &failure), IRONMAP_E_BUSY);
@@ -67,7 +67,7 @@ static void empty_map_is_pinned(void **state)
     fixture *f = *state;
 
     file_make(f, 0);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     ironmap_pin(f->map);
     assert_fails(ironmap_resize(f->map, LENGTH, &failure), IRONMAP_E_BUSY);
     assert_fails(ironmap_close(f->map, &failure), IRONMAP_E_BUSY);
@@ -81,12 +81,12 @@ static void overhead_is_a_record(void **state)
     fixture *f = *state;
     size_t overhead;
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 1);
+    map_anonymous(f, IRONMAP_WRITE, 1);
     overhead = ironmap_overhead(f->map);
     assert_true(overhead > sizeof(void *));
     assert_true(overhead < 4096);
     map_close(f);
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 1 << 20);
+    map_anonymous(f, IRONMAP_WRITE, 1 << 20);
     assert_u64(ironmap_overhead(f->map), overhead);
 }
 
@@ -94,40 +94,43 @@ static void overhead_is_a_record(void **state)
 
 static void open_and_close(fixture *f, unsigned open, uint64_t offset)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, offset, 0);
+    ironmap_options options = options_of(offset, 0);
 
     options.open = open;
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     map_close(f);
-    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure));
     map_close(f);
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     map_close(f);
 }
 
 static void fail_to_open(fixture *f)
 {
     ironmap_map *map = NULL;
-    ironmap_options beyond = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH + 1);
-    ironmap_options refused = options_of(IRONMAP_ACCESS_DEFAULT, 0, 2 * LENGTH);
-    ironmap_options invalid = options_of((ironmap_access)77, 0, 0);
+    ironmap_options beyond = options_of(0, LENGTH + 1);
+    ironmap_options refused = options_of(0, 2 * LENGTH);
+    ironmap_options invalid = options_of(0, 0);
 
-    refused.flags = 0;
     refused.open = IRONMAP_OPEN_EXTEND;
-    assert_int_not_equal(ironmap_open_path(&map, f->directory, NULL, NULL), IRONMAP_OK);
-    assert_int_not_equal(ironmap_open_path(&map, f->path, &beyond, NULL), IRONMAP_OK);
-    assert_int_not_equal(ironmap_open_fd(&map, f->fd, &beyond, NULL), IRONMAP_OK);
-    assert_int_not_equal(ironmap_open_path(&map, f->path, &refused, NULL), IRONMAP_OK);
-    assert_int_not_equal(ironmap_open_fd(&map, f->fd, &refused, NULL), IRONMAP_OK);
-    assert_int_not_equal(ironmap_open_anonymous(&map, &refused, NULL), IRONMAP_OK);
-    assert_int_not_equal(ironmap_open_path(&map, f->path, &invalid, NULL), IRONMAP_OK);
-    assert_int_not_equal(ironmap_open_fd(&map, -1, NULL, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_path(&map, f->directory, IRONMAP_WRITE, NULL, NULL),
+                         IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &beyond, NULL),
+                         IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &beyond, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &refused, NULL),
+                         IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_fd(&map, f->fd, IRONMAP_SYSTEM, &refused, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_anonymous(&map, IRONMAP_SYSTEM, &refused, NULL), IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_path(&map, f->path, (ironmap_access)77, &invalid, NULL),
+                         IRONMAP_OK);
+    assert_int_not_equal(ironmap_open_fd(&map, -1, IRONMAP_WRITE, NULL, NULL), IRONMAP_OK);
     assert_null(map);
 }
 
 static void resize_and_fail_to(fixture *f)
 {
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_resize(f->map, 50 * LENGTH, &failure));
     assert_int_not_equal(ironmap_resize(f->map, SIZE_MAX, NULL), IRONMAP_OK);
     assert_ok(ironmap_resize(f->map, 0, &failure));
@@ -174,10 +177,10 @@ static void many_maps_are_open_at_once(void **state)
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < MAPS; i++) {
-        ironmap_options options = options_of(IRONMAP_ACCESS_COPY, i, 0);
+        ironmap_options options = options_of(i, 0);
 
         options.open = IRONMAP_OPEN_NO_TRACK;
-        assert_ok(ironmap_open_fd(&maps[i], f->fd, &options, &failure));
+        assert_ok(ironmap_open_fd(&maps[i], f->fd, IRONMAP_COPY, &options, &failure));
     }
     for (size_t i = 0; i < MAPS; i++) {
         assert_map_pattern(maps[i], i, LENGTH - i);

@@ -1,14 +1,14 @@
-/* ironmap_take_line: a line into room that is asked for. */
+/* ironmap_copy_line copies a line into memory of an allocator. ironmap_find_lines lists lines. */
 #include "support.h"
 
 #include <stdlib.h>
 
-/* Room that is asked for, and how often. */
+/* Memory for a line, and how often it was asked for. */
 typedef struct room {
     char bytes[200000];
     size_t length;
     size_t times;
-    size_t most; /* no room for more */
+    size_t most; /* NULL for more */
 } room;
 
 static void *give(void *context, size_t length)
@@ -29,13 +29,13 @@ static room *room_new(void)
     return r;
 }
 
-static void assert_taken(fixture *f, uint64_t offset, uint64_t end, bool keep_end,
+static void assert_taken(fixture *f, uint64_t offset, size_t limit, bool keep_end,
                          const char *expected, size_t expected_length)
 {
     room *r = room_new();
     size_t length = 12345;
 
-    assert_ok(ironmap_take_line(&length, f->map, offset, end, keep_end, give, r, &failure));
+    assert_ok(ironmap_copy_line(&length, f->map, offset, limit, keep_end, give, r, &failure));
     assert_u64(length, expected_length);
     assert_u64(r->length, strlen(expected));
     assert_u64(r->times, 1);
@@ -58,7 +58,7 @@ static void line_is_taken(void **state)
     assert_taken(f, 5, IRONMAP_TO_END, false, "three", 5);
 }
 
-/* `end` ends a line as the map's end does; behind both there is nothing. */
+/* A line ends with the range, and with the map. Behind both there is nothing. */
 static void line_ends_at_the_end(void **state)
 {
     fixture *f = *state;
@@ -67,11 +67,11 @@ static void line_ends_at_the_end(void **state)
     assert_taken(f, 0, 2, true, "on", 2);
     assert_taken(f, 0, 3, false, "one", 3);
     assert_taken(f, 0, 4, false, "one", 4);
-    assert_taken(f, 5, 6, true, "w", 1);
+    assert_taken(f, 5, 1, true, "w", 1);
     assert_taken(f, 5, 1000, true, "wo", 2);
     assert_taken(f, 7, IRONMAP_TO_END, true, "", 0);
-    assert_taken(f, 6, 2, true, "", 0);
-    assert_taken(f, UINT64_MAX, UINT64_MAX, true, "", 0);
+    assert_taken(f, 6, 0, true, "", 0);
+    assert_taken(f, UINT64_MAX, IRONMAP_TO_END, true, "", 0);
 }
 
 /* Reading lines that way does not use the position. */
@@ -116,10 +116,105 @@ static void no_room_is_an_error(void **state)
 
     map_text(f, "a line\n");
     r->most = 3;
-    assert_fails(ironmap_take_line(&length, f->map, 0, IRONMAP_TO_END, true, give, r, &failure),
+    assert_fails(ironmap_copy_line(&length, f->map, 0, IRONMAP_TO_END, true, give, r, &failure),
                  IRONMAP_E_NOMEM);
     assert_u64(length, 12345);
     free(r);
+}
+
+/* ---- many lines ---- */
+
+enum { MOST_LINES = 64 };
+
+typedef struct line_list {
+    uint64_t offsets[MOST_LINES];
+    size_t lengths[MOST_LINES];
+    size_t count;
+} line_list;
+
+/* The lines of a range, in batches of `batch`. */
+static line_list list_lines(const ironmap_map *map, size_t batch, uint64_t offset, size_t length)
+{
+    line_list list = {.count = 0};
+    ironmap_lines lines = {.offsets = list.offsets, .lengths = list.lengths, .capacity = batch};
+
+    do {
+        assert_ok(ironmap_find_lines(&lines, map, offset, length, &failure));
+        assert_true(lines.found <= batch);
+        list.count += lines.found;
+        lines.offsets += lines.found;
+        lines.lengths += lines.found;
+    } while (lines.found > 0);
+    return list;
+}
+
+typedef struct lines_case {
+    const char *text;
+    uint64_t offset;
+    size_t length;
+    size_t count;
+    uint64_t offsets[4];
+    size_t lengths[4];
+} lines_case;
+
+static const lines_case lines_cases[] = {
+    {"", 0, IRONMAP_TO_END, 0, {0}, {0}},
+    {"a", 0, IRONMAP_TO_END, 1, {0}, {1}},
+    {"\n", 0, IRONMAP_TO_END, 1, {0}, {1}},
+    {"one\n\nthree\n", 0, IRONMAP_TO_END, 3, {0, 4, 5}, {4, 1, 6}},
+    {"one\ntwo", 0, IRONMAP_TO_END, 2, {0, 4}, {4, 3}},
+    {"one\ntwo", 1, IRONMAP_TO_END, 2, {1, 4}, {3, 3}},
+    {"one\ntwo", 0, 6, 2, {0, 4}, {4, 2}},
+    {"one\ntwo", 0, 4, 1, {0}, {4}},
+    {"one\ntwo", 0, 99, 2, {0, 4}, {4, 3}},
+    {"one\ntwo", 3, 1, 1, {3}, {1}},
+    {"one\ntwo", 7, IRONMAP_TO_END, 0, {0}, {0}},
+    {"one\ntwo", 8, IRONMAP_TO_END, 0, {0}, {0}},
+    {"one\ntwo", UINT64_MAX, IRONMAP_TO_END, 0, {0}, {0}},
+};
+
+/* Every batch size gives the same lines: those of the range, the newline included. */
+static void lines_of_a_range(void **state)
+{
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(lines_cases); i++) {
+        const lines_case *row = &lines_cases[i];
+
+        map_text(f, row->text);
+        for (size_t batch = 1; batch <= 5; batch++) {
+            line_list list = list_lines(f->map, batch, row->offset, row->length);
+
+            assert_u64(list.count, row->count);
+            for (size_t k = 0; k < list.count; k++) {
+                assert_u64(list.offsets[k], row->offsets[k]);
+                assert_u64(list.lengths[k], row->lengths[k]);
+            }
+        }
+        map_close(f);
+    }
+}
+
+/* The batch stays as it is when the call fails. */
+static void wrong_batches_are_refused(void **state)
+{
+    static const char no_room[] = "lines without room for an offset and a length";
+    fixture *f = *state;
+    uint64_t offsets[2];
+    size_t lengths[2];
+    ironmap_lines lines = {.offsets = offsets, .lengths = lengths, .next = 3, .found = 9};
+
+    map_text(f, "one\ntwo");
+    assert_invalid(ironmap_find_lines(&lines, f->map, 0, IRONMAP_TO_END, &failure), no_room);
+    lines.capacity = 2;
+    lines.lengths = NULL;
+    assert_invalid(ironmap_find_lines(&lines, f->map, 0, IRONMAP_TO_END, &failure), no_room);
+    lines.lengths = lengths;
+    lines.reserved[3] = 1;
+    assert_fails(ironmap_find_lines(&lines, f->map, 0, IRONMAP_TO_END, &failure),
+                 IRONMAP_E_UNSUPPORTED);
+    assert_u64(lines.next, 3);
+    assert_u64(lines.found, 9);
 }
 
 int main(void)
@@ -130,6 +225,8 @@ int main(void)
         with_fixture(line_leaves_the_position),
         with_fixture(long_line_is_taken),
         with_fixture(no_room_is_an_error),
+        with_fixture(lines_of_a_range),
+        with_fixture(wrong_batches_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,13 +34,13 @@ static void flush_cleans_its_pages(void **state)
 
     skip_on_acted_pages("shows the system's");
     file_make(f, PAGES * page);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     data = ironmap_data(f->map);
     assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
     if (dirty_kib(data) != 0) {
         skip_because("this file system keeps its files in memory");
     }
-    assert_ok(ironmap_fill(f->map, 0, PAGES * page, 1, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 1, PAGES * page, &failure));
     assert_u64(dirty_kib(data), PAGES * page_kib);
     assert_ok(ironmap_flush(f->map, page + 1, 2 * page, 0, &failure));
     assert_u64(dirty_kib(data), (PAGES - 3) * page_kib);
@@ -56,7 +56,7 @@ static void dontneed_drops_whole_pages(void **state)
 
     skip_on_acted_pages("does not drop them");
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, PAGES * page);
-    assert_ok(ironmap_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 0xaa, PAGES * page, &failure));
     assert_ok(ironmap_advise(f->map, page + 1, 2 * page, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_map_filled(f->map, 0, 2 * page, 0xaa);
     assert_map_filled(f->map, 2 * page, 2 * page, 0);
@@ -72,8 +72,8 @@ static void dontneed_brings_back_the_file(void **state)
     size_t page = ironmap_page_size();
 
     file_make(f, PAGES * page);
-    map_file(f, IRONMAP_ACCESS_COPY);
-    assert_ok(ironmap_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    map_file(f, IRONMAP_COPY);
+    assert_ok(ironmap_fill(f->map, 0, 0xaa, PAGES * page, &failure));
     assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, IRONMAP_ADVICE_DONTNEED, &failure));
     assert_map_pattern(f->map, 0, PAGES * page);
 }
@@ -87,8 +87,8 @@ static void remove_keeps_what_lies_in_front(void **state)
     skip_inside_qemu("makes no holes");
     file_make(f, 0);
     file_truncate(f, PAGES * page);
-    map_file(f, IRONMAP_ACCESS_WRITE);
-    assert_ok(ironmap_fill(f->map, 0, PAGES * page, 0xaa, &failure));
+    map_file(f, IRONMAP_WRITE);
+    assert_ok(ironmap_fill(f->map, 0, 0xaa, PAGES * page, &failure));
     if (ironmap_advise(f->map, page + 7, 3 * page - 7, MADV_REMOVE, NULL) != IRONMAP_OK) {
         skip_because("this file system makes no holes");
     }
@@ -121,12 +121,12 @@ static void advice_for_nothing_touches_nothing(void **state)
     size_t before;
 
     file_make(f, 0);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     before = undumped_regions();
     assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, MADV_DONTDUMP, &failure));
     assert_u64(undumped_regions(), before);
     map_close(f);
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 10000);
+    map_anonymous(f, IRONMAP_WRITE, 10000);
     assert_ok(ironmap_advise(f->map, 10000, IRONMAP_TO_END, MADV_DONTDUMP, &failure));
     assert_ok(ironmap_advise(f->map, 5000, 0, MADV_DONTDUMP, &failure));
     assert_u64(undumped_regions(), before);
@@ -175,7 +175,7 @@ static void name_of_shared_memory_is_shown(void **state)
     char name[IRONMAP_NAME_MAX + 1];
     char shown[IRONMAP_NAME_MAX + 32];
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 10000);
+    map_anonymous(f, IRONMAP_WRITE, 10000);
     memset(name, 'n', IRONMAP_NAME_MAX);
     name[IRONMAP_NAME_MAX] = '\0';
     set_name_or_skip(f, name);

@@ -29,7 +29,7 @@ static void map_sealed(fixture *f, int seals)
     pattern_fill(bytes, 0, LENGTH);
     assert_int_equal(write(f->fd, bytes, LENGTH), LENGTH);
     assert_int_equal(fcntl(f->fd, F_ADD_SEALS, seals), 0);
-    assert_ok(ironmap_open_fd(&f->map, f->fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, NULL, &failure));
 }
 
 /* f->fd and f->map: a file of memory that could be longer than the address space. */
@@ -126,12 +126,12 @@ static void address_space_too_small_to_open(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, TOO_LONG);
+    ironmap_options options = options_of(0, TOO_LONG);
 
     map_growable(f);
     options.open = IRONMAP_OPEN_EXTEND;
-    assert_system_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_SYSTEM,
-                        code_of_refused_map(TOO_LONG));
+    assert_system_fails(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, code_of_refused_map(TOO_LONG));
     assert_null(map);
     assert_u64(length_of(f->fd), LENGTH);
 }
@@ -140,13 +140,13 @@ static void address_space_too_small_to_open(void **state)
 static void failed_resize_keeps_bytes_behind_it(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
 
     map_growable(f);
     map_close(f);
     assert_int_equal(ftruncate(f->fd, (off_t)(2 * TOO_LONG)), 0);
     assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)(TOO_LONG + LENGTH)), 6);
-    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure));
     assert_status(ironmap_resize(f->map, TOO_LONG, &failure), IRONMAP_E_SYSTEM);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_u64(length_of(f->fd), 2 * TOO_LONG);
@@ -188,7 +188,7 @@ static int resize_in_little_space(void *argument)
     fixture *f = argument;
     void *data = ironmap_data(f->map);
     struct rlimit limit;
-    ironmap_error error = {IRONMAP_OK, 0, NULL, 0};
+    ironmap_error error = {.status = IRONMAP_OK};
     int result;
 
     child_check(getrlimit(RLIMIT_AS, &limit) == 0);
@@ -213,7 +213,7 @@ static void address_space_limit_is_an_error(void **state)
         skip_because("this process uses too much address space to limit it");
     }
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_int_equal(in_child(resize_in_little_space, f), 0);
     assert_file_untouched(f, LENGTH);
     assert_map_pattern(f->map, 0, LENGTH);
@@ -225,7 +225,7 @@ static void address_space_limit_is_an_error(void **state)
 static int resize_on_full_file_system(void *argument)
 {
     fixture *f = argument;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 32768);
+    ironmap_options options = options_of(0, 32768);
     uint64_t size = 0;
     int result;
 
@@ -234,11 +234,11 @@ static int resize_on_full_file_system(void *argument)
         return 77;
     }
     options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
-    child_check(ironmap_open_path(&f->map, f->path, &options, NULL) == IRONMAP_OK);
-    child_check(ironmap_fill(f->map, 0, 32768, 'x', NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_fill(f->map, 0, 'x', 32768, NULL) == IRONMAP_OK);
     result = ironmap_resize(f->map, 1 << 20, NULL);
     child_check(result == IRONMAP_OK || result == IRONMAP_E_SYSTEM);
-    child_check(ironmap_size(&size, f->map, NULL) == IRONMAP_OK);
+    child_check(ironmap_file_size(&size, f->map, NULL) == IRONMAP_OK);
     child_check(size == ironmap_length(f->map));
     child_check(size == (result == IRONMAP_OK ? 1 << 20 : 32768));
     child_check(((const char *)ironmap_data(f->map))[32767] == 'x');

@@ -56,7 +56,7 @@ static void copy(fixture *f)
     uint8_t *bytes = malloc(LENGTH);
 
     assert_non_null(bytes);
-    assert_ok(ironmap_get(bytes, f->map, 0, LENGTH, &failure));
+    assert_ok(ironmap_get(f->map, 0, bytes, LENGTH, &failure));
     free(bytes);
 }
 
@@ -66,15 +66,15 @@ static void cold_scans_leave_their_pages(void **state)
 {
     fixture *f = *state;
 
-    map_cold(f, IRONMAP_ACCESS_READ, LENGTH);
+    map_cold(f, IRONMAP_READ, LENGTH);
     scan(f, true);
     assert_true(in_page_table(f->map) <= LEFT);
     map_close(f);
-    map_cold(f, IRONMAP_ACCESS_WRITE, LENGTH);
+    map_cold(f, IRONMAP_WRITE, LENGTH);
     scan(f, false);
     assert_true(in_page_table(f->map) <= LEFT);
     map_close(f);
-    map_cold(f, IRONMAP_ACCESS_READ, LENGTH);
+    map_cold(f, IRONMAP_READ, LENGTH);
     copy(f);
     assert_true(in_page_table(f->map) <= LEFT);
 }
@@ -84,10 +84,10 @@ static void hot_scans_keep_their_pages(void **state)
 {
     fixture *f = *state;
 
-    map_cold(f, IRONMAP_ACCESS_READ, LENGTH);
+    map_cold(f, IRONMAP_READ, LENGTH);
     scan(f, true);
     map_close(f);
-    map_file(f, IRONMAP_ACCESS_READ);
+    map_file(f, IRONMAP_READ);
     scan(f, true);
     assert_u64(in_page_table(f->map), LENGTH);
     scan(f, false);
@@ -100,11 +100,11 @@ static void small_and_private_maps_keep_their_pages(void **state)
 {
     fixture *f = *state;
 
-    map_cold(f, IRONMAP_ACCESS_READ, SMALL);
+    map_cold(f, IRONMAP_READ, SMALL);
     scan(f, true);
     assert_u64(in_page_table(f->map), SMALL);
     map_close(f);
-    map_cold(f, IRONMAP_ACCESS_COPY, LENGTH);
+    map_cold(f, IRONMAP_COPY, LENGTH);
     scan(f, true);
     assert_u64(in_page_table(f->map), LENGTH);
 }
@@ -127,7 +127,7 @@ static bool prepared(fixture *f, size_t length, bool used)
 
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 16 * MIB);
     if (used) {
-        assert_ok(ironmap_fill(f->map, 0, 16 * MIB, 1, &failure));
+        assert_ok(ironmap_fill(f->map, 0, 1, 16 * MIB, &failure));
     }
     ironmap_prepare(ironmap_data(f->map), length);
     asked = asked_for_huge_pages(ironmap_data(f->map));

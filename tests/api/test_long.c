@@ -48,9 +48,9 @@ static void long_copies_out_are_exact(void **state)
         if (i % 2 == 0) {
             file_drop(f);
         }
-        map_file(f, i % 3 == 0 ? IRONMAP_ACCESS_COPY : IRONMAP_ACCESS_READ);
+        map_file(f, i % 3 == 0 ? IRONMAP_COPY : IRONMAP_READ);
         memset(bytes, 0, length);
-        assert_ok(ironmap_get(bytes, f->map, start, length, &failure));
+        assert_ok(ironmap_get(f->map, start, bytes, length, &failure));
         assert_memory_equal(bytes, expected + start, length);
         map_close(f);
     }
@@ -75,9 +75,9 @@ static void long_copies_in_are_exact(void **state)
         memcpy(expected + start, bytes, lengths[i]);
         memset(expected + half, 0xee, end - half);
         file_hole(f, ROOM);
-        map_file(f, IRONMAP_ACCESS_WRITE);
+        map_file(f, IRONMAP_WRITE);
         assert_ok(ironmap_put(f->map, start, bytes, lengths[i], &failure));
-        assert_ok(ironmap_fill(f->map, half, end - half, 0xee, &failure));
+        assert_ok(ironmap_fill(f->map, half, 0xee, end - half, &failure));
         map_close(f);
         assert_file(f, 0, expected, ROOM);
     }
@@ -100,11 +100,11 @@ static void long_strided_copies_are_exact(void **state)
         uint64_t first = steps[i] > 0 ? 0 : ROOM - 1;
 
         file_hole(f, ROOM);
-        map_file(f, IRONMAP_ACCESS_WRITE);
+        map_file(f, IRONMAP_WRITE);
         pattern_fill(expected, i, count);
         assert_ok(ironmap_put_strided(f->map, first, steps[i], expected, count, &failure));
         memset(bytes, 0, count);
-        assert_ok(ironmap_get_strided(bytes, f->map, first, steps[i], count, &failure));
+        assert_ok(ironmap_get_strided(f->map, first, steps[i], bytes, count, &failure));
         assert_memory_equal(bytes, expected, count);
         for (size_t k = 0; k < count; k += 1 + k / 50) {
             uint8_t byte = 0;
@@ -133,7 +133,7 @@ static void long_searches_find_across_borders(void **state)
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         file_store(f, places[i], "a needle", 8);
     }
-    map_file(f, IRONMAP_ACCESS_READ);
+    map_file(f, IRONMAP_READ);
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         uint64_t start = i == 0 ? 0 : places[i - 1] + 1;
         uint64_t end = i + 1 == COUNT_OF(places) ? LONGEST : places[i + 1] + 7;
@@ -151,8 +151,7 @@ static void long_searches_find_across_borders(void **state)
  * APART that most of the file is not in memory when the scan begins. */
 static void scans_lose_no_store(void **state)
 {
-    static const ironmap_access kinds[] = {IRONMAP_ACCESS_WRITE, IRONMAP_ACCESS_COPY,
-                                           IRONMAP_ACCESS_DEFAULT};
+    static const ironmap_access kinds[] = {IRONMAP_WRITE, IRONMAP_COPY, IRONMAP_WRITE};
     fixture *f = *state;
     uint64_t index = 0;
 
@@ -183,7 +182,7 @@ static void the_longest_store_reaches_the_file(void **state)
 
     pattern_fill(bytes, 0, LONGEST);
     file_hole(f, LONGEST);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_put(f->map, 0, bytes, LONGEST, &failure));
     map_close(f);
     assert_file(f, 0, bytes, LONGEST);
@@ -213,7 +212,7 @@ static void preparing_changes_no_byte(void **state)
     assert_memory_equal(memory, expected, room);
     free(memory);
 
-    map_anonymous(f, IRONMAP_ACCESS_COPY, room);
+    map_anonymous(f, IRONMAP_COPY, room);
     ironmap_prepare(ironmap_data(f->map), room);
     assert_map_filled(f->map, 0, room, 0);
     assert_ok(ironmap_put(f->map, 0, expected, room, &failure));
@@ -247,7 +246,7 @@ typedef int work(owner *o, uint8_t *bytes);
 
 static int work_get(owner *o, uint8_t *bytes)
 {
-    return ironmap_get(bytes, o->map, 0, ASKED, &failure);
+    return ironmap_get(o->map, 0, bytes, ASKED, &failure);
 }
 
 static int work_put(owner *o, uint8_t *bytes)
@@ -257,12 +256,12 @@ static int work_put(owner *o, uint8_t *bytes)
 
 static int work_fill(owner *o, uint8_t *bytes)
 {
-    return ironmap_fill(o->map, 0, ASKED, bytes[0], &failure);
+    return ironmap_fill(o->map, 0, bytes[0], ASKED, &failure);
 }
 
 static int work_get_strided(owner *o, uint8_t *bytes)
 {
-    return ironmap_get_strided(bytes, o->map, ASKED - 1, -1, ASKED, &failure);
+    return ironmap_get_strided(o->map, ASKED - 1, -1, bytes, ASKED, &failure);
 }
 
 static int work_put_strided(owner *o, uint8_t *bytes)
@@ -275,11 +274,11 @@ static work *const works[] = {work_get, work_put, work_fill, work_get_strided, w
 /* Opens f->map, which asks `o`. */
 static void map_asking(fixture *f, owner *o)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_options options = options_of(0, 0);
 
     options.check = ask;
-    options.check_context = o;
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    options.context = o;
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     o->map = f->map;
 }
 

@@ -14,10 +14,9 @@ typedef struct access_case {
 } access_case;
 
 static const access_case access_cases[] = {
-    {IRONMAP_ACCESS_DEFAULT, IRONMAP_OK, true, true},
-    {IRONMAP_ACCESS_READ, IRONMAP_E_READONLY, false, false},
-    {IRONMAP_ACCESS_WRITE, IRONMAP_OK, true, true},
-    {IRONMAP_ACCESS_COPY, IRONMAP_OK, true, false},
+    {IRONMAP_READ, IRONMAP_E_READONLY, false, false},
+    {IRONMAP_WRITE, IRONMAP_OK, true, true},
+    {IRONMAP_COPY, IRONMAP_OK, true, false},
 };
 
 static void assert_access(fixture *f, const access_case *row)
@@ -26,9 +25,9 @@ static void assert_access(fixture *f, const access_case *row)
     uint8_t stored[4] = {'x', 'y', 'z', '!'};
 
     pattern_fill(before, 4094, sizeof(before));
-    assert_int_equal(ironmap_access_of(f->map), row->access);
-    assert_true(ironmap_readable(f->map));
-    assert_true(ironmap_writable(f->map) == (row->put == IRONMAP_OK));
+    assert_int_equal(ironmap_map_access(f->map), row->access);
+    assert_true(ironmap_is_readable(f->map));
+    assert_true(ironmap_is_writable(f->map) == (row->put == IRONMAP_OK));
     assert_status_or_ok(ironmap_put(f->map, 4094, stored, sizeof(stored), &failure), row->put);
     assert_map(f->map, 4094, row->memory_changes ? stored : before, sizeof(stored));
     assert_file(f, 4094, row->file_changes ? stored : before, sizeof(stored));
@@ -36,20 +35,19 @@ static void assert_access(fixture *f, const access_case *row)
     assert_file(f, 4094, row->file_changes ? stored : before, sizeof(stored));
 }
 
-/* READ changes neither memory nor file, WRITE both, COPY memory only, the default is WRITE; by path
- * and by descriptor. */
+/* READ changes neither memory nor file, WRITE both, COPY memory only; by path and by descriptor. */
 static void access_rules_memory_and_file(void **state)
 {
     fixture *f = *state;
 
     for (size_t i = 0; i < COUNT_OF(access_cases); i++) {
-        ironmap_options options = options_of(access_cases[i].access, 0, 0);
+        ironmap_options options = options_of(0, 0);
 
         file_make(f, LENGTH);
-        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, access_cases[i].access, &options, &failure));
         assert_access(f, &access_cases[i]);
         file_make(f, LENGTH);
-        assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+        assert_ok(ironmap_open_fd(&f->map, f->fd, access_cases[i].access, &options, &failure));
         assert_access(f, &access_cases[i]);
     }
 }
@@ -59,18 +57,18 @@ static void copies_are_private(void **state)
 {
     fixture *f = *state;
     ironmap_map *other = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_COPY, 0, 0);
+    ironmap_options options = options_of(0, 0);
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_COPY);
-    assert_ok(ironmap_open_path(&other, f->path, &options, &failure));
+    map_file(f, IRONMAP_COPY);
+    assert_ok(ironmap_open_path(&other, f->path, IRONMAP_COPY, &options, &failure));
     assert_ok(ironmap_put(f->map, 0, "mine", 4, &failure));
     assert_map_pattern(other, 0, LENGTH);
     assert_ok(ironmap_close(other, &failure));
     assert_file_untouched(f, LENGTH);
 }
 
-/* READ and COPY are content with a descriptor that only reads; WRITE and the default are not. */
+/* READ and COPY need a descriptor that only reads; WRITE needs one that writes. */
 static void access_needs_the_descriptors_consent(void **state)
 {
     fixture *f = *state;
@@ -80,15 +78,15 @@ static void access_needs_the_descriptors_consent(void **state)
     file_make(f, LENGTH);
     fd = descriptor_open(f, TO_READ);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        ironmap_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(0, 0);
 
-        if (all_accesses[i] == IRONMAP_ACCESS_READ || all_accesses[i] == IRONMAP_ACCESS_COPY) {
-            assert_ok(ironmap_open_fd(&f->map, fd, &options, &failure));
+        if (all_accesses[i] == IRONMAP_READ || all_accesses[i] == IRONMAP_COPY) {
+            assert_ok(ironmap_open_fd(&f->map, fd, all_accesses[i], &options, &failure));
             assert_map_pattern(f->map, 0, LENGTH);
             map_close(f);
         } else {
-            assert_system_fails(ironmap_open_fd(&map, fd, &options, &failure), IRONMAP_E_SYSTEM,
-                                codes.denied);
+            assert_system_fails(ironmap_open_fd(&map, fd, all_accesses[i], &options, &failure),
+                                IRONMAP_E_SYSTEM, codes.denied);
         }
     }
     assert_null(map);
@@ -105,10 +103,10 @@ static void write_only_descriptor_is_refused(void **state)
     file_make(f, LENGTH);
     fd = descriptor_open(f, TO_WRITE);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        ironmap_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(0, 0);
 
-        assert_system_fails(ironmap_open_fd(&map, fd, &options, &failure), IRONMAP_E_SYSTEM,
-                            codes.denied);
+        assert_system_fails(ironmap_open_fd(&map, fd, all_accesses[i], &options, &failure),
+                            IRONMAP_E_SYSTEM, codes.denied);
     }
     assert_null(map);
     descriptor_close(fd);
@@ -125,12 +123,12 @@ static void map_outlives_the_callers_descriptor(void **state)
 
     file_make(f, LENGTH);
     fd = descriptor_duplicate(f->fd);
-    assert_ok(ironmap_open_fd(&f->map, fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&f->map, fd, IRONMAP_WRITE, NULL, &failure));
     descriptor_close(fd);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_ok(ironmap_put(f->map, 0, "still", 5, &failure));
     assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
-    assert_ok(ironmap_size(&size, f->map, &failure));
+    assert_ok(ironmap_file_size(&size, f->map, &failure));
     assert_u64(size, LENGTH);
     assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_u64(file_length(f), 2 * LENGTH);
@@ -142,12 +140,13 @@ static void callers_descriptor_stays_open(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH + 1);
+    ironmap_options options = options_of(0, LENGTH + 1);
 
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_fd(&f->map, f->fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, NULL, &failure));
     map_close(f);
-    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_BEYOND_FILE);
+    assert_fails(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &options, &failure),
+                 IRONMAP_E_BEYOND_FILE);
     assert_null(map);
     assert_file_untouched(f, LENGTH);
     descriptor_write(f->fd, "more", 4);
@@ -162,9 +161,9 @@ static void no_track_gives_up_the_file(void **state)
 
     options.open = IRONMAP_OPEN_NO_TRACK;
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_fails(ironmap_size(&size, f->map, &failure), IRONMAP_E_NO_FILE);
+    assert_fails(ironmap_file_size(&size, f->map, &failure), IRONMAP_E_NO_FILE);
     assert_u64(size, 42);
     assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NO_FILE);
     assert_file_untouched(f, LENGTH);
@@ -173,6 +172,27 @@ static void no_track_gives_up_the_file(void **state)
                         traits.flush_needs_the_file ? IRONMAP_E_NO_FILE : IRONMAP_OK);
     assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, IRONMAP_FLUSH_ASYNC, &failure));
     assert_file(f, 0, "store", 5);
+}
+
+/* The map tells the file that it holds, which is not the caller's descriptor. */
+static void map_tells_its_file(void **state)
+{
+    fixture *f = *state;
+    ironmap_options untracked = {.open = IRONMAP_OPEN_NO_TRACK};
+    intptr_t handle = -1;
+
+    file_make(f, LENGTH);
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_READ, NULL, &failure));
+    assert_ok(ironmap_file_handle(&handle, f->map, &failure));
+    assert_true(handle != -1 && handle != f->fd);
+    map_close(f);
+    handle = 42;
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_READ, &untracked, &failure));
+    assert_fails(ironmap_file_handle(&handle, f->map, &failure), IRONMAP_E_NO_FILE);
+    map_close(f);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    assert_fails(ironmap_file_handle(&handle, f->map, &failure), IRONMAP_E_NO_FILE);
+    assert_true(handle == 42);
 }
 
 int main(void)
@@ -185,6 +205,7 @@ int main(void)
         with_fixture(map_outlives_the_callers_descriptor),
         with_fixture(callers_descriptor_stays_open),
         with_fixture(no_track_gives_up_the_file),
+        with_fixture(map_tells_its_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

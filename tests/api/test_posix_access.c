@@ -16,11 +16,11 @@ typedef struct protection_case {
 } protection_case;
 
 static const protection_case protection_cases[] = {
-    {PROT_READ, IRONMAP_ACCESS_READ, true, false},
-    {PROT_WRITE, IRONMAP_ACCESS_WRITE, true, true},
-    {PROT_READ | PROT_WRITE, IRONMAP_ACCESS_DEFAULT, true, true},
-    {PROT_READ | PROT_EXEC, IRONMAP_ACCESS_READ, true, false},
-    {PROT_NONE, IRONMAP_ACCESS_READ, false, false},
+    {PROT_READ, IRONMAP_READ, true, false},
+    {PROT_WRITE, IRONMAP_WRITE, true, true},
+    {PROT_READ | PROT_WRITE, IRONMAP_SYSTEM, true, true},
+    {PROT_READ | PROT_EXEC, IRONMAP_READ, true, false},
+    {PROT_NONE, IRONMAP_READ, false, false},
 };
 
 /* prot decides what may be done, and is boiled down to an access; what can be written can be read.
@@ -35,11 +35,12 @@ static void prot_is_boiled_down(void **state)
         ironmap_options options = IRONMAP_OPTIONS_INIT;
         uint8_t byte = 0;
 
+        options.flags = MAP_SHARED;
         options.prot = row->prot;
-        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
-        assert_int_equal(ironmap_access_of(f->map), row->access);
-        assert_true(ironmap_readable(f->map) == row->readable);
-        assert_true(ironmap_writable(f->map) == row->writable);
+        assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_SYSTEM, &options, &failure));
+        assert_int_equal(ironmap_map_access(f->map), row->access);
+        assert_true(ironmap_is_readable(f->map) == row->readable);
+        assert_true(ironmap_is_writable(f->map) == row->writable);
         assert_status_or_ok(ironmap_get_byte(&byte, f->map, 9, &failure),
                             row->readable ? IRONMAP_OK : IRONMAP_E_NOT_READABLE);
         assert_status_or_ok(ironmap_put_byte(f->map, 9, pattern_byte(9), &failure),
@@ -56,12 +57,12 @@ static void assert_loads_refused(ironmap_map *map)
     size_t length = 42;
     uint64_t index = 42;
 
-    assert_fails(ironmap_get(bytes, map, 0, 1, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_get(map, 0, bytes, 1, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_get_byte(bytes, map, 0, &failure), IRONMAP_E_NOT_READABLE);
-    assert_fails(ironmap_get_strided(bytes, map, 0, 2, 2, &failure), IRONMAP_E_NOT_READABLE);
-    assert_fails(ironmap_read(bytes, &length, map, 1, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_get_strided(map, 0, 2, bytes, 2, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_read(&length, map, bytes, 1, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_read_byte(bytes, map, &failure), IRONMAP_E_NOT_READABLE);
-    assert_fails(ironmap_readline(bytes, &length, map, 1, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_readline(&length, map, bytes, 1, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_line_length(&length, map, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_find(&index, map, "x", 1, 0, IRONMAP_TO_END, &failure),
                  IRONMAP_E_NOT_READABLE);
@@ -89,7 +90,7 @@ static void protection_write_allows_both(void **state)
     fixture *f = *state;
 
     map_memory(f, MAP_SHARED, PROT_WRITE, LENGTH);
-    assert_true(ironmap_readable(f->map));
+    assert_true(ironmap_is_readable(f->map));
     assert_ok(ironmap_put(f->map, 0, "xyz", 3, &failure));
     assert_ok(ironmap_move(f->map, 3, 0, 3, &failure));
     assert_map(f->map, 0, "xyzxyz", 6);
@@ -101,8 +102,8 @@ static void protection_none_refuses_everything(void **state)
     fixture *f = *state;
 
     map_memory(f, MAP_SHARED, PROT_NONE, LENGTH);
-    assert_false(ironmap_readable(f->map));
-    assert_false(ironmap_writable(f->map));
+    assert_false(ironmap_is_readable(f->map));
+    assert_false(ironmap_is_writable(f->map));
     assert_loads_refused(f->map);
     assert_stores_refused(f->map);
 }
@@ -113,9 +114,10 @@ static void protection_read_refuses_resize(void **state)
     fixture *f = *state;
     ironmap_options options = IRONMAP_OPTIONS_INIT;
 
+    options.flags = MAP_SHARED;
     options.prot = PROT_READ;
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_SYSTEM, &options, &failure));
     assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NOT_RESIZABLE);
     map_close(f);
     assert_file_untouched(f, LENGTH);
@@ -130,16 +132,17 @@ static void flags_decide_who_sees_stores(void **state)
     ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     file_make(f, LENGTH);
+    options.prot = PROT_READ | PROT_WRITE;
     options.flags = MAP_PRIVATE;
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
-    assert_true(ironmap_writable(f->map));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_SYSTEM, &options, &failure));
+    assert_true(ironmap_is_writable(f->map));
     assert_ok(ironmap_put(f->map, 0, "private", 7, &failure));
     assert_map(f->map, 0, "private", 7);
     map_close(f);
     assert_file_untouched(f, LENGTH);
 
     options.flags = MAP_SHARED;
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_SYSTEM, &options, &failure));
     assert_ok(ironmap_put(f->map, 0, "shared", 6, &failure));
     assert_file(f, 0, "shared", 6);
 }
@@ -153,8 +156,9 @@ static void private_flags_need_reading_only(void **state)
 
     file_make(f, LENGTH);
     fd = descriptor_open(f, TO_READ);
+    options.prot = PROT_READ | PROT_WRITE;
     options.flags = MAP_PRIVATE;
-    assert_ok(ironmap_open_fd(&f->map, fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, fd, IRONMAP_SYSTEM, &options, &failure));
     descriptor_close(fd);
     assert_ok(ironmap_put(f->map, 0, "private", 7, &failure));
     assert_map(f->map, 0, "private", 7);
@@ -165,11 +169,13 @@ static void file_is_not_anonymous(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
 
     file_make(f, LENGTH);
+    options.prot = PROT_READ | PROT_WRITE;
     options.flags = MAP_SHARED | MAP_ANONYMOUS;
-    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
+    assert_invalid(ironmap_open_fd(&map, f->fd, IRONMAP_SYSTEM, &options, &failure),
+                   "flags with MAP_ANONYMOUS for a file");
     assert_null(map);
 }
 
@@ -178,12 +184,15 @@ static void fixed_addresses(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
 
     file_make(f, LENGTH);
+    options.prot = PROT_READ | PROT_WRITE;
     options.flags = MAP_SHARED | MAP_FIXED;
-    assert_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_INVALID);
-    assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
+    assert_invalid(ironmap_open_fd(&map, f->fd, IRONMAP_SYSTEM, &options, &failure),
+                   "flags with MAP_FIXED");
+    assert_invalid(ironmap_open_anonymous(&map, IRONMAP_SYSTEM, &options, &failure),
+                   "flags with MAP_FIXED");
     assert_null(map);
 }
 
@@ -192,14 +201,16 @@ static void flags_that_the_system_refuses(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
 
     file_make(f, LENGTH);
-    options.flags = 0;
-    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                        EINVAL);
-    assert_system_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_SYSTEM, EINVAL);
-    assert_system_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_SYSTEM, EINVAL);
+    options.prot = PROT_READ | PROT_WRITE;
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &options, &failure),
+                        IRONMAP_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_fd(&map, f->fd, IRONMAP_SYSTEM, &options, &failure),
+                        IRONMAP_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_anonymous(&map, IRONMAP_SYSTEM, &options, &failure),
+                        IRONMAP_E_SYSTEM, EINVAL);
     assert_null(map);
 }
 
@@ -208,9 +219,9 @@ static void flags_that_the_system_refuses(void **state)
 /* flags that the system refuses, after the file was reached */
 static ironmap_options refused_by_the_system(unsigned open, size_t length)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, length);
+    ironmap_options options = options_of(0, length);
 
-    options.flags = 0;
+    options.prot = PROT_READ | PROT_WRITE;
     options.open = open;
     return options;
 }
@@ -223,10 +234,11 @@ static void extended_file_is_put_back(void **state)
     ironmap_options options = refused_by_the_system(IRONMAP_OPEN_EXTEND, LENGTH * 2);
 
     file_make(f, LENGTH);
-    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                        EINVAL);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &options, &failure),
+                        IRONMAP_E_SYSTEM, EINVAL);
     assert_file_untouched(f, LENGTH);
-    assert_system_fails(ironmap_open_fd(&map, f->fd, &options, &failure), IRONMAP_E_SYSTEM, EINVAL);
+    assert_system_fails(ironmap_open_fd(&map, f->fd, IRONMAP_SYSTEM, &options, &failure),
+                        IRONMAP_E_SYSTEM, EINVAL);
     assert_file_untouched(f, LENGTH);
     assert_null(map);
 }
@@ -238,17 +250,18 @@ static void created_file_is_put_back(void **state)
     ironmap_map *map = NULL;
     ironmap_options options =
         refused_by_the_system(IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND, LENGTH * 2);
-    ironmap_options beyond = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options beyond = options_of(0, LENGTH);
 
-    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                        EINVAL);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &options, &failure),
+                        IRONMAP_E_SYSTEM, EINVAL);
     assert_false(file_exists(f));
     beyond.open = IRONMAP_OPEN_CREATE;
-    assert_fails(ironmap_open_path(&map, f->path, &beyond, &failure), IRONMAP_E_BEYOND_FILE);
+    assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &beyond, &failure),
+                 IRONMAP_E_BEYOND_FILE);
     assert_false(file_exists(f));
     file_make(f, LENGTH);
-    assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                        EINVAL);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &options, &failure),
+                        IRONMAP_E_SYSTEM, EINVAL);
     assert_file_untouched(f, LENGTH);
     assert_null(map);
 }

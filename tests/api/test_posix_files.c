@@ -23,14 +23,16 @@ static void skip_where_lengths_are_looked_at(void)
 static void assert_unmappable(int fd)
 {
     ironmap_map *map = NULL;
-    ironmap_options some = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
+    ironmap_options some = options_of(0, LENGTH);
 
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        ironmap_options options = options_of(all_accesses[i], 0, 0);
+        ironmap_options options = options_of(0, 0);
 
-        assert_fails(ironmap_open_fd(&map, fd, &options, &failure), IRONMAP_E_INVALID);
+        assert_invalid(ironmap_open_fd(&map, fd, all_accesses[i], &options, &failure),
+                       "length 0 of a file without a length");
     }
-    assert_system_fails(ironmap_open_fd(&map, fd, &some, &failure), IRONMAP_E_SYSTEM, ENODEV);
+    assert_system_fails(ironmap_open_fd(&map, fd, IRONMAP_READ, &some, &failure), IRONMAP_E_SYSTEM,
+                        ENODEV);
     assert_null(map);
     assert_int_equal(close(fd), 0);
 }
@@ -53,18 +55,20 @@ static void directories(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options read = options_of(IRONMAP_ACCESS_READ, 0, 0);
-    ironmap_options some = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
+    ironmap_options read = options_of(0, 0);
+    ironmap_options some = options_of(0, LENGTH);
     int fd = open(f->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     assert_true(fd >= 0);
-    assert_system_fails(ironmap_open_path(&map, f->directory, NULL, &failure), IRONMAP_E_SYSTEM,
-                        EISDIR);
-    assert_fails(ironmap_open_path(&map, f->directory, &read, &failure), IRONMAP_E_INVALID);
-    assert_system_fails(ironmap_open_path(&map, f->directory, &some, &failure), IRONMAP_E_SYSTEM,
+    assert_system_fails(ironmap_open_path(&map, f->directory, IRONMAP_WRITE, NULL, &failure),
+                        IRONMAP_E_SYSTEM, EISDIR);
+    assert_invalid(ironmap_open_path(&map, f->directory, IRONMAP_READ, &read, &failure),
+                   "is a directory");
+    assert_system_fails(ironmap_open_path(&map, f->directory, IRONMAP_READ, &some, &failure),
+                        IRONMAP_E_SYSTEM, ENODEV);
+    assert_invalid(ironmap_open_fd(&map, fd, IRONMAP_READ, &read, &failure), "is a directory");
+    assert_system_fails(ironmap_open_fd(&map, fd, IRONMAP_READ, &some, &failure), IRONMAP_E_SYSTEM,
                         ENODEV);
-    assert_fails(ironmap_open_fd(&map, fd, &read, &failure), IRONMAP_E_INVALID);
-    assert_system_fails(ironmap_open_fd(&map, fd, &some, &failure), IRONMAP_E_SYSTEM, ENODEV);
     assert_null(map);
     assert_int_equal(close(fd), 0);
 }
@@ -80,11 +84,12 @@ static void named_pipes_do_not_wait(void **state)
     assert_int_equal(mkfifo(f->path, 0600), 0);
     (void)alarm(30);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
-        ironmap_options options = options_of(all_accesses[i], 0, LENGTH);
+        ironmap_options options = options_of(0, LENGTH);
 
-        assert_status(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_INVALID);
-        assert_system_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                            ENODEV);
+        assert_status(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, &failure),
+                      IRONMAP_E_INVALID);
+        assert_system_fails(ironmap_open_path(&map, f->path, all_accesses[i], &options, &failure),
+                            IRONMAP_E_SYSTEM, ENODEV);
     }
     (void)alarm(0);
     assert_null(map);
@@ -96,15 +101,17 @@ static void devices(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options some = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options some = options_of(0, LENGTH);
 
     skip_where_lengths_are_looked_at();
-    assert_fails(ironmap_open_path(&map, "/dev/null", NULL, &failure), IRONMAP_E_INVALID);
-    assert_fails(ironmap_open_path(&map, "/dev/zero", NULL, &failure), IRONMAP_E_INVALID);
-    assert_system_fails(ironmap_open_path(&map, "/dev/null", &some, &failure), IRONMAP_E_SYSTEM,
-                        ENODEV);
+    assert_invalid(ironmap_open_path(&map, "/dev/null", IRONMAP_WRITE, NULL, &failure),
+                   "length 0 of a file without a length");
+    assert_invalid(ironmap_open_path(&map, "/dev/zero", IRONMAP_WRITE, NULL, &failure),
+                   "length 0 of a file without a length");
+    assert_system_fails(ironmap_open_path(&map, "/dev/null", IRONMAP_WRITE, &some, &failure),
+                        IRONMAP_E_SYSTEM, ENODEV);
     assert_null(map);
-    assert_ok(ironmap_open_path(&f->map, "/dev/zero", &some, &failure));
+    assert_ok(ironmap_open_path(&f->map, "/dev/zero", IRONMAP_WRITE, &some, &failure));
     assert_map_filled(f->map, 0, LENGTH, 0);
 }
 
@@ -115,8 +122,8 @@ static void path_is_opened_for_what_access_asks(void **state)
 {
     fixture *f = *state;
     uid_t user = geteuid();
-    ironmap_options read = options_of(IRONMAP_ACCESS_READ, 0, 0);
-    ironmap_options write = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_options read = options_of(0, 0);
+    ironmap_options write = options_of(0, 0);
     ironmap_map *map = NULL;
     int result[2];
 
@@ -126,8 +133,8 @@ static void path_is_opened_for_what_access_asks(void **state)
     if (user == 0 && seteuid(65534) != 0) {
         skip_because("root may write everything and cannot become another user");
     }
-    result[0] = ironmap_open_path(&map, f->path, &write, &failure);
-    result[1] = ironmap_open_path(&f->map, f->path, &read, NULL);
+    result[0] = ironmap_open_path(&map, f->path, IRONMAP_WRITE, &write, &failure);
+    result[1] = ironmap_open_path(&f->map, f->path, IRONMAP_READ, &read, NULL);
     assert_int_equal(seteuid(user), 0);
     assert_system_fails(result[0], IRONMAP_E_SYSTEM, EACCES);
     assert_ok(result[1]);
@@ -165,10 +172,10 @@ static void maps_descriptor_is_not_inherited(void **state)
     }
     for (unsigned tracked = 0; tracked < 2; tracked++) {
         options.open = tracked ? 0 : IRONMAP_OPEN_NO_TRACK;
-        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
         assert_u64(assert_not_inherited(before), tracked);
         map_close(f);
-        assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+        assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure));
         assert_u64(assert_not_inherited(before), tracked);
         map_close(f);
         assert_u64(assert_not_inherited(before), 0);
@@ -179,13 +186,13 @@ static void maps_descriptor_is_not_inherited(void **state)
 static void created_file_has_the_permission(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
     mode_t mask = umask(027);
     struct stat status;
 
     options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
     options.permission = 0666;
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     (void)umask(mask);
     assert_int_equal(stat(f->path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0640);
@@ -195,13 +202,13 @@ static void created_file_has_the_permission(void **state)
 static void create_follows_a_link_to_nowhere(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
     char link[sizeof(f->path) + 8];
 
     options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
     (void)snprintf(link, sizeof(link), "%s.link", f->path);
     assert_int_equal(symlink(f->path, link), 0);
-    assert_ok(ironmap_open_path(&f->map, link, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, link, IRONMAP_WRITE, &options, &failure));
     assert_u64(file_length(f), LENGTH);
     assert_int_equal(unlink(link), 0);
 }
@@ -217,7 +224,7 @@ static int open_without_descriptors(fixture *f, ironmap_map **map, const ironmap
     none = before;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    result = ironmap_open_fd(map, f->fd, options, &failure);
+    result = ironmap_open_fd(map, f->fd, IRONMAP_WRITE, options, &failure);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     return result;
 }
@@ -227,7 +234,7 @@ static void no_descriptor_left_is_an_error(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 2 * LENGTH);
+    ironmap_options options = options_of(0, 2 * LENGTH);
 
     file_make(f, LENGTH);
     options.open = IRONMAP_OPEN_EXTEND;
@@ -254,7 +261,7 @@ static void path_is_bytes(void **state)
     }
     assert_int_equal(close(fd), 0);
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_READ);
+    map_file(f, IRONMAP_READ);
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
@@ -267,14 +274,84 @@ static void path_is_too_long(void **state)
     (void)state;
     memset(name, 'x', sizeof(name));
     name[sizeof(name) - 1] = '\0';
-    assert_system_fails(ironmap_open_path(&map, name, NULL, &failure), IRONMAP_E_SYSTEM,
-                        ENAMETOOLONG);
+    assert_system_fails(ironmap_open_path(&map, name, IRONMAP_WRITE, NULL, &failure),
+                        IRONMAP_E_SYSTEM, ENAMETOOLONG);
     assert_null(map);
+}
+
+/* Files of /proc say that they are empty, and are not: no empty map stands for them. */
+static void files_with_bytes_and_no_length(void **state)
+{
+    static const char no_length[] = "the file has bytes but no length";
+    ironmap_map *map = NULL;
+    ironmap_options nonempty = {.open = IRONMAP_OPEN_NONEMPTY};
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+    (void)state;
+    if (fd < 0) {
+        skip_because("there is no /proc here");
+    }
+    assert_invalid(ironmap_open_path(&map, "/proc/self/maps", IRONMAP_READ, NULL, &failure),
+                   no_length);
+    assert_invalid(ironmap_open_fd(&map, fd, IRONMAP_COPY, NULL, &failure), no_length);
+    assert_fails(ironmap_open_fd(&map, fd, IRONMAP_READ, &nonempty, &failure), IRONMAP_E_EMPTY);
+    assert_null(map);
+    assert_int_equal(close(fd), 0);
+}
+
+/* The mode of a created file is 0666 unless another is asked for, and the umask is applied. */
+static void mode_of_a_created_file(void **state)
+{
+    static const uint32_t permissions[][2] = {{0, 0640}, {0600, 0600}, {0777, 0750}};
+    fixture *f = *state;
+    mode_t before = umask(0027);
+
+    for (size_t i = 0; i < COUNT_OF(permissions); i++) {
+        ironmap_options options = {.length = LENGTH,
+                                   .open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND,
+                                   .permission = permissions[i][0]};
+        struct stat status;
+
+        assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
+        assert_int_equal(stat(f->path, &status), 0);
+        assert_int_equal(status.st_mode & 07777, permissions[i][1]);
+        map_close(f);
+        assert_int_equal(unlink(f->path), 0);
+    }
+    (void)umask(before);
+}
+
+/* Unix has no HANDLE. */
+static void handles_are_not_supported(void **state)
+{
+    ironmap_map *map = NULL;
+
+    assert_fails(ironmap_open_handle(&map, *state, IRONMAP_READ, NULL, &failure),
+                 IRONMAP_E_UNSUPPORTED);
+    assert_null(map);
+}
+
+/* The handle of a map is a descriptor of its file. */
+static void handle_is_a_descriptor(void **state)
+{
+    fixture *f = *state;
+    intptr_t handle = -1;
+    uint8_t byte = 0;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_READ);
+    assert_ok(ironmap_file_handle(&handle, f->map, &failure));
+    assert_int_equal(pread((int)handle, &byte, 1, 77), 1);
+    assert_int_equal(byte, pattern_byte(77));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        with_fixture(files_with_bytes_and_no_length),
+        with_fixture(mode_of_a_created_file),
+        with_fixture(handles_are_not_supported),
+        with_fixture(handle_is_a_descriptor),
         with_fixture(sockets),
         with_fixture(directories),
         with_fixture(named_pipes_do_not_wait),

@@ -49,7 +49,7 @@ static void systems_advice_is_taken(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     for (size_t i = 0; i < COUNT_OF(advice); i++) {
         assert_ok(ironmap_advise(f->map, 0, IRONMAP_TO_END, advice[i], &failure));
         assert_ok(ironmap_advise(f->map, 4097, 1, advice[i], &failure));
@@ -63,7 +63,7 @@ static void unknown_advice_is_the_systems_error(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     skip_inside_qemu("takes every advice and does nothing");
     assert_system_fails(ironmap_advise(f->map, 0, IRONMAP_TO_END, 9999, &failure), IRONMAP_E_SYSTEM,
                         EINVAL);
@@ -83,7 +83,7 @@ static void dontneed_keeps_what_lies_in_front(void **state)
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
         for (size_t k = 0; k < COUNT_OF(advice); k++) {
             map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 3 * page);
-            assert_ok(ironmap_fill(f->map, 0, 3 * page, 0xaa, &failure));
+            assert_ok(ironmap_fill(f->map, 0, 0xaa, 3 * page, &failure));
             assert_ok(ironmap_advise(f->map, offsets[i], IRONMAP_TO_END, advice[k], &failure));
             assert_map_filled(f->map, 0, offsets[i], 0xaa);
             map_close(f);
@@ -106,7 +106,7 @@ static void systems_flags_are_understood(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         assert_ok(ironmap_put(f->map, 10 * i, "flushed", 7, &failure));
         assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, flags[i], &failure));
@@ -129,7 +129,7 @@ static void refused_flags_are_told(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_system_fails(ironmap_flush(f->map, 0, IRONMAP_TO_END, MS_SYNC | MS_ASYNC, &failure),
                         IRONMAP_E_SYSTEM, EINVAL);
 }
@@ -140,7 +140,7 @@ static void locked_memory_is_told(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     if (mlock(ironmap_data(f->map), 1) != 0 ||
         msync(ironmap_data(f->map), 1, MS_SYNC | MS_INVALIDATE) == 0) {
         skip_because("no memory can be locked");

@@ -14,13 +14,14 @@ static void private_map_of_a_file_keeps_its_stores(void **state)
     ironmap_options options = IRONMAP_OPTIONS_INIT;
 
     options.flags = MAP_PRIVATE;
+    options.prot = PROT_READ | PROT_WRITE;
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_SYSTEM, &options, &failure));
     assert_ok(ironmap_put(f->map, 5000, "mine", 4, &failure));
     assert_ok(ironmap_resize(f->map, 50000, &failure));
     assert_map(f->map, 5000, "mine", 4);
     assert_map_filled(f->map, LENGTH, 40000, 0);
-    assert_ok(ironmap_fill(f->map, 4990, 40, 'm', &failure));
+    assert_ok(ironmap_fill(f->map, 4990, 'm', 40, &failure));
     assert_ok(ironmap_resize(f->map, 5000, &failure));
     assert_ok(ironmap_resize(f->map, 6000, &failure));
     assert_map_filled(f->map, 4990, 10, 'm');
@@ -42,7 +43,7 @@ static void private_memory_grows_and_shrinks(void **state)
         kept = lengths[i] < kept ? lengths[i] : kept;
         assert_ok(ironmap_resize(f->map, lengths[i], &failure));
         assert_map_kept(f->map, 0, kept, lengths[i]);
-        assert_ok(ironmap_size(&size, f->map, &failure));
+        assert_ok(ironmap_file_size(&size, f->map, &failure));
         assert_u64(size, lengths[i]);
     }
 }
@@ -53,7 +54,7 @@ static void cut_memory_is_zero_when_grown_again(void **state)
     fixture *f = *state;
 
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 1000);
-    assert_ok(ironmap_fill(f->map, 0, 1000, 0xff, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 0xff, 1000, &failure));
     assert_ok(ironmap_resize(f->map, 500, &failure));
     assert_ok(ironmap_resize(f->map, 700, &failure));
     assert_map_filled(f->map, 0, 500, 0xff);
@@ -66,12 +67,13 @@ static void cut_memory_is_zero_when_grown_again(void **state)
 static void regrown_private_map_shows_the_file(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 0);
+    ironmap_options options = options_of(0, 0);
 
     file_make(f, 4096);
     options.flags = MAP_PRIVATE;
-    assert_ok(ironmap_open_fd(&f->map, f->fd, &options, &failure));
-    assert_ok(ironmap_fill(f->map, 0, 4096, 'X', &failure));
+    options.prot = PROT_READ | PROT_WRITE;
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_SYSTEM, &options, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 'X', 4096, &failure));
     assert_ok(ironmap_resize(f->map, 1000, &failure));
     file_store(f, 2000, "Y", 1);
     assert_ok(ironmap_resize(f->map, 4096, &failure));
@@ -123,7 +125,7 @@ static void file_length_limit_is_an_error(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_system_fails(resize_limited(f->map, 20000, 16384), IRONMAP_E_SYSTEM, EFBIG);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_file_untouched(f, LENGTH);

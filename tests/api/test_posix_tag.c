@@ -15,11 +15,12 @@ enum { LENGTH = 20000, PLACE = 7000 };
 
 static void open_tag_says(int code)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
     ironmap_map *map = NULL;
 
     options.tag = tag;
-    assert_system_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_SYSTEM, code);
+    assert_system_fails(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, code);
 }
 
 /* ---- whose it is ----------------------------------------------------------------------------- */
@@ -94,7 +95,7 @@ static void file_that_is_not_ours(void **state)
 static void file_that_is_no_tag(void **state)
 {
     ironmap_map *map = open_tag(LENGTH);
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 0);
+    ironmap_options options = options_of(0, 0);
     int fd = open(tag_path(tag), O_RDWR | O_CLOEXEC);
 
     (void)state;
@@ -104,7 +105,8 @@ static void file_that_is_no_tag(void **state)
     {
         ironmap_map *other = NULL;
 
-        assert_fails(ironmap_open_anonymous(&other, &options, &failure), IRONMAP_E_TAG_TAKEN);
+        assert_fails(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure),
+                     IRONMAP_E_TAG_TAKEN);
     }
     close_map(map);
     assert_nothing_left(tag);
@@ -116,27 +118,22 @@ static void file_that_is_no_tag(void **state)
 static void tag_of_another_file_is_taken(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_options options = options_of(0, 0);
     ironmap_map *map = NULL;
     ironmap_map *other = NULL;
 
     options.tag = tag;
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_int_equal(tag_open(&other, tag, 10), IRONMAP_E_TAG_TAKEN);
-    assert_fails(ironmap_open_path(&other, "/proc/self/exe",
-                                   &(ironmap_options){.size = sizeof(options),
-                                                      .access = IRONMAP_ACCESS_READ,
-                                                      .flags = IRONMAP_SYSTEM_DEFAULT,
-                                                      .prot = IRONMAP_SYSTEM_DEFAULT,
-                                                      .tag = tag},
-                                   &failure),
+    assert_fails(ironmap_open_path(&other, "/proc/self/exe", IRONMAP_READ, &options, &failure),
                  IRONMAP_E_TAG_TAKEN);
-    assert_ok(ironmap_open_path(&other, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure));
     map_close(f);
     close_map(other);
     map = open_tag(LENGTH);
-    assert_fails(ironmap_open_path(&other, f->path, &options, &failure), IRONMAP_E_TAG_TAKEN);
+    assert_fails(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure),
+                 IRONMAP_E_TAG_TAKEN);
     close_map(map);
     assert_nothing_left(tag);
 }
@@ -168,19 +165,20 @@ static void lost_page_of_a_tag(void **state)
 /* No tag is so long that its file could not be. */
 static void longest_tag(void **state)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, INT64_MAX - 1, 1);
+    ironmap_options options = options_of(INT64_MAX - 1, 1);
     ironmap_map *map = NULL;
 
     (void)state;
     options.tag = tag;
-    assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_OVERFLOW);
+    assert_fails(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                 IRONMAP_E_OVERFLOW);
     assert_nothing_left(tag);
 }
 
 static int fill_the_memory(void *argument)
 {
     ironmap_map *map = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, (size_t)2 << 20);
+    ironmap_options options = options_of(0, (size_t)2 << 20);
     ironmap_error error;
 
     (void)argument;
@@ -188,11 +186,11 @@ static int fill_the_memory(void *argument)
         return 77;
     }
     options.tag = tag;
-    child_check(ironmap_open_anonymous(&map, &options, &error) == IRONMAP_E_SYSTEM);
+    child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &error) == IRONMAP_E_SYSTEM);
     child_check(error.system_code == ENOSPC);
     child_check(!tag_is_there(tag));
     child_check(tag_open(&map, tag, (size_t)512 << 10) == IRONMAP_OK);
-    child_check(ironmap_fill(map, 0, (size_t)512 << 10, 1, NULL) == IRONMAP_OK);
+    child_check(ironmap_fill(map, 0, 1, (size_t)512 << 10, NULL) == IRONMAP_OK);
     child_check(tag_open(&map, "two", (size_t)512 << 10) == IRONMAP_E_SYSTEM);
     return 0;
 }
@@ -391,7 +389,7 @@ static int stop_at_the_third(void *count)
 static int open_while_another_has_the_folder(void *argument)
 {
     int asked = 0;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
     ironmap_map *map = NULL;
     ironmap_error error;
 
@@ -399,8 +397,9 @@ static int open_while_another_has_the_folder(void *argument)
     (void)alarm(60);
     options.tag = tag;
     options.check = stop_at_the_third;
-    options.check_context = &asked;
-    child_check(ironmap_open_anonymous(&map, &options, &error) == IRONMAP_E_INTERRUPTED);
+    options.context = &asked;
+    child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &error) ==
+                IRONMAP_E_INTERRUPTED);
     child_check(error.status == IRONMAP_E_INTERRUPTED && asked == 3 && map == NULL);
     return 0;
 }

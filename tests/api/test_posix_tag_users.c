@@ -227,11 +227,11 @@ static int use_until_killed(uint8_t number, random_source *random)
         child_check(status == IRONMAP_OK);
         length = ironmap_length(map);
         child_check(length <= LENGTH);
-        child_check(ironmap_get(bytes, map, 0, length, NULL) == IRONMAP_OK);
+        child_check(ironmap_get(map, 0, bytes, length, NULL) == IRONMAP_OK);
         for (size_t i = 0; i < length; i++) {
             child_check(bytes[i] == 0 || bytes[i] == number);
         }
-        child_check(ironmap_fill(map, 0, length, number, NULL) == IRONMAP_OK);
+        child_check(ironmap_fill(map, 0, number, length, NULL) == IRONMAP_OK);
         child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     }
 }

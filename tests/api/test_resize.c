@@ -13,7 +13,7 @@ static void file_grows(void **state)
 
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         file_make(f, LENGTH);
-        map_file(f, IRONMAP_ACCESS_WRITE);
+        map_file(f, IRONMAP_WRITE);
         assert_ok(ironmap_resize(f->map, lengths[i], &failure));
         assert_u64(file_length(f), lengths[i]);
         assert_map_kept(f->map, 0, LENGTH, lengths[i]);
@@ -31,7 +31,7 @@ static void file_shrinks(void **state)
 
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         file_make(f, LENGTH);
-        map_file(f, IRONMAP_ACCESS_DEFAULT);
+        map_file(f, IRONMAP_WRITE);
         assert_ok(ironmap_resize(f->map, lengths[i], &failure));
         assert_map_pattern(f->map, 0, lengths[i]);
         map_close(f);
@@ -45,7 +45,7 @@ static void cut_bytes_are_zero_when_grown_again(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_resize(f->map, 5000, &failure));
     assert_ok(ironmap_resize(f->map, LENGTH, &failure));
     assert_map_kept(f->map, 0, 5000, LENGTH);
@@ -55,10 +55,10 @@ static void cut_bytes_are_zero_when_grown_again(void **state)
 static void file_ends_where_the_map_ends(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 5001, 1000);
+    ironmap_options options = options_of(5001, 1000);
 
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_ok(ironmap_resize(f->map, 2000, &failure));
     assert_u64(file_length(f), 7001);
     assert_map_pattern(f->map, 5001, 2000);
@@ -73,7 +73,7 @@ static void unaligned_offset_stays(void **state)
 {
     static const size_t lengths[] = {1, 3000, 3191, 3192, 3193, 20000, 7};
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 5001, 0);
+    ironmap_options options = options_of(5001, 0);
     uint8_t head[5001];
 
     pattern_fill(head, 0, sizeof(head));
@@ -81,7 +81,7 @@ static void unaligned_offset_stays(void **state)
         size_t kept = lengths[i] < LENGTH - 5001 ? lengths[i] : LENGTH - 5001;
 
         file_make(f, LENGTH);
-        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
         assert_ok(ironmap_resize(f->map, lengths[i], &failure));
         assert_u64(ironmap_offset(f->map), 5001);
         assert_u64(file_length(f), 5001 + lengths[i]);
@@ -98,10 +98,10 @@ static void maps_are_emptied_and_grow_again(void **state)
     fixture *f = *state;
 
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, offsets[i], 0);
+        ironmap_options options = options_of(offsets[i], 0);
 
         file_make(f, LENGTH);
-        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
         assert_ok(ironmap_resize(f->map, 0, &failure));
         assert_u64(ironmap_length(f->map), 0);
         assert_null(ironmap_data(f->map));
@@ -122,7 +122,7 @@ static void empty_file_grows(void **state)
     fixture *f = *state;
 
     file_make(f, 0);
-    map_file(f, IRONMAP_ACCESS_DEFAULT);
+    map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_resize(f->map, LENGTH, &failure));
     assert_u64(file_length(f), LENGTH);
     assert_map_kept(f->map, 0, 0, LENGTH);
@@ -136,7 +136,7 @@ static void resize_mends_a_changed_file(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     file_truncate(f, 100);
     assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_u64(file_length(f), 2 * LENGTH);
@@ -160,7 +160,7 @@ static void advised_map_grows(void **state)
         skip_because("valgrind refuses to grow a mapping that is split");
     }
     file_make(f, 4 * page);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_advise(f->map, page, page, IRONMAP_ADVICE_RANDOM, &failure));
     assert_ok(ironmap_resize(f->map, 400 * page, &failure));
     assert_map_kept(f->map, 0, 4 * page, 400 * page);
@@ -190,7 +190,7 @@ static void shared_memory_shrinks(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     pattern_fill(ironmap_data(f->map), 0, LENGTH);
     assert_ok(ironmap_resize(f->map, LENGTH, &failure));
     assert_ok(ironmap_resize(f->map, 5000, &failure));
@@ -204,9 +204,9 @@ static void shared_memory_shrinks(void **state)
 static void empty_shared_memory_grows(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, UINT64_MAX - 1, 0);
+    ironmap_options options = options_of(UINT64_MAX - 1, 0);
 
-    assert_ok(ironmap_open_anonymous(&f->map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&f->map, IRONMAP_WRITE, &options, &failure));
     assert_ok(ironmap_resize(f->map, 5000, &failure));
     assert_map_filled(f->map, 0, 5000, 0);
     pattern_fill(ironmap_data(f->map), 0, 5000);
@@ -224,7 +224,7 @@ static void position_stays(void **state)
     size_t length;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_seek(f->map, 6000, IRONMAP_SEEK_SET, &failure));
     assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_u64(ironmap_tell(f->map), 6000);
@@ -232,7 +232,7 @@ static void position_stays(void **state)
     assert_u64(ironmap_tell(f->map), 6000);
     assert_ok(ironmap_resize(f->map, 5000, &failure));
     assert_u64(ironmap_tell(f->map), 6000);
-    assert_ok(ironmap_read(bytes, &length, f->map, sizeof(bytes), &failure));
+    assert_ok(ironmap_read(&length, f->map, bytes, sizeof(bytes), &failure));
     assert_u64(length, 0);
     assert_ok(ironmap_line_length(&length, f->map, &failure));
     assert_u64(length, 0);
@@ -252,7 +252,7 @@ static void position_stays(void **state)
 /* READ and COPY maps cannot be resized; nothing changes. */
 static void unwritable_maps_are_not_resizable(void **state)
 {
-    static const ironmap_access accesses[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_COPY};
+    static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_COPY};
     fixture *f = *state;
 
     file_make(f, LENGTH);
@@ -263,7 +263,7 @@ static void unwritable_maps_are_not_resizable(void **state)
         assert_map_pattern(f->map, 0, LENGTH);
         map_close(f);
     }
-    map_anonymous(f, IRONMAP_ACCESS_COPY, LENGTH);
+    map_anonymous(f, IRONMAP_COPY, LENGTH);
     assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NOT_RESIZABLE);
     assert_file_untouched(f, LENGTH);
 }
@@ -275,7 +275,7 @@ static void pinned_map_is_busy(void **state)
     void *data;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     data = ironmap_data(f->map);
     ironmap_pin(f->map);
     ironmap_pin(f->map);
@@ -298,9 +298,9 @@ static void lengths_that_cannot_be_are_refused(void **state)
 
     file_make(f, LENGTH);
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
-        ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, offsets[i], 0);
+        ironmap_options options = options_of(offsets[i], 0);
 
-        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
         for (size_t k = 0; k < COUNT_OF(lengths); k++) {
             assert_fails(ironmap_resize(f->map, lengths[k], &failure), IRONMAP_E_OVERFLOW);
         }

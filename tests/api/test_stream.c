@@ -9,7 +9,7 @@ static void assert_read(fixture *f, size_t capacity, const char *expected)
     size_t length = 0;
 
     memset(buffer, '#', sizeof(buffer));
-    assert_ok(ironmap_read(buffer, &length, f->map, capacity, &failure));
+    assert_ok(ironmap_read(&length, f->map, buffer, capacity, &failure));
     assert_u64(length, strlen(expected));
     assert_memory_equal(buffer, expected, length);
     assert_int_equal(buffer[length], '#');
@@ -22,7 +22,7 @@ static void assert_line(fixture *f, size_t capacity, const char *expected)
     size_t length = 0;
 
     memset(buffer, '#', sizeof(buffer));
-    assert_ok(ironmap_readline(buffer, &length, f->map, capacity, &failure));
+    assert_ok(ironmap_readline(&length, f->map, buffer, capacity, &failure));
     assert_u64(length, strlen(expected));
     assert_memory_equal(buffer, expected, length);
     assert_int_equal(buffer[length], '#');
@@ -133,9 +133,9 @@ static void only_newline_ends_a_line(void **state)
     char buffer[16];
     size_t length = 0;
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 7);
+    map_anonymous(f, IRONMAP_WRITE, 7);
     assert_ok(ironmap_put(f->map, 0, bytes, 7, &failure));
-    assert_ok(ironmap_readline(buffer, &length, f->map, sizeof(buffer), &failure));
+    assert_ok(ironmap_readline(&length, f->map, buffer, sizeof(buffer), &failure));
     assert_u64(length, 6);
     assert_memory_equal(buffer, bytes, 6);
 }
@@ -166,11 +166,11 @@ static void line_may_be_very_long(void **state)
     size_t length = 0;
 
     assert_non_null(buffer);
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH + 10);
-    assert_ok(ironmap_fill(f->map, 0, LENGTH + 10, 'x', &failure));
+    map_anonymous(f, IRONMAP_WRITE, LENGTH + 10);
+    assert_ok(ironmap_fill(f->map, 0, 'x', LENGTH + 10, &failure));
     assert_ok(ironmap_put_byte(f->map, LENGTH - 1, '\n', &failure));
     assert_line_length(f, LENGTH);
-    assert_ok(ironmap_readline(buffer, &length, f->map, LENGTH, &failure));
+    assert_ok(ironmap_readline(&length, f->map, buffer, LENGTH, &failure));
     assert_u64(length, LENGTH);
     assert_map(f->map, 0, buffer, LENGTH);
     assert_u64(ironmap_tell(f->map), LENGTH);
@@ -245,10 +245,10 @@ static void other_access_leaves_the_position(void **state)
 
     map_text(f, "hello, world");
     assert_ok(ironmap_seek(f->map, 5, IRONMAP_SEEK_SET, &failure));
-    assert_ok(ironmap_get(&byte, f->map, 1, 1, &failure));
+    assert_ok(ironmap_get(f->map, 1, &byte, 1, &failure));
     assert_ok(ironmap_put(f->map, 1, &byte, 1, &failure));
     assert_ok(ironmap_move(f->map, 0, 1, 5, &failure));
-    assert_ok(ironmap_fill(f->map, 0, 3, 'x', &failure));
+    assert_ok(ironmap_fill(f->map, 0, 'x', 3, &failure));
     assert_ok(ironmap_find(&index, f->map, "w", 1, 0, IRONMAP_TO_END, &failure));
     assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
     assert_u64(ironmap_tell(f->map), 5);
@@ -336,8 +336,8 @@ static void step_read(model *m, ironmap_map *map, size_t capacity, bool line)
     size_t expected = line ? model_line(m, capacity) : capacity < rest ? capacity : rest;
     size_t length = 0;
 
-    assert_ok(line ? ironmap_readline(buffer, &length, map, capacity, &failure)
-                   : ironmap_read(buffer, &length, map, capacity, &failure));
+    assert_ok(line ? ironmap_readline(&length, map, buffer, capacity, &failure)
+                   : ironmap_read(&length, map, buffer, capacity, &failure));
     assert_u64(length, expected);
     assert_memory_equal(buffer, m->bytes + m->position, length);
     m->position += length;
@@ -375,7 +375,7 @@ static void any_sequence_matches_plain_memory(void **state)
     random_source random = random_start();
     model m = {{0}, 0};
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, MODEL_LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, MODEL_LENGTH);
     for (int step = 0; step < 20000; step++) {
         size_t amount = (size_t)random_below(&random, 60);
 

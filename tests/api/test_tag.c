@@ -8,9 +8,9 @@ enum { LENGTH = 200000, PLACE = 70000 };
 /* A tag that nobody else has. */
 static char tag[64];
 
-static ironmap_options tagged(ironmap_access access, uint64_t offset, size_t length)
+static ironmap_options tagged(uint64_t offset, size_t length)
 {
-    ironmap_options options = options_of(access, offset, length);
+    ironmap_options options = options_of(offset, length);
 
     options.tag = tag;
     return options;
@@ -19,19 +19,19 @@ static ironmap_options tagged(ironmap_access access, uint64_t offset, size_t len
 /* Opens the memory of the tag. */
 static ironmap_map *open_tag(ironmap_access access, uint64_t offset, size_t length)
 {
-    ironmap_options options = tagged(access, offset, length);
+    ironmap_options options = tagged(offset, length);
     ironmap_map *map = NULL;
 
-    assert_ok(ironmap_open_anonymous(&map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&map, access, &options, &failure));
     return map;
 }
 
 static void open_tag_fails(uint64_t offset, size_t length, ironmap_status status)
 {
-    ironmap_options options = tagged(IRONMAP_ACCESS_DEFAULT, offset, length);
+    ironmap_options options = tagged(offset, length);
     ironmap_map *map = NULL;
 
-    assert_status(ironmap_open_anonymous(&map, &options, &failure), status);
+    assert_status(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure), status);
     assert_null(map);
 }
 
@@ -51,8 +51,8 @@ static void assert_zeros(const ironmap_map *map)
 /* Who comes first has zeros, and who comes later what was stored. */
 static void maps_of_a_tag_share_its_memory(void **state)
 {
-    ironmap_map *one = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
-    ironmap_map *two = open_tag(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_map *one = open_tag(IRONMAP_WRITE, 0, LENGTH);
+    ironmap_map *two = open_tag(IRONMAP_WRITE, 0, LENGTH);
 
     (void)state;
     assert_zeros(one);
@@ -73,9 +73,9 @@ static int answer(const char *name)
     char bytes[5];
 
     options.tag = name;
-    child_check(ironmap_open_anonymous(&map, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
     child_check(ironmap_length(map) >= LENGTH);
-    child_check(ironmap_get(bytes, map, PLACE, 5, NULL) == IRONMAP_OK);
+    child_check(ironmap_get(map, PLACE, bytes, 5, NULL) == IRONMAP_OK);
     child_check(memcmp(bytes, "bytes", 5) == 0);
     child_check(ironmap_put(map, LENGTH - 6, "answer", 6, NULL) == IRONMAP_OK);
     child_check(ironmap_close(map, NULL) == IRONMAP_OK);
@@ -88,7 +88,7 @@ static int find_nothing(const char *name)
     ironmap_map *map = NULL;
 
     options.tag = name;
-    child_check(ironmap_open_anonymous(&map, &options, NULL) == IRONMAP_E_NO_TAG);
+    child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, NULL) == IRONMAP_E_NO_TAG);
     return 0;
 }
 
@@ -100,14 +100,14 @@ static int store_and_end(const char *name)
 
     options.tag = name;
     options.length = LENGTH;
-    child_check(ironmap_open_anonymous(&map, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
     child_check(ironmap_put(map, PLACE, "bytes", 5, NULL) == IRONMAP_OK);
     return 0;
 }
 
 static void another_process_shares_the_memory(void **state)
 {
-    ironmap_map *map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
 
     (void)state;
     assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
@@ -125,7 +125,7 @@ static void process_that_ends_is_no_user(void **state)
     (void)state;
     assert_int_equal(in_process("store_and_end", tag), 0);
     open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
-    map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    map = open_tag(IRONMAP_WRITE, 0, LENGTH);
     assert_zeros(map);
     assert_int_equal(in_process("store_and_end", tag), 0);
     assert_map(map, PLACE, "bytes", 5);
@@ -135,19 +135,19 @@ static void process_that_ends_is_no_user(void **state)
 /* The tag lives as long as anyone has it, in whatever order they come and go. */
 static void tag_is_gone_after_the_last_close(void **state)
 {
-    ironmap_map *first = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
-    ironmap_map *second = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *first = open_tag(IRONMAP_WRITE, 0, LENGTH);
+    ironmap_map *second = open_tag(IRONMAP_WRITE, 0, LENGTH);
     ironmap_map *third = NULL;
 
     (void)state;
     assert_ok(ironmap_put(first, PLACE, "bytes", 5, &failure));
     close_map(first);
-    third = open_tag(IRONMAP_ACCESS_READ, 0, 0);
+    third = open_tag(IRONMAP_READ, 0, 0);
     close_map(second);
     assert_map(third, PLACE, "bytes", 5);
     close_map(third);
     open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
-    first = open_tag(IRONMAP_ACCESS_DEFAULT, 0, 2 * (size_t)LENGTH);
+    first = open_tag(IRONMAP_WRITE, 0, 2 * (size_t)LENGTH);
     assert_zeros(first);
     assert_u64(ironmap_length(first), 2 * (uint64_t)LENGTH);
     close_map(first);
@@ -158,7 +158,7 @@ static void tag_is_gone_after_the_last_close(void **state)
 /* More than there is cannot be had, and less can; the tag stays as long as it was made. */
 static void larger_view_is_an_error(void **state)
 {
-    ironmap_map *map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
     ironmap_map *part = NULL;
     uint64_t size = 0;
 
@@ -168,11 +168,11 @@ static void larger_view_is_an_error(void **state)
     open_tag_fails(LENGTH / 2, LENGTH, IRONMAP_E_BEYOND_FILE);
     open_tag_fails(2 * (uint64_t)LENGTH, 1, IRONMAP_E_BEYOND_FILE);
     assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
-    part = open_tag(IRONMAP_ACCESS_DEFAULT, PLACE + 1, 4);
+    part = open_tag(IRONMAP_WRITE, PLACE + 1, 4);
     assert_u64(ironmap_length(part), 4);
     assert_u64(ironmap_offset(part), PLACE + 1);
     assert_map(part, 0, "ytes", 4);
-    assert_ok(ironmap_size(&size, part, &failure));
+    assert_ok(ironmap_file_size(&size, part, &failure));
     assert_true(size >= LENGTH && size < LENGTH + ironmap_page_size());
     close_map(part);
     close_map(map);
@@ -187,8 +187,8 @@ static void length_zero_is_the_whole(void **state)
     (void)state;
     open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
     open_tag_fails(PLACE, 0, IRONMAP_E_NO_TAG);
-    map = open_tag(IRONMAP_ACCESS_DEFAULT, PLACE, LENGTH - PLACE);
-    rest = open_tag(IRONMAP_ACCESS_DEFAULT, LENGTH / 2, 0);
+    map = open_tag(IRONMAP_WRITE, PLACE, LENGTH - PLACE);
+    rest = open_tag(IRONMAP_WRITE, LENGTH / 2, 0);
     assert_ok(ironmap_put(map, LENGTH - PLACE - 3, "end", 3, &failure));
     assert_map(rest, LENGTH - LENGTH / 2 - 3, "end", 3);
     assert_true(ironmap_length(rest) < LENGTH - LENGTH / 2 + ironmap_page_size());
@@ -213,9 +213,9 @@ static void access_is_each_maps_own(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
         ironmap_map *maker = open_tag(all_accesses[i], 0, LENGTH);
-        ironmap_map *writer = open_tag(IRONMAP_ACCESS_WRITE, 0, LENGTH);
-        ironmap_map *reader = open_tag(IRONMAP_ACCESS_READ, 0, LENGTH);
-        ironmap_map *copy = open_tag(IRONMAP_ACCESS_COPY, 0, LENGTH);
+        ironmap_map *writer = open_tag(IRONMAP_WRITE, 0, LENGTH);
+        ironmap_map *reader = open_tag(IRONMAP_READ, 0, LENGTH);
+        ironmap_map *copy = open_tag(IRONMAP_COPY, 0, LENGTH);
 
         assert_ok(ironmap_put(copy, 0, "own", 3, &failure));
         assert_zeros(reader);
@@ -234,7 +234,7 @@ static void access_is_each_maps_own(void **state)
 /* Its length is everybody's. */
 static void tagged_map_is_not_resizable(void **state)
 {
-    ironmap_map *map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
 
     (void)state;
     assert_fails(ironmap_resize(map, LENGTH / 2, &failure), IRONMAP_E_NOT_RESIZABLE);
@@ -250,12 +250,12 @@ static void tagged_map_is_not_resizable(void **state)
 /* It has no file to speak of. */
 static void memory_of_a_tag_has_no_path(void **state)
 {
-    ironmap_map *map = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
     char path[1000];
 
     (void)state;
-    assert_fails(ironmap_path(path, sizeof(path), map, &failure), IRONMAP_E_NO_FILE);
-    assert_fails(ironmap_set_name(map, "name", &failure), IRONMAP_E_INVALID);
+    assert_fails(ironmap_file_path(map, path, sizeof(path), &failure), IRONMAP_E_NO_FILE);
+    assert_invalid(ironmap_set_name(map, "name", &failure), "a name for the map of a file");
     assert_ok(ironmap_flush(map, 1, IRONMAP_TO_END, 0, &failure));
     close_map(map);
 }
@@ -263,17 +263,17 @@ static void memory_of_a_tag_has_no_path(void **state)
 /* The tag is held where the file is not. */
 static void untracked_map_holds_the_tag(void **state)
 {
-    ironmap_options options = tagged(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_options options = tagged(0, LENGTH);
     ironmap_map *map = NULL;
     ironmap_map *other = NULL;
     uint64_t size = 0;
 
     (void)state;
     options.open = IRONMAP_OPEN_NO_TRACK;
-    assert_ok(ironmap_open_anonymous(&map, &options, &failure));
+    assert_ok(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure));
     assert_ok(ironmap_put(map, 0, "bytes", 5, &failure));
-    assert_fails(ironmap_size(&size, map, &failure), IRONMAP_E_NO_FILE);
-    other = open_tag(IRONMAP_ACCESS_READ, 0, 0);
+    assert_fails(ironmap_file_size(&size, map, &failure), IRONMAP_E_NO_FILE);
+    other = open_tag(IRONMAP_READ, 0, 0);
     assert_map(other, 0, "bytes", 5);
     close_map(other);
     close_map(map);
@@ -292,12 +292,12 @@ static void names_that_can_be(void **state)
     memset(longest, 'X', IRONMAP_TAG_MAX);
     longest[IRONMAP_TAG_MAX] = '\0';
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 1);
+        ironmap_options options = options_of(0, 1);
         ironmap_map *map = NULL;
 
         options.tag = names[i];
-        assert_true(ironmap_is_tag(names[i]));
-        assert_ok(ironmap_open_anonymous(&map, &options, &failure));
+        assert_true(ironmap_is_valid_tag(names[i]));
+        assert_ok(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure));
         assert_string_equal(ironmap_tag(map), names[i]);
         close_map(map);
     }
@@ -314,13 +314,15 @@ static void names_that_cannot_be(void **state)
     memset(longest, 'X', sizeof(longest) - 1);
     file_make(f, 10);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 1);
+        ironmap_options options = options_of(0, 1);
         ironmap_map *map = NULL;
 
         options.tag = names[i];
-        assert_false(ironmap_is_tag(names[i]));
-        assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
-        assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
+        assert_false(ironmap_is_valid_tag(names[i]));
+        assert_fails(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                     IRONMAP_E_INVALID);
+        assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                     IRONMAP_E_INVALID);
         assert_null(map);
     }
 }
@@ -328,12 +330,12 @@ static void names_that_cannot_be(void **state)
 /* Two names that differ by case alone are two. */
 static void case_matters(void **state)
 {
-    ironmap_map *small = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    ironmap_map *small = open_tag(IRONMAP_WRITE, 0, LENGTH);
     ironmap_map *large = NULL;
 
     (void)state;
     tag[0] = 'T';
-    large = open_tag(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+    large = open_tag(IRONMAP_WRITE, 0, LENGTH);
     assert_ok(ironmap_put(small, 0, "small", 5, &failure));
     assert_zeros(large);
     close_map(large);
@@ -346,11 +348,11 @@ static void untagged_maps_have_none(void **state)
 {
     fixture *f = *state;
 
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, LENGTH);
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
     assert_null(ironmap_tag(f->map));
     map_close(f);
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_READ);
+    map_file(f, IRONMAP_READ);
     assert_null(ironmap_tag(f->map));
 }
 
@@ -360,20 +362,20 @@ static void untagged_maps_have_none(void **state)
 static void file_with_a_tag(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = tagged(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_options options = tagged(0, 0);
     ironmap_map *other = NULL;
     uint64_t size = 0;
 
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
     assert_string_equal(ironmap_tag(f->map), tag);
-    options = tagged(IRONMAP_ACCESS_WRITE, PLACE, 10);
-    assert_ok(ironmap_open_fd(&other, f->fd, &options, &failure));
+    options = tagged(PLACE, 10);
+    assert_ok(ironmap_open_fd(&other, f->fd, IRONMAP_WRITE, &options, &failure));
     assert_ok(ironmap_put(other, 0, "bytes", 5, &failure));
     assert_map(f->map, PLACE, "bytes", 5);
     assert_file(f, PLACE, "bytes", 5);
-    assert_ok(ironmap_size(&size, other, &failure));
+    assert_ok(ironmap_file_size(&size, other, &failure));
     assert_u64(size, LENGTH);
     assert_fails(ironmap_resize(other, 5, &failure), IRONMAP_E_NOT_RESIZABLE);
     close_map(other);
@@ -383,19 +385,21 @@ static void file_with_a_tag(void **state)
 static void larger_view_of_a_files_tag(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = tagged(IRONMAP_ACCESS_WRITE, 0, PLACE);
+    ironmap_options options = tagged(0, PLACE);
     ironmap_map *other = NULL;
 
     file_make(f, LENGTH);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     options.length = LENGTH;
-    assert_status(ironmap_open_path(&other, f->path, &options, &failure), IRONMAP_E_BEYOND_FILE);
+    assert_status(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure),
+                  IRONMAP_E_BEYOND_FILE);
     options.length = 2 * (size_t)LENGTH;
     options.open = IRONMAP_OPEN_EXTEND;
-    assert_status(ironmap_open_path(&other, f->path, &options, &failure), IRONMAP_E_BEYOND_FILE);
+    assert_status(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure),
+                  IRONMAP_E_BEYOND_FILE);
     assert_u64(file_length(f), traits.cuts_mapped_files ? LENGTH : 2 * (uint64_t)LENGTH);
-    options = tagged(IRONMAP_ACCESS_WRITE, 0, 0);
-    assert_ok(ironmap_open_path(&other, f->path, &options, &failure));
+    options = tagged(0, 0);
+    assert_ok(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure));
     assert_true(ironmap_length(other) >= PLACE &&
                 ironmap_length(other) < PLACE + ironmap_page_size());
     close_map(other);
@@ -405,12 +409,13 @@ static void larger_view_of_a_files_tag(void **state)
 static void file_is_put_back_where_the_tag_fails(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = tagged(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = tagged(0, LENGTH);
     ironmap_map *map = NULL;
 
     options.tag = "/";
     options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
-    assert_fails(ironmap_open_path(&map, f->path, &options, &failure), IRONMAP_E_INVALID);
+    assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                 IRONMAP_E_INVALID);
     assert_false(file_exists(f));
 }
 
@@ -428,26 +433,14 @@ static void bits_for_files_are_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bits); i++) {
-        ironmap_options options = tagged(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
+        ironmap_options options = tagged(0, LENGTH);
         ironmap_map *map = NULL;
 
         options.open = bits[i];
-        assert_fails(ironmap_open_anonymous(&map, &options, &failure), IRONMAP_E_INVALID);
+        assert_fails(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                     IRONMAP_E_INVALID);
     }
     open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
-}
-
-/* A program that was compiled before there were tags has options that end before them. */
-static void options_of_before(void **state)
-{
-    ironmap_options options = tagged(IRONMAP_ACCESS_DEFAULT, 0, LENGTH);
-    ironmap_map *map = NULL;
-
-    (void)state;
-    options.size = offsetof(ironmap_options, tag);
-    assert_ok(ironmap_open_anonymous(&map, &options, &failure));
-    assert_null(ironmap_tag(map));
-    close_map(map);
 }
 
 int main(void)
@@ -478,7 +471,6 @@ int main(void)
         with_fixture(larger_view_of_a_files_tag),
         with_fixture(file_is_put_back_where_the_tag_fails),
         with_fixture(bits_for_files_are_refused),
-        with_fixture(options_of_before),
     };
 
     process_begin(works);

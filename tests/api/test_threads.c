@@ -45,23 +45,23 @@ static void work_on_a_slice(void *argument)
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t place = start + (uint64_t)round * 7 % (SLICE - 64);
 
-        worker_check(w, ironmap_fill(map, start, SLICE, mine, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_fill(map, start, mine, SLICE, NULL) == IRONMAP_OK);
         worker_check(w, ironmap_put(map, place, "needle", 6, NULL) == IRONMAP_OK);
-        worker_check(w, ironmap_find(&index, map, "needle", 6, start, start + SLICE, NULL) == 0);
+        worker_check(w, ironmap_find(&index, map, "needle", 6, start, SLICE, NULL) == 0);
         worker_check(w, index == place);
-        worker_check(w, ironmap_rfind(&index, map, "needle", 6, start, start + SLICE, NULL) == 0);
+        worker_check(w, ironmap_rfind(&index, map, "needle", 6, start, SLICE, NULL) == 0);
         worker_check(w, index == place);
         worker_check(w, ironmap_move(map, place + 10, place, 6, NULL) == IRONMAP_OK);
-        worker_check(w, ironmap_get(bytes, map, place + 10, 6, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_get(map, place + 10, bytes, 6, NULL) == IRONMAP_OK);
         worker_check(w, memcmp(bytes, "needle", 6) == 0);
         worker_check(w, ironmap_put_strided(map, start, 2, "xyz", 3, NULL) == IRONMAP_OK);
-        worker_check(w, ironmap_get_strided(bytes, map, start + 4, -2, 3, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_get_strided(map, start + 4, -2, bytes, 3, NULL) == IRONMAP_OK);
         worker_check(w, memcmp(bytes, "zyx", 3) == 0);
         worker_check(w, ironmap_put_byte(map, place, mine, NULL) == IRONMAP_OK);
         worker_check(w,
                      ironmap_get_byte(bytes, map, place, NULL) == IRONMAP_OK && bytes[0] == mine);
         worker_check(w,
-                     ironmap_get(bytes, map, start + 1, THREADS * SLICE, NULL) == IRONMAP_E_RANGE);
+                     ironmap_get(map, start + 1, bytes, THREADS * SLICE, NULL) == IRONMAP_E_RANGE);
         if (round % 100 == 0) {
             worker_check(w,
                          ironmap_flush(map, start, SLICE, IRONMAP_FLUSH_ASYNC, NULL) == IRONMAP_OK);
@@ -75,7 +75,7 @@ static void many_threads_use_one_map(void **state)
     fixture *f = *state;
 
     file_make(f, THREADS * SLICE);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     run_workers(f, work_on_a_slice);
 }
 
@@ -90,9 +90,10 @@ static void ask(void *argument)
     for (int round = 0; round < ROUNDS; round++) {
         worker_check(w, ironmap_length(map) == THREADS * SLICE);
         worker_check(w, ironmap_data(map) != NULL && ironmap_offset(map) == 0);
-        worker_check(w, ironmap_readable(map) && !ironmap_writable(map));
-        worker_check(w, ironmap_access_of(map) == IRONMAP_ACCESS_READ);
-        worker_check(w, ironmap_size(&size, map, NULL) == IRONMAP_OK && size == THREADS * SLICE);
+        worker_check(w, ironmap_is_readable(map) && !ironmap_is_writable(map));
+        worker_check(w, ironmap_map_access(map) == IRONMAP_READ);
+        worker_check(w,
+                     ironmap_file_size(&size, map, NULL) == IRONMAP_OK && size == THREADS * SLICE);
         worker_check(w,
                      ironmap_find(&index, map, "no such bytes", 13, 0, 2000, NULL) == IRONMAP_OK);
         worker_check(w, index == IRONMAP_NOT_FOUND);
@@ -106,7 +107,7 @@ static void many_threads_read_one_map(void **state)
     fixture *f = *state;
 
     file_make(f, THREADS * SLICE);
-    map_file(f, IRONMAP_ACCESS_READ);
+    map_file(f, IRONMAP_READ);
     run_workers(f, ask);
 }
 
@@ -114,22 +115,23 @@ static void many_threads_read_one_map(void **state)
 static void open_and_close(void *argument)
 {
     worker *w = argument;
-    ironmap_options options = options_of(IRONMAP_ACCESS_COPY, w->index, 0);
-    ironmap_options memory = options_of(IRONMAP_ACCESS_DEFAULT, 0, SLICE);
+    ironmap_options options = options_of(w->index, 0);
+    ironmap_options memory = options_of(0, SLICE);
     uint8_t byte = 0;
 
     for (int round = 0; round < ROUNDS; round++) {
         ironmap_map *map = NULL;
 
-        worker_check(w, ironmap_open_path(&map, w->f->path, &options, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_open_path(&map, w->f->path, IRONMAP_COPY, &options, NULL) ==
+                            IRONMAP_OK);
         worker_check(w, ironmap_get_byte(&byte, map, 0, NULL) == IRONMAP_OK);
         worker_check(w, byte == pattern_byte(w->index));
         worker_check(w, ironmap_close(map, NULL) == IRONMAP_OK);
-        worker_check(w, ironmap_open_anonymous(&map, &memory, NULL) == IRONMAP_OK);
-        worker_check(w, ironmap_fill(map, 0, SLICE, 1, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_open_anonymous(&map, IRONMAP_WRITE, &memory, NULL) == IRONMAP_OK);
+        worker_check(w, ironmap_fill(map, 0, 1, SLICE, NULL) == IRONMAP_OK);
         worker_check(w, ironmap_resize(map, SLICE / 2, NULL) == IRONMAP_OK);
         worker_check(w, ironmap_close(map, NULL) == IRONMAP_OK);
-        worker_check(w, ironmap_open_fd(&map, -1, NULL, NULL) == IRONMAP_E_SYSTEM);
+        worker_check(w, ironmap_open_fd(&map, -1, IRONMAP_WRITE, NULL, NULL) == IRONMAP_E_SYSTEM);
     }
 }
 
@@ -168,7 +170,7 @@ static void pins_hold_against_other_threads(void **state)
     fixture *f = *state;
 
     file_make(f, THREADS * SLICE);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     run_workers(f, pin_and_use);
     assert_u64(ironmap_pins(f->map), 0);
     assert_ok(ironmap_resize(f->map, 1, &failure));
@@ -181,7 +183,8 @@ static void make_texts(void *argument)
     const int32_t known[THREADS] = {codes.not_found, codes.denied, codes.invalid,
                                     codes.no_memory, codes.exists, codes.not_mappable,
                                     777777,          888888};
-    ironmap_error error = {IRONMAP_E_SYSTEM, known[w->index], "call", 0};
+    ironmap_error error = {
+        .status = IRONMAP_E_SYSTEM, .system_code = known[w->index], .call = "call"};
     char first[256];
     char text[256];
 

@@ -3,6 +3,8 @@
 
 #include <windows.h>
 
+#include <io.h>
+
 #include <stdio.h>
 
 enum { LENGTH = 10000 };
@@ -23,8 +25,8 @@ static void another_view_forbids_to_cut(void **state)
     void *data;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
-    assert_ok(ironmap_open_path(&other, f->path, NULL, &failure));
+    map_file(f, IRONMAP_WRITE);
+    assert_ok(ironmap_open_path(&other, f->path, IRONMAP_WRITE, NULL, &failure));
     assert_ok(ironmap_seek(f->map, 77, IRONMAP_SEEK_SET, &failure));
     data = ironmap_data(f->map);
     assert_system_fails(ironmap_resize(f->map, 100, &failure), IRONMAP_E_SYSTEM,
@@ -51,11 +53,11 @@ static void another_view_forbids_to_cut(void **state)
 /* So does a view that another process has. */
 static int resize_is_refused(const char *path)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 0);
+    ironmap_options options = options_of(0, 0);
     ironmap_error error = {0};
     ironmap_map *map = NULL;
 
-    child_check(ironmap_open_path(&map, path, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&map, path, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
     child_check(ironmap_resize(map, 100, &error) == IRONMAP_E_SYSTEM);
     child_check(error.system_code == ERROR_USER_MAPPED_FILE);
     child_check(ironmap_length(map) == LENGTH);
@@ -69,7 +71,7 @@ static void view_of_another_process_forbids_to_cut(void **state)
     fixture *f = *state;
 
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     assert_int_equal(in_process("resize", f->path), 0);
     assert_map(f->map, 0, "child", 5);
     assert_u64(file_length(f), LENGTH);
@@ -82,7 +84,7 @@ static void unshared_file_is_an_error(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options read = options_of(IRONMAP_ACCESS_READ, 0, 0);
+    ironmap_options read = options_of(0, 0);
     wchar_t wide[512];
     HANDLE alone;
 
@@ -92,17 +94,17 @@ static void unshared_file_is_an_error(void **state)
     widen(wide, COUNT_OF(wide), f->path);
     alone = CreateFileW(wide, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
     assert_true(alone != INVALID_HANDLE_VALUE);
-    assert_system_fails(ironmap_open_path(&map, f->path, &read, &failure), IRONMAP_E_SYSTEM,
-                        ERROR_SHARING_VIOLATION);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_READ, &read, &failure),
+                        IRONMAP_E_SYSTEM, ERROR_SHARING_VIOLATION);
     assert_true(CloseHandle(alone));
-    assert_ok(ironmap_open_path(&f->map, f->path, &read, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_READ, &read, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
 /* A read-only file is opened to read and to copy. */
 static void read_only_file_is_opened_to_read(void **state)
 {
-    static const ironmap_access accesses[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_COPY};
+    static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_COPY};
     fixture *f = *state;
     wchar_t wide[512];
 
@@ -134,8 +136,8 @@ static void read_only_file_is_not_opened_to_write(void **state)
         assert_true(CloseHandle(handle));
         skip_because("Wine lets root write to read-only files");
     }
-    assert_system_fails(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_SYSTEM,
-                        ERROR_ACCESS_DENIED);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, &failure),
+                        IRONMAP_E_SYSTEM, ERROR_ACCESS_DENIED);
     assert_null(map);
 }
 
@@ -155,7 +157,7 @@ static void maps_handles_are_not_inherited(void **state)
         size_t now;
 
         options.open = tracked ? 0 : IRONMAP_OPEN_NO_TRACK;
-        assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+        assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
         now = open_handles(after, MOST);
         assert_in_range(now, count, count + tracked + 1);
         for (size_t i = 0, k = 0; i < now; i++) {
@@ -177,7 +179,7 @@ static void path_may_be_long(void **state)
 {
     enum { DEPTH = 4, PART = 100 };
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, LENGTH);
+    ironmap_options options = options_of(0, LENGTH);
     char path[1024];
     wchar_t wide[1100];
     size_t ends[DEPTH];
@@ -194,10 +196,10 @@ static void path_may_be_long(void **state)
         assert_true(CreateDirectoryW(wide, NULL));
     }
     (void)snprintf(path + length, sizeof(path) - length, "\\file");
-    assert_ok(ironmap_open_path(&f->map, path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, path, IRONMAP_WRITE, &options, &failure));
     assert_ok(ironmap_put(f->map, 0, "far", 3, &failure));
     map_close(f);
-    assert_ok(ironmap_open_path(&f->map, path, NULL, &failure));
+    assert_ok(ironmap_open_path(&f->map, path, IRONMAP_WRITE, NULL, &failure));
     assert_map(f->map, 0, "far", 3);
     map_close(f);
     (void)_snwprintf(wide, COUNT_OF(wide), L"\\\\?\\%hs", path);
@@ -218,7 +220,8 @@ static void path_that_is_no_utf_8(void **state)
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         file_name(f, names[i]);
-        assert_status(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_INVALID);
+        assert_status(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, &failure),
+                      IRONMAP_E_INVALID);
     }
     assert_null(map);
 }
@@ -233,8 +236,8 @@ static void path_that_cannot_be(void **state)
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         file_name(f, names[i]);
-        assert_system_fails(ironmap_open_path(&map, f->path, NULL, &failure), IRONMAP_E_SYSTEM,
-                            ERROR_INVALID_NAME);
+        assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, &failure),
+                            IRONMAP_E_SYSTEM, ERROR_INVALID_NAME);
     }
     assert_null(map);
 }
@@ -248,13 +251,13 @@ static void path_is_told(void **state)
 
     file_name(f, "na\xc3\xafve");
     file_make(f, LENGTH);
-    map_file(f, IRONMAP_ACCESS_READ);
-    assert_ok(ironmap_path(path, sizeof(path), f->map, &failure));
+    map_file(f, IRONMAP_READ);
+    assert_ok(ironmap_file_path(f->map, path, sizeof(path), &failure));
     assert_non_null(strstr(path, "na\xc3\xafve"));
-    assert_ok(ironmap_open_path(&again, path, NULL, &failure));
+    assert_ok(ironmap_open_path(&again, path, IRONMAP_WRITE, NULL, &failure));
     assert_map_pattern(again, 0, LENGTH);
     assert_ok(ironmap_close(again, &failure));
-    assert_fails(ironmap_path(path, 5, f->map, &failure), IRONMAP_E_RANGE);
+    assert_fails(ironmap_file_path(f->map, path, 5, &failure), IRONMAP_E_RANGE);
 }
 
 /* ---- what cannot be mapped ---- */
@@ -264,12 +267,12 @@ static void directories(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
-    ironmap_options read = options_of(IRONMAP_ACCESS_READ, 0, 0);
+    ironmap_options read = options_of(0, 0);
 
-    assert_system_fails(ironmap_open_path(&map, f->directory, NULL, &failure), IRONMAP_E_SYSTEM,
-                        ERROR_ACCESS_DENIED);
-    assert_system_fails(ironmap_open_path(&map, f->directory, &read, &failure), IRONMAP_E_SYSTEM,
-                        ERROR_ACCESS_DENIED);
+    assert_system_fails(ironmap_open_path(&map, f->directory, IRONMAP_WRITE, NULL, &failure),
+                        IRONMAP_E_SYSTEM, ERROR_ACCESS_DENIED);
+    assert_system_fails(ironmap_open_path(&map, f->directory, IRONMAP_READ, &read, &failure),
+                        IRONMAP_E_SYSTEM, ERROR_ACCESS_DENIED);
     assert_null(map);
 }
 
@@ -277,12 +280,40 @@ static void directories(void **state)
 static void devices(void **state)
 {
     ironmap_map *map = NULL;
-    ironmap_options some = options_of(IRONMAP_ACCESS_READ, 0, LENGTH);
+    ironmap_options some = options_of(0, LENGTH);
 
     (void)state;
-    assert_fails(ironmap_open_path(&map, "NUL", NULL, &failure), IRONMAP_E_INVALID);
-    assert_system_fails(ironmap_open_path(&map, "NUL", &some, &failure), IRONMAP_E_SYSTEM,
-                        codes.not_mappable);
+    assert_invalid(ironmap_open_path(&map, "NUL", IRONMAP_WRITE, NULL, &failure),
+                   "length 0 of a file without a length");
+    assert_system_fails(ironmap_open_path(&map, "NUL", IRONMAP_READ, &some, &failure),
+                        IRONMAP_E_SYSTEM, codes.not_mappable);
+    assert_null(map);
+}
+
+/* A HANDLE can be mapped, and stays the caller's; what is none is an error. */
+static void handles_are_mapped(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    ironmap_options create = {.open = IRONMAP_OPEN_CREATE};
+    intptr_t handle = 0;
+    HANDLE file;
+
+    file_make(f, LENGTH);
+    file = (HANDLE)_get_osfhandle(f->fd);
+    assert_ok(ironmap_open_handle(&f->map, file, IRONMAP_WRITE, NULL, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_ok(ironmap_file_handle(&handle, f->map, &failure));
+    assert_true((HANDLE)handle != file);
+    map_close(f);
+    assert_file_untouched(f, LENGTH);
+    assert_system_fails(ironmap_open_handle(&map, NULL, IRONMAP_READ, NULL, &failure),
+                        IRONMAP_E_SYSTEM, ERROR_INVALID_HANDLE);
+    assert_system_fails(
+        ironmap_open_handle(&map, INVALID_HANDLE_VALUE, IRONMAP_READ, NULL, &failure),
+        IRONMAP_E_SYSTEM, ERROR_INVALID_HANDLE);
+    assert_invalid(ironmap_open_handle(&map, file, IRONMAP_WRITE, &create, &failure),
+                   "CREATE without a path");
     assert_null(map);
 }
 
@@ -290,6 +321,7 @@ int main(void)
 {
     static const process_work works[] = {{"resize", resize_is_refused}, {NULL, NULL}};
     const struct CMUnitTest tests[] = {
+        with_fixture(handles_are_mapped),
         with_fixture(another_view_forbids_to_cut),
         with_fixture(view_of_another_process_forbids_to_cut),
         with_fixture(unshared_file_is_an_error),

@@ -96,7 +96,7 @@ void assert_map_solid(const ironmap_map *map)
     uint8_t *bytes = malloc(length + 1);
 
     assert_non_null(bytes);
-    assert_ok(ironmap_get(bytes, map, 0, length, &failure));
+    assert_ok(ironmap_get(map, 0, bytes, length, &failure));
     assert_true(is_solid(bytes, ironmap_offset(map), length));
     free(bytes);
 }

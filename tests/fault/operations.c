@@ -5,7 +5,7 @@
 static int run_get(attempt *a)
 {
     a->got = a->length;
-    return ironmap_get(a->bytes, a->map, a->offset, a->length, &a->error);
+    return ironmap_get(a->map, a->offset, a->bytes, a->length, &a->error);
 }
 
 static int run_get_byte(attempt *a)
@@ -22,7 +22,7 @@ static size_t strides(const attempt *a)
 static int run_get_strided(attempt *a)
 {
     a->got = strides(a);
-    return ironmap_get_strided(a->bytes, a->map, a->offset, (int64_t)a->step, a->got, &a->error);
+    return ironmap_get_strided(a->map, a->offset, (int64_t)a->step, a->bytes, a->got, &a->error);
 }
 
 static int run_get_strided_back(attempt *a)
@@ -31,7 +31,7 @@ static int run_get_strided_back(attempt *a)
     int status = 0;
 
     a->got = strides(a);
-    status = ironmap_get_strided(a->bytes, a->map, last, -(int64_t)a->step, a->got, &a->error);
+    status = ironmap_get_strided(a->map, last, -(int64_t)a->step, a->bytes, a->got, &a->error);
     for (size_t i = 0; i < a->got / 2; i++) {
         uint8_t first = a->bytes[i];
 
@@ -49,7 +49,7 @@ static int seek(const attempt *a)
 static int run_read(attempt *a)
 {
     (void)seek(a);
-    return ironmap_read(a->bytes, &a->got, a->map, a->length, &a->error);
+    return ironmap_read(&a->got, a->map, a->bytes, a->length, &a->error);
 }
 
 static int run_read_byte(attempt *a)
@@ -62,10 +62,10 @@ static int run_read_byte(attempt *a)
 static int run_readline(attempt *a)
 {
     (void)seek(a);
-    return ironmap_readline(a->bytes, &a->got, a->map, a->length, &a->error);
+    return ironmap_readline(&a->got, a->map, a->bytes, a->length, &a->error);
 }
 
-static void *room_in_attempt(void *context, size_t length)
+static void *allocate_in_attempt(void *context, size_t length)
 {
     attempt *a = context;
 
@@ -73,12 +73,12 @@ static void *room_in_attempt(void *context, size_t length)
     return a->bytes;
 }
 
-static int run_take_line(attempt *a)
+static int run_copy_line(attempt *a)
 {
     size_t length = 0;
 
-    return ironmap_take_line(&length, a->map, a->offset, a->offset + a->length, true,
-                             room_in_attempt, a, &a->error);
+    return ironmap_copy_line(&length, a->map, a->offset, a->length, true, allocate_in_attempt, a,
+                             &a->error);
 }
 
 static void read_in_guard(void *context)
@@ -99,7 +99,7 @@ static void get_in_guard(void *context)
 {
     attempt *a = context;
 
-    (void)ironmap_get(a->bytes, a->map, a->offset, a->length, NULL);
+    ignore(ironmap_get(a->map, a->offset, a->bytes, a->length, NULL));
 }
 
 static int run_guard_get(attempt *a)
@@ -112,7 +112,7 @@ static void guard_in_guard(void *context)
 {
     attempt *a = context;
 
-    (void)ironmap_guard(a->map, read_in_guard, a, NULL);
+    ignore(ironmap_guard(a->map, read_in_guard, a, NULL));
 }
 
 static int run_guard_nested(attempt *a)
@@ -154,7 +154,7 @@ static int run_write_byte(attempt *a)
 static int run_fill(attempt *a)
 {
     memset(a->bytes, stored_byte(a->offset), a->length);
-    return ironmap_fill(a->map, a->offset, a->length, stored_byte(a->offset), &a->error);
+    return ironmap_fill(a->map, a->offset, stored_byte(a->offset), a->length, &a->error);
 }
 
 static void store_in_guard(void *context)
@@ -182,7 +182,7 @@ static int run_get_into_map(attempt *a)
 {
     uint8_t *data = ironmap_data(a->map);
 
-    return ironmap_get(data + a->offset, a->map, a->other, a->length, &a->error);
+    return ironmap_get(a->map, a->other, data + a->offset, a->length, &a->error);
 }
 
 static int run_put_from_map(attempt *a)
@@ -196,24 +196,23 @@ static int run_put_from_map(attempt *a)
 
 static int run_find(attempt *a)
 {
-    return ironmap_find(&a->index, a->map, a->needle, a->needle_length, a->offset,
-                        a->offset + a->length, &a->error);
+    return ironmap_find(&a->index, a->map, a->needle, a->needle_length, a->offset, a->length,
+                        &a->error);
 }
 
 static int run_rfind(attempt *a)
 {
-    return ironmap_rfind(&a->index, a->map, a->needle, a->needle_length, a->offset,
-                         a->offset + a->length, &a->error);
+    return ironmap_rfind(&a->index, a->map, a->needle, a->needle_length, a->offset, a->length,
+                         &a->error);
 }
 
 /* The first of all. */
 static int run_find_all(attempt *a)
 {
-    size_t offsets[3];
-    ironmap_matches matches = {
-        .offsets = offsets, .capacity = COUNT_OF(offsets), .next = a->offset};
-    int status = ironmap_find_all(&matches, a->map, a->needle, a->needle_length,
-                                  a->offset + a->length, &a->error);
+    uint64_t offsets[3];
+    ironmap_matches matches = {.offsets = offsets, .capacity = COUNT_OF(offsets)};
+    int status = ironmap_find_all(&matches, a->map, a->needle, a->needle_length, a->offset,
+                                  a->length, &a->error);
 
     a->index = matches.found > 0 ? offsets[0] : IRONMAP_NOT_FOUND;
     return status;
@@ -223,8 +222,8 @@ static int run_find_all(attempt *a)
 static int run_count(attempt *a)
 {
     size_t count = 0;
-    int status = ironmap_count(&count, a->map, a->needle, a->needle_length, a->offset,
-                               a->offset + a->length, &a->error);
+    int status =
+        ironmap_count(&count, a->map, a->needle, a->needle_length, a->offset, a->length, &a->error);
 
     a->index = IRONMAP_NOT_FOUND;
     return status == IRONMAP_OK && count > 0 ? run_find(a) : status;
@@ -234,16 +233,16 @@ static int run_find_from_map(attempt *a)
 {
     const uint8_t *data = ironmap_data(a->map);
 
-    return ironmap_find(&a->index, a->map, data + a->other, a->needle_length, a->offset,
-                        a->offset + a->length, &a->error);
+    return ironmap_find(&a->index, a->map, data + a->other, a->needle_length, a->offset, a->length,
+                        &a->error);
 }
 
 static int run_rfind_from_map(attempt *a)
 {
     const uint8_t *data = ironmap_data(a->map);
 
-    return ironmap_rfind(&a->index, a->map, data + a->other, a->needle_length, a->offset,
-                         a->offset + a->length, &a->error);
+    return ironmap_rfind(&a->index, a->map, data + a->other, a->needle_length, a->offset, a->length,
+                         &a->error);
 }
 
 /* As a search: the newline's place, or none. */
@@ -271,7 +270,7 @@ const operation operations[] = {
     {"read", run_read, READS},
     {"read_byte", run_read_byte, READS | ONE_BYTE},
     {"readline", run_readline, READS | LINE},
-    {"take_line", run_take_line, READS | LINE},
+    {"copy_line", run_copy_line, READS | LINE},
     {"guard, reading", run_guard_read, READS | GUARDS},
     {"guard, get", run_guard_get, READS | GUARDS},
     {"guard in guard", run_guard_nested, READS | GUARDS},

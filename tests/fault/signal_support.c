@@ -39,7 +39,7 @@ int foreign_make(void)
 int own_make(void)
 {
     child_check(solid_write(files->fd, 0, page(PAGES)));
-    child_check(ironmap_open_path(&own, files->path, NULL, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&own, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
     return 0;
 }
 

@@ -15,11 +15,11 @@ static size_t pages(size_t count)
 /* A map of a solid file of PAGES pages, from byte `offset` on. */
 static void map_solid(fixture *f, ironmap_access access, unsigned open, size_t offset)
 {
-    ironmap_options options = options_of(access, offset, pages(PAGES) - offset);
+    ironmap_options options = options_of(offset, pages(PAGES) - offset);
 
     options.open = open;
     file_solid(f, pages(PAGES));
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, access, &options, &failure));
 }
 
 /* The same, damaged: the file ends after `left` pages, and the last byte was looked at. */
@@ -45,7 +45,7 @@ static void lost_memory_is_zeros(void **state)
 {
     fixture *f = *state;
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     file_truncate(f, pages(2));
     for (size_t at = pages(2); at < pages(PAGES); at += 97) {
         assert_int_equal(peek(f->map, at), 0);
@@ -60,7 +60,7 @@ static void lost_stores_go_nowhere(void **state)
 {
     fixture *f = *state;
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     file_truncate(f, pages(2));
     poke(f->map, pages(4) + 7, 'x');
     assert_u64(ironmap_damage_count(f->map), 1);
@@ -74,7 +74,7 @@ static void damage_is_counted_by_loss(void **state)
     fixture *f = *state;
 
     skip_where_whole_views_are_lost();
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     assert_u64(ironmap_damage_count(f->map), 0);
     assert_damage(f->map, 0, 0);
     file_truncate(f, pages(3));
@@ -96,7 +96,7 @@ static void damage_is_found_from_a_place(void **state)
     size_t length = 0;
 
     skip_where_whole_views_are_lost();
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 100);
+    map_solid(f, IRONMAP_WRITE, 0, 100);
     file_truncate(f, pages(3));
     assert_int_equal(peek(f->map, pages(4)), 0);
     assert_ok(ironmap_damage(&offset, &length, f->map, 0, &failure));
@@ -119,7 +119,7 @@ static void damage_in_the_first_page(void **state)
     ironmap_error error = {0};
     uint8_t byte = 0;
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 100);
+    map_solid(f, IRONMAP_WRITE, 0, 100);
     file_truncate(f, 0);
     assert_int_equal(peek(f->map, 5), 0);
     assert_damage(f->map, 0, pages(PAGES) - 100);
@@ -133,7 +133,7 @@ static void every_operation_reports_damage(void **state)
     uint8_t *bytes = malloc(pages(1));
 
     assert_non_null(bytes);
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     for (size_t i = 0; i < operation_count; i++) {
         const operation *op = &operations[i];
         attempt a = {.map = f->map, .offset = 5, .length = 1, .other = 10, .step = 1};
@@ -160,7 +160,7 @@ static void resize_reports_damage(void **state)
     ironmap_error error = {0};
 
     skip_without_pages_behind_a_file();
-    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
+    map_damaged(f, IRONMAP_WRITE, 0, 2);
     assert_fault(ironmap_resize(f->map, pages(9), &error), &error, first_damaged(pages(PAGES - 1)),
                  codes.lost_page);
     assert_u64(ironmap_length(f->map), pages(PAGES));
@@ -178,7 +178,7 @@ static void flush_reports_damage(void **state)
     fixture *f = *state;
     ironmap_error error = {0};
 
-    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
+    map_damaged(f, IRONMAP_WRITE, 0, 2);
     poke(f->map, pages(3), 'x');
     assert_fault(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &error), &error,
                  first_damaged(pages(3)), codes.lost_page);
@@ -190,8 +190,8 @@ static void other_calls_ignore_damage(void **state)
     fixture *f = *state;
     uint64_t size = 0;
 
-    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
-    assert_ok(ironmap_size(&size, f->map, &failure));
+    map_damaged(f, IRONMAP_WRITE, 0, 2);
+    assert_ok(ironmap_file_size(&size, f->map, &failure));
     assert_u64(size, pages(2));
     assert_ok(ironmap_seek(f->map, 3, IRONMAP_SEEK_SET, &failure));
     assert_non_null(ironmap_data(f->map));
@@ -207,7 +207,7 @@ static void clearing_too_early(void **state)
     uint8_t byte = 0;
 
     skip_without_pages_behind_a_file();
-    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
+    map_damaged(f, IRONMAP_WRITE, 0, 2);
     assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_damage(f->map, 0, 0);
     assert_fault(ironmap_get_byte(&byte, f->map, pages(2) + 9, &error), &error, pages(2) + 9,
@@ -222,11 +222,11 @@ static void clearing_nothing(void **state)
 {
     fixture *f = *state;
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_map_solid(f->map);
     map_close(f);
-    map_anonymous(f, IRONMAP_ACCESS_DEFAULT, 10);
+    map_anonymous(f, IRONMAP_WRITE, 10);
     assert_ok(ironmap_clear_damage(f->map, &failure));
 }
 
@@ -238,7 +238,7 @@ static void untracked_damage_stays(void **state)
     ironmap_error error = {0};
     uint8_t byte = 0;
 
-    map_damaged(f, IRONMAP_ACCESS_WRITE, IRONMAP_OPEN_NO_TRACK, 2);
+    map_damaged(f, IRONMAP_WRITE, IRONMAP_OPEN_NO_TRACK, 2);
     if (!traits.restore_needs_the_file) {
         assert_heals(f);
         return;
@@ -260,7 +260,7 @@ static void untracked_map_serves_other_pages(void **state)
     uint8_t bytes[64] = {0};
     ironmap_error error = {0};
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, IRONMAP_OPEN_NO_TRACK, 0);
+    map_solid(f, IRONMAP_WRITE, IRONMAP_OPEN_NO_TRACK, 0);
     file_truncate(f, pages(2));
     assert_fault(ironmap_get_byte(bytes, f->map, pages(3), &error), &error, pages(3),
                  codes.lost_page);
@@ -286,7 +286,7 @@ static void private_stores_outlive_a_loss(void **state)
     uint8_t byte = 0;
     ironmap_error error = {0};
 
-    map_solid(f, IRONMAP_ACCESS_COPY, 0, 0);
+    map_solid(f, IRONMAP_COPY, 0, 0);
     assert_ok(ironmap_put_byte(f->map, 5, 200, &failure));
     assert_ok(ironmap_put_byte(f->map, pages(4), 201, &failure));
     file_truncate(f, pages(2));
@@ -306,11 +306,11 @@ static void damage_of_another_map(void **state)
 {
     fixture *f = *state;
     ironmap_map *other = NULL;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, 100);
+    ironmap_options options = options_of(0, 100);
     uint8_t zeros[100] = {0};
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
-    assert_ok(ironmap_open_anonymous(&other, &options, &failure));
+    map_solid(f, IRONMAP_WRITE, 0, 0);
+    assert_ok(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure));
     file_truncate(f, pages(2));
     assert_ok(ironmap_put(other, 0, (uint8_t *)ironmap_data(f->map) + pages(3), 100, &failure));
     assert_map(other, 0, zeros, 100);
@@ -343,7 +343,7 @@ static void guard_reports_what_was_lost(void **state)
     look l = {.seen = -1};
 
     skip_without_pages_behind_a_file();
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     l.map = f->map;
     l.at = pages(3) + 5;
     assert_ok(ironmap_guard(f->map, look_once, &l, &failure));
@@ -365,7 +365,7 @@ static void guard_refuses_damage(void **state)
     ironmap_error error = {0};
     look l = {.seen = -1};
 
-    map_damaged(f, IRONMAP_ACCESS_WRITE, 0, 2);
+    map_damaged(f, IRONMAP_WRITE, 0, 2);
     l.map = f->map;
     assert_fault(ironmap_guard(f->map, look_once, &l, &error), &error,
                  first_damaged(pages(PAGES - 1)), codes.lost_page);
@@ -379,7 +379,7 @@ static look look_at_lost_page(fixture *f, void (*work)(void *))
     ironmap_error error = {0};
     look l = {.seen = -1};
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     file_truncate(f, pages(2));
     l.map = f->map;
     l.at = pages(4);
@@ -428,7 +428,7 @@ static void guard_ends(void **state)
     fixture *f = *state;
     look l = {.seen = -1};
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     l.map = f->map;
     assert_ok(ironmap_guard(f->map, look_once, &l, &failure));
     file_truncate(f, pages(2));
@@ -440,13 +440,13 @@ static void guard_ends(void **state)
 static void guard_is_for_one_map(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 100);
+    ironmap_options options = options_of(0, 100);
     ironmap_map *other = NULL;
     look l = {.seen = -1};
 
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     file_truncate(f, pages(2));
-    assert_ok(ironmap_open_path(&other, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure));
     l.map = f->map;
     l.at = pages(3);
     assert_ok(ironmap_guard(other, look_once, &l, &failure));
@@ -495,7 +495,7 @@ static void zeros_under_anothers_guard_are_damage(void **state)
     size_t count = 0;
 
     skip_without_pages_behind_a_file();
-    map_solid(f, IRONMAP_ACCESS_WRITE, 0, 0);
+    map_solid(f, IRONMAP_WRITE, 0, 0);
     m.l.map = f->map;
     m.l.at = pages(3);
     file_truncate(f, pages(2));

@@ -62,7 +62,7 @@ static int file_open(const fixture *f, size_t number)
 static void desk_open(desk *d, const fixture *f, size_t number, bool cut)
 {
     *d = (desk){.fd = file_open(f, number), .cut = cut, .seed = number + 1};
-    assert_ok(ironmap_open_fd(&d->map, d->fd, NULL, &failure));
+    assert_ok(ironmap_open_fd(&d->map, d->fd, IRONMAP_WRITE, NULL, &failure));
 }
 
 static void desk_close(desk *d)
@@ -137,7 +137,7 @@ static void read_range(desk *d, random_source *random, uint8_t *bytes)
     size_t offset = some_of(random, pages(PAGES));
     size_t length = some_of(random, pages(PAGES) - offset) + 1;
 
-    if (judge(d, ironmap_get(bytes, d->map, offset, length, &error), &error) &&
+    if (judge(d, ironmap_get(d->map, offset, bytes, length, &error), &error) &&
         !is_solid(bytes, offset, length)) {
         wrong(d, "get: read bytes that were never there");
     }
@@ -239,9 +239,9 @@ static void look_around(desk *d, random_source *random, uint8_t *bytes)
     bytes[0] = peek(d->map, offset);
     solid = bytes[0] == solid_byte(offset);
     ironmap_unpin(d->map);
-    if (ironmap_damaged(d->map)) {
+    if (ironmap_is_damaged(d->map)) {
         d->damaged++;
-        (void)ironmap_clear_damage(d->map, NULL);
+        ignore(ironmap_clear_damage(d->map, NULL));
     } else if (!solid) {
         wrong(d, "handed out: read a byte that was never there");
     }
@@ -272,9 +272,9 @@ static void *work_opening(void *context)
 
     while (!atomic_load(&over)) {
         desk own = {.fd = d->fd, .cut = d->cut};
-        ironmap_options options = options_of(IRONMAP_ACCESS_READ, 0, 0);
+        ironmap_options options = options_of(0, 0);
         uint8_t bytes[1] = {0};
-        int status = ironmap_open_fd(&own.map, d->fd, &options, NULL);
+        int status = ironmap_open_fd(&own.map, d->fd, IRONMAP_READ, &options, NULL);
 
         if (status == IRONMAP_OK && ironmap_length(own.map) == pages(PAGES)) {
             read_one(&own, &random, bytes);
@@ -308,7 +308,7 @@ static void meet_damage(desk *d, random_source *random, uint8_t *bytes)
     size_t length = 0;
     size_t offset = some_of(random, pages(PAGES));
 
-    if (judge(d, ironmap_get(bytes, d->map, offset, 1, NULL), &(ironmap_error){.offset = 0})) {
+    if (judge(d, ironmap_get(d->map, offset, bytes, 1, NULL), &(ironmap_error){.offset = 0})) {
         wrong(d, "read a byte that is lost");
     }
     if (ironmap_damage(&begin, &length, d->map, offset, NULL) != IRONMAP_OK || begin != offset) {
@@ -462,13 +462,13 @@ static void maps_come_and_go(void **state)
  * tries. */
 static void damage_that_stays_is_never_data(void **state)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_READ, 0, 0);
+    ironmap_options options = options_of(0, 0);
     desk desks[4];
     work_function *const works[4] = {work_clearing, work_on_damage, work_on_damage, work_clearing};
 
     options.open = IRONMAP_OPEN_NO_TRACK;
     desks[0] = (desk){.fd = file_open(*state, 0), .cut = true, .seed = 1};
-    assert_ok(ironmap_open_fd(&desks[0].map, desks[0].fd, &options, &failure));
+    assert_ok(ironmap_open_fd(&desks[0].map, desks[0].fd, IRONMAP_READ, &options, &failure));
     assert_int_equal(ftruncate(desks[0].fd, 0), 0);
     for (size_t i = 0; i < PAGES; i++) {
         assert_int_equal(peek(desks[0].map, pages(i)), 0);

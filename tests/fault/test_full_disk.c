@@ -168,7 +168,7 @@ static void map_holes(fixture *f)
     file_solid(f, pages(1));
     file_truncate(f, pages(1 + HOLES));
     assert_int_equal(fsync(f->fd), 0);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     disk_fill(f);
 }
 
@@ -230,7 +230,7 @@ static void other_stores_into_holes(void **state)
         hole++;
     }
     assert_fault(ironmap_put_byte(f->map, pages(hole), 'x', &error), &error, pages(hole), ENOSPC);
-    assert_fault(ironmap_fill(f->map, pages(hole) + 9, 50, 'x', &error), &error, pages(hole) + 9,
+    assert_fault(ironmap_fill(f->map, pages(hole) + 9, 'x', 50, &error), &error, pages(hole) + 9,
                  ENOSPC);
     assert_fault(ironmap_move(f->map, pages(hole), 0, 50, &error), &error, pages(hole), ENOSPC);
     assert_fault(ironmap_put_strided(f->map, pages(hole) + 9, 3, "xyz", 3, &error), &error,
@@ -267,7 +267,7 @@ static size_t load_from_holes(const fixture *f, int32_t code)
     for (size_t i = 1; i <= HOLES; i++) {
         uint8_t bytes[6] = {1};
         ironmap_error error = {0};
-        int status = ironmap_get(bytes, f->map, pages(i) + i, sizeof(bytes), &error);
+        int status = ironmap_get(f->map, pages(i) + i, bytes, sizeof(bytes), &error);
 
         if (status != IRONMAP_OK) {
             check_fault(status, &error, pages(i) + i, code, "ironmap_get", __FILE__, __LINE__);
@@ -319,7 +319,7 @@ static void cut_files_on_full_disks(void **state)
 
 static ironmap_options reserving(unsigned open, size_t length)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, length);
+    ironmap_options options = options_of(0, length);
 
     options.open = IRONMAP_OPEN_PREALLOCATE | open;
     return options;
@@ -341,11 +341,11 @@ static void create_is_refused(void **state)
 
     need_disk();
     disk_fill(f);
-    assert_system_fails(ironmap_open_path(&f->map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                        ENOSPC);
+    assert_system_fails(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, ENOSPC);
     assert_false(file_exists(f));
     disk_empty(f);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_filled(f->map, 0, pages(HOLES), 0);
 }
 
@@ -359,13 +359,13 @@ static void extend_is_refused(void **state)
     file_make(f, 5000);
     assert_int_equal(fsync(f->fd), 0);
     disk_fill(f);
-    assert_system_fails(ironmap_open_path(&f->map, f->path, &options, &failure), IRONMAP_E_SYSTEM,
-                        ENOSPC);
-    assert_system_fails(ironmap_open_fd(&f->map, f->fd, &options, &failure), IRONMAP_E_SYSTEM,
-                        ENOSPC);
+    assert_system_fails(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, ENOSPC);
+    assert_system_fails(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, ENOSPC);
     assert_file_untouched(f, 5000);
     disk_empty(f);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
 }
 
 /* Opened with its blocks, a map can be stored into on a full disk, and cannot grow. */
@@ -376,10 +376,10 @@ static void resize_is_refused(void **state)
 
     need_disk();
     file_solid(f, pages(1));
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_true(blocks_of(f) >= pages(HOLES));
     disk_fill(f);
-    assert_ok(ironmap_fill(f->map, pages(1), pages(HOLES - 1), 'x', &failure));
+    assert_ok(ironmap_fill(f->map, pages(1), 'x', pages(HOLES - 1), &failure));
     assert_system_fails(ironmap_resize(f->map, pages(4 * HOLES), &failure), IRONMAP_E_SYSTEM,
                         ENOSPC);
     assert_u64(ironmap_length(f->map), pages(HOLES));
@@ -402,7 +402,7 @@ static void refused_resize_keeps_what_lies_behind(void **state)
     file_truncate(f, pages(1 + HOLES));
     assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)pages(1 + HOLES)), 6);
     assert_int_equal(fsync(f->fd), 0);
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     disk_fill(f);
     assert_system_fails(ironmap_resize(f->map, pages(1 + HOLES), &failure), IRONMAP_E_SYSTEM,
                         ENOSPC);

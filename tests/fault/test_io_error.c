@@ -148,9 +148,9 @@ static void assert_pages(void)
         size_t at = page * FAULTY_PAGE;
 
         if (atomic_load(&control->bad[page])) {
-            assert_fault(ironmap_get(bytes, f->map, at + 7, 100, &error), &error, at + 7, EIO);
+            assert_fault(ironmap_get(f->map, at + 7, bytes, 100, &error), &error, at + 7, EIO);
         } else {
-            assert_ok(ironmap_get(bytes, f->map, at, sizeof(bytes), &failure));
+            assert_ok(ironmap_get(f->map, at, bytes, sizeof(bytes), &failure));
             assert_true(is_filled(bytes, sizeof(bytes), (uint8_t)(page + 1)));
         }
     }
@@ -166,7 +166,7 @@ static void pages_that_fail(void **state)
     for (size_t page = 0; page < FAULTY_PAGES; page += 5) {
         page_bad(page, true);
     }
-    map_faulty(IRONMAP_ACCESS_READ, 0);
+    map_faulty(IRONMAP_READ, 0);
     assert_pages();
     assert_pages();
     for (size_t page = 0; page < FAULTY_PAGES; page += 10) {
@@ -191,8 +191,8 @@ static void many_at_once(void **state)
     for (size_t page = 3; page < FAULTY_PAGES; page += 2) {
         page_bad(page, true);
     }
-    map_faulty(IRONMAP_ACCESS_READ, 1);
-    assert_fault(ironmap_get(bytes, f->map, 0, FAULTY_PAGES * FAULTY_PAGE, &error), &error,
+    map_faulty(IRONMAP_READ, 1);
+    assert_fault(ironmap_get(f->map, 0, bytes, FAULTY_PAGES * FAULTY_PAGE, &error), &error,
                  3 * FAULTY_PAGE, EIO);
     assert_pages();
     free(bytes);
@@ -210,7 +210,7 @@ static void every_operation(void **state)
         attempt a = {.offset = bad * FAULTY_PAGE, .length = 100, .other = 0, .step = 3};
 
         page_bad(bad, true);
-        map_faulty(IRONMAP_ACCESS_WRITE, (int)(i % FAULTY_FILES));
+        map_faulty(IRONMAP_WRITE, (int)(i % FAULTY_FILES));
         a.map = f->map;
         a.bytes = bytes;
         a.needle_length = 4;
@@ -233,7 +233,7 @@ static void handed_out(void **state)
     (void)state;
     page_bad(5, true);
     page_bad(9, true);
-    map_faulty(IRONMAP_ACCESS_WRITE, 2);
+    map_faulty(IRONMAP_WRITE, 2);
     for (size_t page = 0; page < FAULTY_PAGES; page++) {
         bool bad = page == 5 || page == 9;
 
@@ -255,10 +255,10 @@ static void private_stores(void **state)
 {
     (void)state;
     page_bad(7, true);
-    map_faulty(IRONMAP_ACCESS_COPY, 3);
-    assert_ok(ironmap_fill(f->map, 6 * FAULTY_PAGE, FAULTY_PAGE, 200, &failure));
-    assert_ok(ironmap_fill(f->map, 8 * FAULTY_PAGE, FAULTY_PAGE, 201, &failure));
-    assert_status(ironmap_fill(f->map, 6 * FAULTY_PAGE, 3 * FAULTY_PAGE, 202, &failure),
+    map_faulty(IRONMAP_COPY, 3);
+    assert_ok(ironmap_fill(f->map, 6 * FAULTY_PAGE, 200, FAULTY_PAGE, &failure));
+    assert_ok(ironmap_fill(f->map, 8 * FAULTY_PAGE, 201, FAULTY_PAGE, &failure));
+    assert_status(ironmap_fill(f->map, 6 * FAULTY_PAGE, 202, 3 * FAULTY_PAGE, &failure),
                   IRONMAP_E_FAULT);
     page_bad(7, false);
     assert_map_filled(f->map, 6 * FAULTY_PAGE, FAULTY_PAGE, 202);
@@ -287,15 +287,15 @@ static void killed_while_mapped(void **state)
     uint8_t byte = 0;
 
     (void)state;
-    map_faulty(IRONMAP_ACCESS_WRITE, 4);
+    map_faulty(IRONMAP_WRITE, 4);
     assert_ok(ironmap_get_byte(&byte, f->map, 0, &failure));
     server_kill();
     assert_gone();
     unmount();
     assert_gone();
     assert_gone();
-    (void)ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, NULL);
-    (void)ironmap_resize(f->map, 5000, NULL);
+    ignore(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, NULL));
+    ignore(ironmap_resize(f->map, 5000, NULL));
 }
 
 static void killed_under_handed_out(void **state)
@@ -304,7 +304,7 @@ static void killed_under_handed_out(void **state)
     uint8_t byte = 0;
 
     (void)state;
-    map_faulty(IRONMAP_ACCESS_READ, 5);
+    map_faulty(IRONMAP_READ, 5);
     server_kill();
     unmount();
     for (size_t page = 0; page < FAULTY_PAGES; page++) {
@@ -314,7 +314,7 @@ static void killed_under_handed_out(void **state)
     }
     assert_true(ironmap_damage_count(f->map) > 0);
     assert_int_equal(ironmap_get_byte(&byte, f->map, 0, &error), IRONMAP_E_FAULT);
-    (void)ironmap_clear_damage(f->map, NULL);
+    ignore(ironmap_clear_damage(f->map, NULL));
     assert_gone();
 }
 

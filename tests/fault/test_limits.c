@@ -24,12 +24,12 @@ typedef struct limited {
 static int lose_a_page(void *argument)
 {
     const limited *l = argument;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 0, (size_t)l->length);
+    ironmap_options options = options_of(0, (size_t)l->length);
     ironmap_error error = {0};
     ironmap_map *map = NULL;
     uint8_t byte = 0;
 
-    child_check(ironmap_open_path(&map, l->f->path, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&map, l->f->path, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
     child_check(ironmap_get_byte(&byte, map, 0, NULL) == IRONMAP_OK);
     child_check(ftruncate(l->f->fd, 0) == 0);
     child_check(l->strain() == 0);

@@ -24,11 +24,11 @@ typedef struct world {
 /* Opens the map over the whole of a new file and cuts that. */
 static void cut(world *w, ironmap_access access, size_t begin, size_t length)
 {
-    ironmap_options options = options_of(access, begin, 0);
+    ironmap_options options = options_of(begin, 0);
     uint64_t lost = page_up(length);
 
     file_solid(w->f, LENGTH);
-    assert_ok(ironmap_open_path(&w->f->map, w->f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&w->f->map, w->f->path, access, &options, &failure));
     file_truncate(w->f, length);
     w->begin = begin;
     w->lost = lost > begin ? (size_t)(lost - begin) : 0;
@@ -39,7 +39,7 @@ static void check_rest(const world *w, size_t length)
 {
     size_t rest = length > w->begin ? length - w->begin : 0;
 
-    assert_ok(ironmap_get(w->bytes, w->f->map, 0, rest, &failure));
+    assert_ok(ironmap_get(w->f->map, 0, w->bytes, rest, &failure));
     assert_true(is_solid(w->bytes, w->begin, rest));
 }
 
@@ -58,12 +58,12 @@ static void check_reads(const world *w)
     uint64_t index = 0;
     ironmap_error error;
 
-    assert_fault(ironmap_get(w->bytes, map, 0, all, &error), &error, w->lost, codes.lost_page);
-    assert_fault(ironmap_get_strided(w->bytes, map, 0, 1, all, &error), &error, w->lost,
+    assert_fault(ironmap_get(map, 0, w->bytes, all, &error), &error, w->lost, codes.lost_page);
+    assert_fault(ironmap_get_strided(map, 0, 1, w->bytes, all, &error), &error, w->lost,
                  codes.lost_page);
     assert_fault(ironmap_find(&index, map, "\x80", 1, 0, IRONMAP_TO_END, &error), &error, w->lost,
                  codes.lost_page);
-    check_downward(w, ironmap_get_strided(w->bytes, map, all - 1, -1, all, &error), &error);
+    check_downward(w, ironmap_get_strided(map, all - 1, -1, w->bytes, all, &error), &error);
     check_downward(w, ironmap_rfind(&index, map, "\x80", 1, 0, IRONMAP_TO_END, &error), &error);
 }
 
@@ -84,7 +84,7 @@ static void check_round(world *w, ironmap_access access, size_t begin, size_t le
     cut(w, access, begin, length);
     check_reads(w);
     check_rest(w, length);
-    if (access != IRONMAP_ACCESS_READ) {
+    if (access != IRONMAP_READ) {
         check_stores(w);
     }
     map_close(w->f);
@@ -94,8 +94,7 @@ static void check_round(world *w, ironmap_access access, size_t begin, size_t le
  * serve the rest. */
 static void failures_name_the_first_lost_byte(void **state)
 {
-    static const ironmap_access kinds[] = {IRONMAP_ACCESS_READ, IRONMAP_ACCESS_WRITE,
-                                           IRONMAP_ACCESS_COPY};
+    static const ironmap_access kinds[] = {IRONMAP_READ, IRONMAP_WRITE, IRONMAP_COPY};
     world w = {.f = *state};
 
     skip_without_pages_behind_a_file();
@@ -116,12 +115,12 @@ static void strides_fail_where_they_touch(void **state)
     const size_t step = 3 * MIB;
 
     assert_non_null(w.bytes);
-    cut(&w, IRONMAP_ACCESS_READ, 0, 10 * MIB);
-    assert_ok(ironmap_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 4, &failure));
+    cut(&w, IRONMAP_READ, 0, 10 * MIB);
+    assert_ok(ironmap_get_strided(w.f->map, 0, (int64_t)step, w.bytes, 4, &failure));
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(w.bytes[i], solid_byte(i * step));
     }
-    assert_fault(ironmap_get_strided(w.bytes, w.f->map, 0, (int64_t)step, 5, &error), &error,
+    assert_fault(ironmap_get_strided(w.f->map, 0, (int64_t)step, w.bytes, 5, &error), &error,
                  4 * step, codes.lost_page);
     free(w.bytes);
 }

@@ -67,15 +67,16 @@ static bool is_default(void)
 
 static int no_file_no_handler(void *unused)
 {
-    ironmap_options options = options_of(IRONMAP_ACCESS_DEFAULT, 0, 10000);
+    ironmap_options options = options_of(0, 10000);
     ironmap_map *map = NULL;
 
     (void)unused;
     child_check(is_default());
     child_check(ironmap_version() == IRONMAP_VERSION && ironmap_page_size() > 0);
-    child_check(ironmap_open_path(&map, "/nonexistent/file", NULL, NULL) == IRONMAP_E_SYSTEM);
-    child_check(ironmap_open_anonymous(&map, &options, NULL) == IRONMAP_OK);
-    child_check(ironmap_fill(map, 0, 10000, 1, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&map, "/nonexistent/file", IRONMAP_WRITE, NULL, NULL) ==
+                IRONMAP_E_SYSTEM);
+    child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_fill(map, 0, 1, 10000, NULL) == IRONMAP_OK);
     child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     child_check(is_default());
     child_check(own_make() == 0);
@@ -193,7 +194,7 @@ static int after_ours(void *unused)
     (void)unused;
     child_check(foreign_make() == 0 && own_make() == 0);
     child_check(install(NULL, leave, 0, 0) == 0);
-    child_check(ironmap_open_path(&another, files->path, NULL, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
     child_check(own_fault() == 0 && calls == 0);
     return leave_often();
 }

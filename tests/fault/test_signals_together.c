@@ -58,7 +58,7 @@ static int chained(void (*plain)(int), void (*full)(int, siginfo_t *, void *), i
 
     child_check(foreign_make() == 0 && own_make() == 0);
     child_check(install(plain, full, flags, 0) == 0);
-    child_check(ironmap_open_path(&another, files->path, NULL, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
     child_check(own_fault() == 0 && calls == 0);
     (void)touch_foreign();
     return 79;
@@ -136,7 +136,7 @@ static int foreign_in_an_access(void *unused)
     (void)unused;
     child_check(foreign_make() == 0 && own_make() == 0);
     child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
-    (void)ironmap_put(own, 0, (const void *)(uintptr_t)foreign, 100, NULL);
+    ignore(ironmap_put(own, 0, (const void *)(uintptr_t)foreign, 100, NULL));
     return 79;
 }
 
@@ -157,9 +157,10 @@ static int sent_in_an_access(void *unused)
 
     (void)unused;
     options.flags = MAP_PRIVATE | MAP_NORESERVE;
+    options.prot = PROT_READ | PROT_WRITE;
     options.length = (size_t)1 << 28;
     child_check(own_make() == 0);
-    child_check(ironmap_open_anonymous(&large, &options, NULL) == IRONMAP_OK);
+    child_check(ironmap_open_anonymous(&large, IRONMAP_SYSTEM, &options, NULL) == IRONMAP_OK);
     child_check(pthread_create(&sender, NULL, send_to_process, NULL) == 0);
     for (int i = 0; i < 50; i++) {
         uint64_t place = 0;
@@ -180,7 +181,7 @@ static int pin_takes_back(void *unused)
     ironmap_pin(own);
     data = ironmap_data(own);
     child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
-    child_check(data[page(PAGES - 1)] == 0 && calls == 0 && ironmap_damaged(own));
+    child_check(data[page(PAGES - 1)] == 0 && calls == 0 && ironmap_is_damaged(own));
     ironmap_unpin(own);
     return 0;
 }
@@ -202,7 +203,7 @@ static int guard_takes_back(void *unused)
     child_check(install(chain_by_raise, NULL, 0, 0) == 0);
     child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
     child_check(ironmap_guard(own, touch_own, &byte, NULL) == IRONMAP_E_FAULT);
-    child_check(byte == 0 && calls == 0 && !ironmap_damaged(own));
+    child_check(byte == 0 && calls == 0 && !ironmap_is_damaged(own));
     return 0;
 }
 
@@ -217,7 +218,8 @@ static int taken_often(void *unused)
 
         child_check(install(NULL, chain_by_call, 0, 0) == 0);
         previous = i == 0 ? previous : first;
-        child_check(ironmap_open_path(&another, files->path, NULL, NULL) == IRONMAP_OK);
+        child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) ==
+                    IRONMAP_OK);
         child_check(ironmap_close(another, NULL) == IRONMAP_OK);
     }
     child_check(own_fault() == 0 && calls == 0);
@@ -276,7 +278,7 @@ static void *lose_and_restore(void *unused)
     uint8_t byte = 0;
 
     while (!atomic_load(&enough)) {
-        (void)ironmap_get_byte(&byte, own, page(PAGES - 1), NULL);
+        ignore(ironmap_get_byte(&byte, own, page(PAGES - 1), NULL));
     }
     return unused;
 }
@@ -291,7 +293,7 @@ static int all_is_usable(void *unused)
     child_check(bytes != NULL);
     end_if_hanging(20);
     child_check(solid_write(files->fd, 0, page(PAGES)));
-    child_check(ironmap_get(bytes, own, 0, page(PAGES), NULL) == IRONMAP_OK);
+    child_check(ironmap_get(own, 0, bytes, page(PAGES), NULL) == IRONMAP_OK);
     child_check(is_solid(bytes, 0, page(PAGES)));
     free(bytes);
     return own_fault();

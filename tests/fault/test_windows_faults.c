@@ -20,10 +20,10 @@ static size_t pages(size_t count)
 
 static ironmap_map *map_of(const char *path, ironmap_access access)
 {
-    ironmap_options options = options_of(access, 0, 0);
+    ironmap_options options = options_of(0, 0);
     ironmap_map *map = NULL;
 
-    (void)ironmap_open_path(&map, path, &options, NULL);
+    ignore(ironmap_open_path(&map, path, access, &options, NULL));
     return map;
 }
 
@@ -43,7 +43,7 @@ static LONG WINAPI end_handled(EXCEPTION_POINTERS *pointers)
 /* The filter of last resort, which cmocka sets as well, is reached. */
 static int touch_nothing_with_a_filter(const char *path)
 {
-    child_check(map_of(path, IRONMAP_ACCESS_WRITE) != NULL);
+    child_check(map_of(path, IRONMAP_WRITE) != NULL);
     (void)SetUnhandledExceptionFilter(end_handled);
     *nowhere() = 1;
     return 1;
@@ -53,13 +53,13 @@ static int touch_nothing_with_a_filter(const char *path)
 static int touch_nothing_with_an_older_handler(const char *path)
 {
     (void)AddVectoredExceptionHandler(1, end_handled);
-    child_check(map_of(path, IRONMAP_ACCESS_WRITE) != NULL);
+    child_check(map_of(path, IRONMAP_WRITE) != NULL);
     return nowhere()[5] + 1;
 }
 
 static int touch_nothing_with_a_newer_handler(const char *path)
 {
-    child_check(map_of(path, IRONMAP_ACCESS_WRITE) != NULL);
+    child_check(map_of(path, IRONMAP_WRITE) != NULL);
     (void)AddVectoredExceptionHandler(0, end_handled);
     return nowhere()[5] + 1;
 }
@@ -67,7 +67,7 @@ static int touch_nothing_with_a_newer_handler(const char *path)
 /* A store that the map's own memory does not permit is no lost page. */
 static int store_into_a_read_only_view(const char *path)
 {
-    ironmap_map *map = map_of(path, IRONMAP_ACCESS_READ);
+    ironmap_map *map = map_of(path, IRONMAP_READ);
 
     child_check(map != NULL);
     (void)SetUnhandledExceptionFilter(end_handled);
@@ -78,7 +78,7 @@ static int store_into_a_read_only_view(const char *path)
 /* Nor is a touch of memory that was a map once. */
 static int touch_a_closed_map(const char *path)
 {
-    ironmap_map *map = map_of(path, IRONMAP_ACCESS_WRITE);
+    ironmap_map *map = map_of(path, IRONMAP_WRITE);
     volatile uint8_t *data = ironmap_data(map);
 
     child_check(ironmap_close(map, NULL) == IRONMAP_OK);
@@ -122,10 +122,10 @@ static void opening_takes_the_first_place_back(void **state)
     PVOID later;
 
     file_solid(f, pages(PAGES));
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     later = AddVectoredExceptionHandler(1, refuse);
     map_close(f);
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     file_truncate(f, pages(2));
     assert_fault(ironmap_get_byte(&byte, f->map, pages(3), &error), &error, pages(3),
                  codes.lost_page);
@@ -152,7 +152,7 @@ static void lose_or_not(void *argument)
 
     for (int round = 0; round < ROUNDS; round++) {
         size_t at = pages((size_t)round % PAGES) + 7;
-        int status = ironmap_get(bytes, d->file.map, at, sizeof(bytes), NULL);
+        int status = ironmap_get(d->file.map, at, bytes, sizeof(bytes), NULL);
         bool fault = d->cut && at >= pages(2);
 
         bool told = status == IRONMAP_E_FAULT && (fault || d->shared);
@@ -173,7 +173,7 @@ static void desk_open(desk *d, fixture *f, size_t index)
     d->file.map = NULL;
     file_name(&d->file, name);
     file_solid(&d->file, pages(PAGES));
-    map_file(&d->file, IRONMAP_ACCESS_WRITE);
+    map_file(&d->file, IRONMAP_WRITE);
     d->cut = index % 2 == 0;
     if (d->cut) {
         file_truncate(&d->file, pages(2));
@@ -212,7 +212,7 @@ static void threads_lose_pages_of_one_map(void **state)
     static desk desks[THREADS];
 
     file_solid(f, pages(PAGES));
-    map_file(f, IRONMAP_ACCESS_WRITE);
+    map_file(f, IRONMAP_WRITE);
     file_truncate(f, pages(2));
     for (size_t i = 0; i < THREADS; i++) {
         desks[i] = (desk){.file = *f, .cut = true, .shared = true};
@@ -238,12 +238,12 @@ static void threads_lose_pages_of_one_map(void **state)
 static void damage_is_of_the_whole_map(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(IRONMAP_ACCESS_WRITE, 100, 0);
+    ironmap_options options = options_of(100, 0);
     uint64_t offset = 0;
     size_t length = 0;
 
     file_solid(f, pages(PAGES));
-    assert_ok(ironmap_open_path(&f->map, f->path, &options, &failure));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_int_equal(peek(f->map, 0), solid_byte(100));
     file_truncate(f, pages(3));
     assert_int_equal(peek(f->map, pages(4)), 0);

@@ -84,6 +84,13 @@ int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error)
     return IRONMAP_OK;
 }
 
+int ironmap__file_from_handle(ironmap__file *file, void *handle, ironmap_error *error)
+{
+    (void)file;
+    (void)handle;
+    return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
+}
+
 int ironmap__file_duplicate(ironmap__file *file, ironmap__file source, ironmap_error *error)
 {
     int fd = fcntl((int)source, F_DUPFD_CLOEXEC, 0);
@@ -123,6 +130,12 @@ int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, iron
         *length = (uint64_t)status.st_size;
     }
     return IRONMAP_OK;
+}
+
+bool ironmap__file_is_directory(ironmap__file file)
+{
+    struct stat status;
+    return fstat((int)file, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t length,

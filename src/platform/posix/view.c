@@ -23,8 +23,11 @@ static const int fixed_flags = MAP_FIXED
 
 int ironmap__mode_from_system(ironmap__mode *mode, bool has_file, ironmap_error *error)
 {
-    if ((mode->flags & fixed_flags) != 0 || (has_file && (mode->flags & MAP_ANONYMOUS) != 0)) {
-        return ironmap__fail(error, IRONMAP_E_INVALID);
+    if ((mode->flags & fixed_flags) != 0) {
+        return ironmap__fail_invalid(error, "flags with MAP_FIXED");
+    }
+    if (has_file && (mode->flags & MAP_ANONYMOUS) != 0) {
+        return ironmap__fail_invalid(error, "flags with MAP_ANONYMOUS for a file");
     }
     mode->readable = (mode->prot & PROT_READ) != 0;
     mode->writable = (mode->prot & PROT_WRITE) != 0;

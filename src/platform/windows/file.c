@@ -107,6 +107,16 @@ int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error)
     return IRONMAP_OK;
 }
 
+/* GetFileType refuses values that are no handle. */
+int ironmap__file_from_handle(ironmap__file *file, void *handle, ironmap_error *error)
+{
+    if (handle == NULL || handle == INVALID_HANDLE_VALUE) {
+        return ironmap__fail_win32(error, ERROR_INVALID_HANDLE, "GetFileType");
+    }
+    *file = (ironmap__file)handle;
+    return IRONMAP_OK;
+}
+
 int ironmap__file_duplicate(ironmap__file *file, ironmap__file source, ironmap_error *error)
 {
     HANDLE handle = NULL;
@@ -151,6 +161,14 @@ int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, iron
     *sized = !info.Directory;
     *length = *sized ? (uint64_t)info.EndOfFile.QuadPart : 0;
     return IRONMAP_OK;
+}
+
+bool ironmap__file_is_directory(ironmap__file file)
+{
+    FILE_STANDARD_INFO info;
+    return GetFileInformationByHandleEx(ironmap__handle(file), FileStandardInfo, &info,
+                                        sizeof(info)) &&
+           info.Directory;
 }
 
 /* The length of a name is not known before it is asked for, and may change in between. */

@@ -52,7 +52,10 @@ int ironmap__fail_win32(ironmap_error *error, DWORD code, const char *call)
 {
     ironmap_status status = status_of(code);
     if (error != NULL) {
-        *error = (ironmap_error){.status = status, .system_code = (int32_t)code, .call = call};
+        *error = (ironmap_error){.status = status,
+                                 .system_code = (int32_t)code,
+                                 .call = call,
+                                 .what = status == IRONMAP_E_INVALID ? "path is not UTF-8" : NULL};
     }
     return status;
 }

@@ -41,7 +41,7 @@ static inline HANDLE ironmap__handle(ironmap__file file)
  * form that has no limit of MAX_PATH. Invalid UTF-8 is IRONMAP_E_INVALID. */
 int ironmap__path_widen(wchar_t **wide, const char *path, ironmap_error *error);
 
-/* Writes the path in UTF-8, without the prefix of the unlimited form, as ironmap_path. */
+/* Writes the path in UTF-8, without the prefix of the unlimited form, as ironmap_file_path. */
 int ironmap__path_narrow(char *buffer, size_t capacity, const wchar_t *wide, ironmap_error *error);
 
 /* ---- views: view.c ---- */

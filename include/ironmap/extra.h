@@ -1,0 +1,53 @@
+/* What language bindings need beside ironmap.h. */
+#ifndef IRONMAP_EXTRA_H
+#define IRONMAP_EXTRA_H
+
+#include <ironmap/ironmap.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes that the map uses in the heap. */
+IRONMAP_API size_t ironmap_overhead(const ironmap_map *map);
+
+/* How many pins the map has. */
+IRONMAP_API size_t ironmap_pins(const ironmap_map *map);
+
+/* Like a pin, for a thread that calls functions of the library and uses no address: resize and
+ * close are IRONMAP_E_BUSY, and lost pages are not damage. */
+IRONMAP_API void ironmap_hold(ironmap_map *map);
+IRONMAP_API void ironmap_release(ironmap_map *map);
+
+/* True if the map is pinned or held. */
+IRONMAP_API bool ironmap_is_busy(const ironmap_map *map);
+
+/* How often the map was damaged since it was opened, to compare before and after. */
+IRONMAP_API size_t ironmap_damage_count(const ironmap_map *map);
+
+/* Returns memory for `length` bytes, or NULL. It must not change the map. */
+typedef void *ironmap_allocator(void *context, size_t length);
+
+/* Copies the line at `offset`, which ends at the latest with the range, into memory of
+ * `allocate(context, n)`, where n is its length: with its newline ('\n') if `keep_end`, else
+ * without. `*line_length` is its length with the newline, 0 if the range is empty. The range is cut
+ * to the map. After a lost page the allocator is called again, and its first memory is not used.
+ * IRONMAP_E_NOMEM if it returns NULL, and the errors of ironmap_get. */
+IRONMAP_NODISCARD IRONMAP_API int ironmap_copy_line(size_t *line_length, const ironmap_map *map,
+                                                    uint64_t offset, size_t length, bool keep_end,
+                                                    ironmap_allocator *allocate, void *context,
+                                                    ironmap_error *error);
+
+/* A hint that `length` bytes of fresh memory are about to be filled, as by a large ironmap_get: the
+ * system may use large pages. It cannot fail, and changes no byte. */
+IRONMAP_API void ironmap_prepare(void *memory, size_t length);
+
+/* The system's constants (MAP_*, PROT_*, MADV_*, MS_*) one by one: `index` counts from 0, and the
+ * result is false behind the last. `*name` is a static string. */
+IRONMAP_API bool ironmap_constant(const char **name, int *value, size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IRONMAP_EXTRA_H */
