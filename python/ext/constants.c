@@ -1,32 +1,29 @@
 /* The constants of the module, and those of the system by name. */
 #include "constants.h"
 
-#include <ironmap/ironmap.h>
+#include <ironmap/extra.h>
 #include <string.h>
 
-static const ironmap_constant own_constants[] = {
-    {"ACCESS_DEFAULT", IRONMAP_ACCESS_DEFAULT},
-    {"ACCESS_READ", IRONMAP_ACCESS_READ},
-    {"ACCESS_WRITE", IRONMAP_ACCESS_WRITE},
-    {"ACCESS_COPY", IRONMAP_ACCESS_COPY},
-};
-
-static int add_constants(PyObject *module, const ironmap_constant *constants, size_t count)
+static int add_access(PyObject *module)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) == -1) {
-            return -1;
-        }
+    if (PyModule_AddIntConstant(module, "ACCESS_DEFAULT", ACCESS_DEFAULT) == -1 ||
+        PyModule_AddIntConstant(module, "ACCESS_READ", IRONMAP_READ) == -1 ||
+        PyModule_AddIntConstant(module, "ACCESS_WRITE", IRONMAP_WRITE) == -1) {
+        return -1;
     }
-    return 0;
+    return PyModule_AddIntConstant(module, "ACCESS_COPY", IRONMAP_COPY);
 }
 
 static int add_system(PyObject *module)
 {
-    size_t count = 0;
-    const ironmap_constant *constants = ironmap_constants(&count);
-    if (add_constants(module, constants, count) == -1 ||
-        PyModule_AddIntConstant(module, "PAGESIZE", (long)ironmap_page_size()) == -1) {
+    const char *name = NULL;
+    int value = 0;
+    for (size_t i = 0; ironmap_constant(&name, &value, i); i++) {
+        if (PyModule_AddIntConstant(module, name, value) == -1) {
+            return -1;
+        }
+    }
+    if (PyModule_AddIntConstant(module, "PAGESIZE", (long)ironmap_page_size()) == -1) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "ALLOCATIONGRANULARITY", (long)ironmap_granularity());
@@ -34,17 +31,16 @@ static int add_system(PyObject *module)
 
 int constants_add(PyObject *module)
 {
-    size_t count = sizeof(own_constants) / sizeof(own_constants[0]);
-    return add_constants(module, own_constants, count) == -1 ? -1 : add_system(module);
+    return add_access(module) == -1 ? -1 : add_system(module);
 }
 
 int system_constant(const char *name)
 {
-    size_t count = 0;
-    const ironmap_constant *constants = ironmap_constants(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(constants[i].name, name) == 0) {
-            return constants[i].value;
+    const char *found = NULL;
+    int value = 0;
+    for (size_t i = 0; ironmap_constant(&found, &value, i); i++) {
+        if (strcmp(found, name) == 0) {
+            return value;
         }
     }
     return 0;

@@ -14,6 +14,9 @@ int system_constant(const char *name);
 /* True if the maps of the system have flags and prot, as on Unix. */
 bool system_has_flags(void);
 
+/* The access of a map that is made without one: as flags and prot say, else IRONMAP_WRITE. */
+enum { ACCESS_DEFAULT = 0 };
+
 /* Flags of the system have bits in this mask only. The library's own flags lie above it, and Python
  * code must not pass them. */
 enum { SYSTEM_BITS = 0xffff };

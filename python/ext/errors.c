@@ -24,14 +24,13 @@ static bool codes_are_winerror(void)
 }
 
 /* OSError(errno, message, filename, winerror, None), as the standard module makes it. Python
- * derives the errno. The system's text follows the status's message in the text of an error. */
+ * derives the errno. */
 static PyObject *make_winerror(int code, const char *name)
 {
     char text[512];
-    const ironmap_error error = {IRONMAP_E_SYSTEM, code, NULL, 0};
+    const ironmap_error error = {.status = IRONMAP_E_SYSTEM, .system_code = code};
     (void)ironmap_error_text(text, sizeof(text), &error);
-    const char *words = text + strlen(ironmap_status_message(IRONMAP_E_SYSTEM)) + strlen(": ");
-    return PyObject_CallFunction(PyExc_OSError, "iszis", 0, words, name, code, NULL);
+    return PyObject_CallFunction(PyExc_OSError, "iszis", 0, text, name, code, NULL);
 }
 
 PyObject *raise_system(int code, const char *name)
@@ -112,18 +111,19 @@ static PyObject *file_name(const ironmap_map *map)
 {
     enum { CAPACITY = 4097 }; /* PATH_MAX of Linux, and the zero */
     char name[CAPACITY];
-    if (ironmap_path(name, sizeof(name), map, NULL) != IRONMAP_OK) {
+    if (ironmap_file_path(map, name, sizeof(name), NULL) != IRONMAP_OK) {
         return Py_NewRef(Py_None);
     }
     return PyUnicode_DecodeFSDefault(name);
 }
 
 /* FaultError(code, message, name) with the attribute `offset`. */
-static PyObject *make_fault(PyObject *class, PyObject *name, int code, uint64_t offset)
+static PyObject *make_fault(PyObject *class, PyObject *name, int code, const ironmap_error *error)
 {
-    PyObject *text =
-        PyUnicode_FromFormat("page unavailable at offset %llu", (unsigned long long)offset);
-    PyObject *index = PyLong_FromUnsignedLongLong(offset);
+    char message[512];
+    (void)ironmap_error_text(message, sizeof(message), error);
+    PyObject *text = PyUnicode_DecodeLocale(message, "surrogateescape");
+    PyObject *index = PyLong_FromUnsignedLongLong(error->offset);
     PyObject *exception = NULL;
     if (text != NULL && index != NULL) {
         exception = PyObject_CallFunction(class, "iOO", code, text, name);
@@ -136,10 +136,10 @@ static PyObject *make_fault(PyObject *class, PyObject *name, int code, uint64_t 
     return exception;
 }
 
-static void raise_named_fault(PyObject *name, int code, uint64_t offset)
+static void raise_named_fault(PyObject *name, int code, const ironmap_error *error)
 {
     PyObject *class = module_object("FaultError");
-    PyObject *exception = class == NULL ? NULL : make_fault(class, name, code, offset);
+    PyObject *exception = class == NULL ? NULL : make_fault(class, name, code, error);
     if (exception != NULL) {
         PyErr_SetObject(class, exception);
         Py_DECREF(exception);
@@ -150,9 +150,10 @@ static void raise_named_fault(PyObject *name, int code, uint64_t offset)
 /* Gets the file's name first: importing and allocating may run Python code that closes the map. */
 PyObject *raise_fault(const ironmap_map *map, int code, uint64_t offset)
 {
+    const ironmap_error error = {.status = IRONMAP_E_FAULT, .offset = offset};
     PyObject *name = file_name(map);
     if (name != NULL) {
-        raise_named_fault(name, code, offset);
+        raise_named_fault(name, code, &error);
         Py_DECREF(name);
     }
     return NULL;
@@ -164,7 +165,7 @@ static PyObject *raise_fault_error(const ironmap_map *map, const ironmap_error *
     PyObject *name = file_name(map);
     int code = name == NULL ? -1 : fault_errno(error->system_code);
     if (code != -1) {
-        raise_named_fault(name, code, error->offset);
+        raise_named_fault(name, code, error);
     }
     Py_XDECREF(name);
     return NULL;

@@ -22,7 +22,7 @@ typedef struct {
     uint64_t end;
     size_t returned; /* matches of the batch that were returned */
     size_t work;     /* since the eval breaker was checked */
-    size_t offsets[BATCH_MATCHES];
+    uint64_t offsets[BATCH_MATCHES];
 } FindAll;
 
 static FindAll *find_all_object(PyObject *self)
@@ -100,7 +100,7 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
 static int find_before(FindAll *all, const ironmap_map *map, uint64_t end, ironmap_error *error)
 {
     return ironmap_find_all(&all->matches, map, PyBytes_AS_STRING(all->needle),
-                            (size_t)PyBytes_GET_SIZE(all->needle), end, error);
+                            (size_t)PyBytes_GET_SIZE(all->needle), 0, (size_t)end, error);
 }
 
 /* Finds matches that begin in the next LONG_WORK_BYTES positions, under the GIL. If they do not
@@ -133,14 +133,15 @@ static bool is_empty(const FindAll *all)
  * used this iterator at the same time. `*more` is false if there is no match. */
 static int find_without_gil(bool *more, FindAll *all, ironmap_map *map, ironmap_error *error)
 {
-    size_t offset = 0;
+    uint64_t offset = 0;
     uint64_t start = all->matches.next;
     ironmap_matches match = all->matches;
     match.offsets = &offset;
     match.capacity = 1;
     PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_find_all(&match, map, PyBytes_AS_STRING(all->needle),
-                                  (size_t)PyBytes_GET_SIZE(all->needle), all->end, error);
+    int status =
+        ironmap_find_all(&match, map, PyBytes_AS_STRING(all->needle),
+                         (size_t)PyBytes_GET_SIZE(all->needle), 0, (size_t)all->end, error);
     mmap_acquire_gil(map, thread);
     if (status == IRONMAP_OK && all->matches.next == start && is_empty(all)) {
         all->offsets[0] = offset;
@@ -183,7 +184,9 @@ static PyObject *find_all_next(PyObject *self)
         }
         map = mmap_use(all->map);
     }
-    return map != NULL && !is_empty(all) ? PyLong_FromSize_t(all->offsets[all->returned++]) : NULL;
+    return map != NULL && !is_empty(all)
+               ? PyLong_FromUnsignedLongLong(all->offsets[all->returned++])
+               : NULL;
 }
 
 /* ---- the type ---- */

@@ -14,7 +14,7 @@ from system import HAS_FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "conformance.md"
-HEADER = ROOT / "include" / "ironmap" / "ironmap.h"
+HEADERS = [ROOT / "include" / "ironmap" / name for name in ("ironmap.h", "extra.h")]
 NUMBERS = [
     *(f"S{i}" for i in range(1, 10)),
     *(f"W{i}" for i in range(1, 5)),

@@ -15,7 +15,7 @@ int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
     if (map == NULL) {
         return -1;
     }
-    if (!ironmap_readable(map)) {
+    if (!ironmap_is_readable(map)) {
         PyErr_SetString(PyExc_BufferError, "mmap has no read permission");
         return -1;
     }
@@ -23,7 +23,7 @@ int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
         return -1;
     }
     if (PyBuffer_FillInfo(view, self, ironmap_data(map), (Py_ssize_t)ironmap_length(map),
-                          !ironmap_writable(map), flags) == -1) {
+                          !ironmap_is_writable(map), flags) == -1) {
         return -1;
     }
     ironmap_pin(map);

@@ -32,7 +32,7 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
     if (object->map == NULL) {
         Py_RETURN_NONE;
     }
-    if (ironmap_busy(object->map)) {
+    if (ironmap_is_busy(object->map)) {
         PyErr_SetString(PyExc_BufferError, "cannot close exported pointers exist");
         return NULL;
     }

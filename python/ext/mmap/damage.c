@@ -9,15 +9,16 @@
 
 void mmap_raise_damage(const ironmap_map *map)
 {
-    uint64_t offset = 0;
+    uint64_t offset = IRONMAP_NOT_FOUND;
     size_t length = 0;
-    (void)ironmap_damage(&offset, &length, map, 0, NULL);
-    raise_fault(map, EIO, offset == IRONMAP_NOT_FOUND ? 0 : offset);
+    int status = ironmap_damage(&offset, &length, map, 0, NULL);
+    bool found = status == IRONMAP_OK && offset != IRONMAP_NOT_FOUND;
+    raise_fault(map, EIO, found ? offset : 0);
 }
 
 bool mmap_check_damage(const ironmap_map *map)
 {
-    if (!ironmap_damaged(map)) {
+    if (!ironmap_is_damaged(map)) {
         return true;
     }
     mmap_raise_damage(map);
@@ -28,17 +29,17 @@ bool mmap_check_damage(const ironmap_map *map)
 static bool append_damage(PyObject *list, const ironmap_map *map)
 {
     uint64_t offset = 0;
+    uint64_t end = 0;
     size_t length = 0;
-    (void)ironmap_damage(&offset, &length, map, 0, NULL);
-    while (offset != IRONMAP_NOT_FOUND) {
-        uint64_t end = offset + length;
+    while (ironmap_damage(&offset, &length, map, end, NULL) == IRONMAP_OK &&
+           offset != IRONMAP_NOT_FOUND) {
+        end = offset + length;
         PyObject *range = Py_BuildValue("KK", (unsigned long long)offset, (unsigned long long)end);
         if (range == NULL || PyList_Append(list, range) == -1) {
             Py_XDECREF(range);
             return false;
         }
         Py_DECREF(range);
-        (void)ironmap_damage(&offset, &length, map, end, NULL);
     }
     return true;
 }

@@ -51,9 +51,9 @@ static bool flush_refused(const Flush *flush, const MmapObject *object)
     if (flush->flags < 0 || flush->flags > SYSTEM_BITS) {
         return true;
     }
-    ironmap_access access = ironmap_access_of(object->map);
+    ironmap_access access = ironmap_map_access(object->map);
     return object->anonymous && (size_t)flush->offset % ironmap_page_size() != 0 &&
-           access != IRONMAP_ACCESS_READ && access != IRONMAP_ACCESS_COPY;
+           access != IRONMAP_READ && access != IRONMAP_COPY;
 }
 
 PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)

@@ -187,8 +187,8 @@ static int copy_out(char *buffer, ironmap_map *map, const Slice *slice, ironmap_
     PyThreadState *thread = mmap_release_gil_for(map, slice_work(slice));
     ironmap_prepare(buffer, count);
     int status = slice->step == 1
-                     ? ironmap_get(buffer, map, start, count, error)
-                     : ironmap_get_strided(buffer, map, start, slice->step, count, error);
+                     ? ironmap_get(map, start, buffer, count, error)
+                     : ironmap_get_strided(map, start, slice->step, buffer, count, error);
     mmap_acquire_gil(map, thread);
     return status;
 }

@@ -16,10 +16,10 @@ static int find_end(size_t *length, ironmap_map *map, uint64_t start, uint64_t f
 {
     uint64_t newline = IRONMAP_NOT_FOUND;
     uint64_t limit = end - from < LONG_WORK_BYTES ? end : from + LONG_WORK_BYTES;
-    int status = ironmap_find(&newline, map, "\n", 1, from, limit, error);
+    int status = ironmap_find(&newline, map, "\n", 1, from, (size_t)(limit - from), error);
     if (status == IRONMAP_OK && newline == IRONMAP_NOT_FOUND && limit < end) {
         PyThreadState *thread = mmap_release_gil(map);
-        status = ironmap_find(&newline, map, "\n", 1, limit, end, error);
+        status = ironmap_find(&newline, map, "\n", 1, limit, (size_t)(end - limit), error);
         mmap_acquire_gil(map, thread);
     }
     *length = (size_t)((newline == IRONMAP_NOT_FOUND ? end : newline + 1) - start);
@@ -35,7 +35,7 @@ static PyObject *copy_bytes(ironmap_map *map, uint64_t start, size_t length)
     }
     ironmap_error error;
     PyThreadState *thread = mmap_release_gil_for(map, length);
-    int status = ironmap_get(PyBytes_AS_STRING(bytes), map, start, length, &error);
+    int status = ironmap_get(map, start, PyBytes_AS_STRING(bytes), length, &error);
     mmap_acquire_gil(map, thread);
     if (status != IRONMAP_OK) {
         Py_DECREF(bytes);

@@ -2,7 +2,7 @@
 #ifndef IRONMAP_EXT_MMAP_LINE_H
 #define IRONMAP_EXT_MMAP_LINE_H
 
-#include <ironmap/ironmap.h>
+#include <ironmap/extra.h>
 
 #include "compat.h"
 
@@ -38,9 +38,9 @@ static inline PyObject *line_read(size_t *length, ironmap_map *map, uint64_t sta
 {
     ironmap_error error;
     Line line = {NULL};
-    uint64_t limit = end < start + SHORT_LINE_BYTES ? end : start + SHORT_LINE_BYTES;
+    size_t limit = end - start < SHORT_LINE_BYTES ? (size_t)(end - start) : SHORT_LINE_BYTES;
     int status =
-        ironmap_take_line(length, map, start, limit, keep_end, line_allocate, &line, &error);
+        ironmap_copy_line(length, map, start, limit, keep_end, line_allocate, &line, &error);
     if (status != IRONMAP_OK) {
         Py_XDECREF(line.bytes);
         return line_raise(map, &error);

@@ -2,7 +2,7 @@
 #ifndef IRONMAP_EXT_MMAP_LONG_WORK_H
 #define IRONMAP_EXT_MMAP_LONG_WORK_H
 
-#include <ironmap/ironmap.h>
+#include <ironmap/extra.h>
 
 #include "compat.h"
 #include "gil.h"

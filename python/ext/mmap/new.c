@@ -14,7 +14,7 @@
 typedef struct {
     int fileno;
     Py_ssize_t length;
-    int flags; /* IRONMAP_SYSTEM_DEFAULT: not given */
+    int flags;
     int prot;
     int access;
     long long offset;
@@ -55,12 +55,18 @@ static bool parse_without_flags(Arguments *given, PyObject *args, PyObject *kwar
     return true;
 }
 
+/* The default of prot; 0 where the system has none. */
+static int read_and_write(void)
+{
+    return system_constant("PROT_READ") | system_constant("PROT_WRITE");
+}
+
 static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
 {
     *given = (Arguments){
-        .flags = IRONMAP_SYSTEM_DEFAULT,
-        .prot = IRONMAP_SYSTEM_DEFAULT,
-        .access = IRONMAP_ACCESS_DEFAULT,
+        .flags = system_constant("MAP_SHARED"),
+        .prot = read_and_write(),
+        .access = ACCESS_DEFAULT,
         .trackfd = 1,
     };
     return system_has_flags() ? parse_with_flags(given, args, kwargs)
@@ -70,10 +76,7 @@ static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
 /* True if flags or prot differ from their defaults. */
 static bool flags_or_prot_given(const Arguments *given)
 {
-    return (given->flags != IRONMAP_SYSTEM_DEFAULT &&
-            given->flags != system_constant("MAP_SHARED")) ||
-           (given->prot != IRONMAP_SYSTEM_DEFAULT &&
-            given->prot != (system_constant("PROT_READ") | system_constant("PROT_WRITE")));
+    return given->flags != system_constant("MAP_SHARED") || given->prot != read_and_write();
 }
 
 static bool check_range(const Arguments *given)
@@ -91,11 +94,11 @@ static bool check_range(const Arguments *given)
 
 static bool check_access(const Arguments *given)
 {
-    if (given->access != IRONMAP_ACCESS_DEFAULT && flags_or_prot_given(given)) {
+    if (given->access != ACCESS_DEFAULT && flags_or_prot_given(given)) {
         PyErr_SetString(PyExc_ValueError, "mmap can't specify both access and flags, prot.");
         return false;
     }
-    if (given->access < IRONMAP_ACCESS_DEFAULT || given->access > IRONMAP_ACCESS_COPY) {
+    if (given->access < ACCESS_DEFAULT || given->access > IRONMAP_COPY) {
         PyErr_SetString(PyExc_ValueError, "mmap invalid access parameter.");
         return false;
     }
@@ -104,7 +107,7 @@ static bool check_access(const Arguments *given)
 
 static bool check_tagname(const Arguments *given)
 {
-    if (given->tagname != NULL && !ironmap_is_tag(given->tagname)) {
+    if (given->tagname != NULL && !ironmap_is_valid_tag(given->tagname)) {
         PyErr_Format(PyExc_ValueError,
                      "tagname must be 1 to %d of A-Z a-z 0-9 . _ - and not begin with a full stop",
                      IRONMAP_TAG_MAX);
@@ -126,22 +129,29 @@ static bool check(const Arguments *given)
 static bool is_anonymous(const Arguments *given)
 {
     int bit = system_constant("MAP_ANONYMOUS");
-    bool by_flag = given->flags != IRONMAP_SYSTEM_DEFAULT && (given->flags & bit) != 0;
-    return given->fileno == -1 || by_flag;
+    return given->fileno == -1 || (given->flags & bit) != 0;
 }
 
 /* True if a file that is too short is extended. Windows does so for maps that write to the file. */
 static bool extends(const Arguments *given)
 {
-    bool writes = given->access == IRONMAP_ACCESS_DEFAULT || given->access == IRONMAP_ACCESS_WRITE;
+    bool writes = given->access == ACCESS_DEFAULT || given->access == IRONMAP_WRITE;
     return given->preallocate || (!system_has_flags() && writes && !is_anonymous(given));
+}
+
+/* Without an access, flags and prot decide where the system has them. */
+static ironmap_access access_from(const Arguments *given)
+{
+    if (given->access != ACCESS_DEFAULT) {
+        return (ironmap_access)given->access;
+    }
+    return system_has_flags() ? IRONMAP_SYSTEM : IRONMAP_WRITE;
 }
 
 static ironmap_options options_from(const Arguments *given)
 {
     ironmap_options options = IRONMAP_OPTIONS_INIT;
-    options.access = (ironmap_access)given->access;
-    if (options.access == IRONMAP_ACCESS_DEFAULT) {
+    if (access_from(given) == IRONMAP_SYSTEM) {
         options.flags = given->flags;
         options.prot = given->prot;
     }
@@ -224,12 +234,14 @@ static PyObject *raise_open(const ironmap_error *error, const Arguments *given)
  * the tag. */
 static ironmap_map *open_map(const Arguments *given)
 {
-    ironmap_options options = options_from(given);
+    const ironmap_options options = options_from(given);
+    const ironmap_access access = access_from(given);
     ironmap_map *map = NULL;
     ironmap_error error;
     PyThreadState *thread = gil_release();
-    int status = is_anonymous(given) ? ironmap_open_anonymous(&map, &options, &error)
-                                     : ironmap_open_fd(&map, given->fileno, &options, &error);
+    int status = is_anonymous(given)
+                     ? ironmap_open_anonymous(&map, access, &options, &error)
+                     : ironmap_open_fd(&map, given->fileno, access, &options, &error);
     gil_acquire(thread);
     if (status != IRONMAP_OK) {
         raise_open(&error, given);
@@ -264,6 +276,7 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     object->map = map;
     object->anonymous = is_anonymous(&given);
     object->tracked = given.trackfd != 0;
-    object->readonly = ironmap_access_of(map) == IRONMAP_ACCESS_READ;
+    object->readonly = ironmap_map_access(map) == IRONMAP_READ;
+    object->plain = given.access == ACCESS_DEFAULT && !system_has_flags();
     return self;
 }

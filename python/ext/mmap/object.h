@@ -21,6 +21,7 @@ typedef struct {
     bool resizing;  /* a thread resizes the map without the GIL; it sets `map` again */
     bool anonymous; /* made with descriptor -1 */
     bool tracked;   /* made with trackfd=True */
+    bool plain;     /* made without access on a system without flags */
     bool readonly;  /* opened read-only; still valid after close() */
 } MmapObject;
 
@@ -52,7 +53,7 @@ static inline bool mmap_precheck_open(PyObject *self)
 static inline ironmap_map *mmap_use_writable(PyObject *self)
 {
     ironmap_map *map = mmap_use(self);
-    if (map != NULL && !ironmap_writable(map)) {
+    if (map != NULL && !ironmap_is_writable(map)) {
         raise_readonly();
         return NULL;
     }

@@ -13,8 +13,8 @@
 static bool resize_check(const MmapObject *object, Py_ssize_t length)
 {
     const ironmap_map *map = object->map;
-    ironmap_access access = ironmap_access_of(map);
-    if (ironmap_busy(map)) {
+    ironmap_access access = ironmap_map_access(map);
+    if (ironmap_is_busy(map)) {
         PyErr_SetString(PyExc_BufferError, "mmap can't resize with extant buffers exported.");
         return false;
     }
@@ -26,7 +26,7 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
         PyErr_SetString(PyExc_TypeError, "mmap can't resize a memory map with a tagname.");
         return false;
     }
-    if (access == IRONMAP_ACCESS_READ || access == IRONMAP_ACCESS_COPY) {
+    if (access == IRONMAP_READ || access == IRONMAP_COPY) {
         raise_not_resizable();
         return false;
     }
@@ -99,7 +99,7 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
     uint64_t size = 0;
     ironmap_error error;
     PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_size(&size, map, &error);
+    int status = ironmap_file_size(&size, map, &error);
     mmap_acquire_gil(map, thread);
     return status == IRONMAP_OK ? PyLong_FromUnsignedLongLong(size) : raise_error(map, &error, "");
 }

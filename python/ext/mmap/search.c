@@ -18,9 +18,14 @@ typedef struct {
 static int search_range(uint64_t *index, const ironmap_map *map, const Search *search,
                         uint64_t start, uint64_t end, ironmap_error *error)
 {
+    if (start > end) {
+        *index = IRONMAP_NOT_FOUND;
+        return IRONMAP_OK;
+    }
+    size_t length = (size_t)(end - start);
     return search->backwards
-               ? ironmap_rfind(index, map, search->needle, search->length, start, end, error)
-               : ironmap_find(index, map, search->needle, search->length, start, end, error);
+               ? ironmap_rfind(index, map, search->needle, search->length, start, length, error)
+               : ironmap_find(index, map, search->needle, search->length, start, length, error);
 }
 
 static int search_without_gil(uint64_t *index, ironmap_map *map, const Search *search,
@@ -155,7 +160,9 @@ static PyObject *count_bounds(PyObject *self, const Py_buffer *view, PyObject *c
     size_t found = 0;
     ironmap_error error;
     PyThreadState *thread = mmap_release_gil_for(map, length);
-    int status = ironmap_count(&found, map, view->buf, (size_t)view->len, start, end, &error);
+    int status = start > end ? IRONMAP_OK
+                             : ironmap_count(&found, map, view->buf, (size_t)view->len, start,
+                                             length, &error);
     mmap_acquire_gil(map, thread);
     return status == IRONMAP_OK ? PyLong_FromSize_t(found) : raise_error(map, &error, "");
 }

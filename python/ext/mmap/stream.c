@@ -79,14 +79,14 @@ static int read_into(char *buffer, bool fresh, ironmap_map *map, size_t length,
                      ironmap_error *error)
 {
     if (length < LONG_WORK_BYTES) {
-        return ironmap_read(buffer, &length, map, length, error);
+        return ironmap_read(&length, map, buffer, length, error);
     }
     uint64_t position = reserve(map, length);
     PyThreadState *thread = mmap_release_gil(map);
     if (fresh) {
         ironmap_prepare(buffer, length);
     }
-    int status = ironmap_get(buffer, map, position, length, error);
+    int status = ironmap_get(map, position, buffer, length, error);
     mmap_acquire_gil(map, thread);
     if (status != IRONMAP_OK) {
         cancel_reservation(map, position, length);

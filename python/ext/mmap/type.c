@@ -12,14 +12,14 @@
 #include "mmap/new.h"
 #include "mmap/object.h"
 
-static const char *access_name(ironmap_access access)
+static const char *access_name(const MmapObject *object)
 {
-    switch (access) {
-    case IRONMAP_ACCESS_READ:
+    switch (object->plain ? IRONMAP_SYSTEM : ironmap_map_access(object->map)) {
+    case IRONMAP_READ:
         return "ACCESS_READ";
-    case IRONMAP_ACCESS_WRITE:
+    case IRONMAP_WRITE:
         return "ACCESS_WRITE";
-    case IRONMAP_ACCESS_COPY:
+    case IRONMAP_COPY:
         return "ACCESS_COPY";
     default:
         return "ACCESS_DEFAULT";
@@ -44,9 +44,9 @@ static PyObject *mmap_repr(PyObject *self)
     const char *tag = ironmap_tag(map);
     return PyUnicode_FromFormat(
         "<%s closed=False, access=%s, length=%zu, pos=%llu, offset=%llu%s%s%s>", name,
-        access_name(ironmap_access_of(map)), ironmap_length(map),
-        (unsigned long long)ironmap_tell(map), (unsigned long long)ironmap_offset(map),
-        tag == NULL ? "" : ", tagname='", tag == NULL ? "" : tag, tag == NULL ? "" : "'");
+        access_name(mmap_object(self)), ironmap_length(map), (unsigned long long)ironmap_tell(map),
+        (unsigned long long)ironmap_offset(map), tag == NULL ? "" : ", tagname='",
+        tag == NULL ? "" : tag, tag == NULL ? "" : "'");
 }
 
 static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))
