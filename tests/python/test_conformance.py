@@ -106,7 +106,7 @@ def is_there(name: str) -> bool:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_every_name_of_the_table_exists(number: str) -> None:
-    header = HEADER.read_text(encoding="utf-8")
+    header = "".join(header.read_text(encoding="utf-8") for header in HEADERS)
     for name in re.findall(r"`((?:ironmap|IRONMAP)_\w+)`", ROWS[number]["C"]):
         assert re.search(rf"\b{name}\b", header), name
     for name in re.findall(r"`([a-zA-Z]\w+)(?:\([^`]*)?`", ROWS[number]["Python"]):
