@@ -8,9 +8,9 @@ __attribute__((visibility("default"))) int plugin_use(const char *path)
 {
     ironmap_map *m = NULL;
     uint8_t byte = 0;
-    int status = ironmap_open_path(&m, path, NULL, NULL);
+    int status = ironmap_open_path(&m, path, IRONMAP_READ, NULL, NULL);
     if (status == IRONMAP_OK) {
-        status = ironmap_get(&byte, m, 0, 1, NULL);
+        status = ironmap_get(m, 0, &byte, 1, NULL);
         (void)ironmap_close(m, NULL);
     }
     return status;
