@@ -14,8 +14,8 @@ uint32_t ironmap_version(void)
     return IRONMAP_VERSION;
 }
 
-#define TEXT(x) #x
-#define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+#define AS_TEXT(x) #x
+#define VERSION_TEXT(major, minor, patch) AS_TEXT(major) "." AS_TEXT(minor) "." AS_TEXT(patch)
 
 const char *ironmap_version_string(void)
 {

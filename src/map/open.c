@@ -5,10 +5,10 @@
 #include "map/tag.h"
 
 /* What to open. */
-typedef struct request {
+typedef struct open_request {
     ironmap_access access;
     ironmap_options options;
-} request;
+} open_request;
 
 /* The file of a map to be, and what was done to it for the map. */
 typedef struct map_source {
@@ -22,7 +22,7 @@ typedef struct map_source {
 
 /* ---- arguments ---- */
 
-static const char *invalid_access(const request *asked)
+static const char *invalid_access(const open_request *asked)
 {
     if (asked->access < IRONMAP_READ || asked->access > IRONMAP_SYSTEM) {
         return "access is none of READ, WRITE, COPY and SYSTEM";
@@ -52,11 +52,11 @@ static const char *invalid_options(const ironmap_options *options)
 }
 
 /* Copies the arguments, with the defaults filled in, and checks them. */
-static int request_read(request *asked, ironmap_access access, const ironmap_options *given,
-                        ironmap_error *error)
+static int open_request_read(open_request *asked, ironmap_access access,
+                             const ironmap_options *given, ironmap_error *error)
 {
     enum { DEFAULT_PERMISSION = 0666 };
-    *asked = (request){.access = access};
+    *asked = (open_request){.access = access};
     if (given != NULL) {
         asked->options = *given;
     }
@@ -129,8 +129,8 @@ static int length_from_file(size_t *length, ironmap__file file, uint64_t file_le
 }
 
 /* Makes the file at least `end` bytes long if EXTEND allows it. */
-static int ensure_file_size(map_source *source, uint64_t file_length, uint64_t end, uint32_t open,
-                            ironmap_error *error)
+static int lengthen_file(map_source *source, uint64_t file_length, uint64_t end, uint32_t open,
+                         ironmap_error *error)
 {
     if (end <= file_length) {
         return IRONMAP_OK;
@@ -181,7 +181,7 @@ static int length_resolve(size_t *length, map_source *source, const ironmap_opti
         return length_from_file(length, source->file, file_length, options, error);
     }
     *length = options->length;
-    return ensure_file_size(source, file_length, end, options->open, error);
+    return lengthen_file(source, file_length, end, options->open, error);
 }
 
 /* ---- the map ---- */
@@ -261,10 +261,10 @@ static const uint32_t for_writers =
     IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND | IRONMAP_OPEN_PREALLOCATE;
 
 /* An empty map for a file, with the arguments checked. */
-static int map_for_file(ironmap_map **map, request *asked, ironmap_access access,
+static int map_for_file(ironmap_map **map, open_request *asked, ironmap_access access,
                         const ironmap_options *options, ironmap_error *error)
 {
-    int status = request_read(asked, access, options, error);
+    int status = open_request_read(asked, access, options, error);
     if (status == IRONMAP_OK) {
         status = ironmap__map_new(map, asked->access, &asked->options, false, error);
     }
@@ -292,7 +292,7 @@ static ironmap__disposition disposition_of(uint32_t open)
 int ironmap_open_path(ironmap_map **map, const char *path, ironmap_access access,
                       const ironmap_options *options, ironmap_error *error)
 {
-    request asked;
+    open_request asked;
     ironmap_map *made = NULL;
     if (path == NULL) {
         return ironmap__fail_invalid(error, "path is NULL");
@@ -330,7 +330,7 @@ static int open_existing(ironmap_map **map, file_getter *get, const void *from,
                          ironmap_access access, const ironmap_options *options,
                          ironmap_error *error)
 {
-    request asked;
+    open_request asked;
     ironmap_map *made = NULL;
     map_source source = {.file = IRONMAP__NO_FILE};
     int status = map_for_file(&made, &asked, access, options, error);
@@ -362,9 +362,9 @@ int ironmap_open_handle(ironmap_map **map, void *handle, ironmap_access access,
 int ironmap_open_anonymous(ironmap_map **map, ironmap_access access, const ironmap_options *options,
                            ironmap_error *error)
 {
-    request asked;
+    open_request asked;
     ironmap_map *made = NULL;
-    int status = request_read(&asked, access, options, error);
+    int status = open_request_read(&asked, access, options, error);
     if (status != IRONMAP_OK) {
         return status;
     }
