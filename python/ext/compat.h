@@ -49,8 +49,6 @@ static inline int64_t monotonic_ns(void)
 #define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 #define AS_KEYWORDS(names) ((char **)(uintptr_t)(names))
 
-/* COLD: for the long way, that it stays out of the short one in front of it. NOINLINE: for one of
- * two that are as common, that its registers are not saved for the other. */
 /* COLD: slow path, out of line, so that the fast path stays small.
  * NOINLINE: one of two common paths, out of line, so that the other saves no registers for it. */
 #ifdef __GNUC__
