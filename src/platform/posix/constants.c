@@ -1,189 +1,191 @@
-/* The system's constants by name, and what they mean to the library. */
-#include "posix.h"
+/* The system's constants by name, and its advice. */
+#include "features.h"
+
+#include "platform/platform.h"
 
 #include <stddef.h>
 #include <sys/mman.h>
 
 #include "base/error.h"
 
-#define CONSTANT(name) {#name, name}
+#define SYSTEM_CONSTANT(name) {#name, name}
 
-static const ironmap__constant constants[] = {
-    CONSTANT(PROT_NONE),
-    CONSTANT(PROT_READ),
-    CONSTANT(PROT_WRITE),
-    CONSTANT(PROT_EXEC),
-    CONSTANT(MAP_SHARED),
-    CONSTANT(MAP_PRIVATE),
+static const ironmap__constant system_constants[] = {
+    SYSTEM_CONSTANT(PROT_NONE),
+    SYSTEM_CONSTANT(PROT_READ),
+    SYSTEM_CONSTANT(PROT_WRITE),
+    SYSTEM_CONSTANT(PROT_EXEC),
+    SYSTEM_CONSTANT(MAP_SHARED),
+    SYSTEM_CONSTANT(MAP_PRIVATE),
 #ifdef MAP_ANON
-    CONSTANT(MAP_ANON),
+    SYSTEM_CONSTANT(MAP_ANON),
 #endif
 #ifdef MAP_ANONYMOUS
-    CONSTANT(MAP_ANONYMOUS),
+    SYSTEM_CONSTANT(MAP_ANONYMOUS),
 #endif
 #ifdef MAP_DENYWRITE
-    CONSTANT(MAP_DENYWRITE),
+    SYSTEM_CONSTANT(MAP_DENYWRITE),
 #endif
 #ifdef MAP_EXECUTABLE
-    CONSTANT(MAP_EXECUTABLE),
+    SYSTEM_CONSTANT(MAP_EXECUTABLE),
 #endif
 #ifdef MAP_POPULATE
-    CONSTANT(MAP_POPULATE),
+    SYSTEM_CONSTANT(MAP_POPULATE),
 #endif
 #ifdef MAP_NONBLOCK
-    CONSTANT(MAP_NONBLOCK),
+    SYSTEM_CONSTANT(MAP_NONBLOCK),
 #endif
 #ifdef MAP_LOCKED
-    CONSTANT(MAP_LOCKED),
+    SYSTEM_CONSTANT(MAP_LOCKED),
 #endif
 #ifdef MAP_STACK
-    CONSTANT(MAP_STACK),
+    SYSTEM_CONSTANT(MAP_STACK),
 #endif
 #ifdef MAP_NORESERVE
-    CONSTANT(MAP_NORESERVE),
+    SYSTEM_CONSTANT(MAP_NORESERVE),
 #endif
 #ifdef MAP_32BIT
-    CONSTANT(MAP_32BIT),
+    SYSTEM_CONSTANT(MAP_32BIT),
 #endif
 #ifdef MAP_SHARED_VALIDATE
-    CONSTANT(MAP_SHARED_VALIDATE),
+    SYSTEM_CONSTANT(MAP_SHARED_VALIDATE),
 #endif
 #ifdef MAP_SYNC
-    CONSTANT(MAP_SYNC),
+    SYSTEM_CONSTANT(MAP_SYNC),
 #endif
 #ifdef MAP_ALIGNED_SUPER
-    CONSTANT(MAP_ALIGNED_SUPER),
+    SYSTEM_CONSTANT(MAP_ALIGNED_SUPER),
 #endif
 #ifdef MAP_CONCEAL
-    CONSTANT(MAP_CONCEAL),
+    SYSTEM_CONSTANT(MAP_CONCEAL),
 #endif
 #ifdef MAP_NOEXTEND
-    CONSTANT(MAP_NOEXTEND),
+    SYSTEM_CONSTANT(MAP_NOEXTEND),
 #endif
 #ifdef MAP_HASSEMAPHORE
-    CONSTANT(MAP_HASSEMAPHORE),
+    SYSTEM_CONSTANT(MAP_HASSEMAPHORE),
 #endif
 #ifdef MAP_NOCACHE
-    CONSTANT(MAP_NOCACHE),
+    SYSTEM_CONSTANT(MAP_NOCACHE),
 #endif
 #ifdef MAP_JIT
-    CONSTANT(MAP_JIT),
+    SYSTEM_CONSTANT(MAP_JIT),
 #endif
 #ifdef MAP_RESILIENT_CODESIGN
-    CONSTANT(MAP_RESILIENT_CODESIGN),
+    SYSTEM_CONSTANT(MAP_RESILIENT_CODESIGN),
 #endif
 #ifdef MAP_RESILIENT_MEDIA
-    CONSTANT(MAP_RESILIENT_MEDIA),
+    SYSTEM_CONSTANT(MAP_RESILIENT_MEDIA),
 #endif
 #ifdef MAP_TRANSLATED_ALLOW_EXECUTE
-    CONSTANT(MAP_TRANSLATED_ALLOW_EXECUTE),
+    SYSTEM_CONSTANT(MAP_TRANSLATED_ALLOW_EXECUTE),
 #endif
 #ifdef MAP_UNIX03
-    CONSTANT(MAP_UNIX03),
+    SYSTEM_CONSTANT(MAP_UNIX03),
 #endif
 #ifdef MAP_TPRO
-    CONSTANT(MAP_TPRO),
+    SYSTEM_CONSTANT(MAP_TPRO),
 #endif
 #ifdef MADV_NORMAL
-    CONSTANT(MADV_NORMAL),
+    SYSTEM_CONSTANT(MADV_NORMAL),
 #endif
 #ifdef MADV_RANDOM
-    CONSTANT(MADV_RANDOM),
+    SYSTEM_CONSTANT(MADV_RANDOM),
 #endif
 #ifdef MADV_SEQUENTIAL
-    CONSTANT(MADV_SEQUENTIAL),
+    SYSTEM_CONSTANT(MADV_SEQUENTIAL),
 #endif
 #ifdef MADV_WILLNEED
-    CONSTANT(MADV_WILLNEED),
+    SYSTEM_CONSTANT(MADV_WILLNEED),
 #endif
 #ifdef MADV_DONTNEED
-    CONSTANT(MADV_DONTNEED),
+    SYSTEM_CONSTANT(MADV_DONTNEED),
 #endif
 #ifdef MADV_FREE
-    CONSTANT(MADV_FREE),
+    SYSTEM_CONSTANT(MADV_FREE),
 #endif
 #ifdef MADV_REMOVE
-    CONSTANT(MADV_REMOVE),
+    SYSTEM_CONSTANT(MADV_REMOVE),
 #endif
 #ifdef MADV_DONTFORK
-    CONSTANT(MADV_DONTFORK),
+    SYSTEM_CONSTANT(MADV_DONTFORK),
 #endif
 #ifdef MADV_DOFORK
-    CONSTANT(MADV_DOFORK),
+    SYSTEM_CONSTANT(MADV_DOFORK),
 #endif
 #ifdef MADV_HWPOISON
-    CONSTANT(MADV_HWPOISON),
+    SYSTEM_CONSTANT(MADV_HWPOISON),
 #endif
 #ifdef MADV_SOFT_OFFLINE
-    CONSTANT(MADV_SOFT_OFFLINE),
+    SYSTEM_CONSTANT(MADV_SOFT_OFFLINE),
 #endif
 #ifdef MADV_MERGEABLE
-    CONSTANT(MADV_MERGEABLE),
+    SYSTEM_CONSTANT(MADV_MERGEABLE),
 #endif
 #ifdef MADV_UNMERGEABLE
-    CONSTANT(MADV_UNMERGEABLE),
+    SYSTEM_CONSTANT(MADV_UNMERGEABLE),
 #endif
 #ifdef MADV_HUGEPAGE
-    CONSTANT(MADV_HUGEPAGE),
+    SYSTEM_CONSTANT(MADV_HUGEPAGE),
 #endif
 #ifdef MADV_NOHUGEPAGE
-    CONSTANT(MADV_NOHUGEPAGE),
+    SYSTEM_CONSTANT(MADV_NOHUGEPAGE),
 #endif
 #ifdef MADV_COLLAPSE
-    CONSTANT(MADV_COLLAPSE),
+    SYSTEM_CONSTANT(MADV_COLLAPSE),
 #endif
 #ifdef MADV_DONTDUMP
-    CONSTANT(MADV_DONTDUMP),
+    SYSTEM_CONSTANT(MADV_DONTDUMP),
 #endif
 #ifdef MADV_DODUMP
-    CONSTANT(MADV_DODUMP),
+    SYSTEM_CONSTANT(MADV_DODUMP),
 #endif
 #ifdef MADV_COLD
-    CONSTANT(MADV_COLD),
+    SYSTEM_CONSTANT(MADV_COLD),
 #endif
 #ifdef MADV_PAGEOUT
-    CONSTANT(MADV_PAGEOUT),
+    SYSTEM_CONSTANT(MADV_PAGEOUT),
 #endif
 #ifdef MADV_POPULATE_READ
-    CONSTANT(MADV_POPULATE_READ),
+    SYSTEM_CONSTANT(MADV_POPULATE_READ),
 #endif
 #ifdef MADV_POPULATE_WRITE
-    CONSTANT(MADV_POPULATE_WRITE),
+    SYSTEM_CONSTANT(MADV_POPULATE_WRITE),
 #endif
 #ifdef MADV_NOSYNC
-    CONSTANT(MADV_NOSYNC),
+    SYSTEM_CONSTANT(MADV_NOSYNC),
 #endif
 #ifdef MADV_AUTOSYNC
-    CONSTANT(MADV_AUTOSYNC),
+    SYSTEM_CONSTANT(MADV_AUTOSYNC),
 #endif
 #ifdef MADV_NOCORE
-    CONSTANT(MADV_NOCORE),
+    SYSTEM_CONSTANT(MADV_NOCORE),
 #endif
 #ifdef MADV_CORE
-    CONSTANT(MADV_CORE),
+    SYSTEM_CONSTANT(MADV_CORE),
 #endif
 #ifdef MADV_PROTECT
-    CONSTANT(MADV_PROTECT),
+    SYSTEM_CONSTANT(MADV_PROTECT),
 #endif
 #ifdef MADV_FREE_REUSABLE
-    CONSTANT(MADV_FREE_REUSABLE),
+    SYSTEM_CONSTANT(MADV_FREE_REUSABLE),
 #endif
 #ifdef MADV_FREE_REUSE
-    CONSTANT(MADV_FREE_REUSE),
+    SYSTEM_CONSTANT(MADV_FREE_REUSE),
 #endif
-    CONSTANT(MS_SYNC),
-    CONSTANT(MS_ASYNC),
-    CONSTANT(MS_INVALIDATE),
+    SYSTEM_CONSTANT(MS_SYNC),
+    SYSTEM_CONSTANT(MS_ASYNC),
+    SYSTEM_CONSTANT(MS_INVALIDATE),
 };
 
 const ironmap__constant *ironmap__constants(size_t *count)
 {
-    *count = sizeof(constants) / sizeof(constants[0]);
-    return constants;
+    *count = sizeof(system_constants) / sizeof(system_constants[0]);
+    return system_constants;
 }
 
-/* Advice that changes nothing but speed, dumps or merging: it may reach a little too far. */
-static const int hints[] = {
+/* Advice that affects speed, core dumps or merging only, and may be given for a widened range. */
+static const int hint_values[] = {
     MADV_NORMAL,         MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED,
 #ifdef MADV_DOFORK
     MADV_DOFORK,
@@ -223,10 +225,10 @@ static const int hints[] = {
 #endif
 };
 
-static bool is_hint(int native)
+static bool is_hint_value(int value)
 {
-    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-        if (hints[i] == native) {
+    for (size_t i = 0; i < sizeof(hint_values) / sizeof(hint_values[0]); i++) {
+        if (hint_values[i] == value) {
             return true;
         }
     }
@@ -240,12 +242,12 @@ ironmap__advice ironmap__advice_for(ironmap__usage usage)
         [IRONMAP__USE_RANDOM] = MADV_RANDOM,  [IRONMAP__USE_SOON] = MADV_WILLNEED,
         [IRONMAP__USE_LATER] = MADV_DONTNEED,
     };
-    return (ironmap__advice){.value = values[usage], .is_hint = is_hint(values[usage])};
+    return (ironmap__advice){.value = values[usage], .is_hint = is_hint_value(values[usage])};
 }
 
 int ironmap__advice_from_system(ironmap__advice *advice, int value, ironmap_error *error)
 {
     (void)error;
-    *advice = (ironmap__advice){.value = value, .is_hint = is_hint(value)};
+    *advice = (ironmap__advice){.value = value, .is_hint = is_hint_value(value)};
     return IRONMAP_OK;
 }

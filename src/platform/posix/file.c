@@ -1,5 +1,7 @@
 /* Files on Unix: open(2), fcntl(2), fstat(2), ftruncate(2). */
-#include "posix.h"
+#include "features.h"
+
+#include "system.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +12,8 @@
 
 #include "base/error.h"
 
-/* O_NONBLOCK: opening a pipe or a modem must not wait; it means nothing to a mapped file. */
-enum { OPEN_ALWAYS = O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+/* O_NONBLOCK: opening a pipe or a modem must not wait. It has no effect on a mapped file. */
+enum { COMMON_FLAGS = O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
 
 static int open_retry(const char *path, int flags, mode_t permission)
 {
@@ -24,9 +26,9 @@ static int open_retry(const char *path, int flags, mode_t permission)
 
 enum { CREATE_ATTEMPTS = 3 };
 
-/* Opens what exists, else creates, and again should another process remove or make it in between;
- * so that one of the two tells whether this process made the file. A name that both is there and is
- * not is a symbolic link to nowhere: the file is made at its end, and stays, come what may. */
+/* Creates the file or opens it, in two calls that tell which of both was done. Retried if another
+ * process removes or makes the file in between. If every attempt fails, the name is a dangling symbolic
+ * link: the file at its end is made, and counts as not made by this process. */
 static int open_or_create(bool *created, const char *path, int flags, mode_t permission)
 {
     for (int attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
@@ -66,7 +68,7 @@ static int open_as(bool *created, const char *path, int flags, ironmap__disposit
 int ironmap__file_open(ironmap__file *file, bool *created, const char *path, bool writable,
                        ironmap__disposition disposition, unsigned permission, ironmap_error *error)
 {
-    int flags = OPEN_ALWAYS | (writable ? O_RDWR : O_RDONLY);
+    int flags = COMMON_FLAGS | (writable ? O_RDWR : O_RDONLY);
     int fd = open_as(created, path, flags, disposition, (mode_t)permission);
     if (fd == -1) {
         return ironmap__fail_system(error, errno, "open");
@@ -101,8 +103,8 @@ int ironmap__file_duplicate(ironmap__file *file, ironmap__file source, ironmap_e
     return IRONMAP_OK;
 }
 
-/* After EINTR the descriptor is gone on Linux and FreeBSD, and nobody knows elsewhere; closing it
- * again could hit another thread's file. */
+/* After EINTR the descriptor is closed on Linux and FreeBSD, unspecified elsewhere.
+ * Closing it again could close another thread's file. */
 int ironmap__file_close(ironmap__file file, ironmap_error *error)
 {
     if (close((int)file) == -1 && errno != EINTR) {
@@ -122,9 +124,8 @@ int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, iron
         *sized = ironmap__block_device_length(length, (int)file);
         return IRONMAP_OK;
     }
-    /* Shared memory objects have no file type on some systems, but a length; what has neither is
-     * one of Linux's anonymous inodes (perf_event_open(2), io_uring), some of which can be mapped.
-     */
+    /* On some systems shared memory objects have no file type, but a length. Linux's anonymous inodes
+     * (perf_event_open(2), io_uring) have neither, and some of them can be mapped. */
     *sized = S_ISREG(status.st_mode) || ((status.st_mode & S_IFMT) == 0 && status.st_size > 0);
     if (*sized) {
         *length = (uint64_t)status.st_size;
@@ -153,15 +154,15 @@ int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t
     return IRONMAP_OK;
 }
 
-/* A length over the process's limit would not only fail but raise SIGXFSZ, which kills. */
-static bool over_limit(uint64_t length)
+/* A length over the process's limit would fail and raise SIGXFSZ, which ends the process. */
+static bool is_over_limit(uint64_t length)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
            length > (uint64_t)limit.rlim_cur;
 }
 
-static bool is_longer(int fd, uint64_t length)
+static bool is_as_long(int fd, uint64_t length)
 {
     struct stat status;
     return fstat(fd, &status) == 0 && (uint64_t)status.st_size >= length;
@@ -170,7 +171,7 @@ static bool is_longer(int fd, uint64_t length)
 int ironmap__file_set_length(ironmap__file file, uint64_t length, ironmap_error *error)
 {
     int result = -1;
-    if (over_limit(length) && !is_longer((int)file, length)) {
+    if (is_over_limit(length) && !is_as_long((int)file, length)) {
         return ironmap__fail_system(error, EFBIG, "ftruncate");
     }
     do {
@@ -179,7 +180,7 @@ int ironmap__file_set_length(ironmap__file file, uint64_t length, ironmap_error 
     return result == -1 ? ironmap__fail_system(error, errno, "ftruncate") : IRONMAP_OK;
 }
 
-/* Some report a missing ability as EOPNOTSUPP, posix_fallocate(3) of ZFS as EINVAL. */
+/* Where it is not supported the code is EOPNOTSUPP or ENOSYS; posix_fallocate(3) of ZFS: EINVAL. */
 int ironmap__file_reserve(ironmap__file file, uint64_t offset, uint64_t length,
                           ironmap_error *error)
 {

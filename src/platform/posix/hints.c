@@ -1,5 +1,7 @@
-/* What the system is told about memory, and what it is asked, only to be faster. */
-#include "posix.h"
+/* Hints on Unix: madvise(2) and mincore(2), to be faster. */
+#include "features.h"
+
+#include "platform/platform.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,22 +23,22 @@ void ironmap__view_prefetch(void *start, size_t length)
 
 #ifdef __linux__
 
-/* mincore(2): for files that the caller could not write anyway it always says yes, and for memory
- * that was never touched no. */
+/* mincore(2) always answers yes for a file that the caller may not write, and no for memory that was
+ * never touched. */
 bool ironmap__page_in_memory(void *start)
 {
     unsigned char resident = 1;
     return mincore(start, 1, &resident) == -1 || (resident & 1) != 0;
 }
 
-/* Pages of a shared mapping are taken out of the page table, no more; stores stay in the page. */
+/* Removes the pages of a shared mapping from the page table, and no more: stores stay in the page. */
 void ironmap__view_trim(void *start, size_t length)
 {
     (void)madvise(start, length, MADV_DONTNEED);
 }
 
 /* The number in a file of /sys, or 0. */
-static size_t number_in(const char *path)
+static size_t read_number(const char *path)
 {
     char text[24] = {'\0'};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -48,7 +50,7 @@ static size_t number_in(const char *path)
     return length > 0 ? (size_t)strtoull(text, NULL, 10) : 0;
 }
 
-/* A file system says it under its own number, or it is the disk, of which the number is a part. */
+/* The file system has the value under its own number, or its disk has, of which that is a partition. */
 size_t ironmap__file_read_ahead(ironmap__file file)
 {
     struct stat status;
@@ -59,27 +61,26 @@ size_t ironmap__file_read_ahead(ironmap__file file)
     unsigned kind = major(status.st_dev);
     unsigned number = minor(status.st_dev);
     (void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", kind, number);
-    size_t kilobytes = number_in(path);
+    size_t kilobytes = read_number(path);
     if (kilobytes == 0) {
         (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../queue/read_ahead_kb", kind,
                        number);
-        kilobytes = number_in(path);
+        kilobytes = read_number(path);
     }
     return kilobytes * 1024;
 }
 
-/* Huge pages: one fault and one run of zeros where there would be 512. The range is widened to
- * whole pages: pieces of a heap that follow each other are then one mapping and not one each, and
- * what else lies in the first and last page keeps its page. Without huge pages the advice is an
- * error or nothing. */
+/* Huge pages: one fault in place of 512. The range is widened to whole pages, so that adjacent parts
+ * of a heap become one mapping and not one each. The other bytes of the first and last page are not
+ * affected. Without huge pages the advice does nothing. */
 void ironmap__memory_prepare(void *memory, size_t length)
 {
     size_t page = ironmap__page_size();
-    size_t lead = (uintptr_t)memory % page;
-    uint8_t *start = (uint8_t *)memory - lead;
-    size_t reach = ironmap__align_up(lead + length, page);
-    if (!ironmap__page_in_memory(start + reach / page / 2 * page)) {
-        (void)madvise(start, reach, MADV_HUGEPAGE);
+    size_t before = (uintptr_t)memory % page;
+    uint8_t *start = (uint8_t *)memory - before;
+    size_t widened = ironmap__align_up(before + length, page);
+    if (!ironmap__page_in_memory(start + widened / page / 2 * page)) {
+        (void)madvise(start, widened, MADV_HUGEPAGE);
     }
 }
 

@@ -1,9 +1,10 @@
-#include "posix.h"
+/* Keeps the module that contains this library loaded. */
+#include "features.h"
+
+#include "pin_module.h"
 
 #include <dlfcn.h>
 #include <stddef.h>
-
-#include "pin_module.h"
 
 /* Weak: a static program has no dlopen(3), and nothing can unload it. */
 #pragma weak dladdr

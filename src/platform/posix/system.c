@@ -1,5 +1,7 @@
-/* What differs between the systems of the Unix family: each difference is one function here. */
-#include "posix.h"
+/* What differs between the systems of the Unix family: a function for each difference. */
+#include "features.h"
+
+#include "system.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +33,8 @@ size_t ironmap__granularity(void)
     return ironmap__page_size();
 }
 
-/* strerror_r comes in two shapes, strerror_l in one; strerror is safe where it is asked for a known
- * code: glibc, musl and the BSDs return constant text then, and a thread's own buffer otherwise. */
+/* strerror_r has two incompatible signatures. strerror is thread-safe for a known code: glibc, musl and
+ * the BSDs return constant text for it, and the thread's own buffer otherwise. */
 void ironmap__system_message(char *buffer, size_t capacity, int32_t code)
 {
     // NOLINTNEXTLINE(concurrency-mt-unsafe)
@@ -40,7 +42,7 @@ void ironmap__system_message(char *buffer, size_t capacity, int32_t code)
 }
 
 #if defined(__linux__)
-/* proc(5): /proc/self/fd. A removed file is said to be "(deleted)". */
+/* proc(5): /proc/self/fd. The name of a removed file ends in "(deleted)". */
 int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
 {
     char link[64];
@@ -88,14 +90,14 @@ bool ironmap__block_device_length(uint64_t *length, int fd)
 #endif
 
 #ifdef __linux__
-/* tmpfs(5): its pages are its blocks, and a mapped hole has a page as soon as it is looked at. */
-bool ironmap__loads_take_blocks(int fd)
+/* tmpfs(5): its pages are its blocks, and a load from a mapped hole makes a page. */
+bool ironmap__loads_allocate_blocks(int fd)
 {
     struct statfs disk;
     return fstatfs(fd, &disk) == 0 && disk.f_type == TMPFS_MAGIC;
 }
 #else
-bool ironmap__loads_take_blocks(int fd)
+bool ironmap__loads_allocate_blocks(int fd)
 {
     (void)fd;
     return false;
@@ -103,14 +105,14 @@ bool ironmap__loads_take_blocks(int fd)
 #endif
 
 #if defined(__linux__)
-/* Not posix_fallocate(3): glibc's writes to each block where the file system cannot. */
+/* Not posix_fallocate(3): glibc's writes to each block if the file system cannot reserve. */
 int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
 {
     return fallocate(fd, 0, offset, length) == 0 ? 0 : errno;
 }
 #elif defined(F_PREALLOCATE)
-/* fcntl(2) of macOS reserves from the end of what is allocated: enough for a file that was just
- * made longer. */
+/* fcntl(2) of macOS reserves from the end of the allocated blocks, which suffices for a file that was
+ * just extended. */
 int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
 {
     fstore_t store = {
@@ -118,7 +120,7 @@ int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
     return fcntl(fd, F_PREALLOCATE, &store) != -1 ? 0 : errno;
 }
 #elif defined(__OpenBSD__)
-/* It has neither call. */
+/* OpenBSD has neither call. */
 int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
 {
     (void)fd;
@@ -147,7 +149,7 @@ void ironmap__interrupted_mask(sigset_t *mask, const void *context)
 #endif
 
 #if defined(__linux__)
-/* msync(MS_SYNC) ends in the file system's fsync of the range, the disk's cache included (Linux
+/* msync(MS_SYNC) calls the file system's fsync for the range, which flushes the disk's cache (Linux
  * mm/msync.c: vfs_fsync_range). */
 int ironmap__sync_device(ironmap__file file, ironmap_error *error)
 {
@@ -156,8 +158,8 @@ int ironmap__sync_device(ironmap__file file, ironmap_error *error)
     return IRONMAP_OK;
 }
 #elif defined(F_FULLFSYNC)
-/* fsync(2) of macOS: data may stay in the drive's cache; F_FULLFSYNC empties that too. File systems
- * that do not know it answer ENOTSUP or EINVAL and get the fsync. */
+/* After fsync(2) of macOS data may stay in the drive's cache. F_FULLFSYNC flushes that too. File
+ * systems without it answer ENOTSUP or EINVAL: fsync is the fallback. */
 int ironmap__sync_device(ironmap__file file, ironmap_error *error)
 {
     if (file == IRONMAP__NO_FILE || fcntl((int)file, F_FULLFSYNC) != -1 || fsync((int)file) == 0) {
@@ -183,8 +185,8 @@ int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)
         *view = (ironmap__view){.base = base, .length = length};
         return IRONMAP_OK;
     }
-    /* mremap(2) moves one piece; advice about a part, or a replaced page, has made several (ENOMEM
-     * under valgrind). If it is memory that is missing, mapping again will say so. */
+    /* mremap(2) moves one mapping only. Advice about a part, or a replaced page, has split the view
+     * (ENOMEM under valgrind). If memory is missing, mapping again will report it. */
     return errno == EFAULT || errno == ENOMEM ? ironmap__fail(error, IRONMAP_E_UNSUPPORTED)
                                               : ironmap__fail_system(error, errno, "mremap");
 }
@@ -198,9 +200,8 @@ int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)
 #endif
 
 #if defined(__linux__) && defined(PR_SET_VMA)
-/* PR_SET_VMA_ANON_NAME(2const), since Linux 5.17. EINVAL, which a good name and range never are,
- * says that the kernel is older or was built without it; EBADF, that it names private memory only
- * (before 6.2). */
+/* PR_SET_VMA_ANON_NAME(2const), since Linux 5.17. For a valid name and range, EINVAL means that the
+ * kernel is older or built without it, EBADF that it names private memory only (before 6.2). */
 int ironmap__view_set_name(const ironmap__view *view, const char *name, ironmap_error *error)
 {
     size_t length = ironmap__align_up(view->length, ironmap__page_size());

@@ -1,69 +1,56 @@
-/* Tags on Unix: a file for each, with a lock of every user on it.
+/* Tags on Unix: a file for each tag, with a lock of every user on it.
  *
- * THE FILE begins with a header, which says how long the tag is and which file's it is. The memory
- * comes after it, at the next page. A tag of a file is the header alone.
+ * THE FILE begins with a header: the length of the tag, and the file that it is a tag of. The memory
+ * follows at the next page. A tag of a file is the header alone.
  *
- * LOCKS are those of flock(2): they belong to the open file description, end with it, however its
- * process ends, and are the same on Linux, macOS and the BSDs. Nobody ever waits for one.
- * - A user has the file locked shared, from before it maps until after it has unmapped.
- * - Locked exclusively, a file has no users: it is made, or made anew, or removed.
- * - The folder is locked exclusively by whoever is finding out whether a file has users, so that
- *   one process at a time does.
+ * LOCKS are those of flock(2). They belong to the open file description and end with it, however
+ * the process ends. No call waits for one.
  *
- * TO OPEN (open_once), with the folder locked:
- *   1. Open the file, which is made if need be.
- *   2. Lock it shared. That fails only while someone has it exclusively: begin anew.
- *   3. Lock it exclusively. If that succeeds there is no user: what the file has is of none or of
- *      the dead, and is not looked at.
- *   4. Otherwise there is one; flock(2) of Linux has taken the shared lock away meanwhile, that of
- *      the BSDs has not: lock it shared again. If that fails, begin anew.
- *   5. If the path is another file's, or nobody's, by now: begin anew.
- * Whoever has the file shared is a user now. Whoever has it exclusively makes the tag, after the
- * folder is unlocked: cuts the file to nothing, gives it its length and blocks, writes the header
- * last, locks it shared, and looks once more whether the path is still the file's. Who begins anew
- * or fails closes the file before the folder is unlocked.
+ *     folder  exclusive  a process finds out if a file has users, one at a time
+ *     file    shared     a user, from before it maps until after it has unmapped
+ *             exclusive  no users: the tag is made or its file removed
  *
- * TO CLOSE (ironmap__tag_leave): unlock; lock exclusively; if that succeeds and the path is the
- * file's, remove it. To unlock first is what flock(2) of Linux does by itself: of two who close at
- * once, each is without a lock before it asks for the exclusive one, so that the second to ask, at
- * the latest, or else the first, gets it.
+ * OPEN (open_once), with the folder locked:
  *
- * WHY NO BYTES OF THE DEAD PASS FOR LIVE. A file is taken as it is only in step 4, where another
- * had a lock on it after step 2 and at step 3. Not an exclusive one, which could not have been had
- * beside ours. So a shared one: of a user, as all others who lock shared do so with the folder
- * locked, which is ours, or (the maker, at its end) have become users by it. This user lived at
- * step 3; should it be dead at step 4, it was killed while this one opened. It does not help to
- * look only whether an exclusive lock can be had, without step 2: a process that is removing the
- * file of the dead has one, and may be killed before it has removed it.
+ *     1. open or create the file
+ *     2. lock it shared              refused: another has it exclusively -> retry
+ *     3. lock it exclusively         granted: no users, the content is stale -> make
+ *     4. lock it shared again        refused -> retry; flock(2) of Linux drops the lock in step 3
+ *     5. compare path and file       differ -> retry
+ *     user
  *
- * WHAT IF ONE IS KILLED, AT ANY POINT.
- * - With the folder locked: the lock ends. A file that is empty or locked by nobody is left.
- * - While making the file: the header, if it is there, is of no interest; the lock ends, nobody
- *   has one, and the next one makes the file anew from nothing.
- * - As a user: if others are left they go on. If not, the file is locked by nobody.
- * - While closing, before the removal: the file is locked by nobody. After it: nothing is left.
- * Files that are locked by nobody are made anew by who opens that tag, and removed (the sweep) by
- * whoever makes another one, in turn where there are many.
+ * MAKE (make_tag), with the file locked exclusively and the folder unlocked: truncate it to nothing,
+ * set its length, reserve its blocks, write the header last, lock it shared, compare path and file.
  *
- * WHO MAY MEET WHOM.
- * - Two who open: one at a time has the folder. The second finds the file locked exclusively while
- *   the first makes it (step 2), or a user.
- * - One who opens and the last who closes. If the file is locked exclusively by the latter, step 2
- * or 4 fails, or the file was removed, which step 5 sees. If it is locked by the former, the latter
- *   does not get its lock and leaves the file alone, which by then is the other's.
- * - The sweep and one who has just made a file and not locked it yet: it may be removed under it;
- *   step 2 fails meanwhile, step 5 sees it after.
- * - The change from exclusive to shared at the end of making is one step on Linux, and elsewhere
- * may be two. Who comes between them makes the file anew, or removes it. The shared lock is then
- *   refused, or the path is not the file's, or the header is not whole: begin anew. Or it is that
- * of the other, whose memory nobody has used before this one had come: that is what is mapped.
- * - Fork: tag_users.c.
+ * CLOSE (ironmap__tag_release): unlock, lock exclusively. If that is granted and path and file are the
+ * same, remove the file. Two processes that close at once are both without a lock when they ask for
+ * the exclusive one, so at least one of them is granted it.
  *
- * A process that is stopped (SIGSTOP) with the folder or the file locked exclusively, a matter of
- * microseconds but for the blocks of much memory, keeps others waiting in ironmap_open_*, where
- * they ask ironmap_options.check; never in ironmap_close.
+ * STALE BYTES ARE NEVER USED. A file's content is used only after step 4, where another process had a
+ * lock after step 2 and at step 3. An exclusive lock would have excluded ours, so it was shared. Locks
+ * are made shared with the folder locked, which is ours, or by the maker at its end: the holder is a
+ * user and was alive at step 3. Step 2 is needed: a process that removes a stale file has it
+ * exclusively, and may be killed before it has removed it.
+ *
+ * IF A PROCESS IS KILLED its locks end. A file without a lock is made again by the next open of that
+ * tag, whatever its header says, or removed by a sweep when another tag is made.
+ *
+ * RACES.
+ * - Two opens: one at a time has the folder. The second is refused at step 2 or finds a user.
+ * - Open and last close: if the closer has the file exclusively, step 2 or 4 is refused, or step 5 sees
+ *   that the file was removed. If the opener has it, the closer leaves the file alone.
+ * - The sweep and a new file that is not locked yet: step 2 is refused, or step 5 sees the removal.
+ * - The change from exclusive to shared is one step on Linux and may be two elsewhere. A process in
+ *   between makes the file again or removes it. The maker's lock is then refused, path and file
+ *   differ, or the header is incomplete: retry. Or the maker maps the other's memory, still unused.
+ * - Fork: see tag_users.c.
+ *
+ * A process that is stopped with the folder or the file locked exclusively delays opens, which call
+ * request->stop meanwhile. A close never waits for another process.
  */
-#include "posix.h"
+#include "features.h"
+
+#include "tag_users.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -74,43 +61,41 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tag_users.h"
-
 #include "base/error.h"
 #include "base/range.h"
 
-/* Written in the maker's byte order: that of another would be no magic. */
-typedef struct header {
+/* Written in the byte order of the process that makes the tag, and checked by `order`. */
+typedef struct tag_header {
     char magic[8];
     uint32_t order;
-    uint32_t unused; /* the padding of most processors, the same on all */
+    uint32_t unused; /* padding, the same on all processors */
     uint64_t start;  /* of the memory; 0: a tag of a file */
     uint64_t length; /* of the tag */
     uint64_t device; /* the file that the tag is of */
     uint64_t inode;
-} header;
+} tag_header;
 
-static const char magic[8] = {'i', 'r', 'o', 'n', 'm', 'a', 'p', '1'};
-static const uint32_t order = 0x01020304;
+static const char tag_magic[8] = {'i', 'r', 'o', 'n', 'm', 'a', 'p', '1'};
+static const uint32_t tag_order = 0x01020304;
 
-/* What is asked of a tag. */
-typedef struct tag_wish {
+/* What to open. */
+typedef struct tag_opening {
     const ironmap__tag_request *request;
-    header header; /* as it is if this one makes it */
-} tag_wish;
+    tag_header header; /* of the tag if this process makes it */
+} tag_opening;
 
-/* As IRONMAP__AGAIN, for a header that is not whole. */
-enum { NOT_WHOLE = IRONMAP__AGAIN + 1 };
+/* Like IRONMAP__RETRY, for an incomplete header. */
+enum { HEADER_INCOMPLETE = IRONMAP__RETRY + 1 };
 
 /* ---- the header ---- */
 
-/* What the header of a tag says that this request makes. */
-static int header_of(header *made, ironmap__file file, uint64_t length, ironmap_error *error)
+/* The header of a new tag. */
+static int header_of(tag_header *made, ironmap__file file, uint64_t length, ironmap_error *error)
 {
-    *made = (header){.order = order, .length = length};
-    memcpy(made->magic, magic, sizeof(magic));
+    *made = (tag_header){.order = tag_order, .length = length};
+    memcpy(made->magic, tag_magic, sizeof(tag_magic));
     if (file == IRONMAP__NO_FILE) {
-        made->start = ironmap__align_up(sizeof(header), ironmap__granularity());
+        made->start = ironmap__align_up(sizeof(tag_header), ironmap__granularity());
         return length <= IRONMAP__FILE_MAX - made->start ? IRONMAP_OK
                                                          : ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
@@ -123,19 +108,19 @@ static int header_of(header *made, ironmap__file file, uint64_t length, ironmap_
     return IRONMAP_OK;
 }
 
-static bool is_whole(const header *found)
+static bool header_is_complete(const tag_header *found)
 {
-    return memcmp(found->magic, magic, sizeof(magic)) == 0 && found->order == order &&
+    return memcmp(found->magic, tag_magic, sizeof(tag_magic)) == 0 && found->order == tag_order &&
            found->start <= IRONMAP__FILE_MAX && found->length <= IRONMAP__FILE_MAX - found->start;
 }
 
-static bool is_of_same_file(const header *found, const header *wanted)
+static bool header_is_of_same_file(const tag_header *found, const tag_header *wanted)
 {
     return (found->start == 0) == (wanted->start == 0) && found->device == wanted->device &&
            found->inode == wanted->inode;
 }
 
-static int header_write(int fd, const header *made, ironmap_error *error)
+static int header_write(int fd, const tag_header *made, ironmap_error *error)
 {
     ssize_t count = pwrite(fd, made, sizeof(*made), 0);
     if (count != (ssize_t)sizeof(*made)) {
@@ -146,15 +131,14 @@ static int header_write(int fd, const header *made, ironmap_error *error)
 
 /* ---- making ---- */
 
-/* Without blocks, full memory is a lost page later: where the file system reserves none, that is
- * all there is to be had. */
-static int reserve(int fd, uint64_t length, ironmap_error *error)
+/* Without reserved blocks, full memory is a lost page later. Not every file system can reserve. */
+static int reserve_if_supported(int fd, uint64_t length, ironmap_error *error)
 {
     int status = ironmap__file_reserve(fd, 0, length, error);
     return status == IRONMAP_E_UNSUPPORTED ? IRONMAP_OK : status;
 }
 
-static int fill(int fd, const header *made, ironmap_error *error)
+static int write_tag(int fd, const tag_header *made, ironmap_error *error)
 {
     uint64_t end = made->start == 0 ? sizeof(*made) : made->start + made->length;
     int status = ironmap__file_set_length(fd, 0, error);
@@ -162,40 +146,39 @@ static int fill(int fd, const header *made, ironmap_error *error)
         status = ironmap__file_set_length(fd, end, error);
     }
     if (status == IRONMAP_OK) {
-        status = reserve(fd, end, error);
+        status = reserve_if_supported(fd, end, error);
     }
     return status == IRONMAP_OK ? header_write(fd, made, error) : status;
 }
 
-/* A sweep looks at every tag of the user. Where there are many, it comes only after so many tags
- * more that each has paid for a few looks: else to make n tags would take n * n of them. The
- * users' lock is held. */
-static void sweep_in_turn(int folder)
+/* Sweeps the folder, but not for every new tag if there are many: making n tags would look at n * n
+ * files. The list of users is locked. */
+static void sweep_sometimes(int folder)
 {
-    enum { LOOKS_A_TAG = 64 };
+    enum { FILES_PER_NEW_TAG = 64 };
     static size_t makes_before_next;
     if (makes_before_next > 0) {
         makes_before_next--;
     } else {
-        makes_before_next = ironmap__tag_folder_sweep(folder) / LOOKS_A_TAG;
+        makes_before_next = ironmap__tag_folder_sweep(folder) / FILES_PER_NEW_TAG;
     }
 }
 
-/* Makes the tag in a file that is locked exclusively, and locks it shared. */
-static int make(const ironmap__tag_user *user, int folder, const tag_wish *wish,
+/* Makes the tag in a file that is locked exclusively, then locks it shared. */
+static int make_tag(const ironmap__tag_user *user, int folder, const tag_opening *opening,
                 ironmap_error *error)
 {
     int fd = (int)user->tag.handle;
-    sweep_in_turn(folder);
-    int status = wish->request->length == 0 ? ironmap__fail(error, IRONMAP_E_NO_TAG)
-                                            : fill(fd, &wish->header, error);
+    sweep_sometimes(folder);
+    int status = opening->request->length == 0 ? ironmap__fail(error, IRONMAP_E_NO_TAG)
+                                            : write_tag(fd, &opening->header, error);
     if (status != IRONMAP_OK) {
-        ironmap__tag_file_remove_unused(folder, user->place.file, fd);
+        ironmap__tag_file_remove_unused(folder, user->path.file, fd);
         return status;
     }
     status = ironmap__tag_lock(fd, LOCK_SH, error);
-    if (status == IRONMAP_OK && !ironmap__tag_file_is(folder, user->place.file, fd)) {
-        status = IRONMAP__AGAIN;
+    if (status == IRONMAP_OK && !ironmap__tag_file_is(folder, user->path.file, fd)) {
+        status = IRONMAP__RETRY;
     }
     return status;
 }
@@ -203,7 +186,7 @@ static int make(const ironmap__tag_user *user, int folder, const tag_wish *wish,
 /* ---- opening ---- */
 
 /* Steps 2 to 5. */
-static int find_users(bool *used, const ironmap__tag_user *user, int folder, ironmap_error *error)
+static int lock_and_find_users(bool *used, const ironmap__tag_user *user, int folder, ironmap_error *error)
 {
     int fd = (int)user->tag.handle;
     int status = ironmap__tag_lock(fd, LOCK_SH, error);
@@ -211,28 +194,28 @@ static int find_users(bool *used, const ironmap__tag_user *user, int folder, iro
         return status;
     }
     status = ironmap__tag_lock(fd, LOCK_EX, error);
-    *used = status == IRONMAP__AGAIN;
+    *used = status == IRONMAP__RETRY;
     if (*used) {
         status = ironmap__tag_lock(fd, LOCK_SH, error);
     }
-    if (status == IRONMAP_OK && !ironmap__tag_file_is(folder, user->place.file, fd)) {
-        status = IRONMAP__AGAIN;
+    if (status == IRONMAP_OK && !ironmap__tag_file_is(folder, user->path.file, fd)) {
+        status = IRONMAP__RETRY;
     }
     return status;
 }
 
-/* Reads what the tag is; it is in use, by us at least. */
-static int read_tag(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
+/* Reads the header. The tag is in use, at least by this process. */
+static int read_tag(ironmap__tag_user *user, const tag_opening *opening, ironmap_error *error)
 {
-    header found = {0};
+    tag_header found = {0};
     int status = ironmap__file_read(&found, user->tag.handle, 0, sizeof(found), error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    if (!is_whole(&found)) {
-        return NOT_WHOLE;
+    if (!header_is_complete(&found)) {
+        return HEADER_INCOMPLETE;
     }
-    if (!is_of_same_file(&found, &wish->header)) {
+    if (!header_is_of_same_file(&found, &opening->header)) {
         return ironmap__fail(error, IRONMAP_E_TAG_TAKEN);
     }
     user->tag.length = found.length;
@@ -241,59 +224,58 @@ static int read_tag(ironmap__tag_user *user, const tag_wish *wish, ironmap_error
     return IRONMAP_OK;
 }
 
-/* With the file open. */
-static int use_file(ironmap__tag_user *user, int folder, const tag_wish *wish, ironmap_error *error)
+/* Opens the tag, with its file open. */
+static int open_in_file(ironmap__tag_user *user, int folder, const tag_opening *opening, ironmap_error *error)
 {
     bool used = false;
-    int status = find_users(&used, user, folder, error);
+    int status = lock_and_find_users(&used, user, folder, error);
     if (status == IRONMAP_OK && !used) {
         (void)flock(folder, LOCK_UN);
-        status = make(user, folder, wish, error);
+        status = make_tag(user, folder, opening, error);
     }
-    return status == IRONMAP_OK ? read_tag(user, wish, error) : status;
+    return status == IRONMAP_OK ? read_tag(user, opening, error) : status;
 }
 
-/* With the folder open. */
-static int use_folder(ironmap__tag_user *user, int folder, const tag_wish *wish,
+/* Opens the tag, with the folder open. */
+static int open_in_folder(ironmap__tag_user *user, int folder, const tag_opening *opening,
                       ironmap_error *error)
 {
     int fd = -1;
     int status = ironmap__tag_lock(folder, LOCK_EX, error);
     if (status == IRONMAP_OK) {
-        status = ironmap__tag_file_open(&fd, folder, user->place.file, wish->request->length != 0,
+        status = ironmap__tag_file_open(&fd, folder, user->path.file, opening->request->length != 0,
                                         error);
     }
     if (status != IRONMAP_OK) {
         return status;
     }
     user->tag.handle = fd;
-    status = use_file(user, folder, wish, error);
+    status = open_in_file(user, folder, opening, error);
     if (status != IRONMAP_OK) {
         (void)close(fd);
     }
     return status;
 }
 
-/* Tries once: a status, IRONMAP__AGAIN or NOT_WHOLE. */
-static int open_once(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
+/* One attempt. Returns a status, IRONMAP__RETRY or HEADER_INCOMPLETE. */
+static int open_once(ironmap__tag_user *user, const tag_opening *opening, ironmap_error *error)
 {
     int folder = -1;
-    int status = ironmap__tag_folder_open(&folder, &user->place, wish->request->length != 0, error);
+    int status = ironmap__tag_folder_open(&folder, &user->path, opening->request->length != 0, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    status = use_folder(user, folder, wish, error);
+    status = open_in_folder(user, folder, opening, error);
     (void)flock(folder, LOCK_UN);
     (void)close(folder);
     if (status != IRONMAP_OK) {
-        ironmap__tag_folder_remove(&user->place);
+        ironmap__tag_folder_remove(&user->path);
     }
     return status;
 }
 
-/* Others are at it: first lets them run, then sleeps for a millisecond, and asks whether to go on.
- */
-static int pause_before(unsigned attempt, const tag_wish *wish, ironmap_error *error)
+/* Another process has a lock: yields at first, then sleeps and asks if to stop. */
+static int wait_before(unsigned attempt, const tag_opening *opening, ironmap_error *error)
 {
     enum { YIELDS = 20 };
     const struct timespec millisecond = {.tv_nsec = 1000000};
@@ -302,19 +284,19 @@ static int pause_before(unsigned attempt, const tag_wish *wish, ironmap_error *e
         return IRONMAP_OK;
     }
     (void)nanosleep(&millisecond, NULL);
-    const ironmap__tag_request *request = wish->request;
+    const ironmap__tag_request *request = opening->request;
     bool stop = request->stop != NULL && request->stop(request->context) != 0;
     return stop ? ironmap__fail(error, IRONMAP_E_INTERRUPTED) : IRONMAP_OK;
 }
 
-/* One attempt, beside which no other thread of the process opens, closes or forks. */
-static int attempt_alone(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
+/* One attempt, during which no other thread of the process opens, closes or forks. */
+static int open_with_list_locked(ironmap__tag_user *user, const tag_opening *opening, ironmap_error *error)
 {
     int status = ironmap__tag_users_lock(error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    status = open_once(user, wish, error);
+    status = open_once(user, opening, error);
     if (status == IRONMAP_OK) {
         ironmap__tag_users_add(user);
     }
@@ -322,40 +304,40 @@ static int attempt_alone(ironmap__tag_user *user, const tag_wish *wish, ironmap_
     return status;
 }
 
-/* A header that is never whole is that of another version, or none of ours. */
-static int open_at_last(ironmap__tag_user *user, const tag_wish *wish, ironmap_error *error)
+/* A header that stays incomplete is that of another version or of another program. */
+static int open_with_retries(ironmap__tag_user *user, const tag_opening *opening, ironmap_error *error)
 {
-    enum { PATIENCE = 100 };
-    int status = IRONMAP__AGAIN;
+    enum { INCOMPLETE_RETRIES_MAX = 100 };
+    int status = IRONMAP__RETRY;
     for (unsigned attempt = 0; status > 0; attempt++) {
-        if (status == NOT_WHOLE && attempt > PATIENCE) {
+        if (status == HEADER_INCOMPLETE && attempt > INCOMPLETE_RETRIES_MAX) {
             return ironmap__fail(error, IRONMAP_E_TAG_TAKEN);
         }
-        int paused = attempt > 0 ? pause_before(attempt, wish, error) : IRONMAP_OK;
-        if (paused != IRONMAP_OK) {
-            return paused;
+        int waited = attempt > 0 ? wait_before(attempt, opening, error) : IRONMAP_OK;
+        if (waited != IRONMAP_OK) {
+            return waited;
         }
-        status = attempt_alone(user, wish, error);
+        status = open_with_list_locked(user, opening, error);
     }
     return status;
 }
 
 int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, ironmap_error *error)
 {
-    tag_wish wish = {.request = request};
+    tag_opening opening = {.request = request};
     ironmap__tag_user *user = calloc(1, sizeof(*user));
     if (user == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     memcpy(user->tag.name, request->name, strlen(request->name) + 1);
     user->process = getpid();
-    user->spare = -1;
-    int status = header_of(&wish.header, request->file, request->length, error);
+    user->child_fd = -1;
+    int status = header_of(&opening.header, request->file, request->length, error);
     if (status == IRONMAP_OK) {
-        status = ironmap__tag_place_of(&user->place, user->tag.name, error);
+        status = ironmap__tag_path_of(&user->path, user->tag.name, error);
     }
     if (status == IRONMAP_OK) {
-        status = open_at_last(user, &wish, error);
+        status = open_with_retries(user, &opening, error);
     }
     if (status != IRONMAP_OK) {
         free(user);
@@ -380,7 +362,7 @@ int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error)
         return status;
     }
     ironmap__tag_users_remove(user);
-    ironmap__tag_leave(user);
+    ironmap__tag_release(user);
     status = ironmap__file_close(tag->handle, error);
     ironmap__tag_users_unlock();
     free(user);

@@ -1,17 +1,24 @@
-/* The tags that this process uses, and what becomes of them when it forks and when it ends.
+/* The tags that this process has open, and what happens to them at fork and at exit.
  *
- * FORK. A lock of flock(2) belongs to the open file description, which a child shares: if either
- * let go of it, both would have lost it. So each tag is opened and locked once more before fork;
- * the parent closes that descriptor afterwards, the child puts it in the place of the one that it
- * has inherited. Each has a lock of its own then, and there is no moment without one. Where a tag
- * cannot be opened again (no descriptor left, or somebody has removed its file) both go on with the
- * one lock and never let go of it by hand: it ends when the last of them has closed its descriptor,
- * and the file is then one that nobody uses. The same goes for a process that came about without
- * these handlers, as with clone(2): `process` tells.
+ * FORK. A child shares the open file description, and a lock of flock(2) belongs to that: an unlock by
+ * either process would unlock both. So each tag is opened and locked once more before fork. The
+ * parent closes that descriptor afterwards. The child puts it in the place of the inherited one. Each
+ * then has its own lock, and at no moment is there none.
  *
- * THE END. A program that ends without closing its maps leaves its tags, as if it had closed them;
- * one that is killed, or ends with _exit, leaves files that nobody uses.
+ *     before fork          parent                    child
+ *     handle    lock 1     handle    lock 1          handle = child_fd   lock 2
+ *     child_fd  lock 2     child_fd closed           child_fd closed
+ *
+ * If a tag cannot be opened again (no descriptor left, its file removed), both processes keep the one
+ * lock and never unlock it explicitly. It ends when both have closed their descriptors, and leaves a
+ * file without users. The same holds for a process made without these handlers, as by clone(2), which
+ * `process` tells.
+ *
+ * EXIT. A program that exits without closing its maps releases its tags as if it had closed them. A
+ * program that is killed or calls _exit leaves files without users.
  */
+#include "features.h"
+
 #include "tag_users.h"
 
 #include <errno.h>
@@ -25,23 +32,23 @@
 
 static pthread_mutex_t users_mutex = PTHREAD_MUTEX_INITIALIZER;
 static ironmap__tag_user *users;
-static bool watches_end;
-static int watches_forks; /* what pthread_atfork has returned */
+static bool users_watch_exit;
+static int users_atfork; /* what pthread_atfork has returned */
 
 /* ---- fork ---- */
 
-/* A second descriptor with a lock of its own, or -1. */
+/* A second descriptor with its own lock, or -1. */
 static int open_again(const ironmap__tag_user *user)
 {
     int folder = -1;
     int fd = -1;
-    if (ironmap__tag_folder_open(&folder, &user->place, false, NULL) != IRONMAP_OK) {
+    if (ironmap__tag_folder_open(&folder, &user->path, false, NULL) != IRONMAP_OK) {
         return -1;
     }
-    int status = ironmap__tag_file_open(&fd, folder, user->place.file, false, NULL);
+    int status = ironmap__tag_file_open(&fd, folder, user->path.file, false, NULL);
     bool done = status == IRONMAP_OK &&
-                ironmap__tag_file_is(folder, user->place.file, (int)user->tag.handle) &&
-                ironmap__tag_file_is(folder, user->place.file, fd) &&
+                ironmap__tag_file_is(folder, user->path.file, (int)user->tag.handle) &&
+                ironmap__tag_file_is(folder, user->path.file, fd) &&
                 ironmap__tag_lock(fd, LOCK_SH, NULL) == IRONMAP_OK;
     if (status == IRONMAP_OK && !done) {
         (void)close(fd);
@@ -50,91 +57,91 @@ static int open_again(const ironmap__tag_user *user)
     return done ? fd : -1;
 }
 
-static void before_fork(void)
+static void users_before_fork(void)
 {
     (void)pthread_mutex_lock(&users_mutex);
     for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
-        user->spare = user->shared || user->left ? -1 : open_again(user);
-        user->shared = user->spare == -1;
+        user->child_fd = user->shares_lock || user->released ? -1 : open_again(user);
+        user->shares_lock = user->child_fd == -1;
     }
 }
 
-static void after_fork_parent(void)
+static void users_after_fork_parent(void)
 {
     for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
-        if (user->spare != -1) {
-            (void)close(user->spare);
+        if (user->child_fd != -1) {
+            (void)close(user->child_fd);
         }
     }
     (void)pthread_mutex_unlock(&users_mutex);
 }
 
-/* In a child, where the descriptor's number stays: the map knows it. */
-static void after_fork_child(void)
+/* The number of the descriptor stays: the map has it. */
+static void users_after_fork_child(void)
 {
     for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
         user->process = getpid();
-        if (user->spare != -1) {
-            user->shared = dup2(user->spare, (int)user->tag.handle) == -1;
+        if (user->child_fd != -1) {
+            user->shares_lock = dup2(user->child_fd, (int)user->tag.handle) == -1;
             (void)fcntl((int)user->tag.handle, F_SETFD, FD_CLOEXEC);
-            (void)close(user->spare);
+            (void)close(user->child_fd);
         }
     }
     (void)pthread_mutex_unlock(&users_mutex);
 }
 
-/* ---- the end ---- */
+/* ---- exit ---- */
 
-void ironmap__tag_leave(const ironmap__tag_user *user)
+void ironmap__tag_release(const ironmap__tag_user *user)
 {
     int folder = -1;
-    if (user->shared || user->left || user->process != getpid() ||
+    if (user->shares_lock || user->released || user->process != getpid() ||
         flock((int)user->tag.handle, LOCK_UN) == -1 ||
-        ironmap__tag_folder_open(&folder, &user->place, false, NULL) != IRONMAP_OK) {
+        ironmap__tag_folder_open(&folder, &user->path, false, NULL) != IRONMAP_OK) {
         return;
     }
-    ironmap__tag_file_remove_unused(folder, user->place.file, (int)user->tag.handle);
+    ironmap__tag_file_remove_unused(folder, user->path.file, (int)user->tag.handle);
     (void)close(folder);
-    ironmap__tag_folder_remove(&user->place);
+    ironmap__tag_folder_remove(&user->path);
 }
 
-/* Other code that runs at the end may still use and close the maps. */
-static void at_exit(void)
+/* Other functions that run at exit may still use and close the maps. */
+static void users_at_exit(void)
 {
     (void)pthread_mutex_lock(&users_mutex);
     for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
-        ironmap__tag_leave(user);
-        user->left = true;
+        ironmap__tag_release(user);
+        user->released = true;
     }
     (void)pthread_mutex_unlock(&users_mutex);
 }
 
 /* ---- the list ---- */
 
-/* When the library is loaded, and not with the first tag: a child that was forked in between, while
- * another thread had the mutex, would find it locked for ever. */
-__attribute__((constructor)) static void watch_forks(void)
+/* Runs when the library is loaded. With the first tag would be too late: a child that is forked while
+ * another thread has the mutex would find it locked for ever. */
+__attribute__((constructor)) static void users_register_atfork(void)
 {
-    watches_forks = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    users_atfork =
+        pthread_atfork(users_before_fork, users_after_fork_parent, users_after_fork_child);
 }
 
-/* Once in the life of the process. */
-static int watch_end(ironmap_error *error)
+static int users_prepare(ironmap_error *error)
 {
-    if (watches_forks != 0) {
-        return ironmap__fail_system(error, watches_forks, "pthread_atfork");
+    if (users_atfork != 0) {
+        return ironmap__fail_system(error, users_atfork, "pthread_atfork");
     }
-    if (!watches_end && atexit(at_exit) != 0) {
+    if (!users_watch_exit && atexit(users_at_exit) != 0) {
         return ironmap__fail_system(error, ENOMEM, "atexit");
     }
-    watches_end = true;
+    users_watch_exit = true;
     return IRONMAP_OK;
 }
 
 int ironmap__tag_users_lock(ironmap_error *error)
 {
     (void)pthread_mutex_lock(&users_mutex);
-    int status = watch_end(error);
+    int status = users_prepare(error);
     if (status != IRONMAP_OK) {
         (void)pthread_mutex_unlock(&users_mutex);
     }

@@ -1,5 +1,7 @@
 /* Views on Unix: mmap(2), munmap(2), msync(2), madvise(2). */
-#include "posix.h"
+#include "features.h"
+
+#include "system.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -69,14 +71,14 @@ int ironmap__view_unmap(ironmap__view *view, ironmap_error *error)
 
 bool ironmap__view_can_grow(const ironmap__mode *mode)
 {
-    /* Linux and NetBSD: the new pages of a shared anonymous mapping have nothing behind them
-     * (mremap(2), BUGS). */
+    /* On Linux and NetBSD the new pages of a shared anonymous mapping have no memory (mremap(2),
+     * BUGS). */
     return !(mode->anonymous && mode->shared);
 }
 
-/* Gives the pages after the new length back. Where that fails (splitting a mapping takes kernel
- * memory) the view keeps them: nobody looks at them, and they go with the view. */
-static void shrink(ironmap__view *view, size_t length)
+/* Unmaps the pages after the new length. If that fails (splitting a mapping needs kernel memory), the
+ * view keeps them until it is unmapped. */
+static void shrink_view(ironmap__view *view, size_t length)
 {
     size_t kept = ironmap__align_up(length, ironmap__page_size());
     if (kept >= view->length || munmap(view->base + kept, view->length - kept) == 0) {
@@ -87,13 +89,13 @@ static void shrink(ironmap__view *view, size_t length)
 int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *error)
 {
     if (length <= view->length) {
-        shrink(view, length);
+        shrink_view(view, length);
         return IRONMAP_OK;
     }
     return ironmap__view_grow(view, length, error);
 }
 
-/* What the view shows behind the file's new end goes with ironmap__view_resize. */
+/* ironmap__view_resize then unmaps what lies beyond the file's new end. */
 int ironmap__view_cut(ironmap__view *view, ironmap__file file, size_t keep, uint64_t end,
                       ironmap_error *error)
 {

@@ -1,4 +1,6 @@
 /* The system's constants by name, and what advice means to it. */
+#include "features.h"
+
 #include "win32.h"
 
 #include "base/error.h"

@@ -28,6 +28,8 @@
  * heap or a lock, unless that lies in a mapped file: so the handler may use locks, and a variable
  * of the thread, for which the compiler may allocate memory at its first use.
  */
+#include "features.h"
+
 #include "win32.h"
 
 #include <stdatomic.h>

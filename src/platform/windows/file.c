@@ -1,4 +1,6 @@
 /* Files on Windows: CreateFileW and what is done with its handles. */
+#include "features.h"
+
 #include "win32.h"
 
 #include <errno.h>

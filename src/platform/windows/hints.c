@@ -1,4 +1,6 @@
 /* What is said to Windows only to be faster, and advice, which is little more. */
+#include "features.h"
+
 #include "win32.h"
 
 #include "base/error.h"

@@ -1,4 +1,6 @@
 /* Paths: UTF-8 outside, UTF-16 for Windows. */
+#include "features.h"
+
 #include "win32.h"
 
 #include <stdio.h>

@@ -9,6 +9,8 @@
  */
 #define PSAPI_VERSION 2
 
+#include "features.h"
+
 #include "win32.h"
 
 #include <psapi.h>

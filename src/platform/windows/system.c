@@ -1,4 +1,6 @@
 /* Windows itself: sizes, errors, functions that not every version has. */
+#include "features.h"
+
 #include "win32.h"
 
 #include <stdatomic.h>

@@ -3,6 +3,8 @@
  * The name is the tag as it is, in the namespace of the session, and so the same memory as of the
  * standard module's tagname=.
  */
+#include "features.h"
+
 #include "win32.h"
 
 #include <stdlib.h>

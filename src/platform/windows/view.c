@@ -11,6 +11,8 @@
  *
  * A FILE IS NEVER EXTENDED by mapping it: sections are made for the length that the file has.
  */
+#include "features.h"
+
 #include "win32.h"
 
 #include <stdlib.h>

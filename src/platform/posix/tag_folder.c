@@ -1,18 +1,18 @@
-/* The folder in which a user's tags are files: /dev/shm/ironmap-UID where there is a /dev/shm,
- * which is memory on Linux, else ironmap-UID in TMPDIR or /tmp. It is made with the first tag and
- * removed with the last.
+/* The folder in which a user's tags are files: ironmap-UID in /dev/shm if that exists, which is memory
+ * on Linux, else in TMPDIR or /tmp. It is made with the first tag and removed with the last.
  *
- * Others can write into /dev/shm and /tmp, so that what is found there is looked at before it is
- * used: the folder must be a folder, this user's, and closed to all others (EPERM). Then nobody
- * else can have put anything inside. A folder that is there cannot be taken away by others:
- * /dev/shm and /tmp are sticky. Who takes the name first, before there is one, can only make
- * opening fail.
+ * Other users can write into /dev/shm and /tmp, so the folder is checked after it is opened. It must
+ * be a folder, belong to this user and be closed to all others (EPERM). Then only this user can have
+ * put files into it. Others cannot remove or rename it: /dev/shm and /tmp are sticky. A user that
+ * makes the name first can only make opening fail.
  *
- * The system's own cleaners do not ask for locks: systemd-logind with RemoveIPC=yes empties
- * /dev/shm of a user's files when his last session ends (logind.conf(5)). Maps that are open then
- * keep their memory, and those who come later do not find it.
+ * The system's cleaners ignore locks: systemd-logind with RemoveIPC=yes removes a user's files from
+ * /dev/shm when the user's last session ends (logind.conf(5)). Open maps keep their memory then, and
+ * later ones do not find it.
  */
-#include "tag_place.h"
+#include "features.h"
+
+#include "tag_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,9 +28,9 @@
 
 /* ---- names ---- */
 
-/* Some file systems take capitals for small letters, which tags do not: a capital is a small one
- * after an equals sign, which no tag has. */
-static void file_name(char *file, const char *name)
+/* Tags distinguish capitals from small letters, some file systems do not: a capital becomes an equals
+ * sign, which no tag has, and the small letter. */
+static void tag_file_name(char *file, const char *name)
 {
     for (; *name != '\0'; name++) {
         bool capital = *name >= 'A' && *name <= 'Z';
@@ -49,39 +49,39 @@ static const char *memory_folder(void)
     if (stat(shared_memory, &status) == 0 && S_ISDIR(status.st_mode)) {
         return shared_memory;
     }
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): setenv is what is unsafe, and the program's own
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): only setenv is unsafe, which is up to the program
     const char *temporary = getenv("TMPDIR");
     return temporary != NULL && temporary[0] == '/' ? temporary : "/tmp";
 }
 
-int ironmap__tag_place_of(ironmap__tag_place *place, const char *name, ironmap_error *error)
+int ironmap__tag_path_of(ironmap__tag_path *path, const char *name, ironmap_error *error)
 {
-    int length = snprintf(place->folder, sizeof(place->folder), "%s/ironmap-%lu", memory_folder(),
+    int length = snprintf(path->folder, sizeof(path->folder), "%s/ironmap-%lu", memory_folder(),
                           (unsigned long)geteuid());
-    if (length < 0 || (size_t)length >= sizeof(place->folder)) {
+    if (length < 0 || (size_t)length >= sizeof(path->folder)) {
         return ironmap__fail_system(error, ENAMETOOLONG, "open");
     }
-    file_name(place->file, name);
+    tag_file_name(path->file, name);
     return IRONMAP_OK;
 }
 
 /* ---- opening ---- */
 
-/* What open(2) says of a symbolic link with O_NOFOLLOW (FreeBSD: EMLINK), and of what is no folder
- * with O_DIRECTORY: somebody has put it there. */
-static int code_of_open(int code)
+/* Codes of open(2) for a symbolic link with O_NOFOLLOW (FreeBSD: EMLINK), or for a file that is not a
+ * folder with O_DIRECTORY: another program has put it there. */
+static int tag_open_code(int code)
 {
     return code == ELOOP || code == EMLINK || code == ENOTDIR ? EPERM : code;
 }
 
-/* Whether the file is of this type and this user's alone. */
+/* True if the file is of this type and belongs to this user alone. */
 static bool is_own(const struct stat *status, mode_t type)
 {
     return (status->st_mode & S_IFMT) == type && status->st_uid == geteuid() &&
            (status->st_mode & (S_IRWXG | S_IRWXO)) == 0;
 }
 
-/* Looks at what was opened, and closes it where it is not what it should be. */
+/* Checks an opened file, and closes it if it is not of this user alone. */
 static int check_own(int fd, mode_t type, ironmap_error *error)
 {
     struct stat status;
@@ -96,42 +96,42 @@ static int check_own(int fd, mode_t type, ironmap_error *error)
     return ironmap__fail_system(error, code, "open");
 }
 
-int ironmap__tag_folder_open(int *folder, const ironmap__tag_place *place, bool make,
+int ironmap__tag_folder_open(int *folder, const ironmap__tag_path *path, bool create,
                              ironmap_error *error)
 {
-    if (make && mkdir(place->folder, S_IRWXU) == -1 && errno != EEXIST) {
+    if (create && mkdir(path->folder, S_IRWXU) == -1 && errno != EEXIST) {
         return ironmap__fail_system(error, errno, "mkdir");
     }
-    int fd = open(place->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(path->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd == -1 && errno == ENOENT) {
-        return make ? IRONMAP__AGAIN : ironmap__fail(error, IRONMAP_E_NO_TAG);
+        return create ? IRONMAP__RETRY : ironmap__fail(error, IRONMAP_E_NO_TAG);
     }
     if (fd == -1) {
-        return ironmap__fail_system(error, code_of_open(errno), "open");
+        return ironmap__fail_system(error, tag_open_code(errno), "open");
     }
     *folder = fd;
     return check_own(fd, S_IFDIR, error);
 }
 
-void ironmap__tag_folder_remove(const ironmap__tag_place *place)
+void ironmap__tag_folder_remove(const ironmap__tag_path *path)
 {
-    (void)rmdir(place->folder);
+    (void)rmdir(path->folder);
 }
 
-/* A folder that was removed after it was opened has no files and takes none: ENOENT. O_NONBLOCK:
- * what somebody has put there may be a pipe. */
-int ironmap__tag_file_open(int *fd, int folder, const char *name, bool make, ironmap_error *error)
+/* ENOENT if the folder was removed after it was opened. O_NONBLOCK since the file may be a pipe of
+ * another program. */
+int ironmap__tag_file_open(int *fd, int folder, const char *name, bool create, ironmap_error *error)
 {
-    int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (make ? O_CREAT : 0);
+    int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (create ? O_CREAT : 0);
     *fd = openat(folder, name, flags, S_IRUSR | S_IWUSR);
     if (*fd == -1 && errno == ENOENT) {
-        return make ? IRONMAP__AGAIN : ironmap__fail(error, IRONMAP_E_NO_TAG);
+        return create ? IRONMAP__RETRY : ironmap__fail(error, IRONMAP_E_NO_TAG);
     }
     if (*fd == -1 && errno == EINTR) {
-        return IRONMAP__AGAIN;
+        return IRONMAP__RETRY;
     }
     if (*fd == -1) {
-        return ironmap__fail_system(error, code_of_open(errno), "open");
+        return ironmap__fail_system(error, tag_open_code(errno), "open");
     }
     return check_own(*fd, S_IFREG, error);
 }
@@ -152,7 +152,7 @@ int ironmap__tag_lock(int fd, int operation, ironmap_error *error)
         return IRONMAP_OK;
     }
     bool again = errno == EWOULDBLOCK || errno == EINTR;
-    return again ? IRONMAP__AGAIN : ironmap__fail_system(error, errno, "flock");
+    return again ? IRONMAP__RETRY : ironmap__fail_system(error, errno, "flock");
 }
 
 void ironmap__tag_file_remove_unused(int folder, const char *name, int fd)
@@ -165,7 +165,7 @@ void ironmap__tag_file_remove_unused(int folder, const char *name, int fd)
 
 size_t ironmap__tag_folder_sweep(int folder)
 {
-    size_t looked_at = 0;
+    size_t count = 0;
     int listed = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = listed == -1 ? NULL : fdopendir(listed);
     if (entries == NULL) {
@@ -175,16 +175,16 @@ size_t ironmap__tag_folder_sweep(int folder)
         return 0;
     }
     const struct dirent *entry = NULL;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): safe on a stream of one's own (POSIX.1-2024)
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): safe on its own stream (POSIX.1-2024)
     while ((entry = readdir(entries)) != NULL) {
         int fd = -1;
-        /* "." and "..", like all that is no file, are no tags. */
+        /* "." and ".." are not opened, since they are not files. */
         if (ironmap__tag_file_open(&fd, folder, entry->d_name, false, NULL) == IRONMAP_OK) {
             ironmap__tag_file_remove_unused(folder, entry->d_name, fd);
             (void)close(fd);
-            looked_at++;
+            count++;
         }
     }
     (void)closedir(entries);
-    return looked_at;
+    return count;
 }
