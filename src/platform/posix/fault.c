@@ -1,15 +1,16 @@
 /* Unavailable pages on Unix: the SIGBUS handler, and the chain of previous handlers.
  *
- * The handler is installed when the first map of a file is made, and installed again with each further
- * one if another was installed since. Each installation records the handler that it replaced:
+ * The handler is installed when the first map of a file is made, and installed again with each
+ * further one if another was installed since. Each installation records the handler that it
+ * replaced:
  *
  *     SIGBUS --> on_signal --> newest previous --> earlier --> ... --> default action
  *                    |
  *                    +--> one of our pages: replaced, and the access is retried
  *
- * A signal that is not ours is forwarded to the newest previous handler. If that handler was installed
- * between two of our installations, it may come back to ours, and the signal then goes one link further
- * down the chain:
+ * A signal that is not ours is forwarded to the newest previous handler. If that handler was
+ * installed between two of our installations, it may come back to ours, and the signal then goes
+ * one link further down the chain:
  *
  *     it calls on_signal                          same siginfo, deeper on the stack     is_nested
  *     it raises the signal again                  sent, deeper on the stack             is_nested
@@ -17,12 +18,13 @@
  *
  * A handler that was installed after ours gets all signals first, also those of our pages. If it
  * reinstalls ours and raises the signal again, as faulthandler does, ours gets a signal without an
- * address. If the thread is inside an access of the library, nothing else raises the signal there: it
- * is ignored and the access is retried. If its page is unavailable it fails again, with its address.
+ * address. If the thread is inside an access of the library, nothing else raises the signal there:
+ * it is ignored and the access is retried. If its page is unavailable it fails again, with its
+ * address.
  *
- * A handler may leave with longjmp. The thread's record of the forwarding (`current`) then stays. The
- * only effect: a signal that is sent, not one of an access, counts as raised again while the stack is
- * deeper than it was.
+ * A handler may leave with longjmp. The thread's record of the forwarding (`current`) then stays.
+ * The only effect: a signal that is sent, not one of an access, counts as raised again while the
+ * stack is deeper than it was.
  */
 #include "features.h"
 
@@ -68,16 +70,16 @@ static IRONMAP__THREAD_LOCAL volatile forwarding current;
 
 /* ---- forwarding ---- */
 
-/* True if a program has sent the signal, false if an access has raised it. POSIX leaves the values of
- * SI_USER and the like to the system: Linux, NetBSD and OpenBSD count down from 0, FreeBSD and macOS up from 0x10001
- * (sigaction(2), siginfo(3), their <signal.h>). */
+/* True if a program has sent the signal, false if an access has raised it. POSIX leaves the values
+ * of SI_USER and the like to the system: Linux, NetBSD and OpenBSD count down from 0, FreeBSD and
+ * macOS up from 0x10001 (sigaction(2), siginfo(3), their <signal.h>). */
 static bool was_sent(const siginfo_t *info)
 {
     return info->si_code <= 0 || (SI_USER > 0 && info->si_code >= SI_USER);
 }
 
-/* Ends the process as without any handler. An access is retried with the default action in place, so
- * that the core dump shows it. A signal that was sent is sent again. */
+/* Ends the process as without any handler. An access is retried with the default action in place,
+ * so that the core dump shows it. A signal that was sent is sent again. */
 static void default_action(int number, const siginfo_t *info)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
@@ -87,15 +89,15 @@ static void default_action(int number, const siginfo_t *info)
     }
 }
 
-/* True if this call comes from the handler that the thread is forwarding to: deeper on the stack, with
- * the same siginfo (called directly) or sent (raised again). */
+/* True if this call comes from the handler that the thread is forwarding to: deeper on the stack,
+ * with the same siginfo (called directly) or sent (raised again). */
 static bool is_nested(uintptr_t frame, const siginfo_t *info)
 {
     return current.frame > frame && (current.info == info || was_sent(info));
 }
 
-/* True if the same access was forwarded last and its handler has returned without repairing it. It may
- * have reinstalled ours, as its predecessor. */
+/* True if the same access was forwarded last and its handler has returned without repairing it. It
+ * may have reinstalled ours, as its predecessor. */
 static bool is_repeated(const siginfo_t *info)
 {
     return !was_sent(info) && current.returned && current.address == info->si_addr &&
@@ -216,7 +218,8 @@ __attribute__((constructor)) static void fault_register_atfork(void)
 }
 
 /* Sets the functions of the library, once in the life of the process. */
-static int set_functions(ironmap__fault_handler *handler, void (*after_fork)(void), ironmap_error *error)
+static int set_functions(ironmap__fault_handler *handler, void (*after_fork)(void),
+                         ironmap_error *error)
 {
     if (atomic_load(&fault_handler) != NULL) {
         return IRONMAP_OK;
@@ -260,9 +263,10 @@ static int record_previous(const struct sigaction *action, ironmap_error *error)
     return IRONMAP_OK;
 }
 
-/* Installs our handler if another is installed. The other one is recorded first, since ours may run as
- * soon as it is installed. If a third one was installed in between, that is recorded after. Our handler
- * blocks all signals: another handler that leaves with longjmp could leave a page half replaced. */
+/* Installs our handler if another is installed. The other one is recorded first, since ours may run
+ * as soon as it is installed. If a third one was installed in between, that is recorded after. Our
+ * handler blocks all signals: another handler that leaves with longjmp could leave a page half
+ * replaced. */
 static int install(ironmap_error *error)
 {
     struct sigaction found;
@@ -325,7 +329,7 @@ bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode
 /* Populating would read the whole file again. */
 static const int flags_of_first_map = 0
 #ifdef MAP_POPULATE
-                              | MAP_POPULATE
+                                      | MAP_POPULATE
 #endif
     ;
 

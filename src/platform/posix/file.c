@@ -27,8 +27,8 @@ static int open_retry(const char *path, int flags, mode_t permission)
 enum { CREATE_ATTEMPTS = 3 };
 
 /* Creates the file or opens it, in two calls that tell which of both was done. Retried if another
- * process removes or makes the file in between. If every attempt fails, the name is a dangling symbolic
- * link: the file at its end is made, and counts as not made by this process. */
+ * process removes or makes the file in between. If every attempt fails, the name is a dangling
+ * symbolic link: the file at its end is made, and counts as not made by this process. */
 static int open_or_create(bool *created, const char *path, int flags, mode_t permission)
 {
     for (int attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
@@ -124,8 +124,8 @@ int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, iron
         *sized = ironmap__block_device_length(length, (int)file);
         return IRONMAP_OK;
     }
-    /* On some systems shared memory objects have no file type, but a length. Linux's anonymous inodes
-     * (perf_event_open(2), io_uring) have neither, and some of them can be mapped. */
+    /* On some systems shared memory objects have no file type, but a length. Linux's anonymous
+     * inodes (perf_event_open(2), io_uring) have neither, and some of them can be mapped. */
     *sized = S_ISREG(status.st_mode) || ((status.st_mode & S_IFMT) == 0 && status.st_size > 0);
     if (*sized) {
         *length = (uint64_t)status.st_size;

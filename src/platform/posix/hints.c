@@ -23,15 +23,16 @@ void ironmap__view_prefetch(void *start, size_t length)
 
 #ifdef __linux__
 
-/* mincore(2) always answers yes for a file that the caller may not write, and no for memory that was
- * never touched. */
+/* mincore(2) always answers yes for a file that the caller may not write, and no for memory that
+ * was never touched. */
 bool ironmap__page_in_memory(void *start)
 {
     unsigned char resident = 1;
     return mincore(start, 1, &resident) == -1 || (resident & 1) != 0;
 }
 
-/* Removes the pages of a shared mapping from the page table, and no more: stores stay in the page. */
+/* Removes the pages of a shared mapping from the page table, and no more: stores stay in the page.
+ */
 void ironmap__view_trim(void *start, size_t length)
 {
     (void)madvise(start, length, MADV_DONTNEED);
@@ -50,7 +51,8 @@ static size_t read_number(const char *path)
     return length > 0 ? (size_t)strtoull(text, NULL, 10) : 0;
 }
 
-/* The file system has the value under its own number, or its disk has, of which that is a partition. */
+/* The file system has the value under its own number, or its disk has, of which that is a
+ * partition. */
 size_t ironmap__file_read_ahead(ironmap__file file)
 {
     struct stat status;
@@ -70,9 +72,9 @@ size_t ironmap__file_read_ahead(ironmap__file file)
     return kilobytes * 1024;
 }
 
-/* Huge pages: one fault in place of 512. The range is widened to whole pages, so that adjacent parts
- * of a heap become one mapping and not one each. The other bytes of the first and last page are not
- * affected. Without huge pages the advice does nothing. */
+/* Huge pages: one fault in place of 512. The range is widened to whole pages, so that adjacent
+ * parts of a heap become one mapping and not one each. The other bytes of the first and last page
+ * are not affected. Without huge pages the advice does nothing. */
 void ironmap__memory_prepare(void *memory, size_t length)
 {
     size_t page = ironmap__page_size();

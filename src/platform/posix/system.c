@@ -33,8 +33,8 @@ size_t ironmap__granularity(void)
     return ironmap__page_size();
 }
 
-/* strerror_r has two incompatible signatures. strerror is thread-safe for a known code: glibc, musl and
- * the BSDs return constant text for it, and the thread's own buffer otherwise. */
+/* strerror_r has two incompatible signatures. strerror is thread-safe for a known code: glibc, musl
+ * and the BSDs return constant text for it, and the thread's own buffer otherwise. */
 void ironmap__system_message(char *buffer, size_t capacity, int32_t code)
 {
     // NOLINTNEXTLINE(concurrency-mt-unsafe)
@@ -111,8 +111,8 @@ int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
     return fallocate(fd, 0, offset, length) == 0 ? 0 : errno;
 }
 #elif defined(F_PREALLOCATE)
-/* fcntl(2) of macOS reserves from the end of the allocated blocks, which suffices for a file that was
- * just extended. */
+/* fcntl(2) of macOS reserves from the end of the allocated blocks, which suffices for a file that
+ * was just extended. */
 int ironmap__reserve_blocks(int fd, off_t offset, off_t length)
 {
     fstore_t store = {

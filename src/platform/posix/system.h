@@ -10,8 +10,8 @@
 /* The length in bytes of the block device `fd`. False if the system cannot tell. */
 bool ironmap__block_device_length(uint64_t *length, int fd);
 
-/* Reserves blocks for a range of the file. Returns 0 or an errno. Never writes where the file system
- * cannot reserve: that could undo another process's stores. */
+/* Reserves blocks for a range of the file. Returns 0 or an errno. Never writes where the file
+ * system cannot reserve: that could undo another process's stores. */
 int ironmap__reserve_blocks(int fd, off_t offset, off_t length);
 
 /* True if a load from a hole of a mapped file allocates a block, as a store does. */

@@ -1,7 +1,7 @@
 /* Tags on Unix: a file for each tag, with a lock of every user on it.
  *
- * THE FILE begins with a header: the length of the tag, and the file that it is a tag of. The memory
- * follows at the next page. A tag of a file is the header alone.
+ * THE FILE begins with a header: the length of the tag, and the file that it is a tag of. The
+ * memory follows at the next page. A tag of a file is the header alone.
  *
  * LOCKS are those of flock(2). They belong to the open file description and end with it, however
  * the process ends. No call waits for one.
@@ -19,26 +19,27 @@
  *     5. compare path and file       differ -> retry
  *     user
  *
- * MAKE (make_tag), with the file locked exclusively and the folder unlocked: truncate it to nothing,
- * set its length, reserve its blocks, write the header last, lock it shared, compare path and file.
+ * MAKE (make_tag), with the file locked exclusively and the folder unlocked: truncate it to
+ * nothing, set its length, reserve its blocks, write the header last, lock it shared, compare path
+ * and file.
  *
- * CLOSE (ironmap__tag_release): unlock, lock exclusively. If that is granted and path and file are the
- * same, remove the file. Two processes that close at once are both without a lock when they ask for
- * the exclusive one, so at least one of them is granted it.
+ * CLOSE (ironmap__tag_release): unlock, lock exclusively. If that is granted and path and file are
+ * the same, remove the file. Two processes that close at once are both without a lock when they ask
+ * for the exclusive one, so at least one of them is granted it.
  *
- * STALE BYTES ARE NEVER USED. A file's content is used only after step 4, where another process had a
- * lock after step 2 and at step 3. An exclusive lock would have excluded ours, so it was shared. Locks
- * are made shared with the folder locked, which is ours, or by the maker at its end: the holder is a
- * user and was alive at step 3. Step 2 is needed: a process that removes a stale file has it
- * exclusively, and may be killed before it has removed it.
+ * STALE BYTES ARE NEVER USED. A file's content is used only after step 4, where another process had
+ * a lock after step 2 and at step 3. An exclusive lock would have excluded ours, so it was shared.
+ * Locks are made shared with the folder locked, which is ours, or by the maker at its end: the
+ * holder is a user and was alive at step 3. Step 2 is needed: a process that removes a stale file
+ * has it exclusively, and may be killed before it has removed it.
  *
- * IF A PROCESS IS KILLED its locks end. A file without a lock is made again by the next open of that
- * tag, whatever its header says, or removed by a sweep when another tag is made.
+ * IF A PROCESS IS KILLED its locks end. A file without a lock is made again by the next open of
+ * that tag, whatever its header says, or removed by a sweep when another tag is made.
  *
  * RACES.
  * - Two opens: one at a time has the folder. The second is refused at step 2 or finds a user.
- * - Open and last close: if the closer has the file exclusively, step 2 or 4 is refused, or step 5 sees
- *   that the file was removed. If the opener has it, the closer leaves the file alone.
+ * - Open and last close: if the closer has the file exclusively, step 2 or 4 is refused, or step 5
+ * sees that the file was removed. If the opener has it, the closer leaves the file alone.
  * - The sweep and a new file that is not locked yet: step 2 is refused, or step 5 sees the removal.
  * - The change from exclusive to shared is one step on Linux and may be two elsewhere. A process in
  *   between makes the file again or removes it. The maker's lock is then refused, path and file
@@ -166,12 +167,12 @@ static void sweep_sometimes(int folder)
 
 /* Makes the tag in a file that is locked exclusively, then locks it shared. */
 static int make_tag(const ironmap__tag_user *user, int folder, const tag_opening *opening,
-                ironmap_error *error)
+                    ironmap_error *error)
 {
     int fd = (int)user->tag.handle;
     sweep_sometimes(folder);
     int status = opening->request->length == 0 ? ironmap__fail(error, IRONMAP_E_NO_TAG)
-                                            : write_tag(fd, &opening->header, error);
+                                               : write_tag(fd, &opening->header, error);
     if (status != IRONMAP_OK) {
         ironmap__tag_file_remove_unused(folder, user->path.file, fd);
         return status;
@@ -186,7 +187,8 @@ static int make_tag(const ironmap__tag_user *user, int folder, const tag_opening
 /* ---- opening ---- */
 
 /* Steps 2 to 5. */
-static int lock_and_find_users(bool *used, const ironmap__tag_user *user, int folder, ironmap_error *error)
+static int lock_and_find_users(bool *used, const ironmap__tag_user *user, int folder,
+                               ironmap_error *error)
 {
     int fd = (int)user->tag.handle;
     int status = ironmap__tag_lock(fd, LOCK_SH, error);
@@ -225,7 +227,8 @@ static int read_tag(ironmap__tag_user *user, const tag_opening *opening, ironmap
 }
 
 /* Opens the tag, with its file open. */
-static int open_in_file(ironmap__tag_user *user, int folder, const tag_opening *opening, ironmap_error *error)
+static int open_in_file(ironmap__tag_user *user, int folder, const tag_opening *opening,
+                        ironmap_error *error)
 {
     bool used = false;
     int status = lock_and_find_users(&used, user, folder, error);
@@ -238,7 +241,7 @@ static int open_in_file(ironmap__tag_user *user, int folder, const tag_opening *
 
 /* Opens the tag, with the folder open. */
 static int open_in_folder(ironmap__tag_user *user, int folder, const tag_opening *opening,
-                      ironmap_error *error)
+                          ironmap_error *error)
 {
     int fd = -1;
     int status = ironmap__tag_lock(folder, LOCK_EX, error);
@@ -261,7 +264,8 @@ static int open_in_folder(ironmap__tag_user *user, int folder, const tag_opening
 static int open_once(ironmap__tag_user *user, const tag_opening *opening, ironmap_error *error)
 {
     int folder = -1;
-    int status = ironmap__tag_folder_open(&folder, &user->path, opening->request->length != 0, error);
+    int status =
+        ironmap__tag_folder_open(&folder, &user->path, opening->request->length != 0, error);
     if (status != IRONMAP_OK) {
         return status;
     }
@@ -290,7 +294,8 @@ static int wait_before(unsigned attempt, const tag_opening *opening, ironmap_err
 }
 
 /* One attempt, during which no other thread of the process opens, closes or forks. */
-static int open_with_list_locked(ironmap__tag_user *user, const tag_opening *opening, ironmap_error *error)
+static int open_with_list_locked(ironmap__tag_user *user, const tag_opening *opening,
+                                 ironmap_error *error)
 {
     int status = ironmap__tag_users_lock(error);
     if (status != IRONMAP_OK) {
@@ -305,7 +310,8 @@ static int open_with_list_locked(ironmap__tag_user *user, const tag_opening *ope
 }
 
 /* A header that stays incomplete is that of another version or of another program. */
-static int open_with_retries(ironmap__tag_user *user, const tag_opening *opening, ironmap_error *error)
+static int open_with_retries(ironmap__tag_user *user, const tag_opening *opening,
+                             ironmap_error *error)
 {
     enum { INCOMPLETE_RETRIES_MAX = 100 };
     int status = IRONMAP__RETRY;

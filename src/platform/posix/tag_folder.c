@@ -1,14 +1,14 @@
-/* The folder in which a user's tags are files: ironmap-UID in /dev/shm if that exists, which is memory
- * on Linux, else in TMPDIR or /tmp. It is made with the first tag and removed with the last.
+/* The folder in which a user's tags are files: ironmap-UID in /dev/shm if that exists, which is
+ * memory on Linux, else in TMPDIR or /tmp. It is made with the first tag and removed with the last.
  *
- * Other users can write into /dev/shm and /tmp, so the folder is checked after it is opened. It must
- * be a folder, belong to this user and be closed to all others (EPERM). Then only this user can have
- * put files into it. Others cannot remove or rename it: /dev/shm and /tmp are sticky. A user that
- * makes the name first can only make opening fail.
+ * Other users can write into /dev/shm and /tmp, so the folder is checked after it is opened. It
+ * must be a folder, belong to this user and be closed to all others (EPERM). Then only this user
+ * can have put files into it. Others cannot remove or rename it: /dev/shm and /tmp are sticky. A
+ * user that makes the name first can only make opening fail.
  *
  * The system's cleaners ignore locks: systemd-logind with RemoveIPC=yes removes a user's files from
- * /dev/shm when the user's last session ends (logind.conf(5)). Open maps keep their memory then, and
- * later ones do not find it.
+ * /dev/shm when the user's last session ends (logind.conf(5)). Open maps keep their memory then,
+ * and later ones do not find it.
  */
 #include "features.h"
 
@@ -28,8 +28,8 @@
 
 /* ---- names ---- */
 
-/* Tags distinguish capitals from small letters, some file systems do not: a capital becomes an equals
- * sign, which no tag has, and the small letter. */
+/* Tags distinguish capitals from small letters, some file systems do not: a capital becomes an
+ * equals sign, which no tag has, and the small letter. */
 static void tag_file_name(char *file, const char *name)
 {
     for (; *name != '\0'; name++) {
@@ -67,8 +67,8 @@ int ironmap__tag_path_of(ironmap__tag_path *path, const char *name, ironmap_erro
 
 /* ---- opening ---- */
 
-/* Codes of open(2) for a symbolic link with O_NOFOLLOW (FreeBSD: EMLINK), or for a file that is not a
- * folder with O_DIRECTORY: another program has put it there. */
+/* Codes of open(2) for a symbolic link with O_NOFOLLOW (FreeBSD: EMLINK), or for a file that is not
+ * a folder with O_DIRECTORY: another program has put it there. */
 static int tag_open_code(int code)
 {
     return code == ELOOP || code == EMLINK || code == ENOTDIR ? EPERM : code;

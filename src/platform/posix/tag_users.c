@@ -1,18 +1,18 @@
 /* The tags that this process has open, and what happens to them at fork and at exit.
  *
- * FORK. A child shares the open file description, and a lock of flock(2) belongs to that: an unlock by
- * either process would unlock both. So each tag is opened and locked once more before fork. The
- * parent closes that descriptor afterwards. The child puts it in the place of the inherited one. Each
- * then has its own lock, and at no moment is there none.
+ * FORK. A child shares the open file description, and a lock of flock(2) belongs to that: an unlock
+ * by either process would unlock both. So each tag is opened and locked once more before fork. The
+ * parent closes that descriptor afterwards. The child puts it in the place of the inherited one.
+ * Each then has its own lock, and at no moment is there none.
  *
  *     before fork          parent                    child
  *     handle    lock 1     handle    lock 1          handle = child_fd   lock 2
  *     child_fd  lock 2     child_fd closed           child_fd closed
  *
- * If a tag cannot be opened again (no descriptor left, its file removed), both processes keep the one
- * lock and never unlock it explicitly. It ends when both have closed their descriptors, and leaves a
- * file without users. The same holds for a process made without these handlers, as by clone(2), which
- * `process` tells.
+ * If a tag cannot be opened again (no descriptor left, its file removed), both processes keep the
+ * one lock and never unlock it explicitly. It ends when both have closed their descriptors, and
+ * leaves a file without users. The same holds for a process made without these handlers, as by
+ * clone(2), which `process` tells.
  *
  * EXIT. A program that exits without closing its maps releases its tags as if it had closed them. A
  * program that is killed or calls _exit leaves files without users.
@@ -118,8 +118,8 @@ static void users_at_exit(void)
 
 /* ---- the list ---- */
 
-/* Runs when the library is loaded. With the first tag would be too late: a child that is forked while
- * another thread has the mutex would find it locked for ever. */
+/* Runs when the library is loaded. With the first tag would be too late: a child that is forked
+ * while another thread has the mutex would find it locked for ever. */
 __attribute__((constructor)) static void users_register_atfork(void)
 {
     users_atfork =

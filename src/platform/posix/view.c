@@ -76,8 +76,8 @@ bool ironmap__view_can_grow(const ironmap__mode *mode)
     return !(mode->anonymous && mode->shared);
 }
 
-/* Unmaps the pages after the new length. If that fails (splitting a mapping needs kernel memory), the
- * view keeps them until it is unmapped. */
+/* Unmaps the pages after the new length. If that fails (splitting a mapping needs kernel memory),
+ * the view keeps them until it is unmapped. */
 static void shrink_view(ironmap__view *view, size_t length)
 {
     size_t kept = ironmap__align_up(length, ironmap__page_size());

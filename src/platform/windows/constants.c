@@ -1,7 +1,7 @@
-/* The system's constants by name, and what advice means to it. */
+/* The system's constants by name, and its advice. */
 #include "features.h"
 
-#include "win32.h"
+#include "platform/platform.h"
 
 #include "base/error.h"
 

@@ -1,7 +1,6 @@
-/* Files on Windows: CreateFileW and what is done with its handles. */
-#include "features.h"
+/* Files on Windows: CreateFileW, ReadFile, SetFileInformationByHandle. */
 
-#include "win32.h"
+#include "features.h"
 
 #include <errno.h>
 #include <io.h>
@@ -10,8 +9,10 @@
 
 #include "base/error.h"
 #include "base/range.h"
+#include "path.h"
+#include "system.h"
 
-/* Owner's permission to write, the one bit of a mode that Windows has something for. */
+/* The owner's permission to write: the only permission bit with an equivalent on Windows. */
 enum { OWNER_WRITES = 0200 };
 
 /* ---- opening ---- */
@@ -26,16 +27,16 @@ static DWORD native_disposition(ironmap__disposition disposition)
     return native[disposition];
 }
 
-/* As on Unix, others may read, write, rename and remove the file meanwhile. A pipe's server is not
- * lent the caller's rights (SECURITY_IDENTIFICATION). Without security attributes the handle is not
- * inherited. */
+/* As on Unix, other processes may read, write, rename and remove the file meanwhile. The server of
+ * a pipe cannot impersonate the caller (SECURITY_IDENTIFICATION). Without security attributes the
+ * handle is not inherited. */
 static HANDLE open_wide(const wchar_t *path, bool writable, ironmap__disposition disposition,
                         unsigned permission)
 {
     const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     bool creates = disposition != IRONMAP__OPEN_EXISTING;
-    bool locked = creates && (permission & OWNER_WRITES) == 0;
-    DWORD attributes = locked ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL;
+    bool read_only = creates && (permission & OWNER_WRITES) == 0;
+    DWORD attributes = read_only ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL;
     return CreateFileW(path, GENERIC_READ | (writable ? GENERIC_WRITE : 0), share, NULL,
                        native_disposition(disposition),
                        attributes | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
@@ -52,7 +53,7 @@ int ironmap__file_open(ironmap__file *file, bool *created, const char *path, boo
     }
     SetLastError(ERROR_SUCCESS);
     HANDLE handle = open_wide(wide, writable, disposition, permission);
-    DWORD code = GetLastError(); /* after OPEN_ALWAYS it tells whether the file was there */
+    DWORD code = GetLastError(); /* after OPEN_ALWAYS it tells if the file existed */
     free(wide);
     if (handle == INVALID_HANDLE_VALUE) {
         return ironmap__fail_win32(error, code, "CreateFileW");
@@ -79,7 +80,7 @@ static void ignore_parameter(const wchar_t *expression, const wchar_t *function,
     (void)reserved;
 }
 
-/* The C runtime ends the process for a descriptor that is none, unless it is told otherwise. */
+/* For an invalid descriptor the C runtime ends the process, unless a handler is set. */
 static intptr_t handle_of(int fd)
 {
     _invalid_parameter_handler before =
@@ -96,7 +97,7 @@ static intptr_t handle_of(int fd)
 }
 #endif
 
-/* _get_osfhandle answers -1 for no descriptor and -2 for a standard one with nothing behind it. */
+/* _get_osfhandle returns -1 for an invalid descriptor and -2 for a standard one without a file. */
 int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error)
 {
     int saved = errno;
@@ -109,7 +110,7 @@ int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error)
     return IRONMAP_OK;
 }
 
-/* GetFileType refuses values that are no handle. */
+/* Other invalid handles fail later, in GetFileType. */
 int ironmap__file_from_handle(ironmap__file *file, void *handle, ironmap_error *error)
 {
     if (handle == NULL || handle == INVALID_HANDLE_VALUE) {
@@ -138,10 +139,10 @@ int ironmap__file_close(ironmap__file file, ironmap_error *error)
                : ironmap__fail_win32(error, GetLastError(), "CloseHandle");
 }
 
-/* ---- what it is ---- */
+/* ---- length and path ---- */
 
-/* Of disk files alone is a length asked; a directory has one that means nothing. FILE_TYPE_UNKNOWN
- * is an error where GetLastError says so. */
+/* Only disk files have a length; that of a directory means nothing. FILE_TYPE_UNKNOWN is an error
+ * if GetLastError returns one. */
 int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, ironmap_error *error)
 {
     SetLastError(ERROR_SUCCESS);
@@ -173,20 +174,20 @@ bool ironmap__file_is_directory(ironmap__file file)
            info.Directory;
 }
 
-/* The length of a name is not known before it is asked for, and may change in between. */
+/* The length of the name is not known before the call, and may change before the next one. */
 int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
 {
     wchar_t *wide = NULL;
-    DWORD room = MAX_PATH;
-    DWORD length = room;
-    while (length >= room) {
-        room = length + 1;
+    DWORD size = MAX_PATH;
+    DWORD length = size;
+    while (length >= size) {
+        size = length + 1;
         free(wide);
-        wide = malloc(room * sizeof(*wide));
+        wide = malloc(size * sizeof(*wide));
         if (wide == NULL) {
             return ironmap__fail(error, IRONMAP_E_NOMEM);
         }
-        length = GetFinalPathNameByHandleW(ironmap__handle(file), wide, room, VOLUME_NAME_DOS);
+        length = GetFinalPathNameByHandleW(ironmap__handle(file), wide, size, VOLUME_NAME_DOS);
     }
     int status = length == 0
                      ? ironmap__fail_win32(error, GetLastError(), "GetFinalPathNameByHandleW")
@@ -195,9 +196,9 @@ int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironma
     return status;
 }
 
-/* ---- its content ---- */
+/* ---- content ---- */
 
-enum { LARGEST_READ = 1 << 30 };
+enum { READ_BYTES_MAX = 1 << 30 };
 
 /* Reading at an offset moves the handle's position, unlike pread(2). */
 int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t length,
@@ -208,7 +209,7 @@ int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t
     while (done < length && count != 0) {
         uint64_t at = offset + done;
         OVERLAPPED place = {.Offset = ironmap__low(at), .OffsetHigh = ironmap__high(at)};
-        DWORD wanted = (DWORD)ironmap__min(length - done, LARGEST_READ);
+        DWORD wanted = (DWORD)ironmap__min(length - done, READ_BYTES_MAX);
         count = 0;
         if (!ReadFile(ironmap__handle(file), (uint8_t *)buffer + done, wanted, &count, &place)) {
             DWORD code = GetLastError();
@@ -220,8 +221,7 @@ int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t
     return IRONMAP_OK;
 }
 
-/* Unlike SetEndOfFile, this leaves the handle's position alone, which the caller's handle shares.
- */
+/* Unlike SetEndOfFile this keeps the handle's position, which the caller's handle shares. */
 int ironmap__file_set_length(ironmap__file file, uint64_t length, ironmap_error *error)
 {
     FILE_END_OF_FILE_INFO end = {.EndOfFile.QuadPart = (LONGLONG)length};
@@ -230,9 +230,9 @@ int ironmap__file_set_length(ironmap__file file, uint64_t length, ironmap_error 
                : ironmap__fail_win32(error, GetLastError(), "SetFileInformationByHandle");
 }
 
-/* NTFS and FAT give a file its clusters when it gets longer, unless it is sparse or compressed:
- * then it has fewer than its length takes. Nothing is asked for in that case: FileAllocationInfo
- * would cut a file that another process is making longer. */
+/* NTFS and FAT allocate clusters when a file is extended, except for a sparse or compressed file,
+ * which has fewer than its length needs. That is unsupported here: FileAllocationInfo would
+ * truncate a file that another process is extending. */
 int ironmap__file_reserve(ironmap__file file, uint64_t offset, uint64_t length,
                           ironmap_error *error)
 {
@@ -259,7 +259,7 @@ static bool is_same_file(HANDLE a, HANDLE b)
            one.nFileIndexHigh == other.nFileIndexHigh && one.nFileIndexLow == other.nFileIndexLow;
 }
 
-/* Read-only files are not removed: the attribute goes first. */
+/* Clears the read-only attribute first, which forbids removal. */
 static void remove_open(HANDLE handle)
 {
     FILE_BASIC_INFO normal = {.FileAttributes = FILE_ATTRIBUTE_NORMAL};
@@ -268,7 +268,7 @@ static void remove_open(HANDLE handle)
     (void)SetFileInformationByHandle(handle, FileDispositionInfo, &gone, sizeof(gone));
 }
 
-/* The name goes when the last handle is closed. */
+/* The name is removed when the last handle is closed. */
 void ironmap__file_remove(const char *path, ironmap__file file)
 {
     const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;

@@ -1,7 +1,7 @@
-/* What is said to Windows only to be faster, and advice, which is little more. */
+/* Hints and advice on Windows. */
 #include "features.h"
 
-#include "win32.h"
+#include "system.h"
 
 #include "base/error.h"
 
@@ -10,7 +10,7 @@ typedef DWORD(WINAPI *discard_function)(PVOID, SIZE_T);
 
 bool ironmap__page_in_memory(void *start)
 {
-    (void)start;
+    (void)start; /* QueryWorkingSetEx tells only about the working set */
     return true;
 }
 
@@ -25,7 +25,7 @@ void ironmap__view_prefetch(void *start, size_t length)
     }
 }
 
-/* To unlock what is not locked is an error, but takes it out of the working set first
+/* To unlock pages that are not locked is an error, but removes them from the working set first
  * ("VirtualUnlock" in the documentation of Win32). */
 void ironmap__view_trim(void *start, size_t length)
 {
@@ -44,8 +44,8 @@ void ironmap__memory_prepare(void *memory, size_t length)
     (void)length;
 }
 
-/* Since Windows 8.1, for private memory alone: gives its pages back without writing them to the
- * page file. */
+/* Since Windows 8.1, for private memory only: releases its pages without writing them to the page
+ * file. */
 static bool discard(void *start, size_t length)
 {
     discard_function function = (discard_function)ironmap__kernel_function("DiscardVirtualMemory");
@@ -54,7 +54,7 @@ static bool discard(void *start, size_t length)
            memory.Type == MEM_PRIVATE && function(start, length) == ERROR_SUCCESS;
 }
 
-/* Windows reads ahead as it likes: what is left of advice is what is soon or not soon needed. */
+/* Windows decides on read-ahead by itself. Only USE_SOON and USE_LATER have an effect. */
 int ironmap__view_advise(void *start, size_t length, ironmap__advice advice, ironmap_error *error)
 {
     (void)error;

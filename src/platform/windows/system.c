@@ -1,25 +1,26 @@
 /* Windows itself: sizes, errors, functions that not every version has. */
 #include "features.h"
 
-#include "win32.h"
+#include "system.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { MESSAGE_CAPACITY = 512 };
+enum { MESSAGE_UNITS_MAX = 512 };
 
-/* Asked of the system once: it takes a system call. */
-static atomic_size_t page_size;
-static atomic_size_t granularity;
+/* Cached: each query is a system call. 0: not known yet. */
+static atomic_size_t cached_page_size;
+static atomic_size_t cached_granularity;
 
-static size_t known(atomic_size_t *size)
+static size_t cached(atomic_size_t *size)
 {
     size_t value = atomic_load_explicit(size, memory_order_relaxed);
     if (value == 0) {
         SYSTEM_INFO info;
         GetSystemInfo(&info);
-        atomic_store_explicit(&page_size, info.dwPageSize, memory_order_relaxed);
-        atomic_store_explicit(&granularity, info.dwAllocationGranularity, memory_order_relaxed);
+        atomic_store_explicit(&cached_page_size, info.dwPageSize, memory_order_relaxed);
+        atomic_store_explicit(&cached_granularity, info.dwAllocationGranularity,
+                              memory_order_relaxed);
         value = atomic_load_explicit(size, memory_order_relaxed);
     }
     return value;
@@ -27,15 +28,15 @@ static size_t known(atomic_size_t *size)
 
 size_t ironmap__page_size(void)
 {
-    return known(&page_size);
+    return cached(&cached_page_size);
 }
 
 size_t ironmap__granularity(void)
 {
-    return known(&granularity);
+    return cached(&cached_granularity);
 }
 
-/* The one place where a code of Win32 becomes a status. */
+/* The status for a code of Win32. */
 static ironmap_status status_of(DWORD code)
 {
     switch (code) {
@@ -68,8 +69,8 @@ ironmap__function *ironmap__kernel_function(const char *name)
     return kernel == NULL ? NULL : (ironmap__function *)GetProcAddress(kernel, name);
 }
 
-/* The system ends its messages with a full stop, a space and a newline. */
-static int trimmed(const wchar_t *text, DWORD length)
+/* The length of a message without the full stop and white space at its end. */
+static int trimmed_length(const wchar_t *text, DWORD length)
 {
     while (length > 0 && (text[length - 1] <= L' ' || text[length - 1] == L'.')) {
         length--;
@@ -79,15 +80,15 @@ static int trimmed(const wchar_t *text, DWORD length)
 
 void ironmap__system_message(char *buffer, size_t capacity, int32_t code)
 {
-    wchar_t wide[MESSAGE_CAPACITY];
-    char text[MESSAGE_CAPACITY * 3]; /* UTF-8 takes 3 bytes for a unit of UTF-16 at most */
+    wchar_t wide[MESSAGE_UNITS_MAX];
+    char text[MESSAGE_UNITS_MAX * 3]; /* UTF-8 needs at most 3 bytes for a unit of UTF-16 */
     const DWORD flags =
         FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS | FORMAT_MESSAGE_MAX_WIDTH_MASK;
-    DWORD length = FormatMessageW(flags, NULL, (DWORD)code, 0, wide, MESSAGE_CAPACITY, NULL);
+    DWORD length = FormatMessageW(flags, NULL, (DWORD)code, 0, wide, MESSAGE_UNITS_MAX, NULL);
     int bytes = 0;
     if (length > 0) {
-        bytes = WideCharToMultiByte(CP_UTF8, 0, wide, trimmed(wide, length), text, sizeof(text),
-                                    NULL, NULL);
+        bytes = WideCharToMultiByte(CP_UTF8, 0, wide, trimmed_length(wide, length), text,
+                                    sizeof(text), NULL, NULL);
     }
     if (bytes > 0) {
         (void)snprintf(buffer, capacity, "%.*s", bytes, text);
@@ -96,7 +97,8 @@ void ironmap__system_message(char *buffer, size_t capacity, int32_t code)
     }
 }
 
-/* The bits of AVX-512: masks, upper halves, upper registers ("Working with XState Context"). */
+/* The state bits of AVX-512: masks, upper halves, upper registers ("Working with XState Context").
+ * Wine 8 does not keep them. */
 bool ironmap__keeps_wide_registers(void)
 {
     const DWORD64 wide = 0xe0;

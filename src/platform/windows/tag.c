@@ -1,21 +1,21 @@
-/* Tags on Windows: named sections, which live as long as anyone has a handle of theirs.
+/* Tags on Windows: named sections, which exist as long as a process has a handle of them.
  *
- * The name is the tag as it is, in the namespace of the session, and so the same memory as of the
- * standard module's tagname=.
+ * A section has the name of its tag, unchanged, in the namespace of the session. It is the same
+ * memory as that of the standard module's tagname=.
  */
 #include "features.h"
 
-#include "win32.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "view.h"
 
 #include <winternl.h>
 
 #include "base/error.h"
 
-/* ERROR_INVALID_HANDLE: the name is that of a mutex or another thing that is no section. */
-static int fail_tag(ironmap_error *error, DWORD code, const char *call)
+/* ERROR_INVALID_HANDLE: a mutex or another object that is not a section has the name. */
+static int tag_fail(ironmap_error *error, DWORD code, const char *call)
 {
     int status = ironmap__fail_win32(error, code, call);
     if (code == ERROR_FILE_NOT_FOUND || code == ERROR_INVALID_HANDLE) {
@@ -28,7 +28,7 @@ static int fail_tag(ironmap_error *error, DWORD code, const char *call)
 }
 
 /* Tags are ASCII. */
-static void widen(wchar_t *wide, const char *name)
+static void tag_widen(wchar_t *wide, const char *name)
 {
     size_t length = strlen(name) + 1;
     for (size_t i = 0; i < length; i++) {
@@ -37,8 +37,8 @@ static void widen(wchar_t *wide, const char *name)
 }
 
 /* Makes the requested section, or opens it if it exists. */
-static int section_make(HANDLE *section, const wchar_t *name, const ironmap__tag_request *request,
-                        ironmap_error *error)
+static int tag_section_make(HANDLE *section, const wchar_t *name,
+                            const ironmap__tag_request *request, ironmap_error *error)
 {
     ironmap_error refusal = {.status = IRONMAP_OK};
     bool memory = request->file == IRONMAP__NO_FILE;
@@ -46,22 +46,21 @@ static int section_make(HANDLE *section, const wchar_t *name, const ironmap__tag
     int status =
         ironmap__section_make(section, request->file, protection, request->length, name, &refusal);
     return status == IRONMAP_OK ? IRONMAP_OK
-                                : fail_tag(error, (DWORD)refusal.system_code, refusal.call);
+                                : tag_fail(error, (DWORD)refusal.system_code, refusal.call);
 }
 
-/* Opens the section of this name if it is there. */
-static int section_open(HANDLE *section, const wchar_t *name, const ironmap__mode *mode,
-                        ironmap_error *error)
+/* Opens the section of this name if it exists. */
+static int tag_section_open(HANDLE *section, const wchar_t *name, const ironmap__mode *mode,
+                            ironmap_error *error)
 {
     bool stores = mode->writable && mode->shared;
     DWORD access = SECTION_QUERY | FILE_MAP_READ | (stores ? FILE_MAP_WRITE : 0);
     *section = OpenFileMappingW(access, FALSE, name);
-    return *section != NULL ? IRONMAP_OK : fail_tag(error, GetLastError(), "OpenFileMappingW");
+    return *section != NULL ? IRONMAP_OK : tag_fail(error, GetLastError(), "OpenFileMappingW");
 }
 
-/* ntdll.dll, as Windows Internals and every debugger know it; Win32 has no call for the length of a
- * section. That of a view is in whole pages, which a section of a file need not have: there is no
- * view of so much. */
+/* Of ntdll.dll, documented in Windows Internals. Win32 has no call for the length of a section. The
+ * length of a view of it would be in whole pages. */
 typedef struct section_information {
     PVOID base;
     ULONG attributes;
@@ -95,9 +94,9 @@ int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, i
     }
     memcpy(made->name, request->name, strlen(request->name) + 1);
     made->memory = IRONMAP__NO_FILE;
-    widen(wide, made->name);
-    int status = request->length != 0 ? section_make(&section, wide, request, error)
-                                      : section_open(&section, wide, request->mode, error);
+    tag_widen(wide, made->name);
+    int status = request->length != 0 ? tag_section_make(&section, wide, request, error)
+                                      : tag_section_open(&section, wide, request->mode, error);
     if (status == IRONMAP_OK) {
         made->handle = (intptr_t)section;
         status = section_length(&made->length, section, error);
@@ -111,7 +110,7 @@ int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, i
     return IRONMAP_OK;
 }
 
-/* The view gets a handle of its own, from which it may be mapped again. */
+/* The view gets its own handle, so that it can be mapped again. */
 int ironmap__tag_map(ironmap__view *view, const ironmap__mode *mode, const ironmap__tag *tag,
                      ironmap__file file, uint64_t offset, size_t length, ironmap_error *error)
 {

@@ -1,83 +1,31 @@
 /* Views on Windows: sections (CreateFileMappingW) and views of them (MapViewOfFileEx).
  *
- * THE RECORDS. Every view has a record: its section, its length, what may be done with it. They are
- * found by the address, since that is all that the fault handler has. The section of a file is kept
- * open as long as the view is: from it a lost view is mapped again, at its full length, even where
- * the file has become shorter since; and Windows lets nobody cut a file of which there is a view,
- * so that the handle forbids nothing more.
+ * FILES. The section of a file's view stays open as long as the view. An unavailable view is mapped
+ * again from it, at its full length even if the file is shorter by then. Windows refuses to
+ * truncate a file that has a view, so the open section forbids nothing more.
  *
- * ANONYMOUS MEMORY that is shared is a section of the page file, private memory comes from
- * VirtualAlloc: Windows takes pages back early from that alone (DiscardVirtualMemory).
+ * ANONYMOUS MEMORY that is shared is a section of the page file. Private memory is that of
+ * VirtualAlloc: only that can be discarded early (DiscardVirtualMemory).
  *
- * A FILE IS NEVER EXTENDED by mapping it: sections are made for the length that the file has.
+ * A file is never extended by mapping it: sections have the length of the file.
  */
 #include "features.h"
 
-#include "win32.h"
+#include "view.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/range.h"
-
-SRWLOCK ironmap__views = SRWLOCK_INIT;
+#include "private_pages.h"
+#include "record.h"
 
 /* ---- records ---- */
 
-/* Bases are multiples of 64 KiB. */
-enum { BUCKETS = 1024, BASE_SHIFT = 16 };
-
-static ironmap__record *buckets[BUCKETS];
-
-static ironmap__record **bucket(const void *base)
-{
-    return &buckets[((uintptr_t)base >> BASE_SHIFT) % BUCKETS];
-}
-
-/* Where the record of the view that begins at `base` hangs; NULL where there is none. */
-static ironmap__record **record_link(const void *base)
-{
-    for (ironmap__record **link = bucket(base); *link != NULL; link = &(*link)->next) {
-        if ((*link)->base == base) {
-            return link;
-        }
-    }
-    return NULL;
-}
-
-static void record_add(ironmap__record *record, uint8_t *base)
-{
-    ironmap__record **head = bucket(base);
-    record->base = base;
-    record->next = *head;
-    *head = record;
-}
-
-static ironmap__record *record_remove(const void *base)
-{
-    ironmap__record **link = record_link(base);
-    if (link == NULL) {
-        return NULL;
-    }
-    ironmap__record *record = *link;
-    *link = record->next;
-    return record;
-}
-
-ironmap__record *ironmap__record_find(const void *address)
-{
-    MEMORY_BASIC_INFORMATION memory;
-    if (VirtualQuery(address, &memory, sizeof(memory)) == 0 || memory.AllocationBase == NULL) {
-        return NULL;
-    }
-    ironmap__record **link = record_link(memory.AllocationBase);
-    return link == NULL ? NULL : *link;
-}
-
 static void record_free(ironmap__record *record)
 {
-    ironmap__private_drop(record);
+    ironmap__private_pages_discard(record);
     if (record->section != NULL) {
         (void)CloseHandle(record->section);
     }
@@ -119,14 +67,8 @@ int ironmap__section_make(HANDLE *section, ironmap__file file, DWORD protection,
                             : ironmap__fail_win32(error, GetLastError(), "CreateFileMappingW");
 }
 
-void *ironmap__record_map(const ironmap__record *record, void *base)
-{
-    return MapViewOfFileEx(record->section, record->access, ironmap__high(record->offset),
-                           ironmap__low(record->offset), record->length, base);
-}
-
-/* Maps the view of a file at the top of the address space, where Windows puts nothing that does not
- * ask for it, and so nobody else's memory in a gap (see fault.c); or where there is room. */
+/* Maps the view of a file at the top of the address space, or elsewhere if there is no space.
+ * Windows places memory there only on request, so none gets into a gap (see fault.c). */
 static void *map_high(const ironmap__record *record)
 {
     void *high = VirtualAlloc(NULL, record->length, MEM_RESERVE | MEM_TOP_DOWN, PAGE_NOACCESS);
@@ -138,7 +80,7 @@ static void *map_high(const ironmap__record *record)
     return base != NULL ? base : ironmap__record_map(record, NULL);
 }
 
-static void *get_memory(const ironmap__record *record)
+static void *allocate_memory(const ironmap__record *record)
 {
     if (record->access == 0) {
         return VirtualAlloc(NULL, record->length, MEM_RESERVE | MEM_COMMIT, record->protection);
@@ -146,17 +88,17 @@ static void *get_memory(const ironmap__record *record)
     return record->anonymous ? ironmap__record_map(record, NULL) : map_high(record);
 }
 
-/* The memory of a new record comes to its addresses. The lock keeps it off those that a view has
- * just left and is about to come back to. */
+/* Allocates the memory of a new record. The lock keeps it away from addresses that a view has just
+ * left and is about to return to. */
 static int record_place(ironmap__record *record, ironmap_error *error)
 {
-    AcquireSRWLockExclusive(&ironmap__views);
-    void *base = get_memory(record);
+    AcquireSRWLockExclusive(&ironmap__records_lock);
+    void *base = allocate_memory(record);
     DWORD code = GetLastError();
     if (base != NULL) {
-        record_add(record, base);
+        ironmap__record_add(record, base);
     }
-    ReleaseSRWLockExclusive(&ironmap__views);
+    ReleaseSRWLockExclusive(&ironmap__records_lock);
     const char *call = record->access == 0 ? "VirtualAlloc" : "MapViewOfFileEx";
     return base != NULL ? IRONMAP_OK : ironmap__fail_win32(error, code, call);
 }
@@ -184,17 +126,18 @@ int ironmap__section_view(ironmap__view *view, const ironmap__mode *mode, HANDLE
     return IRONMAP_OK;
 }
 
-/* What a record is, without the lock: its own thread alone changes that. */
+/* The record of a view. Valid without the lock: only the thread that changes the view changes it.
+ */
 static ironmap__record *record_of(const ironmap__view *view)
 {
-    AcquireSRWLockShared(&ironmap__views);
-    ironmap__record *record = *record_link(view->base);
-    ReleaseSRWLockShared(&ironmap__views);
+    AcquireSRWLockShared(&ironmap__records_lock);
+    ironmap__record *record = ironmap__record_at(view->base);
+    ReleaseSRWLockShared(&ironmap__records_lock);
     return record;
 }
 
-/* A section without a name lives as long as its view. */
-static void section_forget(const ironmap__view *view)
+/* Closes the handle of a view's section. The section lives as long as the view. */
+static void section_close(const ironmap__view *view)
 {
     ironmap__record *record = record_of(view);
     if (record->section != NULL) {
@@ -220,13 +163,13 @@ int ironmap__view_map(ironmap__view *view, const ironmap__mode *mode, ironmap__f
     status =
         ironmap__section_view(view, mode, section, mode->anonymous ? 0 : offset, length, error);
     if (status == IRONMAP_OK && mode->anonymous) {
-        section_forget(view);
+        section_close(view);
     }
     return status;
 }
 
-/* Gives the addresses of a record back, whatever is there. */
-static int record_clear(const ironmap__record *record, ironmap_error *error)
+/* Releases the addresses of a record: a view, private memory or a reservation. */
+static int record_unmap(const ironmap__record *record, ironmap_error *error)
 {
     if (record->access == 0 || record->replaced) {
         return VirtualFree(record->base, 0, MEM_RELEASE)
@@ -243,13 +186,14 @@ int ironmap__view_unmap(ironmap__view *view, ironmap_error *error)
     if (view->base == NULL) {
         return IRONMAP_OK;
     }
-    AcquireSRWLockExclusive(&ironmap__views);
-    ironmap__record *record = record_remove(view->base);
-    int status = record_clear(record, error);
+    AcquireSRWLockExclusive(&ironmap__records_lock);
+    ironmap__record *record = ironmap__record_at(view->base);
+    ironmap__record_remove(record);
+    int status = record_unmap(record, error);
     if (status != IRONMAP_OK) {
-        record_add(record, view->base);
+        ironmap__record_add(record, view->base);
     }
-    ReleaseSRWLockExclusive(&ironmap__views);
+    ReleaseSRWLockExclusive(&ironmap__records_lock);
     if (status == IRONMAP_OK) {
         record_free(record);
         *view = (ironmap__view){.base = NULL, .length = 0};
@@ -265,8 +209,8 @@ bool ironmap__view_can_grow(const ironmap__mode *mode)
     return true;
 }
 
-/* New memory for an anonymous view, with its content. */
-static int move(ironmap__view *view, size_t length, ironmap_error *error)
+/* Moves an anonymous view and its content to new memory. */
+static int move_view(ironmap__view *view, size_t length, ironmap_error *error)
 {
     ironmap__mode mode = {.readable = true, .writable = true, .shared = true, .anonymous = true};
     ironmap__mode_to_system(&mode);
@@ -282,8 +226,8 @@ static int move(ironmap__view *view, size_t length, ironmap_error *error)
     return IRONMAP_OK;
 }
 
-/* Only a map that stores for all to see is ever resized. Windows can neither extend a view nor give
- * a part of it back: what shrinks and cannot move stays as long as it is behind its new end. */
+/* Only shared, writable maps are resized. Windows can neither extend a view nor unmap a part of it:
+ * a view that gets shorter and cannot move keeps the memory beyond its new end. */
 int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *error)
 {
     ironmap__record *record = record_of(view);
@@ -294,7 +238,7 @@ int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *erro
         return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
     }
     if (record->anonymous) {
-        int status = move(view, length, error);
+        int status = move_view(view, length, error);
         if (status == IRONMAP_OK || length > view->length) {
             return status;
         }
@@ -304,32 +248,15 @@ int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *erro
     return IRONMAP_OK;
 }
 
-/* ---- cutting the file ---- */
+/* ---- truncating the file ---- */
 
-int ironmap__record_reserve(ironmap__record *record, ironmap_error *error)
-{
-    if (!UnmapViewOfFile(record->base)) {
-        return ironmap__fail_win32(error, GetLastError(), "UnmapViewOfFile");
-    }
-    if (VirtualAlloc(record->base, record->length, MEM_RESERVE, record->protection) != NULL) {
-        record->replaced = true;
-        return IRONMAP_OK;
-    }
-    int status = ironmap__fail_win32(error, GetLastError(), "VirtualAlloc");
-    if (ironmap__record_map(record, record->base) == NULL) {
-        /* Someone else has the addresses. Whoever goes on uses foreign memory: see fault.c. */
-        RaiseFailFastException(NULL, NULL, FAIL_FAST_GENERATE_EXCEPTION_ADDRESS);
-    }
-    return status;
-}
-
-/* Maps a reserved record again, at its base or, should that be taken just now, elsewhere. */
+/* Maps a reserved record again, at its base, or elsewhere if that was allocated meanwhile. */
 static int record_remap(ironmap__record *record, ironmap__file file, ironmap_error *error)
 {
     uint8_t *base = record->base;
-    /* A view that stores for all to see: the section has the protection of its pages. */
+    /* The view is shared: the section has the protection of its pages. */
     int status = ironmap__section_make(&record->section, file, record->protection, 0, NULL, error);
-    (void)record_remove(base);
+    ironmap__record_remove(record);
     (void)VirtualFree(base, 0, MEM_RELEASE);
     record->base = NULL;
     record->replaced = false;
@@ -343,11 +270,12 @@ static int record_remap(ironmap__record *record, ironmap__file file, ironmap_err
     if (mapped == NULL) {
         return ironmap__fail_win32(error, GetLastError(), "MapViewOfFileEx");
     }
-    record_add(record, mapped);
+    ironmap__record_add(record, mapped);
     return IRONMAP_OK;
 }
 
-/* The section goes with the view: either forbids the cut. */
+/* Truncates the file under a reserved record. The section is closed too: it forbids that as a view
+ * does. */
 static int cut_reserved(ironmap__record *record, ironmap__file file, size_t keep, uint64_t end,
                         ironmap_error *error)
 {
@@ -367,14 +295,14 @@ static int cut_reserved(ironmap__record *record, ironmap__file file, size_t keep
 int ironmap__view_cut(ironmap__view *view, ironmap__file file, size_t keep, uint64_t end,
                       ironmap_error *error)
 {
-    AcquireSRWLockExclusive(&ironmap__views);
-    ironmap__record *record = *record_link(view->base);
+    AcquireSRWLockExclusive(&ironmap__records_lock);
+    ironmap__record *record = ironmap__record_at(view->base);
     int status = ironmap__record_reserve(record, error);
     if (status == IRONMAP_OK) {
         status = cut_reserved(record, file, keep, end, error);
     }
     *view = (ironmap__view){.base = record->base, .length = record->length};
-    ReleaseSRWLockExclusive(&ironmap__views);
+    ReleaseSRWLockExclusive(&ironmap__records_lock);
     if (view->base == NULL) {
         record_free(record);
     }
@@ -383,8 +311,8 @@ int ironmap__view_cut(ironmap__view *view, ironmap__file file, size_t keep, uint
 
 /* ---- the disk ---- */
 
-/* NTFS now and then refuses to flush while it writes its log (ERROR_LOCK_VIOLATION); .NET's
- * MemoryMappedView.Flush tries again as well. 1 + 2 + ... + 512 ms, then it is an error. */
+/* NTFS sometimes refuses to flush while it writes its log (ERROR_LOCK_VIOLATION). As .NET's
+ * MemoryMappedView.Flush this retries, after 1, 2, ... 512 ms. */
 enum { FLUSH_ATTEMPTS = 10 };
 
 static int flush_pages(void *start, size_t length, ironmap_error *error)
@@ -403,23 +331,23 @@ static int flush_pages(void *start, size_t length, ironmap_error *error)
     return ironmap__fail_win32(error, code, "FlushViewOfFile");
 }
 
-/* What flushing has to do with a view. */
+/* What there is to flush of a view. */
 typedef struct flush_need {
-    bool pages; /* a view of a file is there */
-    bool file;  /* and there is a file behind it */
+    bool pages; /* the pages of a file's view, which is not replaced */
+    bool file;  /* the file behind it */
 } flush_need;
 
-static flush_need flush_look(const void *start)
+static flush_need flush_need_of(const void *start)
 {
-    AcquireSRWLockShared(&ironmap__views);
+    AcquireSRWLockShared(&ironmap__records_lock);
     const ironmap__record *record = ironmap__record_find(start);
     bool file = record != NULL && !record->anonymous;
     flush_need need = {.pages = file && !record->replaced, .file = file};
-    ReleaseSRWLockShared(&ironmap__views);
+    ReleaseSRWLockShared(&ironmap__records_lock);
     return need;
 }
 
-/* FlushViewOfFile hands the pages to the file system, FlushFileBuffers waits for the disk. All
+/* FlushViewOfFile passes the pages to the file system, FlushFileBuffers waits for the disk. All
  * views of a file show the same memory: flags.invalidate has nothing to do. */
 int ironmap__view_flush(void *start, size_t length, ironmap__file file, ironmap__flush_flags flags,
                         ironmap_error *error)
@@ -427,7 +355,7 @@ int ironmap__view_flush(void *start, size_t length, ironmap__file file, ironmap_
     if (flags.native != 0) {
         return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
     }
-    flush_need need = flush_look(start);
+    flush_need need = flush_need_of(start);
     int status = need.pages ? flush_pages(start, length, error) : IRONMAP_OK;
     if (status != IRONMAP_OK || !need.file || flags.async) {
         return status;

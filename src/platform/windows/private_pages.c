@@ -1,23 +1,22 @@
-/* What a copy-on-write view holds that its file does not, when the view must leave its addresses.
+/* The private pages of a copy-on-write view that must leave its addresses.
  *
- * Which pages these are, is told by their protection: the system changes it from PAGE_WRITECOPY to
- * PAGE_READWRITE with the first store ("Memory Protection Constants" in the documentation of
- * Win32). Wine does not; there, and for what is in memory on Windows as well, pages that are shared
- * with nobody are known by the working set. The copies are kept where the view has them, in memory
- * that is reserved in its whole length and committed by the page. Reading and writing go through
- * the system, which says so where a page cannot be had.
+ * Private pages are known by their protection: with the first store the system changes it from
+ * PAGE_WRITECOPY to PAGE_READWRITE ("Memory Protection Constants" in the documentation of Win32).
+ * Wine does not. The second way, on both, is the working set: pages that no other process shares.
+ * The copies lie in memory that is reserved at the view's length and committed page by page. Pages
+ * are read and written through the system, which reports one that is unavailable.
  */
 #define PSAPI_VERSION 2
 
 #include "features.h"
 
-#include "win32.h"
+#include "private_pages.h"
 
 #include <psapi.h>
 
 #include "base/range.h"
 
-enum { PAGES_AT_ONCE = 64 };
+enum { QUERY_PAGES = 64 };
 
 static void save_page(uint8_t *copy, const uint8_t *page)
 {
@@ -29,10 +28,10 @@ static void save_page(uint8_t *copy, const uint8_t *page)
     }
 }
 
-/* Saves those of [from, to) of the view, a few pages, that are shared with nobody. */
+/* Saves the unshared pages of [from, to) of the view, at most QUERY_PAGES. */
 static void save_unshared(const ironmap__record *record, size_t from, size_t to)
 {
-    PSAPI_WORKING_SET_EX_INFORMATION pages[PAGES_AT_ONCE] = {{0}};
+    PSAPI_WORKING_SET_EX_INFORMATION pages[QUERY_PAGES] = {{0}};
     size_t page = ironmap__page_size();
     DWORD count = (DWORD)((to - from) / page);
     for (DWORD i = 0; i < count; i++) {
@@ -48,7 +47,7 @@ static void save_unshared(const ironmap__record *record, size_t from, size_t to)
     }
 }
 
-/* Saves what is private of [from, to), which has one protection. */
+/* Saves the private pages of [from, to), which has one protection. */
 static void save_run(const ironmap__record *record, size_t from, size_t to, DWORD protection)
 {
     size_t page = ironmap__page_size();
@@ -59,36 +58,36 @@ static void save_run(const ironmap__record *record, size_t from, size_t to, DWOR
         return;
     }
     while (from < to) {
-        size_t next = (size_t)ironmap__min(to, from + PAGES_AT_ONCE * page);
+        size_t next = (size_t)ironmap__min(to, from + QUERY_PAGES * page);
         save_unshared(record, from, next);
         from = next;
     }
 }
 
-/* The end of the run of pages of one state and protection that `memory` begins at `from`. */
-static size_t run_end(const MEMORY_BASIC_INFORMATION *memory, size_t from, size_t reach)
+/* The end of the run of pages with the state and protection of `memory`, which begins at `from`. */
+static size_t run_end(const MEMORY_BASIC_INFORMATION *memory, size_t from, size_t end)
 {
-    return (size_t)ironmap__min(reach, from + memory->RegionSize);
+    return (size_t)ironmap__min(end, from + memory->RegionSize);
 }
 
-void ironmap__private_save(ironmap__record *record)
+void ironmap__private_pages_save(ironmap__record *record)
 {
     MEMORY_BASIC_INFORMATION memory;
     if (record->access != FILE_MAP_COPY) {
         return;
     }
     record->saved = VirtualAlloc(NULL, record->length, MEM_RESERVE, PAGE_READWRITE);
-    size_t reach = ironmap__align_up(record->length, ironmap__page_size());
+    size_t end = ironmap__align_up(record->length, ironmap__page_size());
     size_t from = 0;
-    while (record->saved != NULL && from < reach &&
+    while (record->saved != NULL && from < end &&
            VirtualQuery(record->base + from, &memory, sizeof(memory)) != 0) {
-        size_t to = run_end(&memory, from, reach);
+        size_t to = run_end(&memory, from, end);
         save_run(record, from, to, memory.Protect);
         from = to;
     }
 }
 
-static void put_back_run(const ironmap__record *record, size_t from, size_t to)
+static void restore_run(const ironmap__record *record, size_t from, size_t to)
 {
     size_t page = ironmap__page_size();
     for (; from < to; from += page) {
@@ -98,23 +97,23 @@ static void put_back_run(const ironmap__record *record, size_t from, size_t to)
     }
 }
 
-void ironmap__private_put_back(ironmap__record *record)
+void ironmap__private_pages_restore(ironmap__record *record)
 {
     MEMORY_BASIC_INFORMATION memory;
-    size_t reach = ironmap__align_up(record->length, ironmap__page_size());
+    size_t end = ironmap__align_up(record->length, ironmap__page_size());
     size_t from = 0;
-    while (record->saved != NULL && from < reach &&
+    while (record->saved != NULL && from < end &&
            VirtualQuery(record->saved + from, &memory, sizeof(memory)) != 0) {
-        size_t to = run_end(&memory, from, reach);
+        size_t to = run_end(&memory, from, end);
         if (memory.State == MEM_COMMIT) {
-            put_back_run(record, from, to);
+            restore_run(record, from, to);
         }
         from = to;
     }
-    ironmap__private_drop(record);
+    ironmap__private_pages_discard(record);
 }
 
-void ironmap__private_drop(ironmap__record *record)
+void ironmap__private_pages_discard(ironmap__record *record)
 {
     if (record->saved != NULL) {
         (void)VirtualFree(record->saved, 0, MEM_RELEASE);
