@@ -225,7 +225,7 @@ bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode
     return done;
 }
 
-static int map_again(ironmap__record *record, ironmap_error *error)
+static int map_view_again(ironmap__record *record, ironmap_error *error)
 {
     atomic_fetch_add(&gaps, 1);
     if (!VirtualFree(record->base, 0, MEM_RELEASE)) {
@@ -252,7 +252,7 @@ int ironmap__page_restore(const ironmap__view *run, const ironmap__mode *mode, i
     (void)offset;
     AcquireSRWLockExclusive(&ironmap__records_lock);
     ironmap__record *record = ironmap__record_find(run->base);
-    int status = record->replaced ? map_again(record, error) : IRONMAP_OK;
+    int status = record->replaced ? map_view_again(record, error) : IRONMAP_OK;
     ReleaseSRWLockExclusive(&ironmap__records_lock);
     return status;
 }

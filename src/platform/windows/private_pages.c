@@ -87,7 +87,7 @@ void ironmap__private_pages_save(ironmap__record *record)
     }
 }
 
-static void restore_run(const ironmap__record *record, size_t from, size_t to)
+static void write_back_run(const ironmap__record *record, size_t from, size_t to)
 {
     size_t page = ironmap__page_size();
     for (; from < to; from += page) {
@@ -106,7 +106,7 @@ void ironmap__private_pages_restore(ironmap__record *record)
            VirtualQuery(record->saved + from, &memory, sizeof(memory)) != 0) {
         size_t to = run_end(&memory, from, end);
         if (memory.State == MEM_COMMIT) {
-            restore_run(record, from, to);
+            write_back_run(record, from, to);
         }
         from = to;
     }
