@@ -1,7 +1,8 @@
-"""Prints every CPython from 3.10 up that is found on this machine: "NAME PATH", one a line.
+"""Prints every CPython from 3.10 on that this machine has: "NAME PART PATH", one a line.
 
-Looks at pyenv's versions, /usr/bin and the PATH. Each real executable comes once; NAME is its
-version, fit for a folder name and different for each.
+Looks at pyenv's versions, /usr/bin and the PATH. Each real executable comes once. NAME is its
+version, fit for a folder name and different for each. PART is "end" for the oldest and the newest
+version, and "middle" for all others.
 """
 
 from __future__ import annotations
@@ -44,17 +45,20 @@ def probe(path: Path) -> tuple[tuple[int, ...], str, str] | None:
     return tuple(map(int, words[:3])), words[3], words[4].strip()
 
 
-def interpreters() -> list[tuple[str, str]]:
+def interpreters() -> list[tuple[str, str, str]]:
+    """Name, part and real path of each, from the oldest to the newest."""
     found = {real: rest for *rest, real in filter(None, map(probe, candidates()))}
-    result: dict[str, str] = {}
-    for real, (_, version) in sorted(found.items(), key=lambda item: item[1]):
+    ordered = sorted(found.items(), key=lambda item: item[1])
+    ends = {str(version) for _, (_, version) in ordered[:1] + ordered[-1:]}
+    result: dict[str, tuple[str, str]] = {}
+    for real, (_, version) in ordered:
         name, copy = str(version), 2
+        part = "end" if name in ends and name not in result else "middle"
         while name in result:
             name, copy = f"{version}-{copy}", copy + 1
-        result[name] = real
-    return list(result.items())
+        result[name] = part, real
+    return [(name, part, real) for name, (part, real) in result.items()]
 
 
 if __name__ == "__main__":
-    lines = [f"{name} {path}\n" for name, path in interpreters()]
-    sys.stdout.writelines(lines)
+    sys.stdout.writelines(f"{' '.join(line)}\n" for line in interpreters())
