@@ -23,40 +23,40 @@ static void write_example_file(const char *path)
     }
 }
 
-static void print_line(ironmap_map *map)
+static void print_line(ironmap_map *m)
 {
     char line[80];
     size_t length;
     ironmap_error error;
 
-    check(ironmap_readline(&length, map, line, sizeof line, &error), &error);
+    check(ironmap_readline(&length, m, line, sizeof line, &error), &error);
     printf("readline: %.*s", (int)length, line);
 }
 
 int main(void)
 {
-    ironmap_map *map;
+    ironmap_map *m;
     ironmap_error error;
     char word[5];
 
     write_example_file("hello.txt");
 
     /* NULL: all defaults, which map the whole file to read and write. */
-    check(ironmap_open_path(&map, "hello.txt", IRONMAP_WRITE, NULL, &error), &error);
+    check(ironmap_open_path(&m, "hello.txt", IRONMAP_WRITE, NULL, &error), &error);
 
     /* Read as from a file, from the map's position... */
-    print_line(map);
-    /* ...or any bytes at any place. */
-    check(ironmap_get(map, 0, word, sizeof word, &error), &error);
+    print_line(m);
+    /* ...or bytes at any offset. */
+    check(ironmap_get(m, 0, word, sizeof word, &error), &error);
     printf("the first five bytes: %.*s\n", (int)sizeof word, word);
 
     /* Change the file in place. */
-    check(ironmap_put(map, 6, " world!\n", 8, &error), &error);
+    check(ironmap_put(m, 6, " world!\n", 8, &error), &error);
 
     /* Go back to the beginning and read the line again. */
-    check(ironmap_seek(map, 0, IRONMAP_SEEK_SET, &error), &error);
-    print_line(map);
+    check(ironmap_seek(m, 0, IRONMAP_SEEK_SET, &error), &error);
+    print_line(m);
 
-    check(ironmap_close(map, &error), &error);
+    check(ironmap_close(m, &error), &error);
     return EXIT_SUCCESS;
 }

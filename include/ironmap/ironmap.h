@@ -215,7 +215,9 @@ typedef struct ironmap_options {
 } ironmap_options;
 
 #ifdef __cplusplus
-#define IRONMAP_OPTIONS_INIT {}
+#define IRONMAP_OPTIONS_INIT                                                                       \
+    {                                                                                              \
+    }
 #else
 #define IRONMAP_OPTIONS_INIT {0}
 #endif

@@ -150,7 +150,8 @@ static void raise_named_fault(PyObject *name, int code, const ironmap_error *err
 /* Gets the file's name first: importing and allocating may run Python code that closes the map. */
 PyObject *raise_fault(const ironmap_map *map, int code, uint64_t offset)
 {
-    const ironmap_error error = {.status = IRONMAP_E_FAULT, .offset = offset};
+    const ironmap_error error = {
+        .status = IRONMAP_E_FAULT, .offset = offset, .file_length = IRONMAP_UNKNOWN};
     PyObject *name = file_name(map);
     if (name != NULL) {
         raise_named_fault(name, code, &error);

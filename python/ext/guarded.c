@@ -1,6 +1,8 @@
 /* The class Guarded: a `with` block that raises FaultError if a page was lost in it. */
 #include "guarded.h"
 
+#include <ironmap/extra.h>
+
 #include "mmap/damage.h"
 #include "mmap/object.h"
 #include "state.h"

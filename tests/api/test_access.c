@@ -119,8 +119,7 @@ static void stores_outside_are_refused(void **state)
                          status_outside(row));
         }
     }
-    assert_fails(ironmap_fill(f->map, LENGTH + 1, byte, IRONMAP_TO_END, &failure),
-                 IRONMAP_E_RANGE);
+    assert_fails(ironmap_fill(f->map, LENGTH + 1, byte, IRONMAP_TO_END, &failure), IRONMAP_E_RANGE);
     assert_map_pattern(f->map, 0, LENGTH);
 }
 

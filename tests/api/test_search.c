@@ -211,8 +211,8 @@ static void make_trial(trial *t, random_source *random)
         t->needle[random_below(random, t->m)] = (uint8_t)('a' + random_below(random, letters));
     }
     t->start = random_below(random, 3) == 0 ? random_below(random, t->n + 1) : 0;
-    t->end = random_below(random, 3) == 0 ? t->start + random_below(random, t->n - t->start + 1)
-                                          : t->n;
+    t->end =
+        random_below(random, 3) == 0 ? t->start + random_below(random, t->n - t->start + 1) : t->n;
 }
 
 /* `index`, found in a map where the haystack begins at `lead`, is what the naive search says. */

@@ -1,6 +1,8 @@
 /* The end of a map: close() and deallocation. */
 #include "mmap/close.h"
 
+#include <ironmap/extra.h>
+
 #include "errors.h"
 #include "mmap/object.h"
 

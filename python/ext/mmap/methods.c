@@ -1,6 +1,8 @@
 /* What Python sees of the class: the names, signatures and documentation of its methods. */
 #include "mmap/methods.h"
 
+#include <ironmap/extra.h>
+
 #include "constants.h"
 #include "find_all.h"
 #include "guarded.h"
