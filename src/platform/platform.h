@@ -144,7 +144,7 @@ int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *erro
  *
  * After a failure file and view are unchanged, except on Windows. There a file with a view cannot
  * be truncated: the view, always a shared one, is unmapped meanwhile and may come back at another
- * base. If mapping it again fails, view->base is NULL, and the file is truncated already. */
+ * base. If mapping it again fails, view->base is NULL, and the file may be truncated. */
 int ironmap__view_cut(ironmap__view *view, ironmap__file file, size_t keep, uint64_t end,
                       ironmap_error *error);
 
@@ -193,8 +193,8 @@ int ironmap__view_advise(void *start, size_t length, ironmap__advice advice, iro
 int ironmap__pages_lock(void *start, size_t length, ironmap_error *error);
 int ironmap__pages_unlock(void *start, size_t length, ironmap_error *error);
 
-/* Names the pages of an anonymous view for the system's tools. The caller has checked
- * `name`. IRONMAP_E_UNSUPPORTED, with the system's code, where the system has no names. */
+/* Names the pages of an anonymous view for the system's tools. IRONMAP_E_UNSUPPORTED, with the
+ * system's code, where the system has no names. */
 int ironmap__view_set_name(const ironmap__view *view, const char *name, ironmap_error *error);
 
 /* ---- tags ---- */
@@ -254,8 +254,7 @@ int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error);
  * less than 1 us and touches nothing. */
 bool ironmap__page_in_memory(void *start);
 
-/* The range is about to be read: starts to read it and returns as soon as the disk's queue allows.
- */
+/* The range is about to be read: starts to read it, and returns when the disk has queued that. */
 void ironmap__view_prefetch(void *start, size_t length);
 
 /* The range, of a shared view, will not be used soon. Its pages may stay in memory, and are among

@@ -86,6 +86,7 @@ int ironmap__file_from_fd(ironmap__file *file, int fd, ironmap_error *error)
     return IRONMAP_OK;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): Windows writes it
 int ironmap__file_from_handle(ironmap__file *file, void *handle, ironmap_error *error)
 {
     (void)file;

@@ -11,9 +11,9 @@
 #pragma weak dlopen
 
 /* Without RTLD_NOLOAD the path is looked up again, with the same result. */
-static const int again = RTLD_LAZY
+static const int pin_flags = RTLD_LAZY
 #ifdef RTLD_NOLOAD
-                         | RTLD_NOLOAD
+                             | RTLD_NOLOAD
 #endif
     ;
 
@@ -25,5 +25,5 @@ void ironmap__pin_module(void)
         return;
     }
     /* A reference that is never closed. It fails for the program itself, which stays anyway. */
-    (void)dlopen(module.dli_fname, again);
+    (void)dlopen(module.dli_fname, pin_flags);
 }
