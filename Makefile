@@ -66,9 +66,8 @@ $(EXTENSION): $(VENV)/.ready-build $(SOURCES)
 # machines/NAME.ini configures build/NAME. It is a cross file if it describes a host machine.
 FILES = $*
 KIND = $(if $(shell grep '^\[host_machine\]' machines/$*.ini),cross,native)
-CONFIGURE = $(STEP) "configuring build/$*" $(CONFIGURE_MESON) setup . $(CURDIR) \
+CONFIGURE = $(STEP) "configuring build/$*" meson setup . $(CURDIR) \
     $(foreach file,$(FILES) $(if $(filter yes,$(WERROR)),werror),--$(KIND)-file=$(CURDIR)/machines/$(file).ini)
-CONFIGURE_MESON = meson
 # From inside the folder: some compilers leave files in the working directory when Meson probes them.
 build/%/build.ninja: machines/%.ini $(VENV)/.ready-build meson_options.txt
 	@rm -rf build/$* && mkdir -p build/$*
