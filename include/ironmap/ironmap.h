@@ -338,13 +338,26 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_damage(uint64_t *offset, size_t *lengt
  * NO_TRACK on Unix: the map stays damaged. */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_clear_damage(ironmap_map *map, ironmap_error *error);
 
-/* Runs `work(context)`, the caller's own code over ironmap_data, under the guard that the library's
- * functions use. A lost page reads as zeros and stores into it are discarded; `work` runs to its
- * end, and IRONMAP_E_FAULT says afterwards that its result is invalid. `work` may call functions of
- * this library and must not leave by longjmp or an exception. IRONMAP_E_FAULT for damage, before
- * `work` is called. */
-IRONMAP_NODISCARD IRONMAP_API int ironmap_guard(ironmap_map *map, void (*work)(void *context),
-                                                void *context, ironmap_error *error);
+/* A guard around the caller's own code over ironmap_data: memory of the caller, whose fields are
+ * the library's. */
+struct ironmap__frame {
+    const struct ironmap__mapping *mapping;
+    struct ironmap__frame *outer;
+};
+typedef struct ironmap_guard {
+    struct ironmap__frame frame;
+    size_t losses;
+    uint64_t reserved[4];
+} ironmap_guard;
+
+/* Between begin and end of a guard, a lost page of the map reads as zeros and stores into it are
+ * discarded. The code runs on, and IRONMAP_E_FAULT from end says that its result is invalid. It may
+ * call functions of this library. Both belong to one thread. Guards may nest: the inner one ends
+ * first. A guard that has begun must end before its memory is gone, also if an exception or longjmp
+ * leaves the code. IRONMAP_E_FAULT from begin for damage: the guard has not begun. */
+IRONMAP_NODISCARD IRONMAP_API int ironmap_guard_begin(ironmap_guard *guard, ironmap_map *map,
+                                                      ironmap_error *error);
+IRONMAP_NODISCARD IRONMAP_API int ironmap_guard_end(ironmap_guard *guard, ironmap_error *error);
 
 /* ---- the memory itself ----------------------------------------------------------------------- */
 

@@ -6,17 +6,15 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/error.h"
 #include "platform/thread_local.h"
 
 struct ironmap__mapping;
 
 /* The library's own accesses run no foreign code and so do not nest: one variable is enough for
- * them. Accesses around foreign code (ironmap_guard) or of two maps at once are frames, a chain on
- * the stack. */
-typedef struct ironmap__frame {
-    const struct ironmap__mapping *mapping;
-    struct ironmap__frame *outer;
-} ironmap__frame;
+ * them. Accesses around foreign code (ironmap_guard_begin) or of two maps at once are frames, a
+ * chain on the stack. */
+typedef struct ironmap__frame ironmap__frame;
 
 extern IRONMAP__THREAD_LOCAL const struct ironmap__mapping *volatile ironmap__accessed;
 extern IRONMAP__THREAD_LOCAL ironmap__frame *volatile ironmap__frames;

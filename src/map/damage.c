@@ -5,28 +5,37 @@
 #include "fault/restore.h"
 #include "map/map.h"
 
-/* The frame tells the handler that a loss inside `work` is noticed here. In the caller's code a
+static ironmap__access_range whole_map(const ironmap__mapping *mapping)
+{
+    return (ironmap__access_range){0, mapping->length, mapping->mode.writable};
+}
+
+/* The frame tells the handler that a loss in the caller's code is noticed here. In that code a
  * signal without an address may mean anything, so the handler is reinstalled first. If that fails,
  * the signal is as it was. */
-int ironmap_guard(ironmap_map *map, void (*work)(void *context), void *context,
-                  ironmap_error *error)
+int ironmap_guard_begin(ironmap_guard *guard, ironmap_map *map, ironmap_error *error)
 {
-    ironmap__guard guard;
-    ironmap__frame frame;
+    ironmap__guard begun;
     const ironmap__mapping *mapping = &map->mapping;
-    const ironmap__access_range whole = {0, mapping->length, mapping->mode.writable};
     if (mapping->entry != NULL) {
         (void)ironmap__handler_install(NULL);
     }
-    int status = ironmap__guard_begin(&guard, mapping, whole, error);
+    int status = ironmap__guard_begin(&begun, mapping, whole_map(mapping), error);
     if (status != IRONMAP_OK) {
         return status;
     }
     ironmap__guard_exit();
-    ironmap__frame_enter(&frame, mapping);
-    work(context);
-    ironmap__frame_exit(&frame);
-    return ironmap__guard_end(guard, whole, error);
+    *guard = (ironmap_guard){.losses = begun.losses};
+    ironmap__frame_enter(&guard->frame, mapping);
+    return IRONMAP_OK;
+}
+
+int ironmap_guard_end(ironmap_guard *guard, ironmap_error *error)
+{
+    const ironmap__mapping *mapping = guard->frame.mapping;
+    const ironmap__guard begun = {.mapping = mapping, .losses = guard->losses};
+    ironmap__frame_exit(&guard->frame);
+    return ironmap__guard_end(begun, whole_map(mapping), error);
 }
 
 bool ironmap_is_damaged(const ironmap_map *map)

@@ -121,6 +121,18 @@ uint64_t first_damaged(uint64_t offset)
     return traits.loses_whole_views ? 0 : offset;
 }
 
+int run_guarded(ironmap_map *map, void (*work)(void *context), void *context, ironmap_error *error)
+{
+    ironmap_guard guard;
+    int status = ironmap_guard_begin(&guard, map, error);
+
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    work(context);
+    return ironmap_guard_end(&guard, error);
+}
+
 void skip_where_whole_views_are_lost(void)
 {
     if (traits.loses_whole_views) {

@@ -52,6 +52,9 @@ void check_fault(int result, const ironmap_error *error, uint64_t offset, int co
 /* The first damaged byte of a map that lost the page of `offset` and no page before it. */
 uint64_t first_damaged(uint64_t offset);
 
+/* Runs `work(context)` under a guard of the map, and ends it. */
+int run_guarded(ironmap_map *map, void (*work)(void *context), void *context, ironmap_error *error);
+
 /* Leaves the test where a lost page takes the other pages of its map with it. */
 void skip_where_whole_views_are_lost(void);
 

@@ -92,7 +92,7 @@ static void read_in_guard(void *context)
 static int run_guard_read(attempt *a)
 {
     a->got = a->length;
-    return ironmap_guard(a->map, read_in_guard, a, &a->error);
+    return run_guarded(a->map, read_in_guard, a, &a->error);
 }
 
 static void get_in_guard(void *context)
@@ -105,20 +105,20 @@ static void get_in_guard(void *context)
 static int run_guard_get(attempt *a)
 {
     a->got = a->length;
-    return ironmap_guard(a->map, get_in_guard, a, &a->error);
+    return run_guarded(a->map, get_in_guard, a, &a->error);
 }
 
 static void guard_in_guard(void *context)
 {
     attempt *a = context;
 
-    ignore(ironmap_guard(a->map, read_in_guard, a, NULL));
+    ignore(run_guarded(a->map, read_in_guard, a, NULL));
 }
 
 static int run_guard_nested(attempt *a)
 {
     a->got = a->length;
-    return ironmap_guard(a->map, guard_in_guard, a, &a->error);
+    return run_guarded(a->map, guard_in_guard, a, &a->error);
 }
 
 /* ---- storing --------------------------------------------------------------------------------- */
@@ -167,7 +167,7 @@ static void store_in_guard(void *context)
 
 static int run_guard_store(attempt *a)
 {
-    return ironmap_guard(a->map, store_in_guard, a, &a->error);
+    return run_guarded(a->map, store_in_guard, a, &a->error);
 }
 
 /* ---- from the map to the map ------------------------------------------------------------------

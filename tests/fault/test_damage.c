@@ -1,5 +1,5 @@
 /* Memory that was handed out: what was lost under an address from ironmap_data is damage, which
- * every operation reports until it is cleared; and ironmap_guard, under which nothing is damage. */
+ * every operation reports until it is cleared; and a guard, under which nothing is damage. */
 #include "operations.h"
 
 #include <stdatomic.h>
@@ -346,14 +346,14 @@ static void guard_reports_what_was_lost(void **state)
     map_solid(f, IRONMAP_WRITE, 0, 0);
     l.map = f->map;
     l.at = pages(3) + 5;
-    assert_ok(ironmap_guard(f->map, look_once, &l, &failure));
+    assert_ok(run_guarded(f->map, look_once, &l, &failure));
     assert_int_equal(l.seen, solid_byte(l.at));
     file_truncate(f, pages(2));
-    assert_fault(ironmap_guard(f->map, look_once, &l, &error), &error, pages(3), codes.lost_page);
+    assert_fault(run_guarded(f->map, look_once, &l, &error), &error, pages(3), codes.lost_page);
     assert_int_equal(l.seen, 0);
     assert_u64(ironmap_damage_count(f->map), 0);
     l.at = pages(1);
-    assert_ok(ironmap_guard(f->map, look_once, &l, &failure));
+    assert_ok(run_guarded(f->map, look_once, &l, &failure));
     file_solid(f, pages(PAGES));
     assert_map_solid(f->map);
 }
@@ -367,7 +367,7 @@ static void guard_refuses_damage(void **state)
 
     map_damaged(f, IRONMAP_WRITE, 0, 2);
     l.map = f->map;
-    assert_fault(ironmap_guard(f->map, look_once, &l, &error), &error,
+    assert_fault(run_guarded(f->map, look_once, &l, &error), &error,
                  first_damaged(pages(PAGES - 1)), codes.lost_page);
     assert_int_equal(l.seen, -1);
 }
@@ -383,7 +383,7 @@ static look look_at_lost_page(fixture *f, void (*work)(void *))
     file_truncate(f, pages(2));
     l.map = f->map;
     l.at = pages(4);
-    assert_fault(ironmap_guard(f->map, work, &l, &error), &error, pages(4), codes.lost_page);
+    assert_fault(run_guarded(f->map, work, &l, &error), &error, pages(4), codes.lost_page);
     assert_u64(ironmap_damage_count(f->map), 0);
     return l;
 }
@@ -392,7 +392,7 @@ static void guard_again(void *context)
 {
     look *l = context;
 
-    l->status = ironmap_guard(l->map, look_once, l, NULL);
+    l->status = run_guarded(l->map, look_once, l, NULL);
     l->seen = peek(l->map, 0);
 }
 
@@ -430,7 +430,7 @@ static void guard_ends(void **state)
 
     map_solid(f, IRONMAP_WRITE, 0, 0);
     l.map = f->map;
-    assert_ok(ironmap_guard(f->map, look_once, &l, &failure));
+    assert_ok(run_guarded(f->map, look_once, &l, &failure));
     file_truncate(f, pages(2));
     assert_int_equal(peek(f->map, pages(3)), 0);
     assert_u64(ironmap_damage_count(f->map), 1);
@@ -449,7 +449,7 @@ static void guard_is_for_one_map(void **state)
     assert_ok(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure));
     l.map = f->map;
     l.at = pages(3);
-    assert_ok(ironmap_guard(other, look_once, &l, &failure));
+    assert_ok(run_guarded(other, look_once, &l, &failure));
     assert_u64(ironmap_damage_count(f->map), 1);
     assert_u64(ironmap_damage_count(other), 0);
     assert_ok(ironmap_close(other, &failure));
@@ -481,7 +481,7 @@ static void guard_in_thread(void *context)
 {
     meeting *m = context;
 
-    m->l.status = ironmap_guard(m->l.map, lose_and_wait, m, NULL);
+    m->l.status = run_guarded(m->l.map, lose_and_wait, m, NULL);
 }
 
 /* Zeros that one thread's guard has put there are damage to another thread that sees them through

@@ -197,7 +197,7 @@ static void read_under_guard(desk *d, random_source *random, uint8_t *bytes)
     guarded_read g = {d->map, bytes};
 
     (void)random;
-    if (judge(d, ironmap_guard(d->map, read_all, &g, &error), &error) &&
+    if (judge(d, run_guarded(d->map, read_all, &g, &error), &error) &&
         !is_solid(bytes, 0, pages(PAGES))) {
         wrong(d, "guard: read bytes that were never there");
     }

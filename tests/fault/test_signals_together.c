@@ -193,7 +193,7 @@ static void touch_own(void *context)
     *(uint8_t *)context = data[page(PAGES - 1)];
 }
 
-/* What runs in ironmap_guard is protected from whoever takes the signal before it. */
+/* What runs under a guard is protected from whoever takes the signal before it. */
 static int guard_takes_back(void *unused)
 {
     uint8_t byte = 1;
@@ -202,7 +202,7 @@ static int guard_takes_back(void *unused)
     child_check(own_make() == 0);
     child_check(install(chain_by_raise, NULL, 0, 0) == 0);
     child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
-    child_check(ironmap_guard(own, touch_own, &byte, NULL) == IRONMAP_E_FAULT);
+    child_check(run_guarded(own, touch_own, &byte, NULL) == IRONMAP_E_FAULT);
     child_check(byte == 0 && calls == 0 && !ironmap_is_damaged(own));
     return 0;
 }
@@ -361,7 +361,7 @@ static const signal_case cases[] = {
     {"hands on ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
     {"hands on by raise in an access", foreign_in_an_access, true},
     {"a pin takes the signal back", pin_takes_back, false},
-    {"ironmap_guard takes the signal back", guard_takes_back, false},
+    {"a guard takes the signal back", guard_takes_back, false},
     {"taken again and again", taken_often, true},
     {"a timer's handler jumps", timer_jumps, false},
     {"fork during faults", forks_during_faults, false},
