@@ -1,5 +1,4 @@
-/* The headers alone, in C and in C++. Every macro is used once, so that both languages compile what
- * it expands to. Compiled, never run. */
+/* Compiles the headers alone, in C and in C++. Every macro is expanded once. Never run. */
 #include <ironmap/extra.h>
 
 #define NAME_OF(name, value, message) #name,
@@ -19,7 +18,7 @@ static const ironmap_options constant_options = IRONMAP_OPTIONS_INIT;
 
 uint64_t header_is_whole(ironmap_map *map);
 
-/* Uses the names of every group; returns something made of all of them. */
+/* Uses a name of every group. Its result depends on all of them. */
 uint64_t header_is_whole(ironmap_map *map)
 {
     ironmap_options options = IRONMAP_OPTIONS_INIT;

@@ -8,7 +8,7 @@
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
-/* What `failure` holds before a call: values that no function of the library writes. */
+/* `failure` before a call: values that no function of the library writes. */
 #define UNTOUCHED_STATUS IRONMAP_STATUS_FORCE_INT
 #define UNTOUCHED_CODE 0x5a5a5a5a
 #define UNTOUCHED_OFFSET UINT64_C(0x5a5a5a5a5a5a5a5a)
@@ -27,13 +27,13 @@ static const char untouched_text[] = "untouched";
 
 ironmap_error failure = UNTOUCHED;
 
-/* Returns what the last call wrote and makes `failure` ready for the next one. */
-static ironmap_error take_failure(void)
+/* Returns what the last call wrote, and resets `failure`. */
+static ironmap_error pop_failure(void)
 {
-    ironmap_error taken = failure;
+    ironmap_error popped = failure;
 
     failure = (ironmap_error)UNTOUCHED;
-    return taken;
+    return popped;
 }
 
 static bool untouched(const ironmap_error *error)
@@ -46,7 +46,7 @@ static bool untouched(const ironmap_error *error)
 
 static void describe(const char *call, int result, const ironmap_error *error)
 {
-    char text[256] = "nothing in the error";
+    char text[256] = "the error is unchanged";
 
     if (!untouched(error)) {
         ironmap_error_text(text, sizeof(text), error);
@@ -56,16 +56,16 @@ static void describe(const char *call, int result, const ironmap_error *error)
 
 void check_ok(int result, const char *call, const char *file, int line)
 {
-    ironmap_error error = take_failure();
+    ironmap_error error = pop_failure();
 
     if (result != IRONMAP_OK || !untouched(&error)) {
         describe(call, result, &error);
-        print_error("expected IRONMAP_OK and the error left alone\n");
+        print_error("expected IRONMAP_OK and an unchanged error\n");
         _fail(file, line);
     }
 }
 
-/* A failure fills every field, and says what is invalid. */
+/* True if every field is filled, and invalid arguments are explained. */
 static bool is_filled(const ironmap_error *error)
 {
     bool explained = error->status != IRONMAP_E_INVALID || error->what != NULL;
@@ -75,15 +75,15 @@ static bool is_filled(const ironmap_error *error)
            error->file_length != UNTOUCHED_OFFSET && error->reserved[0] == 0 && explained;
 }
 
-/* A failing call returned `status` and filled the error with it. */
+/* Checks that the call returned `status` and filled the error with it. */
 static ironmap_error check_failed(int result, int status, const char *call, const char *file,
                                   int line)
 {
-    ironmap_error error = take_failure();
+    ironmap_error error = pop_failure();
 
     if (result != status || (int)error.status != status || !is_filled(&error)) {
         describe(call, result, &error);
-        print_error("expected %s, in the error too\n", ironmap_status_name(status));
+        print_error("expected %s, also in the error\n", ironmap_status_name(status));
         _fail(file, line);
     }
     return error;
@@ -100,7 +100,7 @@ void check_fails(int result, int status, const char *call, const char *file, int
 
     if (error.system_code != 0 || error.call != NULL) {
         describe(call, result, &error);
-        print_error("expected no system call in the error\n");
+        print_error("expected an error without a system call\n");
         _fail(file, line);
     }
 }
@@ -115,7 +115,7 @@ void check_system_fails(int result, int status, int code, const char *call, cons
         char words[256];
 
         system_words(words, sizeof(words), code);
-        print_error("expected the system code %d (%s) and a call\n", code, words);
+        print_error("expected system code %d (%s) and a call\n", code, words);
         _fail(file, line);
     }
 }
@@ -152,7 +152,7 @@ void check_u64(uint64_t actual, uint64_t expected, const char *what, const char 
 void skip_on_32_bit(void)
 {
     if (sizeof(size_t) < sizeof(uint64_t)) {
-        skip_because("addresses of this system have 32 bits");
+        skip_because("addresses have 32 bits");
     }
 }
 
@@ -180,11 +180,11 @@ int fixture_setup(void **state)
 
     only = (fixture){.fd = -1, .descriptors = open_descriptors()};
     if (!directory_make(only.directory, sizeof(only.directory))) {
-        print_error("%s cannot be made\n", only.directory);
+        print_error("%s cannot be created\n", only.directory);
         return -1;
     }
     file_name(&only, "file");
-    (void)take_failure();
+    (void)pop_failure();
     *state = &only;
     return 0;
 }
@@ -258,7 +258,7 @@ void assert_file(const fixture *f, uint64_t offset, const void *expected, size_t
     }
 }
 
-void assert_file_untouched(const fixture *f, size_t length)
+void assert_file_unchanged(const fixture *f, size_t length)
 {
     uint8_t *expected = malloc(length + 1);
 

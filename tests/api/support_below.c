@@ -1,5 +1,5 @@
-/* A Windows program under Wine can start a program of the system below, and share memory with it
- * through a file that both map. IRONMAP_TEST_CUTTER names that program: tests/windows/cutter.c. */
+/* A Windows program under Wine can start a native program, and share memory with it through a
+ * mapped file. IRONMAP_TEST_TRUNCATOR is that program: tests/windows/truncator.c. */
 #include "support_below.h"
 
 #include <windows.h>
@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cutter.h"
+#include "truncator.h"
 
-enum { PATH_CAPACITY = 1024, PATIENCE = 30000 /* milliseconds */ };
+enum { PATH_CAPACITY = 1024, TIMEOUT_MS = 30000 };
 
-static cutter_desk *desk;
+static truncator_mailbox *mailbox;
 
-/* Wine's own function that tells the name that the system below has for a file. */
+/* Wine's function for the native name of a file. */
 typedef char *unix_name(const wchar_t *path);
 typedef void function(void);
 
@@ -36,24 +36,24 @@ static bool name_below(char *name, size_t capacity, const wchar_t *path)
     return fits;
 }
 
-/* Makes the file `path` and maps a desk of zeros from it. */
-static bool desk_open(const wchar_t *path)
+/* Creates the file `path` and maps a mailbox of zeros from it. */
+static bool mailbox_open(const wchar_t *path)
 {
     const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     HANDLE file = CreateFileW(path, GENERIC_READ | GENERIC_WRITE, share, NULL, CREATE_ALWAYS,
                               FILE_ATTRIBUTE_NORMAL, NULL);
-    HANDLE section = file == INVALID_HANDLE_VALUE
-                         ? NULL
-                         : CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, sizeof(*desk), NULL);
+    HANDLE section = file == INVALID_HANDLE_VALUE ? NULL
+                                                  : CreateFileMappingW(file, NULL, PAGE_READWRITE,
+                                                                       0, sizeof(*mailbox), NULL);
 
-    desk = section == NULL ? NULL : MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+    mailbox = section == NULL ? NULL : MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
     if (section != NULL) {
         (void)CloseHandle(section);
     }
     if (file != INVALID_HANDLE_VALUE) {
         (void)CloseHandle(file);
     }
-    return desk != NULL;
+    return mailbox != NULL;
 }
 
 static bool run_below(const char *program, const char *argument)
@@ -71,12 +71,12 @@ static bool run_below(const char *program, const char *argument)
 
 static void stop(void)
 {
-    atomic_store(&desk->over, 1);
+    atomic_store(&mailbox->over, 1);
 }
 
 bool below_start(void)
 {
-    const char *program = getenv("IRONMAP_TEST_CUTTER");
+    const char *program = getenv("IRONMAP_TEST_TRUNCATOR");
     wchar_t folder[MAX_PATH + 1];
     wchar_t path[MAX_PATH + 1];
     char name[PATH_CAPACITY];
@@ -84,42 +84,42 @@ bool below_start(void)
     if (program == NULL || unix_name_function() == NULL) {
         return false;
     }
-    if (desk != NULL && atomic_load(&desk->over) == 0) {
+    if (mailbox != NULL && atomic_load(&mailbox->over) == 0) {
         return true;
     }
     return GetTempPathW(COUNT_OF(folder), folder) > 0 &&
-           GetTempFileNameW(folder, L"cut", 0, path) != 0 && desk_open(path) && atexit(stop) == 0 &&
-           name_below(name, sizeof(name), path) && run_below(program, name);
+           GetTempFileNameW(folder, L"trn", 0, path) != 0 && mailbox_open(path) &&
+           atexit(stop) == 0 && name_below(name, sizeof(name), path) && run_below(program, name);
 }
 
-void below_cut(const char *path, uint64_t length, unsigned delay)
+void below_truncate(const char *path, uint64_t length, unsigned delay)
 {
     wchar_t wide[PATH_CAPACITY];
 
     if (!below_start()) {
-        skip_because("Windows lets nobody cut a file that is mapped");
+        skip_because("Windows does not truncate a mapped file");
     }
     assert_true(MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, COUNT_OF(wide)) > 0);
-    assert_true(name_below(desk->path, sizeof(desk->path), wide));
-    desk->length = length;
-    desk->delay = delay;
-    atomic_fetch_add(&desk->asked, 1);
+    assert_true(name_below(mailbox->path, sizeof(mailbox->path), wide));
+    mailbox->length = length;
+    mailbox->delay = delay;
+    atomic_fetch_add(&mailbox->requested, 1);
 }
 
 bool below_is_done(void)
 {
     static ULONGLONG since;
-    static unsigned asked;
+    static unsigned requested;
 
-    if (atomic_load(&desk->done) == atomic_load(&desk->asked)) {
+    if (atomic_load(&mailbox->done) == atomic_load(&mailbox->requested)) {
         return true;
     }
-    if (asked != atomic_load(&desk->asked)) {
-        asked = atomic_load(&desk->asked);
+    if (requested != atomic_load(&mailbox->requested)) {
+        requested = atomic_load(&mailbox->requested);
         since = GetTickCount64();
     }
-    if (GetTickCount64() - since > PATIENCE || atomic_load(&desk->over) != 0) {
-        fail_msg("%s: nobody cuts it", desk->path);
+    if (GetTickCount64() - since > TIMEOUT_MS || atomic_load(&mailbox->over) != 0) {
+        fail_msg("%s: not truncated", mailbox->path);
     }
     (void)SwitchToThread();
     return false;

@@ -1,18 +1,18 @@
-/* The system below Wine, where there is one: it does to files what Windows lets nobody do. */
+/* The system below Wine, if any: it truncates mapped files, which Windows does not. */
 #ifndef IRONMAP_TESTS_SUPPORT_BELOW_H
 #define IRONMAP_TESTS_SUPPORT_BELOW_H
 
 #include "support.h"
 
-/* Starts the program there that cuts files, unless it runs already; false where there is none. It
- * costs a handle that Wine never closes. */
+/* Starts the program that truncates files, unless it runs. False if there is none. It uses a handle
+ * that Wine never closes. */
 bool below_start(void);
 
-/* Has the file cut to `length`, `delay` turns of an empty loop from now, and returns at once.
- * Leaves the test where nobody can do that. */
-void below_cut(const char *path, uint64_t length, unsigned delay);
+/* Requests that the file be truncated to `length` after `delay` turns of an empty loop, and returns
+ * at once. Skips the test if there is no such program. */
+void below_truncate(const char *path, uint64_t length, unsigned delay);
 
-/* Whether all of that has been done; fails where it never will be. */
+/* True if all requests are done. Fails if the program does not answer. */
 bool below_is_done(void);
 
 #endif /* IRONMAP_TESTS_SUPPORT_BELOW_H */

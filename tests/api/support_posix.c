@@ -32,9 +32,9 @@ const system_codes codes = {
 const system_traits traits = {
     .shared_memory_grows = false,
     .loses_whole_views = false,
-    .maps_behind_files = true,
+    .grows_past_truncation = true,
     .restore_needs_the_file = true,
-    .cuts_mapped_files = true,
+    .truncates_mapped_files = true,
     .flush_needs_the_file = false,
 };
 
@@ -75,7 +75,7 @@ void file_truncate(const fixture *f, uint64_t length)
     }
 }
 
-bool file_stretch(const fixture *f, uint64_t length)
+bool file_extend(const fixture *f, uint64_t length)
 {
     return ftruncate(f->fd, (off_t)length) == 0;
 }
@@ -93,7 +93,7 @@ size_t file_load(void *bytes, const fixture *f, uint64_t offset, size_t length)
     return (size_t)done;
 }
 
-void file_drop(const fixture *f)
+void file_evict(const fixture *f)
 {
     assert_return_code(fsync(f->fd), errno);
 #ifdef POSIX_FADV_DONTNEED
@@ -213,7 +213,7 @@ void map_memory(fixture *f, int flags, int prot, size_t length)
     assert_ok(ironmap_open_anonymous(&f->map, IRONMAP_SYSTEM, &options, &failure));
 }
 
-uint8_t *edged_memory(size_t *size)
+uint8_t *fenced_memory(size_t *size)
 {
     size_t page = ironmap_page_size();
     size_t inside = (*size + page - 1) / page * page;
@@ -225,14 +225,14 @@ uint8_t *edged_memory(size_t *size)
     return whole + page;
 }
 
-void edged_free(uint8_t *memory, size_t size)
+void fenced_free(uint8_t *memory, size_t size)
 {
     size_t page = ironmap_page_size();
 
     assert_int_equal(munmap(memory - page, size + 2 * page), 0);
 }
 
-void memory_forbid(void *pages, size_t length)
+void memory_revoke(void *pages, size_t length)
 {
     assert_int_equal(mprotect(pages, length, PROT_NONE), 0);
 }
@@ -291,7 +291,6 @@ size_t system_page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* A map begins at a page. */
 size_t system_granularity(void)
 {
     return system_page_size();
@@ -335,7 +334,7 @@ int in_child(int (*work)(void *), void *argument)
     return WEXITSTATUS(status);
 }
 
-/* A child has the program and all that it knows: nothing is to be begun. */
+/* A child of fork has the program already. */
 static const process_work *all_works;
 
 void process_begin(const process_work *works)
@@ -343,7 +342,6 @@ void process_begin(const process_work *works)
     all_works = works;
 }
 
-/* What a child works with. */
 typedef struct process_order {
     const process_work *work;
     const char *path;

@@ -1,19 +1,19 @@
-/* What support.c needs of the system, beside what tests use of it: see support.h. */
+/* What support.c needs of the system. support.h has what tests use. */
 #ifndef IRONMAP_TESTS_SUPPORT_SYSTEM_H
 #define IRONMAP_TESTS_SUPPORT_SYSTEM_H
 
 #include "support.h"
 
-/* Makes a new folder for temporary files and writes its path into `directory`. */
+/* Creates a temporary directory and writes its path into `directory`. */
 bool directory_make(char *directory, size_t capacity);
 
-/* Removes a folder with the files in it, as far as that can be done. */
+/* Removes a directory and its files, as far as possible. */
 void directory_remove(const char *directory);
 
-/* Makes an empty file, in place of one that there is; open to read and write. */
+/* Creates or empties a file, open for reading and writing. */
 int descriptor_create(const char *path);
 
-/* Loads from the file with the system's read call, and returns how much there was. */
+/* Loads from the file with the system's read call. Returns the number of bytes. */
 size_t file_load(void *bytes, const fixture *f, uint64_t offset, size_t length);
 
 #endif /* IRONMAP_TESTS_SUPPORT_SYSTEM_H */

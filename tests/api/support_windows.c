@@ -33,9 +33,9 @@ const system_codes codes = {
 const system_traits traits = {
     .shared_memory_grows = true,
     .loses_whole_views = true,
-    .maps_behind_files = false,
+    .grows_past_truncation = false,
     .restore_needs_the_file = false,
-    .cuts_mapped_files = false,
+    .truncates_mapped_files = false,
     .flush_needs_the_file = true,
 };
 
@@ -46,7 +46,7 @@ static void require(bool condition, const char *call)
     }
 }
 
-/* In UTF-8, without the full stop and the newline at the end. */
+/* UTF-8, without the final full stop and newline. */
 void system_words(char *text, size_t capacity, int32_t code)
 {
     wchar_t wide[256];
@@ -128,7 +128,7 @@ static int opened(const char *path, int flags)
     return fd;
 }
 
-/* Sparse, so that no test waits for gigabytes of zeros. */
+/* Sparse, so that no test writes gigabytes of zeros. */
 int descriptor_create(const char *path)
 {
     int fd = opened(path, _O_RDWR | _O_CREAT | _O_TRUNC);
@@ -212,29 +212,29 @@ void file_truncate(const fixture *f, uint64_t length)
 {
     if (!set_length(f, length)) {
         require(GetLastError() == ERROR_USER_MAPPED_FILE, "SetFileInformationByHandle");
-        below_cut(f->path, length, 0);
+        below_truncate(f->path, length, 0);
         while (!below_is_done()) {
         }
     }
 }
 
-bool file_stretch(const fixture *f, uint64_t length)
+bool file_extend(const fixture *f, uint64_t length)
 {
     return set_length(f, length);
 }
 
-static OVERLAPPED place_of(uint64_t offset)
+static OVERLAPPED overlapped_at(uint64_t offset)
 {
     return (OVERLAPPED){.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
 }
 
-/* Reading and writing at a place moves the position there. */
+/* Reading and writing at an offset moves the position. */
 bool descriptor_store(int fd, uint64_t offset, const void *bytes, size_t length)
 {
     uint64_t position = descriptor_tell(fd);
-    OVERLAPPED place = place_of(offset);
+    OVERLAPPED overlapped = overlapped_at(offset);
     DWORD done = 0;
-    BOOL stored = WriteFile((HANDLE)_get_osfhandle(fd), bytes, (DWORD)length, &done, &place);
+    BOOL stored = WriteFile((HANDLE)_get_osfhandle(fd), bytes, (DWORD)length, &done, &overlapped);
 
     descriptor_seek(fd, position);
     return stored && done == length;
@@ -248,18 +248,18 @@ void file_store(const fixture *f, uint64_t offset, const void *bytes, size_t len
 size_t file_load(void *bytes, const fixture *f, uint64_t offset, size_t length)
 {
     uint64_t position = descriptor_tell(f->fd);
-    OVERLAPPED place = place_of(offset);
+    OVERLAPPED overlapped = overlapped_at(offset);
     DWORD done = 0;
 
-    require(ReadFile(handle_of(f), bytes, (DWORD)length, &done, &place) ||
+    require(ReadFile(handle_of(f), bytes, (DWORD)length, &done, &overlapped) ||
                 GetLastError() == ERROR_HANDLE_EOF,
             "ReadFile");
     descriptor_seek(f->fd, position);
     return done;
 }
 
-/* There is no call to do more. */
-void file_drop(const fixture *f)
+/* Windows has no call to evict a file. */
+void file_evict(const fixture *f)
 {
     require(FlushFileBuffers(handle_of(f)), "FlushFileBuffers");
 }
@@ -279,7 +279,7 @@ bool file_exists(const fixture *f)
     return attributes(&data, f);
 }
 
-/* Asked of the name, since the folder's own copy of a length may be an old one. */
+/* By name, since the directory's own copy of a length may be outdated. */
 uint64_t file_length(const fixture *f)
 {
     wchar_t wide[PATH_CAPACITY];
@@ -298,7 +298,7 @@ uint64_t file_length(const fixture *f)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-uint8_t *edged_memory(size_t *size)
+uint8_t *fenced_memory(size_t *size)
 {
     size_t page = ironmap_page_size();
     size_t inside = (*size + page - 1) / page * page;
@@ -310,13 +310,13 @@ uint8_t *edged_memory(size_t *size)
     return whole + page;
 }
 
-void edged_free(uint8_t *memory, size_t size)
+void fenced_free(uint8_t *memory, size_t size)
 {
     (void)size;
     require(VirtualFree(memory - ironmap_page_size(), 0, MEM_RELEASE), "VirtualFree");
 }
 
-void memory_forbid(void *pages, size_t length)
+void memory_revoke(void *pages, size_t length)
 {
     DWORD before;
 
@@ -369,8 +369,7 @@ size_t system_granularity(void)
 
 /* ---- the process ----------------------------------------------------------------------------- */
 
-/* There is no list of a process's handles that Wine gives as well. Their values are multiples of 4,
- * and the lowest free one comes next. */
+/* Wine has no list of handles. Values are multiples of 4, and the lowest free one is used next. */
 size_t open_handles(uintptr_t *handles, size_t capacity)
 {
     size_t count = 0;
@@ -396,9 +395,9 @@ bool handle_is_inherited(uintptr_t handle)
     return (flags & HANDLE_FLAG_INHERIT) != 0;
 }
 
-/* GCC's variables of a thread, as Windows has them, keep a semaphore from their first use on, and
- * Wine something of each program of the other system. */
-static void use_what_stays_open(void)
+/* GCC's thread-local variables keep a semaphore after their first use. Wine keeps a handle for each
+ * native program. */
+static void open_permanent_handles(void)
 {
     ironmap_options options = options_of(0, 1);
     ironmap_map *map = NULL;
@@ -416,7 +415,7 @@ size_t open_descriptors(void)
 
     if (!used) {
         used = true;
-        use_what_stays_open();
+        open_permanent_handles();
     }
     return open_handles(NULL, 0);
 }
@@ -428,7 +427,7 @@ uint64_t process_number(void)
 
 /* ---- other processes ------------------------------------------------------------------------- */
 
-/* What a process is told that is started to do some work. */
+/* The environment of a process that is started to do some work. */
 static const wchar_t work_variable[] = L"IRONMAP_TEST_WORK";
 static const wchar_t path_variable[] = L"IRONMAP_TEST_PATH";
 
@@ -454,7 +453,7 @@ void process_begin(const process_work *works)
             exit(work->run(path));
         }
     }
-    print_error("there is no work of the name %s\n", name);
+    print_error("unknown work: %s\n", name);
     exit(EXIT_FAILURE);
 }
 

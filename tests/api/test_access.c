@@ -1,4 +1,4 @@
-/* Bytes in and out: get, put, single bytes, strided, move and fill, and what they refuse. */
+/* get, put, single bytes, strided, move, fill, and the ranges that they refuse. */
 #include "support.h"
 
 enum { LENGTH = 10000 };
@@ -37,7 +37,7 @@ static const range_case outside[] = {
     {(UINT64_C(1) << 32) + 5, 1},
 };
 
-/* What lies outside is RANGE; where even the sum wraps it is OVERFLOW. */
+/* RANGE, or OVERFLOW if offset + length wraps. */
 static int status_outside(const range_case *row)
 {
     return row->length > UINT64_MAX - row->offset ? IRONMAP_E_OVERFLOW : IRONMAP_E_RANGE;
@@ -52,7 +52,6 @@ static void map_pattern(fixture *f, size_t length)
 
 /* ---- get and put ---- */
 
-/* get copies exactly the range, wherever it lies. */
 static void get_copies_the_range(void **state)
 {
     fixture *f = *state;
@@ -70,7 +69,6 @@ static void get_copies_the_range(void **state)
     }
 }
 
-/* put changes exactly the range, wherever it lies. */
 static void put_changes_the_range(void **state)
 {
     fixture *f = *state;
@@ -88,7 +86,7 @@ static void put_changes_the_range(void **state)
     }
 }
 
-/* A get outside the map fails and leaves the buffer alone. */
+/* The buffer stays unchanged. */
 static void get_outside_is_refused(void **state)
 {
     fixture *f = *state;
@@ -102,7 +100,7 @@ static void get_outside_is_refused(void **state)
     }
 }
 
-/* A put or fill outside the map fails and leaves the map alone. */
+/* The map stays unchanged. */
 static void stores_outside_are_refused(void **state)
 {
     fixture *f = *state;
@@ -123,8 +121,7 @@ static void stores_outside_are_refused(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
-/* IRONMAP_TO_END fills the rest of the map. */
-static void fill_to_the_end(void **state)
+static void fill_with_to_end_fills_the_rest(void **state)
 {
     fixture *f = *state;
 
@@ -136,8 +133,8 @@ static void fill_to_the_end(void **state)
     assert_int_not_equal(((const uint8_t *)ironmap_data(f->map))[4], '#');
 }
 
-/* put takes bytes of the map itself, overlapping in both directions. */
-static void put_may_overlap_the_map(void **state)
+/* The source overlaps the target in both directions. */
+static void put_accepts_bytes_of_the_same_map(void **state)
 {
     fixture *f = *state;
     uint8_t expected[LENGTH];
@@ -156,8 +153,7 @@ static void put_may_overlap_the_map(void **state)
 
 /* ---- single bytes ---- */
 
-/* One byte goes in and out at every place, the last one included. */
-static void single_bytes_go_in_and_out(void **state)
+static void single_bytes_are_stored_and_read(void **state)
 {
     fixture *f = *state;
     uint8_t byte = 0;
@@ -172,7 +168,7 @@ static void single_bytes_go_in_and_out(void **state)
     }
 }
 
-/* One byte outside the map is refused; nothing is read or stored. */
+/* Nothing is read or stored. */
 static void single_bytes_outside_are_refused(void **state)
 {
     static const uint64_t offsets[] = {LENGTH, LENGTH + 1, UINT64_C(1) << 32, INT64_MAX,
@@ -240,7 +236,7 @@ static uint64_t strided_offset(const stride_case *row, size_t i)
     return row->offset + (uint64_t)row->step * i;
 }
 
-/* get_strided copies every step-th byte, forwards and backwards, or fails and copies none. */
+/* Strides go forward and backward. A call that fails copies nothing. */
 static void get_strided_copies_every_step(void **state)
 {
     fixture *f = *state;
@@ -262,7 +258,7 @@ static void get_strided_copies_every_step(void **state)
     }
 }
 
-/* put_strided stores every step-th byte and touches nothing between, or fails and stores none. */
+/* Other bytes stay unchanged. A call that fails stores nothing. */
 static void put_strided_stores_every_step(void **state)
 {
     fixture *f = *state;
@@ -294,7 +290,7 @@ typedef struct move_case {
     size_t length;
 } move_case;
 
-/* move copies inside the map like memmove, overlapping or not. */
+/* The ranges overlap or not. */
 static void move_is_memmove(void **state)
 {
     static const move_case cases[] = {
@@ -316,7 +312,7 @@ static void move_is_memmove(void **state)
     }
 }
 
-/* move refuses ranges outside the map on either side and leaves it alone. */
+/* Either range may lie outside. The map stays unchanged. */
 static void move_outside_is_refused(void **state)
 {
     fixture *f = *state;
@@ -337,7 +333,6 @@ static void move_outside_is_refused(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
-/* fill sets exactly the range. */
 static void fill_sets_the_range(void **state)
 {
     fixture *f = *state;
@@ -355,7 +350,6 @@ static void fill_sets_the_range(void **state)
 
 /* ---- permission ---- */
 
-/* A READ map refuses every store and keeps its bytes. */
 static void read_map_refuses_stores(void **state)
 {
     fixture *f = *state;
@@ -364,7 +358,7 @@ static void read_map_refuses_stores(void **state)
     map_file(f, IRONMAP_READ);
     assert_stores_refused(f->map);
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
 int main(void)
@@ -374,9 +368,9 @@ int main(void)
         with_fixture(put_changes_the_range),
         with_fixture(get_outside_is_refused),
         with_fixture(stores_outside_are_refused),
-        with_fixture(fill_to_the_end),
-        with_fixture(put_may_overlap_the_map),
-        with_fixture(single_bytes_go_in_and_out),
+        with_fixture(fill_with_to_end_fills_the_rest),
+        with_fixture(put_accepts_bytes_of_the_same_map),
+        with_fixture(single_bytes_are_stored_and_read),
         with_fixture(single_bytes_outside_are_refused),
         with_fixture(get_strided_copies_every_step),
         with_fixture(put_strided_stores_every_step),

@@ -1,10 +1,10 @@
-/* advise and set_name. */
+/* advise, lock, unlock and set_name. */
 #include "support.h"
 
 enum { LENGTH = 10000 };
 
-/* Every portable advice is taken for any map that is shared, and the bytes stay. */
-static void portable_advice_is_taken(void **state)
+/* Every portable advice is accepted for every access, and the bytes stay. */
+static void portable_advice_is_accepted(void **state)
 {
     static const int advice[] = {
         IRONMAP_ADVICE_NORMAL,   IRONMAP_ADVICE_SEQUENTIAL, IRONMAP_ADVICE_RANDOM,
@@ -22,7 +22,7 @@ static void portable_advice_is_taken(void **state)
         }
         map_close(f);
     }
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
 typedef struct advise_case {
@@ -31,9 +31,8 @@ typedef struct advise_case {
     int status;
 } advise_case;
 
-/* Any range that begins in the map is taken, what reaches beyond means to the end; one that begins
- * behind it is refused. */
-static void ranges_are_cut_to_the_map(void **state)
+/* A range may end beyond the map, but not begin there. */
+static void ranges_are_clipped_to_the_map(void **state)
 {
     static const advise_case cases[] = {
         {0, 0, IRONMAP_OK},
@@ -68,7 +67,6 @@ static void ranges_are_cut_to_the_map(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
-/* Portable advice that does not exist is invalid. */
 static void unknown_advice_is_refused(void **state)
 {
     fixture *f = *state;
@@ -81,9 +79,8 @@ static void unknown_advice_is_refused(void **state)
                    "advice has an unknown value");
 }
 
-/* Stores into private memory in front of the range survive DONTNEED, wherever in a page it
- * begins. */
-static void dontneed_keeps_what_lies_in_front(void **state)
+/* Private stores before the range survive, wherever in a page the range begins. */
+static void dontneed_keeps_the_bytes_before_its_range(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
@@ -99,7 +96,6 @@ static void dontneed_keeps_what_lies_in_front(void **state)
     }
 }
 
-/* A range inside one page that does not begin at it holds no whole page: nothing is dropped. */
 static void dontneed_inside_a_page_drops_nothing(void **state)
 {
     fixture *f = *state;
@@ -113,8 +109,8 @@ static void dontneed_inside_a_page_drops_nothing(void **state)
     assert_map_filled(f->map, 0, 3 * page, 0xaa);
 }
 
-/* Pages are those of memory, also where the map begins in the middle of one. */
-static void dontneed_of_an_unaligned_map(void **state)
+/* Dropped pages are pages of memory, even if the map begins inside one. */
+static void dontneed_of_an_unaligned_map_drops_whole_pages(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
@@ -129,7 +125,7 @@ static void dontneed_of_an_unaligned_map(void **state)
 
 /* ---- locks ---- */
 
-/* Any range of a map can be locked, and unlocked as often as one likes. */
+/* Every range can be locked, and unlocked repeatedly. */
 static void ranges_are_locked(void **state)
 {
     fixture *f = *state;
@@ -160,7 +156,7 @@ static void locks_outside_are_refused(void **state)
 
 /* ---- names ---- */
 
-/* A name of a map of a file, or one that is too long, is refused. */
+/* A name that is too long is refused, and any name of a map of a file. */
 static void names_are_checked(void **state)
 {
     fixture *f = *state;
@@ -181,12 +177,12 @@ static void names_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(portable_advice_is_taken),
-        with_fixture(ranges_are_cut_to_the_map),
+        with_fixture(portable_advice_is_accepted),
+        with_fixture(ranges_are_clipped_to_the_map),
         with_fixture(unknown_advice_is_refused),
-        with_fixture(dontneed_keeps_what_lies_in_front),
+        with_fixture(dontneed_keeps_the_bytes_before_its_range),
         with_fixture(dontneed_inside_a_page_drops_nothing),
-        with_fixture(dontneed_of_an_unaligned_map),
+        with_fixture(dontneed_of_an_unaligned_map_drops_whole_pages),
         with_fixture(ranges_are_locked),
         with_fixture(locks_outside_are_refused),
         with_fixture(names_are_checked),

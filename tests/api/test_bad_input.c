@@ -1,4 +1,4 @@
-/* Input that no map can be made of: each a named status, nothing made, nothing changed. */
+/* Invalid input: each has a status, and creates and changes nothing. */
 #include "support.h"
 
 #include <limits.h>
@@ -7,8 +7,8 @@ enum { LENGTH = 10000 };
 
 /* ---- descriptors ---- */
 
-/* A descriptor that is not open, or cannot be, is an error of the system. */
-static void closed_descriptors(void **state)
+/* A descriptor that is not open, or is negative, is a system error. */
+static void closed_descriptors_are_system_errors(void **state)
 {
     static const int descriptors[] = {-1, -2, INT_MIN, INT_MAX, 100000};
     fixture *f = *state;
@@ -30,15 +30,14 @@ static void closed_descriptors(void **state)
     assert_null(map);
 }
 
-/* A pipe cannot be mapped: without a length there is nothing to map, with one the system says what
- * is wrong. */
-static void pipes(void **state)
+/* Without a length there is nothing to map. With one the system refuses. */
+static void pipes_cannot_be_mapped(void **state)
 {
     ironmap_map *map = NULL;
     ironmap_options some = options_of(0, LENGTH);
     int ends[2];
 
-    skip_on_acted_pages("refuses itself to map what has no length");
+    skip_on_emulated_pages("does not map a file without a length");
     (void)state;
     descriptor_pipe(ends);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
@@ -56,8 +55,7 @@ static void pipes(void **state)
 
 /* ---- paths ---- */
 
-/* Paths that name nothing that can be opened are the system's errors. */
-static void paths_that_cannot_be_opened(void **state)
+static void paths_that_cannot_be_opened_are_system_errors(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -78,7 +76,7 @@ static void paths_that_cannot_be_opened(void **state)
 
 /* ---- options ---- */
 
-/* A reserved word that is not 0 is a field of a newer header: an error, and never ignored. */
+/* A reserved word that is not 0 is a field of a newer header: an error. */
 static void unknown_fields_are_refused(void **state)
 {
     fixture *f = *state;
@@ -113,7 +111,7 @@ typedef struct arguments_case {
 #define NO_SYSTEM "flags or prot without SYSTEM"
 #define NO_WRITER "CREATE, EXTEND or PREALLOCATE for a map that does not write to its file"
 
-/* wrong access, contradictions and unknown bits, for every way to open */
+/* wrong access, contradictions and unknown bits, in every open function */
 static const arguments_case wrong_arguments[] = {
     {(ironmap_access)0, 0, 0, 0, NO_ACCESS},
     {(ironmap_access)5, 0, 0, 0, NO_ACCESS},
@@ -128,7 +126,7 @@ static const arguments_case wrong_arguments[] = {
     {IRONMAP_WRITE, 0, 0, IRONMAP_OPEN_EXCLUSIVE, "EXCLUSIVE without CREATE"},
 };
 
-/* contradictions of maps of files alone */
+/* contradictions for maps of files only */
 static const arguments_case wrong_for_files[] = {
     {IRONMAP_READ, 0, 0, IRONMAP_OPEN_EXTEND, NO_WRITER},
     {IRONMAP_COPY, 0, 0, IRONMAP_OPEN_EXTEND, NO_WRITER},
@@ -142,7 +140,7 @@ static ironmap_options options_of_case(const arguments_case *row)
         .length = LENGTH, .flags = row->flags, .prot = row->prot, .open = row->open};
 }
 
-/* Wrong arguments are invalid whatever is opened, and the error says which and why. */
+/* The error says which argument is wrong, and why. */
 static void wrong_arguments_are_named(void **state)
 {
     fixture *f = *state;
@@ -167,10 +165,9 @@ static void wrong_arguments_are_named(void **state)
                        row->what);
     }
     assert_null(map);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* Wrong arguments are found before anything is created or extended. */
 static void wrong_arguments_create_nothing(void **state)
 {
     fixture *f = *state;
@@ -190,8 +187,8 @@ static void wrong_arguments_create_nothing(void **state)
     assert_null(map);
 }
 
-/* Bits for files mean nothing to memory, and a tag must be one. */
-static void memory_has_no_bits_for_files(void **state)
+/* Bits for files are invalid for memory. So is an invalid tag. */
+static void anonymous_memory_refuses_bits_for_files(void **state)
 {
     static const char no_file[] = "CREATE, EXTEND or PREALLOCATE for anonymous memory";
     static const uint32_t bits[] = {IRONMAP_OPEN_CREATE, IRONMAP_OPEN_EXTEND,
@@ -210,8 +207,7 @@ static void memory_has_no_bits_for_files(void **state)
     assert_null(map);
 }
 
-/* What lies behind the end of the file, the error says. */
-static void ends_behind_the_file_are_named(void **state)
+static void ranges_beyond_the_file_are_named(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -229,8 +225,7 @@ static void ends_behind_the_file_are_named(void **state)
     assert_null(map);
 }
 
-/* CREATE and EXCLUSIVE mean nothing for a descriptor. */
-static void descriptors_are_not_created(void **state)
+static void create_needs_a_path(void **state)
 {
     static const uint32_t bits[] = {IRONMAP_OPEN_CREATE,
                                     IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXCLUSIVE};
@@ -255,8 +250,8 @@ typedef struct huge_case {
     size_t length;
 } huge_case;
 
-/* A range that wraps, or that no file can have, is OVERFLOW, and the file is not extended. */
-static void ranges_that_cannot_be_addressed(void **state)
+/* A range that wraps, or is too large for any file, is OVERFLOW. The file is not extended. */
+static void ranges_that_wrap_are_overflow(void **state)
 {
     static const huge_case cases[] = {
         {UINT64_MAX, 0},
@@ -285,11 +280,11 @@ static void ranges_that_cannot_be_addressed(void **state)
         }
     }
     assert_null(map);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* A length beyond the address space is refused, and a file is not extended for it. */
-static void lengths_beyond_the_address_space(void **state)
+/* The file is not extended. */
+static void lengths_beyond_the_address_space_are_refused(void **state)
 {
     static const size_t lengths[] = {SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX / 2 + 1};
     fixture *f = *state;
@@ -306,11 +301,11 @@ static void lengths_beyond_the_address_space(void **state)
                       IRONMAP_E_OVERFLOW);
     }
     assert_null(map);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* Memory that the system does not have is its error, and told in its words. */
-static void memory_that_the_system_lacks(void **state)
+/* The system's code is reported. */
+static void lack_of_memory_is_a_system_error(void **state)
 {
     const size_t length = SIZE_MAX / 2 - 65535;
     ironmap_map *map = NULL;
@@ -326,18 +321,18 @@ static void memory_that_the_system_lacks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(closed_descriptors),
-        with_fixture(pipes),
-        with_fixture(paths_that_cannot_be_opened),
+        with_fixture(closed_descriptors_are_system_errors),
+        with_fixture(pipes_cannot_be_mapped),
+        with_fixture(paths_that_cannot_be_opened_are_system_errors),
         with_fixture(unknown_fields_are_refused),
         with_fixture(wrong_arguments_are_named),
         with_fixture(wrong_arguments_create_nothing),
-        with_fixture(memory_has_no_bits_for_files),
-        with_fixture(ends_behind_the_file_are_named),
-        with_fixture(descriptors_are_not_created),
-        with_fixture(ranges_that_cannot_be_addressed),
-        with_fixture(lengths_beyond_the_address_space),
-        with_fixture(memory_that_the_system_lacks),
+        with_fixture(anonymous_memory_refuses_bits_for_files),
+        with_fixture(ranges_beyond_the_file_are_named),
+        with_fixture(create_needs_a_path),
+        with_fixture(ranges_that_wrap_are_overflow),
+        with_fixture(lengths_beyond_the_address_space_are_refused),
+        with_fixture(lack_of_memory_is_a_system_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

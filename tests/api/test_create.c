@@ -1,10 +1,10 @@
-/* Opening that makes a file or makes it longer, and puts it back where it fails. */
+/* Opening that creates or extends a file, and restores it on failure. */
 #include "support.h"
 
 enum { LENGTH = 10000 };
 
-/* CREATE makes a file that does not exist, and leaves another alone. */
-static void create_makes_the_file(void **state)
+/* A file that exists stays unchanged. */
+static void create_creates_a_missing_file(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(0, LENGTH);
@@ -18,11 +18,10 @@ static void create_makes_the_file(void **state)
     file_make(f, LENGTH + 1);
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_file_untouched(f, LENGTH + 1);
+    assert_file_unchanged(f, LENGTH + 1);
 }
 
-/* CREATE without a length gives an empty file and an empty map. */
-static void create_without_length_is_empty(void **state)
+static void create_without_length_makes_an_empty_map(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(0, 0);
@@ -33,8 +32,7 @@ static void create_without_length_is_empty(void **state)
     assert_u64(file_length(f), 0);
 }
 
-/* Without CREATE a file that does not exist is an error and is not made. */
-static void missing_file_is_not_made(void **state)
+static void missing_file_is_not_created(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -47,7 +45,6 @@ static void missing_file_is_not_made(void **state)
     assert_false(file_exists(f));
 }
 
-/* EXCLUSIVE makes a new file and refuses one that exists, untouched. */
 static void exclusive_refuses_an_existing_file(void **state)
 {
     fixture *f = *state;
@@ -61,10 +58,10 @@ static void exclusive_refuses_an_existing_file(void **state)
     assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
                         IRONMAP_E_SYSTEM, codes.exists);
     assert_null(map);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* EXTEND makes a shorter file as long as offset plus length; new bytes are zero. */
+/* The new length is offset + length. New bytes are zero. */
 static void extend_lengthens_a_shorter_file(void **state)
 {
     fixture *f = *state;
@@ -82,8 +79,7 @@ static void extend_lengthens_a_shorter_file(void **state)
     assert_map_filled(f->map, LENGTH - 5000, 20000 - (LENGTH - 5000), 0);
 }
 
-/* EXTEND leaves a file that is long enough alone. */
-static void extend_leaves_a_longer_file(void **state)
+static void extend_keeps_a_longer_file(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(0, LENGTH - 1);
@@ -92,11 +88,10 @@ static void extend_leaves_a_longer_file(void **state)
     file_make(f, LENGTH);
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH - 1);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* A file that was created by an open that then fails is gone again. */
-static void created_file_is_removed(void **state)
+static void created_file_is_removed_on_failure(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -109,20 +104,20 @@ static void created_file_is_removed(void **state)
     file_make(f, LENGTH - 1);
     assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &beyond, &failure),
                  IRONMAP_E_BEYOND_FILE);
-    assert_file_untouched(f, LENGTH - 1);
+    assert_file_unchanged(f, LENGTH - 1);
     assert_null(map);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(create_makes_the_file),
-        with_fixture(create_without_length_is_empty),
-        with_fixture(missing_file_is_not_made),
+        with_fixture(create_creates_a_missing_file),
+        with_fixture(create_without_length_makes_an_empty_map),
+        with_fixture(missing_file_is_not_created),
         with_fixture(exclusive_refuses_an_existing_file),
         with_fixture(extend_lengthens_a_shorter_file),
-        with_fixture(extend_leaves_a_longer_file),
-        with_fixture(created_file_is_removed),
+        with_fixture(extend_keeps_a_longer_file),
+        with_fixture(created_file_is_removed_on_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,4 @@
-/* count and find_all: what they find, batch after batch and across the pieces of a long search; and
- * the question whether to go on. */
+/* count and find_all: matches over batches and chunks, and interruption. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -15,7 +14,7 @@ static size_t count(const ironmap_map *map, const char *needle, uint64_t start, 
     return result;
 }
 
-/* All offsets from `start` on, in batches of `batch`; returns how many. */
+/* All offsets from `start` on, in batches of `batch`. Returns their number. */
 static size_t find_all(uint64_t *offsets, size_t batch, const ironmap_map *map, const char *needle,
                        uint64_t start, uint64_t end, bool overlapping)
 {
@@ -42,7 +41,7 @@ typedef struct find_all_case {
     const char *needle;
     uint64_t start;
     uint64_t end;
-    const char *apart; /* the offsets, each as a letter: a is 0 */
+    const char *apart; /* offsets as letters: a is 0 */
     const char *overlapping;
 } find_all_case;
 
@@ -57,12 +56,12 @@ static const find_all_case cases[] = {
     {"aaaaa", "aa", 0, 4, "ac", "abc"},
     {"abababa", "aba", 0, END, "ae", "ace"},
     {"abcabcabcabc", "abcabcabc", 0, END, "a", "ad"},
-    /* the whole needle lies in the range, which is cut to the map */
+    /* the whole needle lies in the range, which is clipped to the map */
     {"abcabc", "abc", 1, 5, "", ""},
     {"abcabc", "abc", 3, 99, "d", "d"},
     {"abcabc", "abc", 7, END, "", ""},
     {"abc", "abcd", 0, END, "", ""},
-    /* the empty needle is at every byte, and behind the last one */
+    /* the empty needle is at every byte, and at the end */
     {"abc", "", 0, END, "abcd", "abcd"},
     {"abc", "", 1, 2, "bc", "bc"},
     {"abc", "", 3, END, "d", "d"},
@@ -87,7 +86,7 @@ static void check_case(const ironmap_map *map, const find_all_case *row, bool ov
     }
 }
 
-static void table_of_cases(void **state)
+static void count_and_find_all_match_the_table(void **state)
 {
     fixture *f = *state;
 
@@ -101,8 +100,7 @@ static void table_of_cases(void **state)
     }
 }
 
-/* A batch may begin in the middle of its range. */
-static void next_may_be_set(void **state)
+static void batch_may_begin_inside_its_range(void **state)
 {
     fixture *f = *state;
     uint64_t offsets[4];
@@ -117,17 +115,17 @@ static void next_may_be_set(void **state)
 
 /* ---- errors ---- */
 
-static void no_room_is_an_error(void **state)
+static void batch_without_capacity_is_an_error(void **state)
 {
     fixture *f = *state;
-    static const char no_room[] = "matches without room for an offset";
+    static const char no_capacity[] = "matches without room for an offset";
     uint64_t offsets[1];
     ironmap_matches matches = {.next = 1, .found = 5};
 
     map_text(f, "abc");
-    assert_invalid(ironmap_find_all(&matches, f->map, "a", 1, 0, END, &failure), no_room);
+    assert_invalid(ironmap_find_all(&matches, f->map, "a", 1, 0, END, &failure), no_capacity);
     matches.offsets = offsets;
-    assert_invalid(ironmap_find_all(&matches, f->map, "a", 1, 0, END, &failure), no_room);
+    assert_invalid(ironmap_find_all(&matches, f->map, "a", 1, 0, END, &failure), no_capacity);
     matches.capacity = 1;
     matches.reserved[0] = 1;
     assert_fails(ironmap_find_all(&matches, f->map, "a", 1, 0, END, &failure),
@@ -138,9 +136,9 @@ static void no_room_is_an_error(void **state)
 
 /* ---- long searches ---- */
 
-/* Matches lie across the places where a search is cut into pieces, and those of a run of one letter
- * depend on all that came before. */
-static void pieces_do_not_show(void **state)
+/* Matches cross the borders of chunks. Matches in a run of one letter depend on all earlier
+ * ones. */
+static void borders_of_chunks_hide_no_match(void **state)
 {
     enum { LENGTH = 5 * MIB + 123, NEEDLE = 7 };
     fixture *f = *state;
@@ -161,7 +159,7 @@ static void pieces_do_not_show(void **state)
     free(offsets);
 }
 
-static void needles_longer_than_a_piece(void **state)
+static void needles_longer_than_a_chunk_are_found(void **state)
 {
     enum { LENGTH = 6 * MIB };
     fixture *f = *state;
@@ -179,18 +177,18 @@ static void needles_longer_than_a_piece(void **state)
     assert_u64(result, 2);
 }
 
-/* ---- whether to go on ---- */
+/* ---- interruption ---- */
 
-typedef struct asked {
+typedef struct checked {
     const ironmap_map *map;
     int times;
     int stop_at; /* 0: never */
-} asked;
+} checked;
 
-/* Uses the map while it is asked, which is allowed. */
-static int ask(void *context)
+/* The map may be used in the check. */
+static int check(void *context)
 {
-    asked *a = context;
+    checked *a = context;
     uint8_t byte = 0;
 
     a->times++;
@@ -198,24 +196,24 @@ static int ask(void *context)
     return a->times == a->stop_at;
 }
 
-static void map_asking(fixture *f, asked *a, size_t length)
+static void map_with_check(fixture *f, checked *a, size_t length)
 {
     ironmap_options options = options_of(0, length);
 
-    options.check = ask;
+    options.check = check;
     options.context = a;
     assert_ok(ironmap_open_anonymous(&f->map, IRONMAP_WRITE, &options, &failure));
     a->map = f->map;
 }
 
-static void long_searches_ask_whether_to_go_on(void **state)
+static void long_searches_call_the_check(void **state)
 {
     enum { LENGTH = 16 * MIB };
     fixture *f = *state;
-    asked a = {0};
+    checked a = {0};
     uint64_t index = 0;
 
-    map_asking(f, &a, LENGTH);
+    map_with_check(f, &a, LENGTH);
     assert_ok(ironmap_find(&index, f->map, "ab", 2, 0, END, &failure));
     assert_true(a.times >= 8 && a.times <= 64);
     a.times = 0;
@@ -229,16 +227,16 @@ static void long_searches_ask_whether_to_go_on(void **state)
     assert_int_equal(a.times, 0);
 }
 
-static void a_search_can_be_interrupted(void **state)
+static void search_can_be_interrupted(void **state)
 {
     fixture *f = *state;
-    asked a = {.stop_at = 3};
+    checked a = {.stop_at = 3};
     uint64_t index = 77;
     uint64_t offsets[1];
     size_t result = 77;
     ironmap_matches matches = {.offsets = offsets, .capacity = 1};
 
-    map_asking(f, &a, 16 * MIB);
+    map_with_check(f, &a, 16 * MIB);
     assert_fails(ironmap_find(&index, f->map, "ab", 2, 0, END, &failure), IRONMAP_E_INTERRUPTED);
     a.times = 0;
     assert_fails(ironmap_rfind(&index, f->map, "ab", 2, 0, END, &failure), IRONMAP_E_INTERRUPTED);
@@ -251,7 +249,7 @@ static void a_search_can_be_interrupted(void **state)
     assert_u64(index, 77);
     assert_u64(result, 77);
     assert_u64(matches.next, 0);
-    /* and the map is as it was */
+    /* the map can still be used */
     a.stop_at = 0;
     assert_ok(ironmap_find(&index, f->map, "ab", 2, 0, END, &failure));
     assert_u64(index, IRONMAP_NOT_FOUND);
@@ -260,13 +258,13 @@ static void a_search_can_be_interrupted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(table_of_cases),
-        with_fixture(next_may_be_set),
-        with_fixture(no_room_is_an_error),
-        with_fixture(pieces_do_not_show),
-        with_fixture(needles_longer_than_a_piece),
-        with_fixture(long_searches_ask_whether_to_go_on),
-        with_fixture(a_search_can_be_interrupted),
+        with_fixture(count_and_find_all_match_the_table),
+        with_fixture(batch_may_begin_inside_its_range),
+        with_fixture(batch_without_capacity_is_an_error),
+        with_fixture(borders_of_chunks_hide_no_match),
+        with_fixture(needles_longer_than_a_chunk_are_found),
+        with_fixture(long_searches_call_the_check),
+        with_fixture(search_can_be_interrupted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

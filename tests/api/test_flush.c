@@ -1,11 +1,10 @@
-/* flush: its ranges, its flags, and what it does for maps that have nothing to flush. */
+/* flush: its ranges, its flags, and maps that need no flush. */
 #include "support.h"
 
 #include <stdio.h>
 
 enum { LENGTH = 10000 };
 
-/* Any range inside the map can be flushed, page boundaries or not; another is refused. */
 static void ranges_are_checked(void **state)
 {
     fixture *f = *state;
@@ -16,8 +15,7 @@ static void ranges_are_checked(void **state)
     assert_flush_ranges(f->map);
 }
 
-/* "To the end" from behind the end is outside. */
-static void to_end_from_behind_is_refused(void **state)
+static void to_end_from_beyond_the_end_is_refused(void **state)
 {
     fixture *f = *state;
 
@@ -26,8 +24,7 @@ static void to_end_from_behind_is_refused(void **state)
     assert_fails(ironmap_flush(f->map, LENGTH + 1, IRONMAP_TO_END, 0, &failure), IRONMAP_E_RANGE);
 }
 
-/* A map that begins in the middle of a page flushes like another. */
-static void ranges_of_unaligned_maps(void **state)
+static void ranges_of_unaligned_maps_are_checked(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(4001, LENGTH);
@@ -38,8 +35,8 @@ static void ranges_of_unaligned_maps(void **state)
     assert_flush_ranges(f->map);
 }
 
-/* READ and COPY maps never write: the range is checked and that is all, whatever the flags. */
-static void maps_that_never_write_have_nothing_to_flush(void **state)
+/* The range is checked with any flags. */
+static void maps_that_never_write_only_check_the_range(void **state)
 {
     static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_COPY};
     fixture *f = *state;
@@ -51,11 +48,10 @@ static void maps_that_never_write_have_nothing_to_flush(void **state)
         assert_flush_ranges(f->map);
         map_close(f);
     }
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* Anonymous maps flush without an error. */
-static void anonymous_maps_flush(void **state)
+static void flush_of_anonymous_maps_succeeds(void **state)
 {
     fixture *f = *state;
 
@@ -63,8 +59,8 @@ static void anonymous_maps_flush(void **state)
     assert_flush_ranges(f->map);
 }
 
-/* The library's flags are understood, alone and together. */
-static void flags_are_understood(void **state)
+/* Flags are accepted alone and together. */
+static void flags_are_accepted(void **state)
 {
     static const int flags[] = {
         0,
@@ -83,7 +79,7 @@ static void flags_are_understood(void **state)
     }
 }
 
-/* Reads the file in a process that never had it open. */
+/* Runs in a process that never had the file open. */
 static int flushed_bytes_are_in_the_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -97,7 +93,6 @@ static int flushed_bytes_are_in_the_file(const char *path)
     return 0;
 }
 
-/* Another process reads from the file what was flushed. */
 static void another_process_reads_flushed_bytes(void **state)
 {
     fixture *f = *state;
@@ -109,8 +104,8 @@ static void another_process_reads_flushed_bytes(void **state)
     assert_int_equal(in_process("read", f->path), 0);
 }
 
-/* Closing loses nothing that was stored, flushed or not. */
-static void closing_loses_nothing(void **state)
+/* Stores reach the file, flushed or not. */
+static void closing_loses_no_store(void **state)
 {
     fixture *f = *state;
 
@@ -126,13 +121,13 @@ int main(void)
     static const process_work works[] = {{"read", flushed_bytes_are_in_the_file}, {NULL, NULL}};
     const struct CMUnitTest tests[] = {
         with_fixture(ranges_are_checked),
-        with_fixture(to_end_from_behind_is_refused),
-        with_fixture(ranges_of_unaligned_maps),
-        with_fixture(maps_that_never_write_have_nothing_to_flush),
-        with_fixture(anonymous_maps_flush),
-        with_fixture(flags_are_understood),
+        with_fixture(to_end_from_beyond_the_end_is_refused),
+        with_fixture(ranges_of_unaligned_maps_are_checked),
+        with_fixture(maps_that_never_write_only_check_the_range),
+        with_fixture(flush_of_anonymous_maps_succeeds),
+        with_fixture(flags_are_accepted),
         with_fixture(another_process_reads_flushed_bytes),
-        with_fixture(closing_loses_nothing),
+        with_fixture(closing_loses_no_store),
     };
 
     process_begin(works);

@@ -1,11 +1,11 @@
-/* Maps and fork: a child inherits them; shared ones go on sharing, private ones part ways. */
+/* Maps and fork: a child inherits them. Shared maps stay shared, private maps do not. */
 #include "support_posix.h"
 
 #include <sys/mman.h>
 
 enum { LENGTH = 10000, ANSWER = 5000 };
 
-/* Reads the parent's line and stores an answer; closes its own copy of the map. */
+/* Reads the parent's line, stores an answer and closes its copy of the map. */
 static int read_line_and_answer(void *argument)
 {
     ironmap_map *map = argument;
@@ -20,7 +20,7 @@ static int read_line_and_answer(void *argument)
     return 0;
 }
 
-/* Writes the line, lets a child answer, and sees the answer, or not. */
+/* The parent sees the answer of a child if the map is shared. */
 static void assert_child_answers(fixture *f, bool shared)
 {
     char nothing[6] = {0};
@@ -33,8 +33,7 @@ static void assert_child_answers(fixture *f, bool shared)
     map_close(f);
 }
 
-/* Anonymous memory is shared by parent and child by default: each sees the other's stores, and
- * the parent's map outlives the child's closing. */
+/* Anonymous maps are shared by default. The parent's map outlives the child's close. */
 static void anonymous_map_is_shared(void **state)
 {
     fixture *f = *state;
@@ -45,8 +44,8 @@ static void anonymous_map_is_shared(void **state)
     assert_child_answers(f, true);
 }
 
-/* Private and copy-on-write memory has the parent's bytes in the child, and parts ways then. */
-static void private_maps_part_ways(void **state)
+/* The child has the parent's bytes at first. */
+static void private_maps_are_independent_after_fork(void **state)
 {
     fixture *f = *state;
 
@@ -56,8 +55,8 @@ static void private_maps_part_ways(void **state)
     assert_child_answers(f, false);
 }
 
-/* The map of a file is shared; one that copies is not. */
-static void maps_of_files(void **state)
+/* A copy-on-write map is not shared. */
+static void maps_of_files_are_shared(void **state)
 {
     fixture *f = *state;
     static const uint8_t zeros[LENGTH];
@@ -83,8 +82,7 @@ static int map_the_file_and_store(void *argument)
     return 0;
 }
 
-/* A map that another process makes of the same file shares its bytes at once. */
-static void another_process_maps_the_file(void **state)
+static void map_of_another_process_shares_the_file(void **state)
 {
     fixture *f = *state;
 
@@ -104,7 +102,7 @@ static int resize_and_close(void *argument)
     return 0;
 }
 
-/* A child that resizes its map changes the file, and not the parent's map. */
+/* The file changes, and the parent's map does not. */
 static void child_resizes_its_own_map(void **state)
 {
     fixture *f = *state;
@@ -119,7 +117,7 @@ static void child_resizes_its_own_map(void **state)
     assert_file(f, 2 * LENGTH - 3, "end", 3);
 }
 
-/* Cannot close the map that the parent pinned before its own copy of the pin is gone. */
+/* A child cannot close an inherited pinned map before it unpins it. */
 static int close_the_pinned_map(void *argument)
 {
     ironmap_map *map = argument;
@@ -130,7 +128,7 @@ static int close_the_pinned_map(void *argument)
     return 0;
 }
 
-/* Pins are inherited with the map, and then each process's own. */
+/* Each process then has its own pins. */
 static void pins_are_inherited(void **state)
 {
     fixture *f = *state;
@@ -146,9 +144,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(anonymous_map_is_shared),
-        with_fixture(private_maps_part_ways),
-        with_fixture(maps_of_files),
-        with_fixture(another_process_maps_the_file),
+        with_fixture(private_maps_are_independent_after_fork),
+        with_fixture(maps_of_files_are_shared),
+        with_fixture(map_of_another_process_shares_the_file),
         with_fixture(child_resizes_its_own_map),
         with_fixture(pins_are_inherited),
     };

@@ -1,24 +1,24 @@
-/* Beyond 4 GiB: offsets into files, maps, searches and sizes. The files are nearly all hole. */
+/* Beyond 4 GiB: offsets into files, maps, searches and sizes. The files are sparse. */
 #include "support.h"
 
 #define GIB (UINT64_C(1) << 30)
-#define FAR (4 * GIB + 12345) /* a place that does not fit into 32 bits */
+#define FAR (4 * GIB + 12345) /* does not fit into 32 bits */
 #define FILE_SIZE (5 * GIB + 77)
 
-/* A sparse file with the pattern at FAR. */
+/* Creates a sparse file with the pattern at FAR. */
 static void file_make_sparse(fixture *f)
 {
     uint8_t bytes[1000];
 
     file_make(f, 0);
-    if (!file_stretch(f, FILE_SIZE)) {
-        skip_because("no file of 5 GiB, not even a sparse one, can be made here");
+    if (!file_extend(f, FILE_SIZE)) {
+        skip_because("the file system has no files of 5 GiB");
     }
     pattern_fill(bytes, FAR, sizeof(bytes));
     file_store(f, FAR, bytes, sizeof(bytes));
 }
 
-/* f->map: all of a sparse file. */
+/* Opens f->map: all of a sparse file. */
 static void map_sparse(fixture *f)
 {
     skip_on_32_bit();
@@ -27,21 +27,21 @@ static void map_sparse(fixture *f)
     assert_u64(ironmap_length(f->map), FILE_SIZE);
 }
 
-static void skip_where_offsets_are_cut(void)
+static void skip_where_offsets_have_32_bits(void)
 {
     if (sizeof(size_t) < sizeof(uint64_t)) {
-        skip_inside_qemu("cuts the offset of a map to the program's 32 bits");
+        skip_inside_qemu("truncates offsets to 32 bits");
     }
 }
 
-/* A short map may lie beyond 4 GiB of its file, on 32-bit systems too. */
-static void window_beyond_4_gib(void **state)
+/* A short map may lie there on 32-bit systems too. */
+static void short_map_may_lie_beyond_4_gib(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(FAR, 1000);
     uint64_t size = 0;
 
-    skip_where_offsets_are_cut();
+    skip_where_offsets_have_32_bits();
     file_make_sparse(f);
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, FAR, 1000);
@@ -53,8 +53,7 @@ static void window_beyond_4_gib(void **state)
     assert_ok(ironmap_flush(f->map, 500, 3, 0, &failure));
 }
 
-/* Length 0 from beyond 4 GiB is what the file has there. */
-static void window_to_the_end(void **state)
+static void length_zero_maps_to_the_end_beyond_4_gib(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(FILE_SIZE - 5, 0);
@@ -64,13 +63,12 @@ static void window_to_the_end(void **state)
     assert_u64(ironmap_length(f->map), 5);
 }
 
-/* A window beyond 4 GiB grows and shrinks with its file. */
-static void window_is_resized(void **state)
+static void map_beyond_4_gib_is_resized(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(FAR, 1000);
 
-    skip_where_offsets_are_cut();
+    skip_where_offsets_have_32_bits();
     file_make_sparse(f);
     assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure));
     assert_ok(ironmap_resize(f->map, 500, &failure));
@@ -81,8 +79,7 @@ static void window_is_resized(void **state)
     assert_map_filled(f->map, 500, 99500, 0);
 }
 
-/* EXTEND makes a file longer than 4 GiB for a short map at its end. */
-static void extend_beyond_4_gib(void **state)
+static void extend_makes_a_file_longer_than_4_gib(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(FAR, 1000);
@@ -90,14 +87,14 @@ static void extend_beyond_4_gib(void **state)
     options.open = IRONMAP_OPEN_EXTEND;
     file_make(f, 100);
     if (ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, NULL) != IRONMAP_OK) {
-        skip_because("no file of 5 GiB, not even a sparse one, can be made here");
+        skip_because("the file system has no files of 5 GiB");
     }
     assert_u64(file_length(f), FAR + 1000);
     assert_map_filled(f->map, 0, 1000, 0);
 }
 
-/* Bytes go in and out at offsets beyond 4 GiB, and a length on the other side is not cut. */
-static void access_beyond_4_gib(void **state)
+/* Stores and loads beyond 4 GiB. A length is not truncated to 32 bits. */
+static void bytes_are_stored_and_read_beyond_4_gib(void **state)
 {
     fixture *f = *state;
     uint8_t bytes[3] = {0};
@@ -124,8 +121,7 @@ static void access_beyond_4_gib(void **state)
     assert_int_equal(bytes[1], 'h');
 }
 
-/* Needles are found beyond 4 GiB, from the front and from the back. */
-static void find_beyond_4_gib(void **state)
+static void needles_are_found_beyond_4_gib(void **state)
 {
     fixture *f = *state;
     uint8_t needle[100];
@@ -145,8 +141,7 @@ static void find_beyond_4_gib(void **state)
     assert_u64(index, IRONMAP_NOT_FOUND);
 }
 
-/* The position goes beyond 4 GiB, and lines there have their length. */
-static void stream_beyond_4_gib(void **state)
+static void position_goes_beyond_4_gib(void **state)
 {
     fixture *f = *state;
     char buffer[16];
@@ -169,8 +164,7 @@ static void stream_beyond_4_gib(void **state)
                  IRONMAP_E_RANGE);
 }
 
-/* Ranges beyond 4 GiB are flushed and advised. */
-static void memory_beyond_4_gib(void **state)
+static void ranges_beyond_4_gib_are_flushed_and_advised(void **state)
 {
     fixture *f = *state;
 
@@ -181,8 +175,7 @@ static void memory_beyond_4_gib(void **state)
     assert_fails(ironmap_flush(f->map, FAR, FILE_SIZE - FAR + 1, 0, &failure), IRONMAP_E_RANGE);
 }
 
-/* A map grows beyond 4 GiB and shrinks below. */
-static void resize_across_4_gib(void **state)
+static void map_is_resized_across_4_gib(void **state)
 {
     fixture *f = *state;
 
@@ -199,11 +192,15 @@ static void resize_across_4_gib(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(window_beyond_4_gib), with_fixture(window_to_the_end),
-        with_fixture(window_is_resized),   with_fixture(extend_beyond_4_gib),
-        with_fixture(access_beyond_4_gib), with_fixture(find_beyond_4_gib),
-        with_fixture(stream_beyond_4_gib), with_fixture(memory_beyond_4_gib),
-        with_fixture(resize_across_4_gib),
+        with_fixture(short_map_may_lie_beyond_4_gib),
+        with_fixture(length_zero_maps_to_the_end_beyond_4_gib),
+        with_fixture(map_beyond_4_gib_is_resized),
+        with_fixture(extend_makes_a_file_longer_than_4_gib),
+        with_fixture(bytes_are_stored_and_read_beyond_4_gib),
+        with_fixture(needles_are_found_beyond_4_gib),
+        with_fixture(position_goes_beyond_4_gib),
+        with_fixture(ranges_beyond_4_gib_are_flushed_and_advised),
+        with_fixture(map_is_resized_across_4_gib),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

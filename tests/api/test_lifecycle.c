@@ -1,17 +1,16 @@
-/* Closing, pins, and that nothing is left behind by maps that were opened, or were not. */
+/* Closing, pins, and leaks of maps that were opened or failed to open. */
 #include "support.h"
 
 enum { LENGTH = 10000, ROUNDS = 2000 };
 
-/* Closing no map does nothing, and well. */
-static void closing_null_is_allowed(void **state)
+static void closing_null_succeeds(void **state)
 {
     (void)state;
     assert_ok(ironmap_close(NULL, &failure));
     assert_ok(ironmap_close(NULL, NULL));
 }
 
-/* Where nobody asks for an error, a failure still returns its status. */
+/* Without an error, a failure still returns its status. */
 static void error_is_optional(void **state)
 {
     fixture *f = *state;
@@ -25,7 +24,6 @@ static void error_is_optional(void **state)
     assert_int_equal(ironmap_flush(f->map, 0, LENGTH + 1, 0, NULL), IRONMAP_E_RANGE);
 }
 
-/* Pins are counted. */
 static void pins_are_counted(void **state)
 {
     fixture *f = *state;
@@ -42,7 +40,7 @@ static void pins_are_counted(void **state)
     assert_u64(ironmap_pins(f->map), 0);
 }
 
-/* A pinned map is not closed and works on, until the last pin is gone. */
+/* Close works after the last pin is released. */
 static void pinned_map_is_not_closed(void **state)
 {
     fixture *f = *state;
@@ -61,8 +59,7 @@ static void pinned_map_is_not_closed(void **state)
     map_close(f);
 }
 
-/* An empty map can be pinned as well. */
-static void empty_map_is_pinned(void **state)
+static void empty_map_can_be_pinned(void **state)
 {
     fixture *f = *state;
 
@@ -75,8 +72,8 @@ static void empty_map_is_pinned(void **state)
     ironmap_unpin(f->map);
 }
 
-/* A map's own record is some bytes of heap, the same for a map of any length. */
-static void overhead_is_a_record(void **state)
+/* A map needs the same few bytes of heap at any length. */
+static void overhead_is_independent_of_the_length(void **state)
 {
     fixture *f = *state;
     size_t overhead;
@@ -150,8 +147,8 @@ static void run_all(fixture *f, int rounds)
     }
 }
 
-/* Thousands of maps, opened and closed, resized, or failed to open, leave no descriptor, no
- * mapping and nothing of the file behind. */
+/* Thousands of maps that were opened, resized, closed, or failed to open leave no descriptor and no
+ * mapping. */
 static void nothing_is_left_behind(void **state)
 {
     fixture *f = *state;
@@ -168,7 +165,6 @@ static void nothing_is_left_behind(void **state)
     assert_u64(file_length(f), LENGTH);
 }
 
-/* Many maps may be open at once. */
 static void many_maps_are_open_at_once(void **state)
 {
     enum { MAPS = 500 };
@@ -191,12 +187,12 @@ static void many_maps_are_open_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(closing_null_is_allowed),
+        cmocka_unit_test(closing_null_succeeds),
         with_fixture(error_is_optional),
         with_fixture(pins_are_counted),
         with_fixture(pinned_map_is_not_closed),
-        with_fixture(empty_map_is_pinned),
-        with_fixture(overhead_is_a_record),
+        with_fixture(empty_map_can_be_pinned),
+        with_fixture(overhead_is_independent_of_the_length),
         with_fixture(nothing_is_left_behind),
         with_fixture(many_maps_are_open_at_once),
     };

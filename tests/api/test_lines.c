@@ -1,41 +1,41 @@
-/* ironmap_copy_line copies a line into memory of an allocator. ironmap_find_lines lists lines. */
+/* copy_line copies a line into memory of an allocator. find_lines lists lines. */
 #include "support.h"
 
 #include <stdlib.h>
 
-/* Memory for a line, and how often it was asked for. */
-typedef struct room {
+/* An allocator's memory for a line, and its number of calls. */
+typedef struct line_buffer {
     char bytes[200000];
     size_t length;
     size_t times;
-    size_t most; /* NULL for more */
-} room;
+    size_t capacity; /* a longer line fails */
+} line_buffer;
 
-static void *give(void *context, size_t length)
+static void *allocate(void *context, size_t length)
 {
-    room *r = context;
+    line_buffer *r = context;
 
     r->length = length;
     r->times++;
-    return length <= r->most ? r->bytes : NULL;
+    return length <= r->capacity ? r->bytes : NULL;
 }
 
-static room *room_new(void)
+static line_buffer *line_buffer_new(void)
 {
-    room *r = calloc(1, sizeof(*r));
+    line_buffer *r = calloc(1, sizeof(*r));
 
     assert_non_null(r);
-    r->most = sizeof(r->bytes);
+    r->capacity = sizeof(r->bytes);
     return r;
 }
 
-static void assert_taken(fixture *f, uint64_t offset, size_t limit, bool keep_end,
-                         const char *expected, size_t expected_length)
+static void assert_line_copied(fixture *f, uint64_t offset, size_t limit, bool keep_end,
+                               const char *expected, size_t expected_length)
 {
-    room *r = room_new();
+    line_buffer *r = line_buffer_new();
     size_t length = 12345;
 
-    assert_ok(ironmap_copy_line(&length, f->map, offset, limit, keep_end, give, r, &failure));
+    assert_ok(ironmap_copy_line(&length, f->map, offset, limit, keep_end, allocate, r, &failure));
     assert_u64(length, expected_length);
     assert_u64(r->length, strlen(expected));
     assert_u64(r->times, 1);
@@ -43,50 +43,49 @@ static void assert_taken(fixture *f, uint64_t offset, size_t limit, bool keep_en
     free(r);
 }
 
-/* The line comes whole, with or without its newline, and its length always with. */
-static void line_is_taken(void **state)
+/* The copy may omit the newline, which always counts in the length. */
+static void line_is_copied(void **state)
 {
     fixture *f = *state;
 
     map_text(f, "one\n\nthree");
-    assert_taken(f, 0, IRONMAP_TO_END, true, "one\n", 4);
-    assert_taken(f, 0, IRONMAP_TO_END, false, "one", 4);
-    assert_taken(f, 2, IRONMAP_TO_END, true, "e\n", 2);
-    assert_taken(f, 4, IRONMAP_TO_END, true, "\n", 1);
-    assert_taken(f, 4, IRONMAP_TO_END, false, "", 1);
-    assert_taken(f, 5, IRONMAP_TO_END, true, "three", 5);
-    assert_taken(f, 5, IRONMAP_TO_END, false, "three", 5);
+    assert_line_copied(f, 0, IRONMAP_TO_END, true, "one\n", 4);
+    assert_line_copied(f, 0, IRONMAP_TO_END, false, "one", 4);
+    assert_line_copied(f, 2, IRONMAP_TO_END, true, "e\n", 2);
+    assert_line_copied(f, 4, IRONMAP_TO_END, true, "\n", 1);
+    assert_line_copied(f, 4, IRONMAP_TO_END, false, "", 1);
+    assert_line_copied(f, 5, IRONMAP_TO_END, true, "three", 5);
+    assert_line_copied(f, 5, IRONMAP_TO_END, false, "three", 5);
 }
 
-/* A line ends with the range, and with the map. Behind both there is nothing. */
-static void line_ends_at_the_end(void **state)
+/* Beyond both the line is empty. */
+static void line_ends_with_its_range_or_the_map(void **state)
 {
     fixture *f = *state;
 
     map_text(f, "one\ntwo");
-    assert_taken(f, 0, 2, true, "on", 2);
-    assert_taken(f, 0, 3, false, "one", 3);
-    assert_taken(f, 0, 4, false, "one", 4);
-    assert_taken(f, 5, 1, true, "w", 1);
-    assert_taken(f, 5, 1000, true, "wo", 2);
-    assert_taken(f, 7, IRONMAP_TO_END, true, "", 0);
-    assert_taken(f, 6, 0, true, "", 0);
-    assert_taken(f, UINT64_MAX, IRONMAP_TO_END, true, "", 0);
+    assert_line_copied(f, 0, 2, true, "on", 2);
+    assert_line_copied(f, 0, 3, false, "one", 3);
+    assert_line_copied(f, 0, 4, false, "one", 4);
+    assert_line_copied(f, 5, 1, true, "w", 1);
+    assert_line_copied(f, 5, 1000, true, "wo", 2);
+    assert_line_copied(f, 7, IRONMAP_TO_END, true, "", 0);
+    assert_line_copied(f, 6, 0, true, "", 0);
+    assert_line_copied(f, UINT64_MAX, IRONMAP_TO_END, true, "", 0);
 }
 
-/* Reading lines that way does not use the position. */
-static void line_leaves_the_position(void **state)
+static void copy_line_keeps_the_position(void **state)
 {
     fixture *f = *state;
 
     map_text(f, "one\ntwo");
     assert_ok(ironmap_seek(f->map, 2, IRONMAP_SEEK_SET, &failure));
-    assert_taken(f, 0, IRONMAP_TO_END, true, "one\n", 4);
+    assert_line_copied(f, 0, IRONMAP_TO_END, true, "one\n", 4);
     assert_u64(ironmap_tell(f->map), 2);
 }
 
-/* A line of any length, of any content, is the same. */
-static void long_line_is_taken(void **state)
+/* A line may have any length and content. */
+static void long_line_is_copied(void **state)
 {
     static const size_t lengths[] = {1, 511, 512, 65535, 65536, 65537, 150000};
     fixture *f = *state;
@@ -98,25 +97,25 @@ static void long_line_is_taken(void **state)
         memset(text, 'x', lengths[i]);
         text[lengths[i]] = '\n';
         map_text(f, text);
-        assert_taken(f, 0, IRONMAP_TO_END, true, text, lengths[i] + 1);
+        assert_line_copied(f, 0, IRONMAP_TO_END, true, text, lengths[i] + 1);
         text[lengths[i]] = '\0';
-        assert_taken(f, 0, IRONMAP_TO_END, false, text, lengths[i] + 1);
-        assert_taken(f, 0, lengths[i], true, text, lengths[i]);
+        assert_line_copied(f, 0, IRONMAP_TO_END, false, text, lengths[i] + 1);
+        assert_line_copied(f, 0, lengths[i], true, text, lengths[i]);
         free(text);
         assert_ok(ironmap_close(f->map, &failure));
         f->map = NULL;
     }
 }
 
-static void no_room_is_an_error(void **state)
+static void lack_of_memory_is_an_error(void **state)
 {
     fixture *f = *state;
-    room *r = room_new();
+    line_buffer *r = line_buffer_new();
     size_t length = 12345;
 
     map_text(f, "a line\n");
-    r->most = 3;
-    assert_fails(ironmap_copy_line(&length, f->map, 0, IRONMAP_TO_END, true, give, r, &failure),
+    r->capacity = 3;
+    assert_fails(ironmap_copy_line(&length, f->map, 0, IRONMAP_TO_END, true, allocate, r, &failure),
                  IRONMAP_E_NOMEM);
     assert_u64(length, 12345);
     free(r);
@@ -173,8 +172,8 @@ static const lines_case lines_cases[] = {
     {"one\ntwo", UINT64_MAX, IRONMAP_TO_END, 0, {0}, {0}},
 };
 
-/* Every batch size gives the same lines: those of the range, the newline included. */
-static void lines_of_a_range(void **state)
+/* Any batch size gives the same lines, each with its newline. */
+static void find_lines_lists_the_lines_of_a_range(void **state)
 {
     fixture *f = *state;
 
@@ -195,7 +194,7 @@ static void lines_of_a_range(void **state)
     }
 }
 
-/* The batch stays as it is when the call fails. */
+/* The batch stays unchanged. */
 static void wrong_batches_are_refused(void **state)
 {
     static const char no_room[] = "lines without room for an offset and a length";
@@ -220,12 +219,12 @@ static void wrong_batches_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(line_is_taken),
-        with_fixture(line_ends_at_the_end),
-        with_fixture(line_leaves_the_position),
-        with_fixture(long_line_is_taken),
-        with_fixture(no_room_is_an_error),
-        with_fixture(lines_of_a_range),
+        with_fixture(line_is_copied),
+        with_fixture(line_ends_with_its_range_or_the_map),
+        with_fixture(copy_line_keeps_the_position),
+        with_fixture(long_line_is_copied),
+        with_fixture(lack_of_memory_is_an_error),
+        with_fixture(find_lines_lists_the_lines_of_a_range),
         with_fixture(wrong_batches_are_refused),
     };
 

@@ -1,5 +1,4 @@
-/* What Linux shows of a map's memory in /proc: what flush cleaned, what advice dropped, what name
- * it has. */
+/* What /proc of Linux shows of a map's memory: flushed pages, dropped pages, names. */
 #include "support_posix.h"
 
 #include <stdio.h>
@@ -18,13 +17,13 @@ static uint64_t smaps_kib(const void *address, const char *field)
     return strtoull(line + strlen(field), NULL, 10);
 }
 
-/* How many KiB of the map at `data` still have to be written. */
+/* KiB of the map at `data` that still have to be written. */
 static uint64_t dirty_kib(const void *data)
 {
     return smaps_kib(data, "Shared_Dirty:") + smaps_kib(data, "Private_Dirty:");
 }
 
-/* A flush without flags has written all pages of its range, and none other, when it returns. */
+/* A flush without flags writes all pages of its range, and no others. */
 static void flush_cleans_its_pages(void **state)
 {
     fixture *f = *state;
@@ -32,7 +31,7 @@ static void flush_cleans_its_pages(void **state)
     uint64_t page_kib = page / 1024;
     void *data;
 
-    skip_on_acted_pages("shows the system's");
+    skip_on_emulated_pages("shows the system's pages");
     file_make(f, PAGES * page);
     map_file(f, IRONMAP_WRITE);
     data = ironmap_data(f->map);
@@ -48,13 +47,13 @@ static void flush_cleans_its_pages(void **state)
     assert_u64(dirty_kib(data), 0);
 }
 
-/* DONTNEED drops private stores from the first whole page of its range on. */
+/* Private stores are dropped from the first whole page of the range on. */
 static void dontneed_drops_whole_pages(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
 
-    skip_on_acted_pages("does not drop them");
+    skip_on_emulated_pages("does not drop pages");
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, PAGES * page);
     assert_ok(ironmap_fill(f->map, 0, 0xaa, PAGES * page, &failure));
     assert_ok(ironmap_advise(f->map, page + 1, 2 * page, IRONMAP_ADVICE_DONTNEED, &failure));
@@ -65,8 +64,8 @@ static void dontneed_drops_whole_pages(void **state)
     assert_map_filled(f->map, 0, PAGES * page, 0);
 }
 
-/* A COPY map has the file's bytes again where DONTNEED dropped its stores. */
-static void dontneed_brings_back_the_file(void **state)
+/* The stores of a COPY map are dropped. */
+static void dontneed_restores_the_bytes_of_the_file(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
@@ -78,26 +77,26 @@ static void dontneed_brings_back_the_file(void **state)
     assert_map_pattern(f->map, 0, PAGES * page);
 }
 
-/* REMOVE, which makes holes in the file, begins at the first whole page as well. */
-static void remove_keeps_what_lies_in_front(void **state)
+/* REMOVE punches holes from the first whole page on. */
+static void remove_keeps_the_bytes_before_its_range(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
 
-    skip_inside_qemu("makes no holes");
+    skip_inside_qemu("punches no holes");
     file_make(f, 0);
     file_truncate(f, PAGES * page);
     map_file(f, IRONMAP_WRITE);
     assert_ok(ironmap_fill(f->map, 0, 0xaa, PAGES * page, &failure));
     if (ironmap_advise(f->map, page + 7, 3 * page - 7, MADV_REMOVE, NULL) != IRONMAP_OK) {
-        skip_because("this file system makes no holes");
+        skip_because("this file system punches no holes");
     }
     assert_map_filled(f->map, 0, 2 * page, 0xaa);
     assert_map_filled(f->map, 2 * page, 2 * page, 0);
     assert_map_filled(f->map, 4 * page, (PAGES - 4) * page, 0xaa);
 }
 
-/* How many mappings of the process are left out of core dumps. */
+/* The number of mappings that core dumps leave out. */
 static size_t undumped_regions(void)
 {
     char line[512];
@@ -113,9 +112,8 @@ static size_t undumped_regions(void)
     return count;
 }
 
-/* Advice for an empty map, or for nothing of a map, touches no memory, least of all the library's
- * own. */
-static void advice_for_nothing_touches_nothing(void **state)
+/* Advice for no bytes touches no memory, and none of the library's. */
+static void advice_for_no_bytes_touches_no_memory(void **state)
 {
     fixture *f = *state;
     size_t before;
@@ -145,7 +143,7 @@ static void assert_name_shown(const fixture *f, const char *expected)
     }
 }
 
-/* Names the map; a system that has no names for memory must say so. */
+/* Names the map. Skips the test if the system has no names for memory. */
 static void set_name_or_skip(fixture *f, const char *name)
 {
     int result = ironmap_set_name(f->map, name, NULL);
@@ -156,7 +154,7 @@ static void set_name_or_skip(fixture *f, const char *name)
     assert_int_equal(result, IRONMAP_OK);
 }
 
-/* The name of a private anonymous map is shown, until it gets another. */
+/* A name is shown until the map gets another. */
 static void name_of_private_memory_is_shown(void **state)
 {
     fixture *f = *state;
@@ -168,7 +166,7 @@ static void name_of_private_memory_is_shown(void **state)
     assert_name_shown(f, "[anon:b]");
 }
 
-/* The name of a shared anonymous map is shown, at its longest too. */
+/* The longest name is shown whole. */
 static void name_of_shared_memory_is_shown(void **state)
 {
     fixture *f = *state;
@@ -183,7 +181,7 @@ static void name_of_shared_memory_is_shown(void **state)
     assert_name_shown(f, shown);
 }
 
-/* A name with a character that is not allowed is refused, and the old one stays. */
+/* The old name stays. */
 static void forbidden_characters_are_refused(void **state)
 {
     static const char *const names[] = {"a[b", "a]b",  "a\\b", "a$b",
@@ -203,9 +201,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_fixture(flush_cleans_its_pages),
         with_fixture(dontneed_drops_whole_pages),
-        with_fixture(dontneed_brings_back_the_file),
-        with_fixture(remove_keeps_what_lies_in_front),
-        with_fixture(advice_for_nothing_touches_nothing),
+        with_fixture(dontneed_restores_the_bytes_of_the_file),
+        with_fixture(remove_keeps_the_bytes_before_its_range),
+        with_fixture(advice_for_no_bytes_touches_no_memory),
         with_fixture(name_of_private_memory_is_shown),
         with_fixture(name_of_shared_memory_is_shown),
         with_fixture(forbidden_characters_are_refused),

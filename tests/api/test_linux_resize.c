@@ -1,5 +1,5 @@
-/* Resizes that Linux lets fail half-way: sealed files, an exhausted address space, a full file
- * system. Each leaves map and file as they were. */
+/* Resizes that Linux can make fail half-way: sealed files, no address space, a full file system.
+ * Map and file stay unchanged. */
 #include "support_posix.h"
 
 #include <errno.h>
@@ -14,17 +14,17 @@
 
 enum { LENGTH = 10000 };
 
-/* Longer than the address space of a 64-bit system, but a length that a file of memory may have. */
+/* Beyond the address space of a 64-bit system, but allowed for a memory file. */
 #define TOO_LONG ((size_t)1 << (sizeof(size_t) * 8 - 4))
 
-/* f->fd and f->map: a file of memory that holds the pattern, with `seals`. */
+/* Opens f->fd and f->map: a memory file that holds the pattern, with `seals`. */
 static void map_sealed(fixture *f, int seals)
 {
     uint8_t bytes[LENGTH];
 
     f->fd = memfd_create("ironmap-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (f->fd < 0) {
-        skip_because("the system has no files of memory");
+        skip_because("the system has no memory files");
     }
     pattern_fill(bytes, 0, LENGTH);
     assert_int_equal(write(f->fd, bytes, LENGTH), LENGTH);
@@ -32,7 +32,7 @@ static void map_sealed(fixture *f, int seals)
     assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, NULL, &failure));
 }
 
-/* f->fd and f->map: a file of memory that could be longer than the address space. */
+/* Opens f->fd and f->map: a memory file that may exceed the address space. */
 static void map_growable(fixture *f)
 {
     skip_on_32_bit();
@@ -47,7 +47,7 @@ static uint64_t length_of(int fd)
     return (uint64_t)status.st_size;
 }
 
-/* Map, file, address and position are those from before. */
+/* Map, file, address and position are unchanged. */
 static void assert_unchanged(const fixture *f, const void *data)
 {
     assert_ptr_equal(ironmap_data(f->map), data);
@@ -67,8 +67,8 @@ static void assert_resize_forbidden(fixture *f, size_t length)
     assert_unchanged(f, data);
 }
 
-/* A file that must not grow does not, and shrinks still. */
-static void file_sealed_against_growing(void **state)
+/* It still shrinks. */
+static void file_sealed_against_growing_does_not_grow(void **state)
 {
     fixture *f = *state;
 
@@ -79,8 +79,8 @@ static void file_sealed_against_growing(void **state)
     assert_map_pattern(f->map, 0, 1000);
 }
 
-/* A file that must not shrink does not, and grows still. */
-static void file_sealed_against_shrinking(void **state)
+/* It still grows. */
+static void file_sealed_against_shrinking_does_not_shrink(void **state)
 {
     fixture *f = *state;
 
@@ -92,8 +92,8 @@ static void file_sealed_against_shrinking(void **state)
     assert_map_filled(f->map, LENGTH, LENGTH, 0);
 }
 
-/* A length that the file can have and the address space cannot: the file gets its own back. */
-static void address_space_too_small(void **state)
+/* The file allows the length, and then gets its old length back. */
+static void lack_of_address_space_restores_the_file(void **state)
 {
     fixture *f = *state;
     void *data;
@@ -106,8 +106,8 @@ static void address_space_too_small(void **state)
     assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
 }
 
-/* The same for an empty map, which has no memory to make longer. */
-static void address_space_too_small_for_empty_map(void **state)
+/* An empty map has no memory to extend. */
+static void lack_of_address_space_keeps_a_map_empty(void **state)
 {
     fixture *f = *state;
 
@@ -121,8 +121,8 @@ static void address_space_too_small_for_empty_map(void **state)
     assert_ok(ironmap_resize(f->map, LENGTH, &failure));
 }
 
-/* The same where the open would extend the file. */
-static void address_space_too_small_to_open(void **state)
+/* Opening would extend the file. */
+static void lack_of_address_space_at_open_restores_the_file(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -136,8 +136,8 @@ static void address_space_too_small_to_open(void **state)
     assert_u64(length_of(f->fd), LENGTH);
 }
 
-/* Bytes of the file behind the map, which a resize would cut off, are still there when it fails. */
-static void failed_resize_keeps_bytes_behind_it(void **state)
+/* Bytes of the file beyond the map, which resize would cut off, stay. */
+static void failed_resize_keeps_the_bytes_beyond_the_map(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(0, LENGTH);
@@ -153,8 +153,8 @@ static void failed_resize_keeps_bytes_behind_it(void **state)
     assert_file(f, TOO_LONG + LENGTH, "behind", 6);
 }
 
-/* Private memory that cannot become longer stays as it was. */
-static void private_memory_too_long(void **state)
+/* It stays unchanged. */
+static void private_memory_too_long_is_refused(void **state)
 {
     fixture *f = *state;
     void *data;
@@ -182,7 +182,7 @@ static uint64_t address_space_in_use(void)
     return strtoull(text, NULL, 10) * ironmap_page_size();
 }
 
-/* In a child: the address space may grow by 64 MiB, and the map wants to grow by 1 GiB. */
+/* In a child: may use 64 MiB more address space, and grows the map by 1 GiB. */
 static int resize_in_little_space(void *argument)
 {
     fixture *f = argument;
@@ -203,7 +203,7 @@ static int resize_in_little_space(void *argument)
     return 0;
 }
 
-/* A process that may not use more addresses cannot grow a map; the file has its length again. */
+/* The file gets its old length back. */
 static void address_space_limit_is_an_error(void **state)
 {
     fixture *f = *state;
@@ -215,13 +215,13 @@ static void address_space_limit_is_an_error(void **state)
     file_make(f, LENGTH);
     map_file(f, IRONMAP_WRITE);
     assert_int_equal(in_child(resize_in_little_space, f), 0);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
 /* ---- a full file system ---- */
 
-/* In a child, in name spaces of its own: grows a map on a file system of 64 KiB. */
+/* In a child with its own namespaces: grows a map on a file system of 64 KiB. */
 static int resize_on_full_file_system(void *argument)
 {
     fixture *f = argument;
@@ -245,8 +245,7 @@ static int resize_on_full_file_system(void *argument)
     return 0;
 }
 
-/* On a file system that cannot hold the new length either all of the resize happens or nothing. */
-static void full_file_system_is_all_or_nothing(void **state)
+static void resize_on_a_full_file_system_is_all_or_nothing(void **state)
 {
     int result = in_child(resize_on_full_file_system, *state);
 
@@ -259,15 +258,15 @@ static void full_file_system_is_all_or_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(file_sealed_against_growing),
-        with_fixture(file_sealed_against_shrinking),
-        with_fixture(address_space_too_small),
-        with_fixture(address_space_too_small_for_empty_map),
-        with_fixture(address_space_too_small_to_open),
-        with_fixture(failed_resize_keeps_bytes_behind_it),
-        with_fixture(private_memory_too_long),
+        with_fixture(file_sealed_against_growing_does_not_grow),
+        with_fixture(file_sealed_against_shrinking_does_not_shrink),
+        with_fixture(lack_of_address_space_restores_the_file),
+        with_fixture(lack_of_address_space_keeps_a_map_empty),
+        with_fixture(lack_of_address_space_at_open_restores_the_file),
+        with_fixture(failed_resize_keeps_the_bytes_beyond_the_map),
+        with_fixture(private_memory_too_long_is_refused),
         with_fixture(address_space_limit_is_an_error),
-        with_fixture(full_file_system_is_all_or_nothing),
+        with_fixture(resize_on_a_full_file_system_is_all_or_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

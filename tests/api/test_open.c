@@ -1,4 +1,4 @@
-/* Opening: which bytes of a file are mapped, empty maps, anonymous memory, and the options. */
+/* Opening: ranges of files, empty maps, anonymous memory, and options. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -7,7 +7,6 @@ enum { LENGTH = 10000 };
 
 /* ---- whole files ---- */
 
-/* Without options the whole file is mapped. */
 static void path_maps_the_whole_file(void **state)
 {
     fixture *f = *state;
@@ -28,7 +27,7 @@ static void path_maps_the_whole_file(void **state)
     assert_file(f, 7, "shared", 6);
 }
 
-/* A descriptor alone maps the whole file too, and its position does not move. */
+/* Its position stays. */
 static void descriptor_maps_the_whole_file(void **state)
 {
     fixture *f = *state;
@@ -42,8 +41,7 @@ static void descriptor_maps_the_whole_file(void **state)
     assert_u64(descriptor_tell(f->fd), 1234);
 }
 
-/* IRONMAP_OPTIONS_INIT is what NULL means. */
-static void default_options_are_no_options(void **state)
+static void null_options_are_the_defaults(void **state)
 {
     fixture *f = *state;
     ironmap_options options = IRONMAP_OPTIONS_INIT;
@@ -54,7 +52,6 @@ static void default_options_are_no_options(void **state)
     assert_int_equal(ironmap_map_access(f->map), IRONMAP_WRITE);
 }
 
-/* ironmap_data is the address of the bytes that ironmap_get copies. */
 static void data_is_the_mapped_memory(void **state)
 {
     fixture *f = *state;
@@ -68,7 +65,7 @@ static void data_is_the_mapped_memory(void **state)
     assert_file(f, 0, "direct", 6);
 }
 
-/* Several maps of one file share its bytes at once, and so does read(2) and write(2). */
+/* Stores are visible at once, to read(2) too. */
 static void maps_of_one_file_share_it(void **state)
 {
     fixture *f = *state;
@@ -88,8 +85,8 @@ static void maps_of_one_file_share_it(void **state)
 
 /* ---- ranges of the file ---- */
 
-/* Length 0 maps from offset to the end of the file as it is now. */
-static void length_zero_is_to_the_end(void **state)
+/* The end is that of the file when it is opened. */
+static void length_zero_maps_to_the_end(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(4321, 0);
@@ -102,8 +99,7 @@ static void length_zero_is_to_the_end(void **state)
     assert_u64(ironmap_length(f->map), LENGTH - 4321);
 }
 
-/* ironmap_file_size tells the length of the file now, whatever was mapped of it. */
-static void size_is_the_files(void **state)
+static void file_size_is_the_current_size(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(100, 50);
@@ -119,9 +115,8 @@ static void size_is_the_files(void **state)
     assert_u64(ironmap_length(f->map), 50);
 }
 
-/* A map at a page boundary is aligned, one at another byte lies as far into a page as its offset.
- */
-static void data_is_aligned_where_the_offset_is(void **state)
+/* An unaligned map begins as far inside a page as its offset. */
+static void data_is_aligned_as_its_offset(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
@@ -140,8 +135,9 @@ static void data_is_aligned_where_the_offset_is(void **state)
     }
 }
 
-/* Stores through a map land at offset plus their place in the map, and nowhere else. */
-static void assert_store_lands(fixture *f, uint64_t file_offset, size_t length, size_t file_size)
+/* Stores through a map change these bytes of the file and no others. */
+static void assert_store_reaches_the_file(fixture *f, uint64_t file_offset, size_t length,
+                                          size_t file_size)
 {
     ironmap_options options = options_of(file_offset, length);
     uint8_t *expected = malloc(file_size);
@@ -158,8 +154,7 @@ static void assert_store_lands(fixture *f, uint64_t file_offset, size_t length, 
     free(expected);
 }
 
-/* Property: a map of any range of any file holds what pread gives for it, and stores into it land
- * there. */
+/* Property: a map holds what pread reads, and stores change the same range. */
 static void any_range_maps_what_pread_reads(void **state)
 {
     enum { FILE_SIZE = 70001, ROUNDS = 150 };
@@ -178,12 +173,12 @@ static void any_range_maps_what_pread_reads(void **state)
         assert_file(f, offset, ironmap_data(f->map), length);
         assert_map_pattern(f->map, offset, length);
         map_close(f);
-        assert_store_lands(f, offset, length, FILE_SIZE);
+        assert_store_reaches_the_file(f, offset, length, FILE_SIZE);
     }
 }
 
-/* A map may begin at any byte, also around the places where the system's own maps may begin. */
-static void offset_may_lie_anywhere_between_granules(void **state)
+/* Offsets lie around those at which the system can map. */
+static void offset_may_be_any_byte(void **state)
 {
     fixture *f = *state;
     const size_t step = ironmap_granularity();
@@ -198,7 +193,7 @@ static void offset_may_lie_anywhere_between_granules(void **state)
         assert_u64(ironmap_offset(f->map), offsets[i]);
         assert_map_pattern(f->map, offsets[i], 3 * step - offsets[i]);
         map_close(f);
-        assert_store_lands(f, offsets[i], 3 * step - offsets[i], 3 * step);
+        assert_store_reaches_the_file(f, offsets[i], 3 * step - offsets[i], 3 * step);
     }
 }
 
@@ -207,7 +202,7 @@ typedef struct beyond_case {
     size_t length;
 } beyond_case;
 
-/* A range that ends behind the file is an error and leaves the file as it was. */
+/* The file stays unchanged. */
 static void range_beyond_the_file_is_refused(void **state)
 {
     static const beyond_case cases[] = {
@@ -228,12 +223,12 @@ static void range_beyond_the_file_is_refused(void **state)
                      IRONMAP_E_BEYOND_FILE);
     }
     assert_null(map);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
 /* ---- empty maps ---- */
 
-/* An empty map gives nothing, takes nothing and is at its end. */
+/* An empty map reads nothing, stores nothing and is at its end. */
 static void assert_empty(ironmap_map *map)
 {
     uint8_t byte = 0;
@@ -260,7 +255,7 @@ static void assert_empty(ironmap_map *map)
     assert_ok(ironmap_advise(map, 0, IRONMAP_TO_END, IRONMAP_ADVICE_NORMAL, &failure));
 }
 
-/* An empty file maps to an empty map, in every access, by path and by descriptor. */
+/* This holds for every access, by path and by descriptor. */
 static void empty_file_maps_to_empty_map(void **state)
 {
     fixture *f = *state;
@@ -281,7 +276,6 @@ static void empty_file_maps_to_empty_map(void **state)
     }
 }
 
-/* A map from the very end of a file is empty as well. */
 static void end_of_file_maps_to_empty_map(void **state)
 {
     fixture *f = *state;
@@ -293,7 +287,7 @@ static void end_of_file_maps_to_empty_map(void **state)
     assert_u64(ironmap_offset(f->map), LENGTH);
 }
 
-/* NONEMPTY makes errors of empty maps: EMPTY for an empty file, BEYOND_FILE at the end of one. */
+/* EMPTY for an empty file, BEYOND_FILE at the end of a file. */
 static void nonempty_refuses_empty_maps(void **state)
 {
     fixture *f = *state;
@@ -319,7 +313,7 @@ static void nonempty_refuses_empty_maps(void **state)
 
 /* ---- anonymous maps ---- */
 
-/* Anonymous memory is zero, aligned, as long as asked, and its size is its length. */
+/* Anonymous memory is aligned, and its file size is its length. */
 static void anonymous_memory_is_zero(void **state)
 {
     fixture *f = *state;
@@ -336,8 +330,7 @@ static void anonymous_memory_is_zero(void **state)
     assert_map(f->map, LENGTH - 3, "end", 3);
 }
 
-/* Every access works on anonymous memory. */
-static void anonymous_memory_has_access(void **state)
+static void anonymous_memory_has_every_access(void **state)
 {
     fixture *f = *state;
 
@@ -351,7 +344,7 @@ static void anonymous_memory_has_access(void **state)
     }
 }
 
-/* Length 0 gives an empty map, and so do no options at all. */
+/* No options mean length 0. */
 static void anonymous_length_zero_is_empty(void **state)
 {
     fixture *f = *state;
@@ -363,7 +356,7 @@ static void anonymous_length_zero_is_empty(void **state)
     assert_empty(f->map);
 }
 
-/* The offset of an anonymous map is kept and means nothing. */
+/* The offset has no effect. */
 static void anonymous_offset_is_kept(void **state)
 {
     static const uint64_t offsets[] = {1, 4096, 12345, UINT64_C(1) << 40};
@@ -381,7 +374,6 @@ static void anonymous_offset_is_kept(void **state)
     }
 }
 
-/* An anonymous map uses no descriptor. */
 static void anonymous_memory_needs_no_descriptor(void **state)
 {
     fixture *f = *state;
@@ -392,7 +384,6 @@ static void anonymous_memory_needs_no_descriptor(void **state)
 
 /* ---- the options themselves ---- */
 
-/* {0} has every default, and so has what ironmap_options_init makes. */
 static void zero_is_the_default(void **state)
 {
     fixture *f = *state;
@@ -410,13 +401,13 @@ static void zero_is_the_default(void **state)
     }
 }
 
-static int go_on(void *context)
+static int never_interrupt(void *context)
 {
     (void)context;
     return 0;
 }
 
-/* Every single field that is set works with the defaults in all others. */
+/* All other fields have their defaults. */
 static void every_field_works_alone(void **state)
 {
     fixture *f = *state;
@@ -429,7 +420,7 @@ static void every_field_works_alone(void **state)
         {.open = IRONMAP_OPEN_NO_TRACK},
         {.open = IRONMAP_OPEN_NONEMPTY},
         {.permission = 0600},
-        {.check = go_on},
+        {.check = never_interrupt},
         {.context = &unused},
     };
 
@@ -443,7 +434,7 @@ static void every_field_works_alone(void **state)
     }
 }
 
-/* A path may have any letters: on Windows, where names are not made of bytes, it is UTF-8. */
+/* Windows paths are UTF-8 too. */
 static void path_is_utf_8(void **state)
 {
     static const char *const names[] = {"na\xc3\xafve caf\xc3\xa9", "\xe5\x9c\xb0\xe5\x9b\xb3",
@@ -472,20 +463,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_fixture(path_maps_the_whole_file),
         with_fixture(descriptor_maps_the_whole_file),
-        with_fixture(default_options_are_no_options),
+        with_fixture(null_options_are_the_defaults),
         with_fixture(data_is_the_mapped_memory),
         with_fixture(maps_of_one_file_share_it),
-        with_fixture(length_zero_is_to_the_end),
-        with_fixture(size_is_the_files),
-        with_fixture(data_is_aligned_where_the_offset_is),
+        with_fixture(length_zero_maps_to_the_end),
+        with_fixture(file_size_is_the_current_size),
+        with_fixture(data_is_aligned_as_its_offset),
         with_fixture(any_range_maps_what_pread_reads),
-        with_fixture(offset_may_lie_anywhere_between_granules),
+        with_fixture(offset_may_be_any_byte),
         with_fixture(range_beyond_the_file_is_refused),
         with_fixture(empty_file_maps_to_empty_map),
         with_fixture(end_of_file_maps_to_empty_map),
         with_fixture(nonempty_refuses_empty_maps),
         with_fixture(anonymous_memory_is_zero),
-        with_fixture(anonymous_memory_has_access),
+        with_fixture(anonymous_memory_has_every_access),
         with_fixture(anonymous_length_zero_is_empty),
         with_fixture(anonymous_offset_is_kept),
         with_fixture(anonymous_memory_needs_no_descriptor),

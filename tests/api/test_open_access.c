@@ -1,5 +1,4 @@
-/* Opening: what may be done with the memory, whom stores reach, and what stays of the caller's
- * descriptor. */
+/* Opening: access, visibility of stores, and the caller's descriptor. */
 #include "support.h"
 
 enum { LENGTH = 10000 };
@@ -8,8 +7,8 @@ enum { LENGTH = 10000 };
 
 typedef struct access_case {
     ironmap_access access;
-    int put;             /* what a store returns */
-    bool memory_changes; /* by a store */
+    int put;             /* status of a store */
+    bool memory_changes; /* after a store */
     bool file_changes;
 } access_case;
 
@@ -35,8 +34,8 @@ static void assert_access(fixture *f, const access_case *row)
     assert_file(f, 4094, row->file_changes ? stored : before, sizeof(stored));
 }
 
-/* READ changes neither memory nor file, WRITE both, COPY memory only; by path and by descriptor. */
-static void access_rules_memory_and_file(void **state)
+/* Maps are opened by path and by descriptor. */
+static void access_decides_what_stores_change(void **state)
 {
     fixture *f = *state;
 
@@ -52,7 +51,6 @@ static void access_rules_memory_and_file(void **state)
     }
 }
 
-/* Two COPY maps of one file do not see each other's stores. */
 static void copies_are_private(void **state)
 {
     fixture *f = *state;
@@ -65,11 +63,11 @@ static void copies_are_private(void **state)
     assert_ok(ironmap_put(f->map, 0, "mine", 4, &failure));
     assert_map_pattern(other, 0, LENGTH);
     assert_ok(ironmap_close(other, &failure));
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* READ and COPY need a descriptor that only reads; WRITE needs one that writes. */
-static void access_needs_the_descriptors_consent(void **state)
+/* READ and COPY need a readable descriptor, WRITE also a writable one. */
+static void access_needs_permission_of_the_descriptor(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -93,7 +91,6 @@ static void access_needs_the_descriptors_consent(void **state)
     descriptor_close(fd);
 }
 
-/* A descriptor that only writes cannot be mapped in any way. */
 static void write_only_descriptor_is_refused(void **state)
 {
     fixture *f = *state;
@@ -114,7 +111,6 @@ static void write_only_descriptor_is_refused(void **state)
 
 /* ---- descriptors ---- */
 
-/* The map outlives the closing of the caller's descriptor, with all that needs the file. */
 static void map_outlives_the_callers_descriptor(void **state)
 {
     fixture *f = *state;
@@ -135,7 +131,7 @@ static void map_outlives_the_callers_descriptor(void **state)
     assert_file(f, 0, "still", 5);
 }
 
-/* The caller's descriptor is open and usable after the map is closed, and after a failed open. */
+/* It works after the map is closed, and after a failed open. */
 static void callers_descriptor_stays_open(void **state)
 {
     fixture *f = *state;
@@ -148,12 +144,12 @@ static void callers_descriptor_stays_open(void **state)
     assert_fails(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &options, &failure),
                  IRONMAP_E_BEYOND_FILE);
     assert_null(map);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     descriptor_write(f->fd, "more", 4);
 }
 
-/* NO_TRACK keeps the memory and gives up the file's size and resize. */
-static void no_track_gives_up_the_file(void **state)
+/* Its memory stays. File size and resize fail. */
+static void no_track_keeps_no_descriptor(void **state)
 {
     fixture *f = *state;
     ironmap_options options = IRONMAP_OPTIONS_INIT;
@@ -166,7 +162,7 @@ static void no_track_gives_up_the_file(void **state)
     assert_fails(ironmap_file_size(&size, f->map, &failure), IRONMAP_E_NO_FILE);
     assert_u64(size, 42);
     assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NO_FILE);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     assert_ok(ironmap_put(f->map, 0, "store", 5, &failure));
     assert_status_or_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure),
                         traits.flush_needs_the_file ? IRONMAP_E_NO_FILE : IRONMAP_OK);
@@ -174,8 +170,8 @@ static void no_track_gives_up_the_file(void **state)
     assert_file(f, 0, "store", 5);
 }
 
-/* The map tells the file that it holds, which is not the caller's descriptor. */
-static void map_tells_its_file(void **state)
+/* It is not the caller's descriptor. */
+static void handle_is_a_descriptor_of_the_map(void **state)
 {
     fixture *f = *state;
     ironmap_options untracked = {.open = IRONMAP_OPEN_NO_TRACK};
@@ -198,14 +194,14 @@ static void map_tells_its_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(access_rules_memory_and_file),
+        with_fixture(access_decides_what_stores_change),
         with_fixture(copies_are_private),
-        with_fixture(access_needs_the_descriptors_consent),
+        with_fixture(access_needs_permission_of_the_descriptor),
         with_fixture(write_only_descriptor_is_refused),
         with_fixture(map_outlives_the_callers_descriptor),
         with_fixture(callers_descriptor_stays_open),
-        with_fixture(no_track_gives_up_the_file),
-        with_fixture(map_tells_its_file),
+        with_fixture(no_track_keeps_no_descriptor),
+        with_fixture(handle_is_a_descriptor_of_the_map),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

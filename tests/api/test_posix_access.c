@@ -1,4 +1,4 @@
-/* The system's own flags and protection, which Unix has: what they mean, and which are refused. */
+/* IRONMAP_SYSTEM with flags and protection of Unix. */
 #include "support_posix.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@ enum { LENGTH = 10000 };
 
 typedef struct protection_case {
     int prot;
-    ironmap_access access; /* what it is boiled down to */
+    ironmap_access access; /* the resulting access */
     bool readable;
     bool writable;
 } protection_case;
@@ -23,9 +23,8 @@ static const protection_case protection_cases[] = {
     {PROT_NONE, IRONMAP_READ, false, false},
 };
 
-/* prot decides what may be done, and is boiled down to an access; what can be written can be read.
- */
-static void prot_is_boiled_down(void **state)
+/* Writable memory is readable. */
+static void prot_decides_the_access(void **state)
 {
     fixture *f = *state;
 
@@ -47,10 +46,10 @@ static void prot_is_boiled_down(void **state)
                             row->writable ? IRONMAP_OK : IRONMAP_E_READONLY);
         map_close(f);
     }
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* Every look into the map is refused as of a map that cannot be read, and results stay. */
+/* Every load fails because the map cannot be read. Results stay unchanged. */
 static void assert_loads_refused(ironmap_map *map)
 {
     uint8_t bytes[2] = {'#', '#'};
@@ -74,7 +73,6 @@ static void assert_loads_refused(ironmap_map *map)
     assert_u64(ironmap_tell(map), 0);
 }
 
-/* Memory that may only be read by its protection refuses every store. */
 static void protection_read_refuses_stores(void **state)
 {
     fixture *f = *state;
@@ -84,7 +82,6 @@ static void protection_read_refuses_stores(void **state)
     assert_map_filled(f->map, 0, LENGTH, 0);
 }
 
-/* Memory that is there to be written can be read as well. */
 static void protection_write_allows_both(void **state)
 {
     fixture *f = *state;
@@ -96,7 +93,6 @@ static void protection_write_allows_both(void **state)
     assert_map(f->map, 0, "xyzxyz", 6);
 }
 
-/* Memory without any permission refuses everything instead of faulting. */
 static void protection_none_refuses_everything(void **state)
 {
     fixture *f = *state;
@@ -108,7 +104,6 @@ static void protection_none_refuses_everything(void **state)
     assert_stores_refused(f->map);
 }
 
-/* A map that its protection keeps from being written is not resized. */
 static void protection_read_refuses_resize(void **state)
 {
     fixture *f = *state;
@@ -120,13 +115,13 @@ static void protection_read_refuses_resize(void **state)
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_SYSTEM, &options, &failure));
     assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NOT_RESIZABLE);
     map_close(f);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
 /* ---- flags ---- */
 
-/* MAP_SHARED reaches the file, MAP_PRIVATE stays in the map. */
-static void flags_decide_who_sees_stores(void **state)
+/* MAP_SHARED changes the file, MAP_PRIVATE only the map. */
+static void flags_decide_what_stores_change(void **state)
 {
     fixture *f = *state;
     ironmap_options options = IRONMAP_OPTIONS_INIT;
@@ -139,7 +134,7 @@ static void flags_decide_who_sees_stores(void **state)
     assert_ok(ironmap_put(f->map, 0, "private", 7, &failure));
     assert_map(f->map, 0, "private", 7);
     map_close(f);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 
     options.flags = MAP_SHARED;
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_SYSTEM, &options, &failure));
@@ -147,8 +142,7 @@ static void flags_decide_who_sees_stores(void **state)
     assert_file(f, 0, "shared", 6);
 }
 
-/* A private map needs no more than a descriptor that reads. */
-static void private_flags_need_reading_only(void **state)
+static void private_map_needs_a_readable_descriptor(void **state)
 {
     fixture *f = *state;
     ironmap_options options = IRONMAP_OPTIONS_INIT;
@@ -164,8 +158,7 @@ static void private_flags_need_reading_only(void **state)
     assert_map(f->map, 0, "private", 7);
 }
 
-/* A file cannot be asked to be anonymous memory. */
-static void file_is_not_anonymous(void **state)
+static void map_anonymous_is_refused_for_files(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -179,8 +172,7 @@ static void file_is_not_anonymous(void **state)
     assert_null(map);
 }
 
-/* Flags that place the map at an address are not for the caller to set. */
-static void fixed_addresses(void **state)
+static void fixed_addresses_are_refused(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -196,8 +188,7 @@ static void fixed_addresses(void **state)
     assert_null(map);
 }
 
-/* Flags that the system does not take are its error. */
-static void flags_that_the_system_refuses(void **state)
+static void refused_flags_are_system_errors(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -214,9 +205,9 @@ static void flags_that_the_system_refuses(void **state)
     assert_null(map);
 }
 
-/* ---- what is put back ---- */
+/* ---- restored files ---- */
 
-/* flags that the system refuses, after the file was reached */
+/* Flags that the system refuses after it opened the file. */
 static ironmap_options refused_by_the_system(unsigned open, size_t length)
 {
     ironmap_options options = options_of(0, length);
@@ -226,8 +217,7 @@ static ironmap_options refused_by_the_system(unsigned open, size_t length)
     return options;
 }
 
-/* A file that was extended by an open that then fails has its old length and content again. */
-static void extended_file_is_put_back(void **state)
+static void extended_file_is_restored_on_failure(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -236,15 +226,15 @@ static void extended_file_is_put_back(void **state)
     file_make(f, LENGTH);
     assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &options, &failure),
                         IRONMAP_E_SYSTEM, EINVAL);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     assert_system_fails(ironmap_open_fd(&map, f->fd, IRONMAP_SYSTEM, &options, &failure),
                         IRONMAP_E_SYSTEM, EINVAL);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     assert_null(map);
 }
 
-/* A file that was created by an open that then fails is gone again; one that was there stays. */
-static void created_file_is_put_back(void **state)
+/* A file that existed stays. */
+static void created_file_is_removed_after_a_refusal(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -262,25 +252,25 @@ static void created_file_is_put_back(void **state)
     file_make(f, LENGTH);
     assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &options, &failure),
                         IRONMAP_E_SYSTEM, EINVAL);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     assert_null(map);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(prot_is_boiled_down),
+        with_fixture(prot_decides_the_access),
         with_fixture(protection_read_refuses_stores),
         with_fixture(protection_write_allows_both),
         with_fixture(protection_none_refuses_everything),
         with_fixture(protection_read_refuses_resize),
-        with_fixture(flags_decide_who_sees_stores),
-        with_fixture(private_flags_need_reading_only),
-        with_fixture(file_is_not_anonymous),
-        with_fixture(fixed_addresses),
-        with_fixture(flags_that_the_system_refuses),
-        with_fixture(extended_file_is_put_back),
-        with_fixture(created_file_is_put_back),
+        with_fixture(flags_decide_what_stores_change),
+        with_fixture(private_map_needs_a_readable_descriptor),
+        with_fixture(map_anonymous_is_refused_for_files),
+        with_fixture(fixed_addresses_are_refused),
+        with_fixture(refused_flags_are_system_errors),
+        with_fixture(extended_file_is_restored_on_failure),
+        with_fixture(created_file_is_removed_after_a_refusal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Files as Unix has them: what cannot be mapped, permission, links, limits, names of bytes. */
+/* Files of Unix: what cannot be mapped, permission, links, limits, names. */
 #include "support_posix.h"
 
 #include <errno.h>
@@ -13,13 +13,12 @@ enum { LENGTH = 10000 };
 
 /* ---- what cannot be mapped ---- */
 
-static void skip_where_lengths_are_looked_at(void)
+static void skip_where_lengths_are_checked(void)
 {
-    skip_on_acted_pages("refuses itself to map what has no length");
+    skip_on_emulated_pages("does not map a file without a length");
 }
 
-/* Neither a descriptor without a size nor one that has no memory can be mapped: without a length
- * there is nothing to map, with one the system says what is wrong. */
+/* Without a length there is nothing to map. With one the system refuses. */
 static void assert_unmappable(int fd)
 {
     ironmap_map *map = NULL;
@@ -37,21 +36,19 @@ static void assert_unmappable(int fd)
     assert_int_equal(close(fd), 0);
 }
 
-/* A socket cannot be mapped. */
-static void sockets(void **state)
+static void sockets_cannot_be_mapped(void **state)
 {
     int ends[2];
 
-    skip_where_lengths_are_looked_at();
+    skip_where_lengths_are_checked();
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     assert_unmappable(ends[0]);
     assert_unmappable(ends[1]);
 }
 
-/* A directory cannot be mapped: by path the system refuses to open it to write, and by descriptor
- * or to read it has no size. */
-static void directories(void **state)
+/* The system does not open it for writing. For reading, it has no size. */
+static void directories_cannot_be_mapped(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -73,14 +70,13 @@ static void directories(void **state)
     assert_int_equal(close(fd), 0);
 }
 
-/* A named pipe is refused at once, also by path: nothing waits for somebody to open its other
- * end. (A wait would be ended by the alarm, and the test with it.) */
-static void named_pipes_do_not_wait(void **state)
+/* Opening a path does not wait for the other end. An alarm would end the wait and the test. */
+static void named_pipes_are_refused_at_once(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
 
-    skip_where_lengths_are_looked_at();
+    skip_where_lengths_are_checked();
     assert_int_equal(mkfifo(f->path, 0600), 0);
     (void)alarm(30);
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
@@ -95,15 +91,14 @@ static void named_pipes_do_not_wait(void **state)
     assert_null(map);
 }
 
-/* A device without a size is invalid without a length; one that cannot be mapped is an error of
- * the system. */
-static void devices(void **state)
+/* Without a length it is invalid. With one the system decides. */
+static void devices_without_a_size_cannot_be_mapped(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
     ironmap_options some = options_of(0, LENGTH);
 
-    skip_where_lengths_are_looked_at();
+    skip_where_lengths_are_checked();
     assert_invalid(ironmap_open_path(&map, "/dev/null", IRONMAP_WRITE, NULL, &failure),
                    "length 0 of a file without a length");
     assert_invalid(ironmap_open_path(&map, "/dev/zero", IRONMAP_WRITE, NULL, &failure),
@@ -117,8 +112,8 @@ static void devices(void **state)
 
 /* ---- permission, descriptors and limits ---- */
 
-/* By path READ and COPY open the file for reading only: a file that nobody may write will do. */
-static void path_is_opened_for_what_access_asks(void **state)
+/* READ and COPY open a path for reading only. */
+static void access_decides_how_a_path_is_opened(void **state)
 {
     fixture *f = *state;
     uid_t user = geteuid();
@@ -131,7 +126,7 @@ static void path_is_opened_for_what_access_asks(void **state)
     assert_int_equal(chmod(f->directory, 0755), 0);
     assert_int_equal(chmod(f->path, 0444), 0);
     if (user == 0 && seteuid(65534) != 0) {
-        skip_because("root may write everything and cannot become another user");
+        skip_because("root may write every file and cannot become another user");
     }
     result[0] = ironmap_open_path(&map, f->path, IRONMAP_WRITE, &write, &failure);
     result[1] = ironmap_open_path(&f->map, f->path, IRONMAP_READ, &read, NULL);
@@ -142,7 +137,7 @@ static void path_is_opened_for_what_access_asks(void **state)
     assert_null(map);
 }
 
-/* Every open descriptor that was not before is closed on exec; returns how many there are. */
+/* Every newly open descriptor closes on exec. Returns their number. */
 static size_t assert_not_inherited(const bool *before)
 {
     size_t count = 0;
@@ -158,9 +153,8 @@ static size_t assert_not_inherited(const bool *before)
     return count;
 }
 
-/* A map holds one descriptor, which programs that are started do not inherit; no descriptor at all
- * with NO_TRACK. */
-static void maps_descriptor_is_not_inherited(void **state)
+/* A map keeps one descriptor, or none with NO_TRACK. */
+static void descriptor_of_a_map_is_not_inherited(void **state)
 {
     static bool before[1024];
     fixture *f = *state;
@@ -182,7 +176,6 @@ static void maps_descriptor_is_not_inherited(void **state)
     }
 }
 
-/* CREATE makes a file with the permission asked. */
 static void created_file_has_the_permission(void **state)
 {
     fixture *f = *state;
@@ -198,8 +191,7 @@ static void created_file_has_the_permission(void **state)
     assert_int_equal(status.st_mode & 0777, 0640);
 }
 
-/* CREATE through a symbolic link to nowhere makes the file at its end. */
-static void create_follows_a_link_to_nowhere(void **state)
+static void create_follows_a_dangling_link(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(0, LENGTH);
@@ -213,7 +205,7 @@ static void create_follows_a_link_to_nowhere(void **state)
     assert_int_equal(unlink(link), 0);
 }
 
-/* Opens with no descriptor left for the map's own. */
+/* Opens with no free descriptor for the map. */
 static int open_without_descriptors(fixture *f, ironmap_map **map, const ironmap_options *options)
 {
     struct rlimit before;
@@ -229,8 +221,8 @@ static int open_without_descriptors(fixture *f, ironmap_map **map, const ironmap
     return result;
 }
 
-/* Where the process has no descriptor left the open fails, and an extended file is put back. */
-static void no_descriptor_left_is_an_error(void **state)
+/* An extended file is restored. */
+static void lack_of_descriptors_is_an_error(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -240,7 +232,7 @@ static void no_descriptor_left_is_an_error(void **state)
     options.open = IRONMAP_OPEN_EXTEND;
     assert_status(open_without_descriptors(f, &map, &options), IRONMAP_E_SYSTEM);
     assert_null(map);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     options.open |= IRONMAP_OPEN_NO_TRACK;
     assert_ok(open_without_descriptors(f, &f->map, &options));
     assert_u64(ironmap_length(f->map), 2 * LENGTH);
@@ -248,8 +240,7 @@ static void no_descriptor_left_is_an_error(void **state)
 
 /* ---- names ---- */
 
-/* A path is the system's bytes, whatever they are. */
-static void path_is_bytes(void **state)
+static void path_may_be_any_bytes(void **state)
 {
     fixture *f = *state;
     int fd;
@@ -265,8 +256,7 @@ static void path_is_bytes(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
-/* A name of thousands of bytes is the system's error. */
-static void path_is_too_long(void **state)
+static void path_that_is_too_long_is_a_system_error(void **state)
 {
     ironmap_map *map = NULL;
     char name[5000];
@@ -279,8 +269,8 @@ static void path_is_too_long(void **state)
     assert_null(map);
 }
 
-/* Files of /proc say that they are empty, and are not: no empty map stands for them. */
-static void files_with_bytes_and_no_length(void **state)
+/* Files of /proc report length 0. They do not become empty maps. */
+static void files_with_bytes_and_no_length_are_refused(void **state)
 {
     static const char no_length[] = "the file has bytes but no length";
     ironmap_map *map = NULL;
@@ -289,7 +279,7 @@ static void files_with_bytes_and_no_length(void **state)
 
     (void)state;
     if (fd < 0) {
-        skip_because("there is no /proc here");
+        skip_because("there is no /proc");
     }
     assert_invalid(ironmap_open_path(&map, "/proc/self/maps", IRONMAP_READ, NULL, &failure),
                    no_length);
@@ -299,8 +289,8 @@ static void files_with_bytes_and_no_length(void **state)
     assert_int_equal(close(fd), 0);
 }
 
-/* The mode of a created file is 0666 unless another is asked for, and the umask is applied. */
-static void mode_of_a_created_file(void **state)
+/* The permission is 0666 or that of the options, without the bits of the umask. */
+static void umask_applies_to_created_files(void **state)
 {
     static const uint32_t permissions[][2] = {{0, 0640}, {0600, 0600}, {0777, 0750}};
     fixture *f = *state;
@@ -321,7 +311,6 @@ static void mode_of_a_created_file(void **state)
     (void)umask(before);
 }
 
-/* Unix has no HANDLE. */
 static void handles_are_not_supported(void **state)
 {
     ironmap_map *map = NULL;
@@ -331,7 +320,6 @@ static void handles_are_not_supported(void **state)
     assert_null(map);
 }
 
-/* The handle of a map is a descriptor of its file. */
 static void handle_is_a_descriptor(void **state)
 {
     fixture *f = *state;
@@ -348,21 +336,21 @@ static void handle_is_a_descriptor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(files_with_bytes_and_no_length),
-        with_fixture(mode_of_a_created_file),
+        with_fixture(files_with_bytes_and_no_length_are_refused),
+        with_fixture(umask_applies_to_created_files),
         with_fixture(handles_are_not_supported),
         with_fixture(handle_is_a_descriptor),
-        with_fixture(sockets),
-        with_fixture(directories),
-        with_fixture(named_pipes_do_not_wait),
-        with_fixture(devices),
-        with_fixture(path_is_opened_for_what_access_asks),
-        with_fixture(maps_descriptor_is_not_inherited),
+        with_fixture(sockets_cannot_be_mapped),
+        with_fixture(directories_cannot_be_mapped),
+        with_fixture(named_pipes_are_refused_at_once),
+        with_fixture(devices_without_a_size_cannot_be_mapped),
+        with_fixture(access_decides_how_a_path_is_opened),
+        with_fixture(descriptor_of_a_map_is_not_inherited),
         with_fixture(created_file_has_the_permission),
-        with_fixture(create_follows_a_link_to_nowhere),
-        with_fixture(no_descriptor_left_is_an_error),
-        with_fixture(path_is_bytes),
-        with_fixture(path_is_too_long),
+        with_fixture(create_follows_a_dangling_link),
+        with_fixture(lack_of_descriptors_is_an_error),
+        with_fixture(path_may_be_any_bytes),
+        with_fixture(path_that_is_too_long_is_a_system_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

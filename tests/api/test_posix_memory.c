@@ -1,4 +1,4 @@
-/* The system's own constants, advice and flags of flush, which Unix has. */
+/* Constants, advice and flush flags of Unix. */
 #include "support_posix.h"
 
 #include <errno.h>
@@ -18,7 +18,6 @@ static void assert_constant(const char *name, int expected)
     assert_int_equal(value, expected);
 }
 
-/* The constants that every Unix has are there with the values of the system's header. */
 static void constants_have_the_systems_values(void **state)
 {
     (void)state;
@@ -42,8 +41,8 @@ static void constants_have_the_systems_values(void **state)
 
 /* ---- advice ---- */
 
-/* Every MADV_* that is known to be a mere hint everywhere is taken by its own value. */
-static void systems_advice_is_taken(void **state)
+/* These hints never change bytes. */
+static void systems_advice_is_accepted(void **state)
 {
     static const int advice[] = {MADV_NORMAL, MADV_SEQUENTIAL, MADV_RANDOM, MADV_WILLNEED};
     fixture *f = *state;
@@ -57,8 +56,7 @@ static void systems_advice_is_taken(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
-/* Advice that the system does not know is its error. */
-static void unknown_advice_is_the_systems_error(void **state)
+static void unknown_advice_is_a_system_error(void **state)
 {
     fixture *f = *state;
 
@@ -71,9 +69,8 @@ static void unknown_advice_is_the_systems_error(void **state)
                         EINVAL);
 }
 
-/* Stores into private memory in front of the range survive DONTNEED, by the portable value and by
- * the system's own, wherever in a page it begins. */
-static void dontneed_keeps_what_lies_in_front(void **state)
+/* Private stores before the range survive either value of the advice. */
+static void dontneed_keeps_the_bytes_before_its_range(void **state)
 {
     static const int advice[] = {IRONMAP_ADVICE_DONTNEED, MADV_DONTNEED};
     fixture *f = *state;
@@ -93,8 +90,8 @@ static void dontneed_keeps_what_lies_in_front(void **state)
 
 /* ---- flush ---- */
 
-/* The system's own flags are understood, alone and with the library's. */
-static void systems_flags_are_understood(void **state)
+/* Flags are accepted alone and with the library's. */
+static void systems_flags_are_accepted(void **state)
 {
     static const int flags[] = {
         MS_SYNC,
@@ -114,8 +111,7 @@ static void systems_flags_are_understood(void **state)
     }
 }
 
-/* Private memory that is no copy by its access flushes without an error as well. */
-static void private_memory_flushes(void **state)
+static void flush_of_private_memory_succeeds(void **state)
 {
     fixture *f = *state;
 
@@ -123,8 +119,7 @@ static void private_memory_flushes(void **state)
     assert_flush_ranges(f->map);
 }
 
-/* Flags that the system refuses are its error. */
-static void refused_flags_are_told(void **state)
+static void refused_flags_are_system_errors(void **state)
 {
     fixture *f = *state;
 
@@ -134,8 +129,8 @@ static void refused_flags_are_told(void **state)
                         IRONMAP_E_SYSTEM, EINVAL);
 }
 
-/* Memory that is locked cannot be invalidated: the system's error, and the bytes stay. */
-static void locked_memory_is_told(void **state)
+/* The bytes stay. */
+static void invalidating_locked_memory_is_a_system_error(void **state)
 {
     fixture *f = *state;
 
@@ -155,13 +150,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(constants_have_the_systems_values),
-        with_fixture(systems_advice_is_taken),
-        with_fixture(unknown_advice_is_the_systems_error),
-        with_fixture(dontneed_keeps_what_lies_in_front),
-        with_fixture(systems_flags_are_understood),
-        with_fixture(private_memory_flushes),
-        with_fixture(refused_flags_are_told),
-        with_fixture(locked_memory_is_told),
+        with_fixture(systems_advice_is_accepted),
+        with_fixture(unknown_advice_is_a_system_error),
+        with_fixture(dontneed_keeps_the_bytes_before_its_range),
+        with_fixture(systems_flags_are_accepted),
+        with_fixture(flush_of_private_memory_succeeds),
+        with_fixture(refused_flags_are_system_errors),
+        with_fixture(invalidating_locked_memory_is_a_system_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

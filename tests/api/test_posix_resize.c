@@ -1,4 +1,4 @@
-/* resize of what only Unix has: private maps that grow, and limits of file lengths. */
+/* resize on Unix: private maps that grow, and limits of file lengths. */
 #include "support_posix.h"
 
 #include <errno.h>
@@ -7,7 +7,6 @@
 
 enum { LENGTH = 10000 };
 
-/* A private map of a file keeps the stores that it alone has. */
 static void private_map_of_a_file_keeps_its_stores(void **state)
 {
     fixture *f = *state;
@@ -29,7 +28,7 @@ static void private_map_of_a_file_keeps_its_stores(void **state)
     assert_u64(file_length(f), 6000);
 }
 
-/* A private anonymous map grows and shrinks; old bytes stay, new ones are zero. */
+/* Old bytes stay, new ones are zero. */
 static void private_memory_grows_and_shrinks(void **state)
 {
     static const size_t lengths[] = {LENGTH + 1, 1 << 20, 100, 4096, 4097, 0, LENGTH};
@@ -48,7 +47,7 @@ static void private_memory_grows_and_shrinks(void **state)
     }
 }
 
-/* What was cut off within one page does not come back either. */
+/* Bytes cut off within one page are zero too. */
 static void cut_memory_is_zero_when_grown_again(void **state)
 {
     fixture *f = *state;
@@ -63,7 +62,7 @@ static void cut_memory_is_zero_when_grown_again(void **state)
     assert_map_filled(f->map, 500, 9500, 0);
 }
 
-/* A private map that was cut and grows again shows the file, not what was stored behind the cut. */
+/* Stores beyond the cut are lost. */
 static void regrown_private_map_shows_the_file(void **state)
 {
     fixture *f = *state;
@@ -83,9 +82,8 @@ static void regrown_private_map_shows_the_file(void **state)
     assert_map_filled(f->map, 2001, 2095, 0);
 }
 
-/* Advice about a part of private memory, which may split it in the system's books, does not stop it
- * from growing. */
-static void advised_memory_grows(void **state)
+/* Advice for a part may split the mapping. */
+static void private_memory_grows_after_advice(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
@@ -103,7 +101,7 @@ static void advised_memory_grows(void **state)
     assert_map_pattern(f->map, 0, 2 * page);
 }
 
-/* Resizes with files limited to `limit` bytes. */
+/* Resizes with a limit of `limit` bytes for files. */
 static int resize_limited(ironmap_map *map, size_t length, rlim_t limit)
 {
     struct rlimit before;
@@ -119,7 +117,7 @@ static int resize_limited(ironmap_map *map, size_t length, rlim_t limit)
     return result;
 }
 
-/* Beyond the process's limit of file lengths resize fails, raises no signal and changes nothing. */
+/* No signal is raised, and nothing changes. */
 static void file_length_limit_is_an_error(void **state)
 {
     fixture *f = *state;
@@ -128,7 +126,7 @@ static void file_length_limit_is_an_error(void **state)
     map_file(f, IRONMAP_WRITE);
     assert_system_fails(resize_limited(f->map, 20000, 16384), IRONMAP_E_SYSTEM, EFBIG);
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     assert_ok(resize_limited(f->map, 16384, 16384));
     assert_ok(resize_limited(f->map, 8192, 100));
     assert_map_pattern(f->map, 0, 8192);
@@ -141,7 +139,7 @@ int main(void)
         with_fixture(private_memory_grows_and_shrinks),
         with_fixture(cut_memory_is_zero_when_grown_again),
         with_fixture(regrown_private_map_shows_the_file),
-        with_fixture(advised_memory_grows),
+        with_fixture(private_memory_grows_after_advice),
         with_fixture(file_length_limit_is_an_error),
     };
 

@@ -1,5 +1,4 @@
-/* Tags on Unix, which are files with locks: whose they are, and what fork, exec and the end of a
- * program do to them. */
+/* Tags on Unix, which are files with locks: ownership, and the effect of fork, exec and exit. */
 #include "tag_support.h"
 
 #include <errno.h>
@@ -11,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LENGTH = 20000, PLACE = 7000 };
+enum { LENGTH = 20000, OFFSET = 7000 };
 
-static void open_tag_says(int code)
+static void assert_tag_refused(int code)
 {
     ironmap_options options = options_of(0, LENGTH);
     ironmap_map *map = NULL;
@@ -23,9 +22,9 @@ static void open_tag_says(int code)
                         IRONMAP_E_SYSTEM, code);
 }
 
-/* ---- whose it is ----------------------------------------------------------------------------- */
+/* ---- ownership ------------------------------------------------------------------------------- */
 
-static void tag_is_the_users_own(void **state)
+static void tag_belongs_to_the_user(void **state)
 {
     ironmap_map *map = open_tag(LENGTH);
     struct stat status;
@@ -42,31 +41,31 @@ static void tag_is_the_users_own(void **state)
     assert_nothing_left(tag);
 }
 
-/* The folder is somebody else's, open to others, a link, or no folder. */
-static void folder_that_is_not_ours(void **state)
+/* The folder of another user, open to others, a link, or no folder. */
+static void folder_of_another_user_is_refused(void **state)
 {
     fixture *f = *state;
 
     if (!tags_alone) {
-        skip_because("other programs may have tags now, without a /dev/shm of one's own (root)");
+        skip_because("other programs may have tags: a private /dev/shm takes root");
     }
     assert_int_equal(mkdir(tag_folder, 0755), 0);
-    open_tag_says(EPERM);
+    assert_tag_refused(EPERM);
     assert_int_equal(chmod(tag_folder, 0700), 0);
     assert_int_equal(chown(tag_folder, 1, (gid_t)-1), 0);
-    open_tag_says(EPERM);
+    assert_tag_refused(EPERM);
     assert_int_equal(rmdir(tag_folder), 0);
     assert_int_equal(symlink(f->directory, tag_folder), 0);
-    open_tag_says(EPERM);
+    assert_tag_refused(EPERM);
     assert_int_equal(unlink(tag_folder), 0);
     assert_int_equal(mknod(tag_folder, S_IFREG | 0600, 0), 0);
-    open_tag_says(EPERM);
+    assert_tag_refused(EPERM);
     assert_int_equal(unlink(tag_folder), 0);
     assert_nothing_left(tag);
 }
 
-/* In the tag_folder, what is no file of ours alone is neither used nor removed. */
-static void file_that_is_not_ours(void **state)
+/* It is neither used nor removed. */
+static void file_of_another_kind_is_refused(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -76,23 +75,22 @@ static void file_that_is_not_ours(void **state)
     assert_int_equal(tag_open(&map, other, LENGTH), IRONMAP_OK);
     file_make(f, LENGTH);
     assert_int_equal(symlink(f->path, tag_path(tag)), 0);
-    open_tag_says(EPERM);
-    assert_file_untouched(f, LENGTH);
+    assert_tag_refused(EPERM);
+    assert_file_unchanged(f, LENGTH);
     assert_int_equal(unlink(tag_path(tag)), 0);
     assert_int_equal(mkfifo(tag_path(tag), 0600), 0);
-    open_tag_says(EPERM);
+    assert_tag_refused(EPERM);
     assert_int_equal(unlink(tag_path(tag)), 0);
     assert_int_equal(mknod(tag_path(tag), S_IFREG | 0644, 0), 0);
     assert_int_equal(chmod(tag_path(tag), 0644), 0);
-    open_tag_says(EPERM);
+    assert_tag_refused(EPERM);
     assert_true(tag_is_there(tag));
     assert_int_equal(unlink(tag_path(tag)), 0);
     close_map(map);
     assert_nothing_left(tag);
 }
 
-/* A file that others lock and that is no tag is not taken for one. */
-static void file_that_is_no_tag(void **state)
+static void locked_file_without_a_tag_is_refused(void **state)
 {
     ironmap_map *map = open_tag(LENGTH);
     ironmap_options options = options_of(0, 0);
@@ -114,8 +112,7 @@ static void file_that_is_no_tag(void **state)
 
 /* ---- tags of files --------------------------------------------------------------------------- */
 
-/* A tag of a file is that file's alone while it lasts. */
-static void tag_of_another_file_is_taken(void **state)
+static void tag_belongs_to_one_file(void **state)
 {
     fixture *f = *state;
     ironmap_options options = options_of(0, 0);
@@ -140,8 +137,8 @@ static void tag_of_another_file_is_taken(void **state)
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-/* The file of a tag that someone cuts is a lost page, at the map's own offset. */
-static void lost_page_of_a_tag(void **state)
+/* The fault has the map's offset. */
+static void truncated_tag_is_a_lost_page(void **state)
 {
     ironmap_map *map = NULL;
     uint64_t place = 40 * (uint64_t)ironmap_page_size();
@@ -149,7 +146,7 @@ static void lost_page_of_a_tag(void **state)
     ironmap_error lost;
 
     (void)state;
-    skip_on_acted_pages("loses no pages");
+    skip_on_emulated_pages("loses no pages");
     map = open_tag(64 * ironmap_page_size());
     assert_int_equal(truncate(tag_path(tag), (off_t)(8 * ironmap_page_size())), 0);
     assert_int_equal(ironmap_get_byte(&byte, map, place, &lost), IRONMAP_E_FAULT);
@@ -162,8 +159,7 @@ static void lost_page_of_a_tag(void **state)
     assert_nothing_left(tag);
 }
 
-/* No tag is so long that its file could not be. */
-static void longest_tag(void **state)
+static void longest_tag_is_accepted(void **state)
 {
     ironmap_options options = options_of(INT64_MAX - 1, 1);
     ironmap_map *map = NULL;
@@ -195,8 +191,8 @@ static int fill_the_memory(void *argument)
     return 0;
 }
 
-/* Full memory is an error from opening, and nothing is left of the attempt. */
-static void full_memory(void **state)
+/* A failed open leaves nothing. */
+static void full_memory_is_an_error(void **state)
 {
     int status = in_child(fill_the_memory, NULL);
 
@@ -226,13 +222,13 @@ static int use_tmpdir(void *argument)
     return 0;
 }
 
-/* As on a system without /dev/shm. */
-static void temporary_folder(void **state)
+/* TMPDIR replaces a missing /dev/shm. */
+static void tags_use_the_temporary_folder_without_shared_memory(void **state)
 {
     int status = in_child(use_tmpdir, *state);
 
     if (status == 77) {
-        skip_because("to be without /dev/shm takes root");
+        skip_because("hiding /dev/shm takes root");
     }
     assert_int_equal(status, 0);
 }
@@ -245,7 +241,7 @@ static int close_inherited(void *argument)
     return 0;
 }
 
-static int just_end(void *argument)
+static int exit_without_closing(void *argument)
 {
     (void)argument;
     return 0;
@@ -263,25 +259,24 @@ static int fork_and_close(void *argument)
     return close_inherited(argument);
 }
 
-/* What children do with their maps leaves the parent's tag alone. */
-static void children_leave_the_parents_tag(void **state)
+static void children_keep_the_parents_tag(void **state)
 {
     ironmap_map *map = open_tag(LENGTH);
     ironmap_map *other = NULL;
 
     (void)state;
-    assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
+    assert_ok(ironmap_put(map, OFFSET, "bytes", 5, &failure));
     assert_int_equal(in_child(close_inherited, map), 0);
-    assert_int_equal(in_child(just_end, map), 0);
+    assert_int_equal(in_child(exit_without_closing, map), 0);
     assert_int_equal(in_child(fork_and_close, map), 0);
     other = open_tag(0);
-    assert_map(other, PLACE, "bytes", 5);
+    assert_map(other, OFFSET, "bytes", 5);
     close_map(other);
     close_map(map);
     assert_nothing_left(tag);
 }
 
-/* The child's map keeps the tag when the parent closes; it is gone when the child closes, too. */
+/* The tag outlives the parent's close, and is gone when the child closes. */
 static void child_keeps_the_tag(void **state)
 {
     ironmap_map *map = open_tag(LENGTH);
@@ -291,7 +286,7 @@ static void child_keeps_the_tag(void **state)
 
     (void)state;
     assert_int_equal(pipe(pipes), 0);
-    assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
+    assert_ok(ironmap_put(map, OFFSET, "bytes", 5, &failure));
     child = fork();
     if (child == 0) {
         char byte;
@@ -302,7 +297,7 @@ static void child_keeps_the_tag(void **state)
     (void)close(pipes[0]);
     close_map(map);
     other = open_tag(0);
-    assert_map(other, PLACE, "bytes", 5);
+    assert_map(other, OFFSET, "bytes", 5);
     close_map(other);
     assert_true(tag_is_there(tag));
     (void)close(pipes[1]);
@@ -310,7 +305,7 @@ static void child_keeps_the_tag(void **state)
     assert_nothing_left(tag);
 }
 
-/* The child stores until it is told to end; it must see a lock of its own all the time. */
+/* The child's stores stay while the parent closes other tags. */
 static void parent_and_child_use_many_tags(void **state)
 {
     enum { TAGS = 40 };
@@ -345,7 +340,7 @@ static void parent_and_child_use_many_tags(void **state)
         close_map(other);
         close_map(maps[i]);
     }
-    /* The child has ended without closing these: the next one to make a tag sweeps. */
+    /* The child has left these open: the next new tag sweeps them. */
     close_map(open_tag(1));
     for (size_t i = 0; i < TAGS; i++) {
         (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
@@ -353,7 +348,7 @@ static void parent_and_child_use_many_tags(void **state)
     }
 }
 
-/* All descriptors above 2, but for `before` of them, are closed by exec. */
+/* All new descriptors close on exec. */
 static int check_close_on_exec(void *argument)
 {
     const bool *before = argument;
@@ -366,7 +361,7 @@ static int check_close_on_exec(void *argument)
     return 0;
 }
 
-static void programs_that_are_started_inherit_nothing(void **state)
+static void started_programs_inherit_no_descriptor(void **state)
 {
     static bool before[1024];
     ironmap_map *map = NULL;
@@ -381,14 +376,14 @@ static void programs_that_are_started_inherit_nothing(void **state)
     close_map(map);
 }
 
-static int stop_at_the_third(void *count)
+static int interrupt_at_the_third_check(void *count)
 {
     return ++*(int *)count == 3;
 }
 
-static int open_while_another_has_the_folder(void *argument)
+static int open_while_the_folder_is_locked(void *argument)
 {
-    int asked = 0;
+    int checks = 0;
     ironmap_options options = options_of(0, LENGTH);
     ironmap_map *map = NULL;
     ironmap_error error;
@@ -396,23 +391,23 @@ static int open_while_another_has_the_folder(void *argument)
     (void)argument;
     (void)alarm(60);
     options.tag = tag;
-    options.check = stop_at_the_third;
-    options.context = &asked;
+    options.check = interrupt_at_the_third_check;
+    options.context = &checks;
     child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &error) ==
                 IRONMAP_E_INTERRUPTED);
-    child_check(error.status == IRONMAP_E_INTERRUPTED && asked == 3 && map == NULL);
+    child_check(error.status == IRONMAP_E_INTERRUPTED && checks == 3 && map == NULL);
     return 0;
 }
 
-/* Whoever has the folder, stopped perhaps, keeps others waiting no longer than they want. */
-static void waiting_can_be_ended(void **state)
+/* Another process keeps the folder locked. */
+static void waiting_for_the_folder_can_be_interrupted(void **state)
 {
     ironmap_map *map = open_tag(LENGTH);
     int folder = open(tag_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     (void)state;
     assert_int_equal(flock(folder, LOCK_EX), 0);
-    assert_int_equal(in_child(open_while_another_has_the_folder, NULL), 0);
+    assert_int_equal(in_child(open_while_the_folder_is_locked, NULL), 0);
     (void)close(folder);
     close_map(map);
     assert_nothing_left(tag);
@@ -427,8 +422,7 @@ static int end_without_closing(void *argument)
     exit(0); // NOLINT(concurrency-mt-unsafe)
 }
 
-/* A program that ends without closing leaves nothing behind. */
-static void end_of_the_program(void **state)
+static void exit_leaves_no_file(void **state)
 {
     (void)state;
     assert_int_equal(in_child(end_without_closing, NULL), 0);
@@ -445,7 +439,7 @@ static int fork_without_descriptors(void *argument)
 
     (void)argument;
     child_check(tag_open(&map, tag, LENGTH) == IRONMAP_OK);
-    child_check(ironmap_put(map, PLACE, "bytes", 5, NULL) == IRONMAP_OK);
+    child_check(ironmap_put(map, OFFSET, "bytes", 5, NULL) == IRONMAP_OK);
     for (int fd = 0; fd != -1; fd = dup(0)) {
         last = fd;
     }
@@ -462,8 +456,8 @@ static int fork_without_descriptors(void *argument)
     return 0;
 }
 
-/* Where there is no descriptor for the child's lock, both go on with one, and none loses it. */
-static void fork_with_no_descriptor_left(void **state)
+/* Without a descriptor for the child's lock, parent and child share one. */
+static void fork_without_free_descriptors_keeps_the_tag(void **state)
 {
     ironmap_map *map = NULL;
 
@@ -478,22 +472,22 @@ static void fork_with_no_descriptor_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(tag_is_the_users_own),
-        with_fixture(folder_that_is_not_ours),
-        with_fixture(file_that_is_not_ours),
-        with_fixture(file_that_is_no_tag),
-        with_fixture(tag_of_another_file_is_taken),
-        with_fixture(lost_page_of_a_tag),
-        with_fixture(longest_tag),
-        with_fixture(full_memory),
-        with_fixture(temporary_folder),
-        with_fixture(children_leave_the_parents_tag),
+        with_fixture(tag_belongs_to_the_user),
+        with_fixture(folder_of_another_user_is_refused),
+        with_fixture(file_of_another_kind_is_refused),
+        with_fixture(locked_file_without_a_tag_is_refused),
+        with_fixture(tag_belongs_to_one_file),
+        with_fixture(truncated_tag_is_a_lost_page),
+        with_fixture(longest_tag_is_accepted),
+        with_fixture(full_memory_is_an_error),
+        with_fixture(tags_use_the_temporary_folder_without_shared_memory),
+        with_fixture(children_keep_the_parents_tag),
         with_fixture(child_keeps_the_tag),
         with_fixture(parent_and_child_use_many_tags),
-        with_fixture(programs_that_are_started_inherit_nothing),
-        with_fixture(waiting_can_be_ended),
-        with_fixture(end_of_the_program),
-        with_fixture(fork_with_no_descriptor_left),
+        with_fixture(started_programs_inherit_no_descriptor),
+        with_fixture(waiting_for_the_folder_can_be_interrupted),
+        with_fixture(exit_leaves_no_file),
+        with_fixture(fork_without_free_descriptors_keeps_the_tag),
     };
 
     tags_begin();

@@ -1,5 +1,5 @@
-/* Many processes that come and go at once, or are killed: a tag has one memory at a time, and
- * nothing of the dead is ever taken for live. */
+/* Processes that open, close and die at once: a tag has one memory at a time, and no memory of dead
+ * processes is reused. */
 #include "tag_support.h"
 
 #include <signal.h>
@@ -25,11 +25,10 @@ static void sleep_us(long microseconds)
 
 /* ---- pauses ---------------------------------------------------------------------------------- */
 
-/* In the place of the C library's flock: processes stop for a moment before and after, at random,
- * so that they meet at every point of what they do with their locks. And to change one lock for
- * another may be two steps, as flock(2) says, which on Linux it never is. */
+/* Replaces the C library's flock, with random pauses so that processes meet at every step of
+ * locking. Converting a lock may take two steps, as flock(2) allows. */
 #ifdef __linux__
-static _Thread_local random_source pauses; /* state 0: none */
+static _Thread_local random_source pauses; /* state 0: no pauses */
 
 static void pause_at_random(void)
 {
@@ -65,26 +64,26 @@ static void begin_pauses(random_source *random)
 
 /* ---- many at once ---------------------------------------------------------------------------- */
 
-enum { USERS = 6, TURNS = 300 };
+enum { USERS = 6, OPENS = 300 };
 
-/* In memory that all processes of the test share: which memory of the tag each of them has now. */
-typedef struct board {
+/* Shared by all processes of the test: the memory of the tag that each of them has now. */
+typedef struct shared_state {
     atomic_uint_fast64_t numbers;
-    atomic_uint_fast64_t made;
+    atomic_uint_fast64_t created;
     atomic_uint_fast64_t has[USERS]; /* 0: none */
-} board;
+} shared_state;
 
-static board *shared_board(void)
+static shared_state *shared_state_new(void)
 {
     void *memory =
-        mmap(NULL, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, sizeof(shared_state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     assert_true(memory != MAP_FAILED);
     return memory;
 }
 
-/* The number of the memory behind the map: the first to come gives it one. */
-static uint64_t number_of(ironmap_map *map, board *b)
+/* The number of the memory behind the map. Its first user assigns it. */
+static uint64_t number_of(ironmap_map *map, shared_state *b)
 {
     atomic_uint_fast64_t *place = ironmap_data(map);
     uint_fast64_t fresh = atomic_fetch_add(&b->numbers, 1) + 1;
@@ -93,16 +92,15 @@ static uint64_t number_of(ironmap_map *map, board *b)
     if (!atomic_compare_exchange_strong(place, &found, fresh)) {
         return found;
     }
-    atomic_fetch_add(&b->made, 1);
+    atomic_fetch_add(&b->created, 1);
     return fresh;
 }
 
-/* Opens and closes; while it has the tag, all who say that they have it must have the same memory.
- */
-static int come_and_go(board *b, size_t self, random_source *random)
+/* Opens and closes. Users that have the tag at the same time must have the same memory. */
+static int open_and_close(shared_state *b, size_t self, random_source *random)
 {
     begin_pauses(random);
-    for (int turn = 0; turn < TURNS; turn++) {
+    for (int i = 0; i < OPENS; i++) {
         ironmap_map *map = NULL;
         uint64_t number;
 
@@ -124,10 +122,9 @@ static int come_and_go(board *b, size_t self, random_source *random)
     return 0;
 }
 
-/* Processes open and close one tag at once: at any time it has one memory. */
-static void one_memory_at_a_time(void **state)
+static void tag_has_one_memory_at_a_time(void **state)
 {
-    board *b = shared_board();
+    shared_state *b = shared_state_new();
     random_source random = random_start();
     pid_t users[USERS];
 
@@ -137,51 +134,50 @@ static void one_memory_at_a_time(void **state)
 
         users[i] = fork();
         if (users[i] == 0) {
-            _exit(come_and_go(b, i, &own));
+            _exit(open_and_close(b, i, &own));
         }
     }
     for (size_t i = 0; i < USERS; i++) {
         assert_int_equal(status_of(users[i]), 0);
     }
-    print_message("%d opens of %" PRIu64 " memories\n", USERS * TURNS, (uint64_t)b->made);
+    print_message("%d opens of %" PRIu64 " memories\n", USERS * OPENS, (uint64_t)b->created);
     assert_nothing_left(tag);
     (void)munmap(b, sizeof(*b));
 }
 
 enum { THREADS = 3, FORKS = 100 };
 
-typedef struct turns {
-    board *b;
+typedef struct user {
+    shared_state *b;
     size_t self;
     random_source random;
     int result;
-} turns;
+} user;
 
-static void take_turns(void *argument)
+static void run_user(void *argument)
 {
-    turns *own = argument;
+    user *own = argument;
 
-    own->result = come_and_go(own->b, own->self, &own->random);
+    own->result = open_and_close(own->b, own->self, &own->random);
 }
 
-/* The same by threads of one process, which forks meanwhile: children have maps of their own, or
- * end with those that they have inherited. */
-static void threads_and_forks(void **state)
+/* Threads of one process, which forks. Children open their own maps, or end with inherited ones. */
+static void tag_has_one_memory_while_threads_fork(void **state)
 {
-    board *b = NULL;
+    shared_state *b = NULL;
     random_source random;
     test_thread threads[THREADS];
-    turns users[THREADS];
+    user users[THREADS];
 
     (void)state;
     if (inside_valgrind()) {
-        skip_because("valgrind takes what other threads of the parent have for a leak in a child");
+        skip_because("valgrind reports memory of other threads as a leak in a child");
     }
-    b = shared_board();
+    b = shared_state_new();
     random = random_start();
     for (size_t i = 0; i < THREADS; i++) {
-        users[i] = (turns){b, i, {random_below(&random, UINT64_MAX)}, 1};
-        thread_start(&threads[i], take_turns, &users[i]);
+        users[i] = (user){b, i, {random_below(&random, UINT64_MAX)}, 1};
+        thread_start(&threads[i], run_user, &users[i]);
     }
     for (size_t i = 0; i < FORKS; i++) {
         pid_t child = fork();
@@ -209,12 +205,12 @@ static void threads_and_forks(void **state)
 
 enum { ROUNDS = 250, VICTIMS = 8, LIFETIME_S = 60 };
 
-/* Opens, looks, stores and closes until it is killed. Of an earlier round there must be nothing. */
+/* Opens, checks, stores and closes until it is killed. Bytes of earlier rounds must be gone. */
 static int use_until_killed(uint8_t number, random_source *random)
 {
     static uint8_t bytes[LENGTH];
 
-    (void)alarm(LIFETIME_S); /* should there be nobody left to kill it */
+    (void)alarm(LIFETIME_S); /* if its parent dies */
     begin_pauses(random);
     for (;;) {
         ironmap_map *map = NULL;
@@ -258,7 +254,7 @@ static void kill_round(uint8_t number, random_source *random)
     }
 }
 
-/* How often does a round leave a file behind? Else the test would show nothing. */
+/* Some rounds must leave a file, else the test proves nothing. */
 static void killed_processes_leave_no_stale_tag(void **state)
 {
     random_source random = random_start();
@@ -269,7 +265,7 @@ static void killed_processes_leave_no_stale_tag(void **state)
     for (size_t round = 0; round < rounds; round++) {
         kill_round((uint8_t)(1 + round % 255), &random);
         left += tag_is_there(tag);
-        /* Every other time, the next round itself finds what was left. */
+        /* Every other round, the next round finds the file that was left. */
         if (round % 2 == 1) {
             size_t length = (size_t)random_below(&random, 2 * LENGTH) + 1;
             ironmap_map *map = open_tag(length);
@@ -284,8 +280,8 @@ static void killed_processes_leave_no_stale_tag(void **state)
     assert_true(left > 0);
 }
 
-/* What is left of tags that nobody opens any more goes when another one is made. */
-static void sweep_takes_what_is_left(void **state)
+/* Creating another tag sweeps the folder. */
+static void sweep_removes_files_of_dead_processes(void **state)
 {
     char name[100];
     ironmap_map *live = open_tag(LENGTH);
@@ -302,7 +298,7 @@ static void sweep_takes_what_is_left(void **state)
         }
         assert_int_equal(status_of(child), 0);
     }
-    /* Each has swept what the one before had left. */
+    /* Each child swept the file of the one before. */
     assert_true(tag_is_there(name));
     (void)snprintf(name, sizeof(name), "%s-other", tag);
     {
@@ -322,10 +318,10 @@ static void sweep_takes_what_is_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(one_memory_at_a_time),
-        with_fixture(threads_and_forks),
+        with_fixture(tag_has_one_memory_at_a_time),
+        with_fixture(tag_has_one_memory_while_threads_fork),
         with_fixture(killed_processes_leave_no_stale_tag),
-        with_fixture(sweep_takes_what_is_left),
+        with_fixture(sweep_removes_files_of_dead_processes),
     };
 
     tags_begin();

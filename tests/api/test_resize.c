@@ -1,11 +1,11 @@
-/* resize: map and file together, what becomes of the bytes and the position, and who refuses. */
+/* resize: map and file, their bytes, the position, and refusals. */
 #include "support.h"
 
 enum { LENGTH = 10000 };
 
 /* ---- files ---- */
 
-/* Map and file have the new length, old bytes stay, new ones are zero and can be stored to. */
+/* Old bytes stay. New ones are zero and can be stored to. */
 static void file_grows(void **state)
 {
     static const size_t lengths[] = {LENGTH + 1, 12288, 12289, 100000, 1 << 20};
@@ -23,7 +23,6 @@ static void file_grows(void **state)
     }
 }
 
-/* Bytes beyond a smaller length are lost, in the file too. */
 static void file_shrinks(void **state)
 {
     static const size_t lengths[] = {LENGTH - 1, 8193, 8192, 8191, 4096, 1};
@@ -35,11 +34,10 @@ static void file_shrinks(void **state)
         assert_ok(ironmap_resize(f->map, lengths[i], &failure));
         assert_map_pattern(f->map, 0, lengths[i]);
         map_close(f);
-        assert_file_untouched(f, lengths[i]);
+        assert_file_unchanged(f, lengths[i]);
     }
 }
 
-/* What was cut off does not come back: after growing again it is zero. */
 static void cut_bytes_are_zero_when_grown_again(void **state)
 {
     fixture *f = *state;
@@ -51,7 +49,7 @@ static void cut_bytes_are_zero_when_grown_again(void **state)
     assert_map_kept(f->map, 0, 5000, LENGTH);
 }
 
-/* A map of part of a file makes the file end where the map ends, whether it was longer or not. */
+/* The file was longer or shorter. */
 static void file_ends_where_the_map_ends(void **state)
 {
     fixture *f = *state;
@@ -68,7 +66,7 @@ static void file_ends_where_the_map_ends(void **state)
     assert_map_kept(f->map, 5001, 2000, 3000);
 }
 
-/* An offset inside a page stays the map's offset; bytes before it are left alone. */
+/* Bytes before it stay. */
 static void unaligned_offset_stays(void **state)
 {
     static const size_t lengths[] = {1, 3000, 3191, 3192, 3193, 20000, 7};
@@ -91,7 +89,7 @@ static void unaligned_offset_stays(void **state)
     }
 }
 
-/* A map can be emptied, and an empty map grows, from the start and from inside the file. */
+/* Maps begin at the start and inside the file. */
 static void maps_are_emptied_and_grow_again(void **state)
 {
     static const uint64_t offsets[] = {0, 4096, 5001, LENGTH};
@@ -116,7 +114,6 @@ static void maps_are_emptied_and_grow_again(void **state)
     }
 }
 
-/* The map of an empty file grows. */
 static void empty_file_grows(void **state)
 {
     fixture *f = *state;
@@ -130,8 +127,8 @@ static void empty_file_grows(void **state)
     assert_file(f, 0, "hello", 5);
 }
 
-/* A file that someone else has cut or extended meanwhile gets the length that resize asks for. */
-static void resize_mends_a_changed_file(void **state)
+/* Another process has truncated or extended the file. */
+static void resize_sets_the_length_of_a_changed_file(void **state)
 {
     fixture *f = *state;
 
@@ -149,9 +146,8 @@ static void resize_mends_a_changed_file(void **state)
     assert_map_kept(f->map, 0, 100, 2 * LENGTH);
 }
 
-/* Advice about a part of the map, which may split it in the system's books, does not stop it from
- * growing. */
-static void advised_map_grows(void **state)
+/* Advice for a part may split the mapping. */
+static void map_grows_after_advice(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
@@ -171,8 +167,8 @@ static void advised_map_grows(void **state)
 
 /* ---- memory without a file ---- */
 
-/* A shared anonymous map of 5000 bytes of the pattern grows where the system can do that; where it
- * cannot, it stays as it was. */
+/* A shared anonymous map with 5000 bytes of the pattern grows, or stays unchanged if the system
+ * cannot. */
 static void assert_shared_memory_grows(fixture *f)
 {
     if (traits.shared_memory_grows) {
@@ -185,7 +181,6 @@ static void assert_shared_memory_grows(fixture *f)
     assert_map_pattern(f->map, 0, 5000);
 }
 
-/* A shared anonymous map shrinks everywhere. */
 static void shared_memory_shrinks(void **state)
 {
     fixture *f = *state;
@@ -200,7 +195,7 @@ static void shared_memory_shrinks(void **state)
     assert_u64(ironmap_length(f->map), 0);
 }
 
-/* Nothing stands in the way of an empty shared map that grows, wherever its offset. */
+/* The offset has no effect. */
 static void empty_shared_memory_grows(void **state)
 {
     fixture *f = *state;
@@ -215,9 +210,8 @@ static void empty_shared_memory_grows(void **state)
 
 /* ---- the position ---- */
 
-/* The position stays, beyond the new end too: there is nothing to read or write there, and growing
- * brings it back inside. */
-static void position_stays(void **state)
+/* Beyond the new end there is nothing to read or write, until the map grows again. */
+static void resize_keeps_the_position(void **state)
 {
     fixture *f = *state;
     uint8_t bytes[8];
@@ -247,9 +241,8 @@ static void position_stays(void **state)
     assert_u64(ironmap_tell(f->map), 6001);
 }
 
-/* ---- who refuses ---- */
+/* ---- refusals ---- */
 
-/* READ and COPY maps cannot be resized; nothing changes. */
 static void unwritable_maps_are_not_resizable(void **state)
 {
     static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_COPY};
@@ -265,10 +258,10 @@ static void unwritable_maps_are_not_resizable(void **state)
     }
     map_anonymous(f, IRONMAP_COPY, LENGTH);
     assert_fails(ironmap_resize(f->map, 2 * LENGTH, &failure), IRONMAP_E_NOT_RESIZABLE);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* A pinned map is busy and keeps address and length, until the last pin is gone. */
+/* It keeps address and length until the last pin is released. */
 static void pinned_map_is_busy(void **state)
 {
     fixture *f = *state;
@@ -284,13 +277,13 @@ static void pinned_map_is_busy(void **state)
     assert_fails(ironmap_resize(f->map, 1, &failure), IRONMAP_E_BUSY);
     assert_ptr_equal(ironmap_data(f->map), data);
     assert_map_pattern(f->map, 0, LENGTH);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     ironmap_unpin(f->map);
     assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
 }
 
-/* A length that no file or address space has is refused, and nothing changes. */
-static void lengths_that_cannot_be_are_refused(void **state)
+/* Nothing changes. */
+static void impossible_lengths_are_refused(void **state)
 {
     static const uint64_t offsets[] = {0, 4096, 5001};
     static const size_t lengths[] = {SIZE_MAX, SIZE_MAX - 4096, SIZE_MAX / 2 + 1};
@@ -307,7 +300,7 @@ static void lengths_that_cannot_be_are_refused(void **state)
         assert_map_pattern(f->map, offsets[i], (size_t)(LENGTH - offsets[i]));
         map_close(f);
     }
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
 int main(void)
@@ -320,14 +313,14 @@ int main(void)
         with_fixture(unaligned_offset_stays),
         with_fixture(maps_are_emptied_and_grow_again),
         with_fixture(empty_file_grows),
-        with_fixture(resize_mends_a_changed_file),
-        with_fixture(advised_map_grows),
+        with_fixture(resize_sets_the_length_of_a_changed_file),
+        with_fixture(map_grows_after_advice),
         with_fixture(shared_memory_shrinks),
         with_fixture(empty_shared_memory_grows),
-        with_fixture(position_stays),
+        with_fixture(resize_keeps_the_position),
         with_fixture(unwritable_maps_are_not_resizable),
         with_fixture(pinned_map_is_busy),
-        with_fixture(lengths_that_cannot_be_are_refused),
+        with_fixture(impossible_lengths_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* find and rfind: what they find, where they look, and that no needle makes them slow. */
+/* find and rfind: their results, their ranges, and linear worst cases. */
 #include "support.h"
 
 static uint64_t find(const ironmap_map *map, const void *needle, size_t length, uint64_t start,
@@ -36,13 +36,13 @@ typedef struct search_case {
 } search_case;
 
 static const search_case search_cases[] = {
-    /* one byte, first, last, middle, twice, missing */
+    /* one byte: first, last, middle, twice, missing */
     {"abc", "a", 0, END, 0, 0},
     {"abc", "b", 0, END, 1, 1},
     {"abc", "c", 0, END, 2, 2},
     {"abcabc", "b", 0, END, 1, 4},
     {"abc", "d", 0, END, NONE, NONE},
-    /* several bytes, overlapping with themselves, at both ends, as long as the map, longer */
+    /* several bytes: self-overlapping, at both ends, as long as the map, longer */
     {"abcabc", "bc", 0, END, 1, 4},
     {"aaaaa", "aa", 0, END, 0, 3},
     {"abababa", "aba", 0, END, 0, 4},
@@ -65,7 +65,7 @@ static const search_case search_cases[] = {
     {"aaaaaaab", "aaab", 0, END, 4, 4},
     {"baaaaaaa", "baaa", 0, END, 0, 0},
     {"abaababaabaab", "abaab", 0, END, 0, 8},
-    /* start and end: the whole needle lies inside them */
+    /* the whole needle lies in [start, end) */
     {"abcabc", "abc", 1, END, 3, 3},
     {"abcabc", "abc", 0, 5, 0, 0},
     {"abcabc", "abc", 1, 5, NONE, NONE},
@@ -76,7 +76,7 @@ static const search_case search_cases[] = {
     {"abcabc", "a", 3, 4, 3, 3},
     {"abcabc", "a", 3, 3, NONE, NONE},
     {"abcabc", "a", 6, 6, NONE, NONE},
-    /* bounds outside the map are cut to it */
+    /* bounds are clipped to the map */
     {"abcabc", "abc", 0, 7, 0, 3},
     {"abcabc", "abc", 0, UINT64_MAX, 0, 3},
     {"abcabc", "abc", 0, INT64_MAX, 0, 3},
@@ -99,8 +99,8 @@ static const search_case search_cases[] = {
     {"", "", 0, 0, 0, 0},
 };
 
-/* find gives the lowest place, rfind the highest, inside [start, end). */
-static void table_of_cases(void **state)
+/* find returns the lowest offset in [start, end), rfind the highest. */
+static void find_and_rfind_match_the_table(void **state)
 {
     fixture *f = *state;
 
@@ -123,8 +123,8 @@ static void table_of_cases(void **state)
     }
 }
 
-/* An empty needle is at the end of the map too, and nowhere behind it. */
-static void start_behind_the_map_finds_nothing(void **state)
+/* An empty needle is found at the end of the map, and not beyond. */
+static void start_beyond_the_map_finds_nothing(void **state)
 {
     fixture *f = *state;
 
@@ -134,7 +134,7 @@ static void start_behind_the_map_finds_nothing(void **state)
     assert_u64(rfind(f->map, "", 0, UINT64_MAX, UINT64_MAX), IRONMAP_NOT_FOUND);
 }
 
-/* Zero bytes and bytes above 127 are bytes like others. */
+/* Zero bytes and bytes above 127 too. */
 static void every_byte_can_be_found(void **state)
 {
     fixture *f = *state;
@@ -154,7 +154,6 @@ static void every_byte_can_be_found(void **state)
     }
 }
 
-/* The needle may be memory of the map itself. */
 static void needle_may_lie_in_the_map(void **state)
 {
     fixture *f = *state;
@@ -193,7 +192,7 @@ static uint64_t naive(const trial *t, bool last)
     return found;
 }
 
-/* A haystack of few letters, and a needle that is likely to be in it or almost. */
+/* A haystack of few letters, and a needle that occurs in it or almost. */
 static void make_trial(trial *t, random_source *random)
 {
     uint64_t letters = 1 + random_below(random, 4);
@@ -215,20 +214,19 @@ static void make_trial(trial *t, random_source *random)
         random_below(random, 3) == 0 ? t->start + random_below(random, t->n - t->start + 1) : t->n;
 }
 
-/* `index`, found in a map where the haystack begins at `lead`, is what the naive search says. */
-static void assert_found(const trial *t, uint64_t index, size_t lead, bool last)
+/* `index` is the result of the naive search. The haystack begins at `alignment` in the map. */
+static void assert_found(const trial *t, uint64_t index, size_t alignment, bool last)
 {
     uint64_t expected = naive(t, last);
 
-    if (index != (expected == NONE ? NONE : expected + lead)) {
+    if (index != (expected == NONE ? NONE : expected + alignment)) {
         fail_msg("%s of \"%.*s\" in \"%.*s\"[%" PRIu64 ":%" PRIu64 "] is %" PRIu64 ", not %" PRIu64,
                  last ? "rfind" : "find", (int)t->m, (const char *)t->needle, (int)t->n,
-                 (const char *)t->haystack, t->start, t->end, index - lead, expected);
+                 (const char *)t->haystack, t->start, t->end, index - alignment, expected);
     }
 }
 
-/* Property: in random haystacks of few letters, at any alignment, both find what a naive search
- * finds. */
+/* Property: in random haystacks, at any alignment. */
 static void random_searches_match_a_naive_one(void **state)
 {
     fixture *f = *state;
@@ -237,12 +235,14 @@ static void random_searches_match_a_naive_one(void **state)
 
     map_anonymous(f, IRONMAP_WRITE, sizeof(t.haystack) + 64);
     for (int round = 0; round < 30000; round++) {
-        size_t lead = (size_t)random_below(&random, 64);
+        size_t alignment = (size_t)random_below(&random, 64);
 
         make_trial(&t, &random);
-        assert_ok(ironmap_put(f->map, lead, t.haystack, t.n, &failure));
-        assert_found(&t, find(f->map, t.needle, t.m, lead + t.start, lead + t.end), lead, false);
-        assert_found(&t, rfind(f->map, t.needle, t.m, lead + t.start, lead + t.end), lead, true);
+        assert_ok(ironmap_put(f->map, alignment, t.haystack, t.n, &failure));
+        assert_found(&t, find(f->map, t.needle, t.m, alignment + t.start, alignment + t.end),
+                     alignment, false);
+        assert_found(&t, rfind(f->map, t.needle, t.m, alignment + t.start, alignment + t.end),
+                     alignment, true);
     }
 }
 
@@ -250,8 +250,8 @@ static void random_searches_match_a_naive_one(void **state)
 
 enum { EDGE = 80 };
 
-/* A map of three pages whose first and last one cannot be touched; returns the middle one. */
-static uint8_t *map_between_guards(fixture *f)
+/* A map of three pages. Returns the second one. The others are not accessible. */
+static uint8_t *map_between_revoked_pages(fixture *f)
 {
     size_t page = ironmap_page_size();
     uint8_t *data;
@@ -259,14 +259,13 @@ static uint8_t *map_between_guards(fixture *f)
     map_anonymous(f, IRONMAP_WRITE, 3 * page);
     data = ironmap_data(f->map);
     memset(data + page, 'a', page);
-    memory_forbid(data, page);
-    memory_forbid(data + 2 * page, page);
+    memory_revoke(data, page);
+    memory_revoke(data + 2 * page, page);
     return data + page;
 }
 
-/* One match near the beginning of a long range, at every place there and a little further; with two
- * it is the nearer one. */
-static void nearest_match_of_a_long_range(void **state)
+/* One or two matches lie near the beginning of the range. */
+static void nearest_match_of_a_long_range_is_found(void **state)
 {
     static const size_t lengths[] = {5000, 100000, 3000000};
     fixture *f = *state;
@@ -292,12 +291,11 @@ static void nearest_match_of_a_long_range(void **state)
     }
 }
 
-/* A search reads nothing behind its end, even where the next page would fault. */
 static void search_stops_at_its_end(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
-    uint8_t *middle = map_between_guards(f);
+    uint8_t *middle = map_between_revoked_pages(f);
     uint8_t needle[EDGE];
 
     memset(needle, 'a', sizeof(needle));
@@ -319,12 +317,11 @@ static void search_stops_at_its_end(void **state)
     }
 }
 
-/* A search reads nothing before its start, even where the page before would fault. */
 static void search_stops_at_its_start(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
-    uint8_t *middle = map_between_guards(f);
+    uint8_t *middle = map_between_revoked_pages(f);
     uint8_t needle[EDGE];
 
     memset(needle, 'a', sizeof(needle));
@@ -345,12 +342,11 @@ static void search_stops_at_its_start(void **state)
     }
 }
 
-/* A search reads nothing around its needle either. */
-static void search_reads_the_needle_alone(void **state)
+static void search_reads_nothing_around_its_needle(void **state)
 {
     fixture *f = *state;
     size_t page = ironmap_page_size();
-    uint8_t *middle = map_between_guards(f);
+    uint8_t *middle = map_between_revoked_pages(f);
     ironmap_map *haystack = NULL;
     ironmap_options options = options_of(0, 1000);
 
@@ -365,7 +361,7 @@ static void search_reads_the_needle_alone(void **state)
     assert_ok(ironmap_close(haystack, &failure));
 }
 
-/* A file that ends at the end of a page can be searched to its last byte. */
+/* The file ends with a page. */
 static void file_is_searched_to_its_last_byte(void **state)
 {
     fixture *f = *state;
@@ -385,15 +381,15 @@ static void file_is_searched_to_its_last_byte(void **state)
 
 enum { HUGE_LENGTH = 8 << 20, NEEDLE_LENGTH = 4097 };
 
-/* Needles that drive a quadratic search to hours: it is enough that these searches end. */
+/* These searches must end: in quadratic time they take hours. */
 static void assert_ends(const ironmap_map *map, const uint8_t *needle, size_t length)
 {
     assert_u64(find(map, needle, length, 0, END), NONE);
     assert_u64(rfind(map, needle, length, 0, END), NONE);
 }
 
-/* One odd byte at the end, the front or in the middle of a needle of equal bytes. */
-static void needle_that_almost_fits_everywhere(void **state)
+/* A needle of equal bytes with one other at its end, start or middle. */
+static void needle_that_almost_matches_everywhere_is_linear(void **state)
 {
     static const size_t odd[] = {NEEDLE_LENGTH - 1, 0, NEEDLE_LENGTH / 2, NEEDLE_LENGTH - 2, 1};
     fixture *f = *state;
@@ -408,8 +404,8 @@ static void needle_that_almost_fits_everywhere(void **state)
     }
 }
 
-/* A haystack of long runs, each one short of the needle. */
-static void runs_that_almost_fit(void **state)
+/* Each run is one byte shorter than the needle. */
+static void runs_that_almost_match_are_linear(void **state)
 {
     fixture *f = *state;
     uint8_t needle[NEEDLE_LENGTH];
@@ -423,8 +419,8 @@ static void runs_that_almost_fit(void **state)
     assert_ends(f->map, needle, sizeof(needle));
 }
 
-/* A periodic haystack and a needle of the same period with one flaw. */
-static void periodic_needle_with_a_flaw(void **state)
+/* The haystack has the same period. */
+static void periodic_needle_with_a_mismatch_is_linear(void **state)
 {
     fixture *f = *state;
     uint8_t needle[NEEDLE_LENGTH];
@@ -447,19 +443,19 @@ static void periodic_needle_with_a_flaw(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(table_of_cases),
-        with_fixture(start_behind_the_map_finds_nothing),
+        with_fixture(find_and_rfind_match_the_table),
+        with_fixture(start_beyond_the_map_finds_nothing),
         with_fixture(every_byte_can_be_found),
         with_fixture(needle_may_lie_in_the_map),
         with_fixture(random_searches_match_a_naive_one),
-        with_fixture(nearest_match_of_a_long_range),
+        with_fixture(nearest_match_of_a_long_range_is_found),
         with_fixture(search_stops_at_its_end),
         with_fixture(search_stops_at_its_start),
-        with_fixture(search_reads_the_needle_alone),
+        with_fixture(search_reads_nothing_around_its_needle),
         with_fixture(file_is_searched_to_its_last_byte),
-        with_fixture(needle_that_almost_fits_everywhere),
-        with_fixture(runs_that_almost_fit),
-        with_fixture(periodic_needle_with_a_flaw),
+        with_fixture(needle_that_almost_matches_everywhere_is_linear),
+        with_fixture(runs_that_almost_match_are_linear),
+        with_fixture(periodic_needle_with_a_mismatch_is_linear),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

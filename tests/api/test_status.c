@@ -1,4 +1,4 @@
-/* The status table and the text of errors. */
+/* The status table and error texts. */
 #include "support.h"
 
 #include <limits.h>
@@ -14,7 +14,7 @@ typedef struct status_row {
 static const status_row table[] = {IRONMAP_STATUS_TABLE(STATUS_ROW)};
 #undef STATUS_ROW
 
-/* Every status keeps its value for ever: programs were compiled with it. */
+/* Compiled programs depend on them. */
 static void values_never_change(void **state)
 {
     (void)state;
@@ -39,7 +39,7 @@ static void values_never_change(void **state)
     assert_int_equal(IRONMAP_E_TAG_TAKEN, -18);
 }
 
-/* A status has the name of its enumerator and the message of the table, without a full stop. */
+/* The name is that of the enumerator. The message has no full stop. */
 static void names_and_messages_are_the_table(void **state)
 {
     (void)state;
@@ -52,7 +52,7 @@ static void names_and_messages_are_the_table(void **state)
     }
 }
 
-/* No two statuses share a value, a name or a message. */
+/* No two share a value, a name or a message. */
 static void statuses_are_distinct(void **state)
 {
     (void)state;
@@ -65,7 +65,7 @@ static void statuses_are_distinct(void **state)
     }
 }
 
-/* Values that are no status have a name and a message too, and not those of a real one. */
+/* Their texts are not those of a status. */
 static void unknown_values_have_texts(void **state)
 {
     static const int unknown[] = {1, 2, 14, -99, -100, INT_MIN, INT_MIN + 1, INT_MAX};
@@ -87,7 +87,7 @@ static void unknown_values_have_texts(void **state)
 
 typedef struct text_case {
     ironmap_error error;
-    const char *text; /* with %s for the system's words for codes.not_found */
+    const char *text; /* %s: the system's words for codes.not_found */
 } text_case;
 
 static const text_case texts[] = {
@@ -118,7 +118,7 @@ static const text_case texts[] = {
      "page unavailable at offset 0 (%s)"},
 };
 
-/* The cause comes first. A code of 1 in the table stands for codes.not_found. */
+/* A code of 1 in the table stands for codes.not_found. */
 static void text_has_the_cause_first(void **state)
 {
     char words[200];
@@ -140,9 +140,8 @@ static void text_has_the_cause_first(void **state)
     }
 }
 
-/* A text that does not fit is cut and terminated, the length is of the whole, and nothing beyond
- * the capacity is written. */
-static void text_is_cut_and_terminated(void **state)
+/* The result is the whole length. Nothing is written beyond the capacity. */
+static void long_text_is_truncated_and_terminated(void **state)
 {
     ironmap_error error = {.status = IRONMAP_E_SYSTEM, .system_code = codes.denied, .call = "mmap"};
     char whole[256];
@@ -163,8 +162,8 @@ static void text_is_cut_and_terminated(void **state)
     }
 }
 
-/* Capacity 0 writes nothing and tells the length. */
-static void text_of_no_capacity_tells_length(void **state)
+/* Capacity 0 writes nothing. */
+static void text_without_capacity_returns_its_length(void **state)
 {
     ironmap_error error = {.status = IRONMAP_E_RANGE};
     char byte = '#';
@@ -177,8 +176,7 @@ static void text_of_no_capacity_tells_length(void **state)
                strlen(ironmap_status_message(IRONMAP_E_RANGE)));
 }
 
-/* System codes and statuses that nobody knows still make a text. */
-static void text_of_unknown_values(void **state)
+static void unknown_values_have_an_error_text(void **state)
 {
     static const int32_t unknown[] = {123456, -1, INT32_MIN, INT32_MAX};
 
@@ -203,9 +201,9 @@ int main(void)
         cmocka_unit_test(statuses_are_distinct),
         cmocka_unit_test(unknown_values_have_texts),
         cmocka_unit_test(text_has_the_cause_first),
-        cmocka_unit_test(text_is_cut_and_terminated),
-        cmocka_unit_test(text_of_no_capacity_tells_length),
-        cmocka_unit_test(text_of_unknown_values),
+        cmocka_unit_test(long_text_is_truncated_and_terminated),
+        cmocka_unit_test(text_without_capacity_returns_its_length),
+        cmocka_unit_test(unknown_values_have_an_error_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

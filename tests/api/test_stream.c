@@ -1,4 +1,4 @@
-/* The position: reading, writing and seeking there. */
+/* Reading, writing and seeking at the position. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static void assert_read(fixture *f, size_t capacity, const char *expected)
     assert_int_equal(buffer[length], '#');
 }
 
-/* The next line, read with room for `capacity` bytes, is `expected`; nothing is terminated. */
+/* The next line, in a buffer of `capacity` bytes, is `expected`. It is not terminated. */
 static void assert_line(fixture *f, size_t capacity, const char *expected)
 {
     char buffer[256];
@@ -40,8 +40,8 @@ static void assert_line_length(const fixture *f, size_t expected)
 
 /* ---- reading ---- */
 
-/* read copies from the position and moves it on by what it copied, nothing at the end. */
-static void read_moves_on(void **state)
+/* At the end it copies nothing. */
+static void read_advances_the_position(void **state)
 {
     fixture *f = *state;
 
@@ -57,8 +57,7 @@ static void read_moves_on(void **state)
     assert_u64(ironmap_tell(f->map), 12);
 }
 
-/* A capacity of SIZE_MAX reads the rest: the caller knows how long it is. */
-static void read_takes_the_rest(void **state)
+static void read_of_size_max_returns_the_rest(void **state)
 {
     fixture *f = *state;
 
@@ -67,8 +66,8 @@ static void read_takes_the_rest(void **state)
     assert_read(f, SIZE_MAX, "world");
 }
 
-/* read_byte gives each byte in turn, then END; the position stays at the end. */
-static void read_byte_moves_on(void **state)
+/* At the end it returns END, and the position stays. */
+static void read_byte_advances_the_position(void **state)
 {
     fixture *f = *state;
     uint8_t byte = 0;
@@ -84,8 +83,8 @@ static void read_byte_moves_on(void **state)
     assert_u64(ironmap_tell(f->map), 2);
 }
 
-/* readline gives each line with its newline, the last one without if it has none, then nothing. */
-static void readline_gives_lines(void **state)
+/* Lines keep their newline. The last one may have none. */
+static void readline_returns_lines(void **state)
 {
     fixture *f = *state;
 
@@ -99,8 +98,7 @@ static void readline_gives_lines(void **state)
     assert_u64(ironmap_tell(f->map), 15);
 }
 
-/* A line longer than the buffer comes in pieces. */
-static void long_line_comes_in_pieces(void **state)
+static void long_line_is_read_in_parts(void **state)
 {
     fixture *f = *state;
 
@@ -114,8 +112,8 @@ static void long_line_comes_in_pieces(void **state)
     assert_line(f, 1, "");
 }
 
-/* A newline just at the end of the room belongs to its line. */
-static void line_that_fits_comes_whole(void **state)
+/* A newline at the buffer's end belongs to its line. */
+static void line_that_fits_is_read_whole(void **state)
 {
     fixture *f = *state;
 
@@ -125,7 +123,7 @@ static void line_that_fits_comes_whole(void **state)
     assert_line(f, 4, "");
 }
 
-/* Only '\n' ends a line: carriage returns and zero bytes are part of it. */
+/* Carriage returns and zero bytes are part of a line. */
 static void only_newline_ends_a_line(void **state)
 {
     static const char bytes[] = "a\r\0b\r\nc";
@@ -140,8 +138,8 @@ static void only_newline_ends_a_line(void **state)
     assert_memory_equal(buffer, bytes, 6);
 }
 
-/* line_length is the length of the line at the position, which stays. */
-static void line_length_looks_ahead(void **state)
+/* The position stays. */
+static void line_length_keeps_the_position(void **state)
 {
     fixture *f = *state;
 
@@ -157,8 +155,7 @@ static void line_length_looks_ahead(void **state)
     assert_line_length(f, 0);
 }
 
-/* A line of many pages has its whole length, and is read whole. */
-static void line_may_be_very_long(void **state)
+static void line_of_many_pages_is_read_whole(void **state)
 {
     enum { LENGTH = 100000 };
     fixture *f = *state;
@@ -179,8 +176,7 @@ static void line_may_be_very_long(void **state)
 
 /* ---- writing ---- */
 
-/* write stores at the position and moves it on. */
-static void write_moves_on(void **state)
+static void write_advances_the_position(void **state)
 {
     fixture *f = *state;
 
@@ -193,7 +189,7 @@ static void write_moves_on(void **state)
     assert_map(f->map, 0, "abcdef....", 10);
 }
 
-/* write stores all bytes or none: where they do not fit, map and position stay. */
+/* Without enough space, map and position stay unchanged. */
 static void write_is_all_or_nothing(void **state)
 {
     fixture *f = *state;
@@ -210,7 +206,6 @@ static void write_is_all_or_nothing(void **state)
     assert_map(f->map, 0, "........ab", 10);
 }
 
-/* A length that wraps with the position fails and stores nothing. */
 static void write_of_wrapping_length_is_refused(void **state)
 {
     fixture *f = *state;
@@ -222,8 +217,8 @@ static void write_of_wrapping_length_is_refused(void **state)
     assert_u64(ironmap_tell(f->map), 8);
 }
 
-/* write_byte stores each byte in turn, then END. */
-static void write_byte_moves_on(void **state)
+/* At the end it returns END. */
+static void write_byte_advances_the_position(void **state)
 {
     fixture *f = *state;
 
@@ -236,8 +231,7 @@ static void write_byte_moves_on(void **state)
     assert_map(f->map, 0, "a\xff", 2);
 }
 
-/* get and put do not move the position. */
-static void other_access_leaves_the_position(void **state)
+static void get_and_put_keep_the_position(void **state)
 {
     fixture *f = *state;
     uint64_t index = 0;
@@ -260,7 +254,7 @@ typedef struct seek_case {
     int64_t offset;
     int whence;
     int status;
-    uint64_t position; /* afterwards; 4 is where each case begins, 10 the length */
+    uint64_t position; /* afterwards; each case begins at 4, the length is 10 */
 } seek_case;
 
 static const seek_case seek_cases[] = {
@@ -291,7 +285,7 @@ static const seek_case seek_cases[] = {
     {0, INT32_MIN, IRONMAP_E_INVALID, 4},
 };
 
-/* seek moves the position inside the map, its end included; where it would leave it, it stays. */
+/* The end is inside. A seek outside keeps the position. */
 static void seek_stays_inside(void **state)
 {
     fixture *f = *state;
@@ -306,11 +300,11 @@ static void seek_stays_inside(void **state)
     }
 }
 
-/* ---- all of it ---- */
+/* ---- random sequences ---- */
 
 enum { MODEL_LENGTH = 300 };
 
-/* What a map should be after the same calls: plain memory and a position. */
+/* Plain memory and a position, for the same calls. */
 typedef struct model {
     uint8_t bytes[MODEL_LENGTH];
     size_t position;
@@ -368,7 +362,7 @@ static void step_seek(model *m, ironmap_map *map, uint64_t place)
     m->position = inside ? (size_t)place : m->position;
 }
 
-/* Property: any sequence of reads, lines, writes and seeks does what it does to plain memory. */
+/* Property: reads, lines, writes and seeks in random order. */
 static void any_sequence_matches_plain_memory(void **state)
 {
     fixture *f = *state;
@@ -401,20 +395,20 @@ static void any_sequence_matches_plain_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(read_moves_on),
-        with_fixture(read_takes_the_rest),
-        with_fixture(read_byte_moves_on),
-        with_fixture(readline_gives_lines),
-        with_fixture(long_line_comes_in_pieces),
-        with_fixture(line_that_fits_comes_whole),
+        with_fixture(read_advances_the_position),
+        with_fixture(read_of_size_max_returns_the_rest),
+        with_fixture(read_byte_advances_the_position),
+        with_fixture(readline_returns_lines),
+        with_fixture(long_line_is_read_in_parts),
+        with_fixture(line_that_fits_is_read_whole),
         with_fixture(only_newline_ends_a_line),
-        with_fixture(line_length_looks_ahead),
-        with_fixture(line_may_be_very_long),
-        with_fixture(write_moves_on),
+        with_fixture(line_length_keeps_the_position),
+        with_fixture(line_of_many_pages_is_read_whole),
+        with_fixture(write_advances_the_position),
         with_fixture(write_is_all_or_nothing),
         with_fixture(write_of_wrapping_length_is_refused),
-        with_fixture(write_byte_moves_on),
-        with_fixture(other_access_leaves_the_position),
+        with_fixture(write_byte_advances_the_position),
+        with_fixture(get_and_put_keep_the_position),
         with_fixture(seek_stays_inside),
         with_fixture(any_sequence_matches_plain_memory),
     };

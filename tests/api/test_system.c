@@ -1,9 +1,8 @@
-/* What the library says about the system. */
+/* Facts about the system: page size, granularity, constants. */
 #include "support.h"
 
 #include <stdio.h>
 
-/* The page size and the granularity are the system's. */
 static void page_size_is_the_systems(void **state)
 {
     (void)state;
@@ -16,8 +15,8 @@ static bool begins_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* The names are of the four kinds only, and each comes once. */
-static void constants_are_one_clean_table(void **state)
+/* There are four kinds of names. */
+static void names_of_constants_are_unique(void **state)
 {
     const char *name = NULL;
     const char *other = NULL;
@@ -35,8 +34,8 @@ static void constants_are_one_clean_table(void **state)
     assert_false(ironmap_constant(&name, &value, SIZE_MAX));
 }
 
-/* The system's own MS_* and MADV_* values lie below the library's, so that they never collide. */
-static void own_values_lie_above_the_systems(void **state)
+/* The values never collide. */
+static void values_of_the_library_lie_above_the_systems(void **state)
 {
     const char *name = NULL;
     int value = 0;
@@ -52,8 +51,7 @@ static void own_values_lie_above_the_systems(void **state)
     }
 }
 
-/* The ways to seek have the values of the C library's. */
-static void whence_is_the_c_librarys(void **state)
+static void whence_has_the_values_of_the_c_library(void **state)
 {
     (void)state;
     assert_int_equal((int)IRONMAP_SEEK_SET, SEEK_SET);
@@ -65,9 +63,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(page_size_is_the_systems),
-        cmocka_unit_test(constants_are_one_clean_table),
-        cmocka_unit_test(own_values_lie_above_the_systems),
-        cmocka_unit_test(whence_is_the_c_librarys),
+        cmocka_unit_test(names_of_constants_are_unique),
+        cmocka_unit_test(values_of_the_library_lie_above_the_systems),
+        cmocka_unit_test(whence_has_the_values_of_the_c_library),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

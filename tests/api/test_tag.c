@@ -1,11 +1,11 @@
-/* Tags, as they are on every system: memory that processes share by its name. */
+/* Tags on every system: memory that processes share by name. */
 #include "support.h"
 
 #include <stdio.h>
 
-enum { LENGTH = 200000, PLACE = 70000 };
+enum { LENGTH = 200000, OFFSET = 70000 };
 
-/* A tag that nobody else has. */
+/* A tag that no other process has. */
 static char tag[64];
 
 static ironmap_options tagged(uint64_t offset, size_t length)
@@ -40,7 +40,7 @@ static void close_map(ironmap_map *map)
     assert_ok(ironmap_close(map, &failure));
 }
 
-/* The map's bytes are zero, all of them. */
+/* All bytes of the map are zero. */
 static void assert_zeros(const ironmap_map *map)
 {
     assert_map_filled(map, 0, ironmap_length(map), 0);
@@ -48,7 +48,7 @@ static void assert_zeros(const ironmap_map *map)
 
 /* ---- the memory ------------------------------------------------------------------------------ */
 
-/* Who comes first has zeros, and who comes later what was stored. */
+/* The first map has zeros, the next ones have what was stored. */
 static void maps_of_a_tag_share_its_memory(void **state)
 {
     ironmap_map *one = open_tag(IRONMAP_WRITE, 0, LENGTH);
@@ -65,7 +65,7 @@ static void maps_of_a_tag_share_its_memory(void **state)
     close_map(two);
 }
 
-/* What the other process does: joins, reads, answers. */
+/* The other process opens, reads and answers. */
 static int answer(const char *name)
 {
     ironmap_options options = IRONMAP_OPTIONS_INIT;
@@ -75,7 +75,7 @@ static int answer(const char *name)
     options.tag = name;
     child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
     child_check(ironmap_length(map) >= LENGTH);
-    child_check(ironmap_get(map, PLACE, bytes, 5, NULL) == IRONMAP_OK);
+    child_check(ironmap_get(map, OFFSET, bytes, 5, NULL) == IRONMAP_OK);
     child_check(memcmp(bytes, "bytes", 5) == 0);
     child_check(ironmap_put(map, LENGTH - 6, "answer", 6, NULL) == IRONMAP_OK);
     child_check(ironmap_close(map, NULL) == IRONMAP_OK);
@@ -101,7 +101,7 @@ static int store_and_end(const char *name)
     options.tag = name;
     options.length = LENGTH;
     child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
-    child_check(ironmap_put(map, PLACE, "bytes", 5, NULL) == IRONMAP_OK);
+    child_check(ironmap_put(map, OFFSET, "bytes", 5, NULL) == IRONMAP_OK);
     return 0;
 }
 
@@ -110,15 +110,15 @@ static void another_process_shares_the_memory(void **state)
     ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
 
     (void)state;
-    assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
+    assert_ok(ironmap_put(map, OFFSET, "bytes", 5, &failure));
     assert_int_equal(in_process("answer", tag), 0);
     assert_map(map, LENGTH - 6, "answer", 6);
     close_map(map);
     assert_int_equal(in_process("find_nothing", tag), 0);
 }
 
-/* What a process that has ended had stored is gone where it was the last, and else stays. */
-static void process_that_ends_is_no_user(void **state)
+/* Its stores are gone if it was the last user, else they stay. */
+static void exit_ends_the_use_of_a_tag(void **state)
 {
     ironmap_map *map = NULL;
 
@@ -128,11 +128,11 @@ static void process_that_ends_is_no_user(void **state)
     map = open_tag(IRONMAP_WRITE, 0, LENGTH);
     assert_zeros(map);
     assert_int_equal(in_process("store_and_end", tag), 0);
-    assert_map(map, PLACE, "bytes", 5);
+    assert_map(map, OFFSET, "bytes", 5);
     close_map(map);
 }
 
-/* The tag lives as long as anyone has it, in whatever order they come and go. */
+/* Maps are opened and closed in any order. */
 static void tag_is_gone_after_the_last_close(void **state)
 {
     ironmap_map *first = open_tag(IRONMAP_WRITE, 0, LENGTH);
@@ -140,11 +140,11 @@ static void tag_is_gone_after_the_last_close(void **state)
     ironmap_map *third = NULL;
 
     (void)state;
-    assert_ok(ironmap_put(first, PLACE, "bytes", 5, &failure));
+    assert_ok(ironmap_put(first, OFFSET, "bytes", 5, &failure));
     close_map(first);
     third = open_tag(IRONMAP_READ, 0, 0);
     close_map(second);
-    assert_map(third, PLACE, "bytes", 5);
+    assert_map(third, OFFSET, "bytes", 5);
     close_map(third);
     open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
     first = open_tag(IRONMAP_WRITE, 0, 2 * (size_t)LENGTH);
@@ -153,9 +153,9 @@ static void tag_is_gone_after_the_last_close(void **state)
     close_map(first);
 }
 
-/* ---- how much of it -------------------------------------------------------------------------- */
+/* ---- length ---------------------------------------------------------------------------------- */
 
-/* More than there is cannot be had, and less can; the tag stays as long as it was made. */
+/* A smaller view is allowed. The tag keeps its length. */
 static void larger_view_is_an_error(void **state)
 {
     ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
@@ -167,10 +167,10 @@ static void larger_view_is_an_error(void **state)
     open_tag_fails(2 * (uint64_t)LENGTH, 0, IRONMAP_E_BEYOND_FILE);
     open_tag_fails(LENGTH / 2, LENGTH, IRONMAP_E_BEYOND_FILE);
     open_tag_fails(2 * (uint64_t)LENGTH, 1, IRONMAP_E_BEYOND_FILE);
-    assert_ok(ironmap_put(map, PLACE, "bytes", 5, &failure));
-    part = open_tag(IRONMAP_WRITE, PLACE + 1, 4);
+    assert_ok(ironmap_put(map, OFFSET, "bytes", 5, &failure));
+    part = open_tag(IRONMAP_WRITE, OFFSET + 1, 4);
     assert_u64(ironmap_length(part), 4);
-    assert_u64(ironmap_offset(part), PLACE + 1);
+    assert_u64(ironmap_offset(part), OFFSET + 1);
     assert_map(part, 0, "ytes", 4);
     assert_ok(ironmap_file_size(&size, part, &failure));
     assert_true(size >= LENGTH && size < LENGTH + ironmap_page_size());
@@ -178,26 +178,25 @@ static void larger_view_is_an_error(void **state)
     close_map(map);
 }
 
-/* Length 0 is all there is from the offset on. */
-static void length_zero_is_the_whole(void **state)
+/* The map begins at its offset. */
+static void length_zero_maps_the_whole_tag(void **state)
 {
     ironmap_map *map = NULL;
     ironmap_map *rest = NULL;
 
     (void)state;
     open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
-    open_tag_fails(PLACE, 0, IRONMAP_E_NO_TAG);
-    map = open_tag(IRONMAP_WRITE, PLACE, LENGTH - PLACE);
+    open_tag_fails(OFFSET, 0, IRONMAP_E_NO_TAG);
+    map = open_tag(IRONMAP_WRITE, OFFSET, LENGTH - OFFSET);
     rest = open_tag(IRONMAP_WRITE, LENGTH / 2, 0);
-    assert_ok(ironmap_put(map, LENGTH - PLACE - 3, "end", 3, &failure));
+    assert_ok(ironmap_put(map, LENGTH - OFFSET - 3, "end", 3, &failure));
     assert_map(rest, LENGTH - LENGTH / 2 - 3, "end", 3);
     assert_true(ironmap_length(rest) < LENGTH - LENGTH / 2 + ironmap_page_size());
     close_map(rest);
     close_map(map);
 }
 
-/* No tag is so long. */
-static void lengths_that_cannot_be(void **state)
+static void impossible_lengths_are_refused(void **state)
 {
     (void)state;
     open_tag_fails(INT64_MAX, 1, IRONMAP_E_OVERFLOW);
@@ -207,8 +206,7 @@ static void lengths_that_cannot_be(void **state)
 
 /* ---- access ---------------------------------------------------------------------------------- */
 
-/* Each map of a tag has its own access, whoever made it. */
-static void access_is_each_maps_own(void **state)
+static void each_map_of_a_tag_has_its_access(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
@@ -219,9 +217,9 @@ static void access_is_each_maps_own(void **state)
 
         assert_ok(ironmap_put(copy, 0, "own", 3, &failure));
         assert_zeros(reader);
-        assert_ok(ironmap_put(writer, PLACE, "all", 3, &failure));
-        assert_map(maker, PLACE, "all", 3);
-        assert_map(reader, PLACE, "all", 3);
+        assert_ok(ironmap_put(writer, OFFSET, "all", 3, &failure));
+        assert_map(maker, OFFSET, "all", 3);
+        assert_map(reader, OFFSET, "all", 3);
         assert_map(copy, 0, "own", 3);
         assert_fails(ironmap_put(reader, 0, "x", 1, &failure), IRONMAP_E_READONLY);
         close_map(copy);
@@ -231,7 +229,6 @@ static void access_is_each_maps_own(void **state)
     }
 }
 
-/* Its length is everybody's. */
 static void tagged_map_is_not_resizable(void **state)
 {
     ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
@@ -247,7 +244,6 @@ static void tagged_map_is_not_resizable(void **state)
     close_map(map);
 }
 
-/* It has no file to speak of. */
 static void memory_of_a_tag_has_no_path(void **state)
 {
     ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
@@ -260,8 +256,8 @@ static void memory_of_a_tag_has_no_path(void **state)
     close_map(map);
 }
 
-/* The tag is held where the file is not. */
-static void untracked_map_holds_the_tag(void **state)
+/* It keeps no file. */
+static void untracked_map_keeps_the_tag(void **state)
 {
     ironmap_options options = tagged(0, LENGTH);
     ironmap_map *map = NULL;
@@ -284,7 +280,7 @@ static void untracked_map_holds_the_tag(void **state)
 
 static char longest[IRONMAP_TAG_MAX + 2];
 
-static void names_that_can_be(void **state)
+static void valid_names_are_accepted(void **state)
 {
     static const char *const names[] = {"a", "Z", "9", "_", "-", "a.b", "-._", "CON", longest};
 
@@ -303,7 +299,7 @@ static void names_that_can_be(void **state)
     }
 }
 
-static void names_that_cannot_be(void **state)
+static void invalid_names_are_refused(void **state)
 {
     static const char *const names[] = {
         "",         ".",   "..",  ".a", "a/b",      "/",   "\\",
@@ -327,8 +323,7 @@ static void names_that_cannot_be(void **state)
     }
 }
 
-/* Two names that differ by case alone are two. */
-static void case_matters(void **state)
+static void names_are_case_sensitive(void **state)
 {
     ironmap_map *small = open_tag(IRONMAP_WRITE, 0, LENGTH);
     ironmap_map *large = NULL;
@@ -343,8 +338,7 @@ static void case_matters(void **state)
     tag[0] = 't';
 }
 
-/* A map without one has none. */
-static void untagged_maps_have_none(void **state)
+static void untagged_maps_have_no_tag(void **state)
 {
     fixture *f = *state;
 
@@ -358,8 +352,8 @@ static void untagged_maps_have_none(void **state)
 
 /* ---- tags of files --------------------------------------------------------------------------- */
 
-/* Many maps of one file share its tag; each is a map of the file. */
-static void file_with_a_tag(void **state)
+/* Each is a map of the file. */
+static void maps_of_a_file_share_its_tag(void **state)
 {
     fixture *f = *state;
     ironmap_options options = tagged(0, 0);
@@ -370,22 +364,22 @@ static void file_with_a_tag(void **state)
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, 0, LENGTH);
     assert_string_equal(ironmap_tag(f->map), tag);
-    options = tagged(PLACE, 10);
+    options = tagged(OFFSET, 10);
     assert_ok(ironmap_open_fd(&other, f->fd, IRONMAP_WRITE, &options, &failure));
     assert_ok(ironmap_put(other, 0, "bytes", 5, &failure));
-    assert_map(f->map, PLACE, "bytes", 5);
-    assert_file(f, PLACE, "bytes", 5);
+    assert_map(f->map, OFFSET, "bytes", 5);
+    assert_file(f, OFFSET, "bytes", 5);
     assert_ok(ironmap_file_size(&size, other, &failure));
     assert_u64(size, LENGTH);
     assert_fails(ironmap_resize(other, 5, &failure), IRONMAP_E_NOT_RESIZABLE);
     close_map(other);
 }
 
-/* The first map of a file's tag says how long it is. */
-static void larger_view_of_a_files_tag(void **state)
+/* The first map decides the length of the tag. */
+static void larger_view_of_a_files_tag_is_an_error(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = tagged(0, PLACE);
+    ironmap_options options = tagged(0, OFFSET);
     ironmap_map *other = NULL;
 
     file_make(f, LENGTH);
@@ -397,16 +391,15 @@ static void larger_view_of_a_files_tag(void **state)
     options.open = IRONMAP_OPEN_EXTEND;
     assert_status(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure),
                   IRONMAP_E_BEYOND_FILE);
-    assert_u64(file_length(f), traits.cuts_mapped_files ? LENGTH : 2 * (uint64_t)LENGTH);
+    assert_u64(file_length(f), traits.truncates_mapped_files ? LENGTH : 2 * (uint64_t)LENGTH);
     options = tagged(0, 0);
     assert_ok(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure));
-    assert_true(ironmap_length(other) >= PLACE &&
-                ironmap_length(other) < PLACE + ironmap_page_size());
+    assert_true(ironmap_length(other) >= OFFSET &&
+                ironmap_length(other) < OFFSET + ironmap_page_size());
     close_map(other);
 }
 
-/* A file that is made with a tag that cannot be had is not made. */
-static void file_is_put_back_where_the_tag_fails(void **state)
+static void file_is_not_created_if_its_tag_is_refused(void **state)
 {
     fixture *f = *state;
     ironmap_options options = tagged(0, LENGTH);
@@ -421,8 +414,7 @@ static void file_is_put_back_where_the_tag_fails(void **state)
 
 /* ---- the options ----------------------------------------------------------------------------- */
 
-/* Bits for files mean nothing to memory. */
-static void bits_for_files_are_refused(void **state)
+static void tagged_memory_refuses_bits_for_files(void **state)
 {
     static const unsigned bits[] = {
         IRONMAP_OPEN_CREATE,
@@ -454,23 +446,23 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_fixture(maps_of_a_tag_share_its_memory),
         with_fixture(another_process_shares_the_memory),
-        with_fixture(process_that_ends_is_no_user),
+        with_fixture(exit_ends_the_use_of_a_tag),
         with_fixture(tag_is_gone_after_the_last_close),
         with_fixture(larger_view_is_an_error),
-        with_fixture(length_zero_is_the_whole),
-        with_fixture(lengths_that_cannot_be),
-        with_fixture(access_is_each_maps_own),
+        with_fixture(length_zero_maps_the_whole_tag),
+        with_fixture(impossible_lengths_are_refused),
+        with_fixture(each_map_of_a_tag_has_its_access),
         with_fixture(tagged_map_is_not_resizable),
         with_fixture(memory_of_a_tag_has_no_path),
-        with_fixture(untracked_map_holds_the_tag),
-        with_fixture(names_that_can_be),
-        with_fixture(names_that_cannot_be),
-        with_fixture(case_matters),
-        with_fixture(untagged_maps_have_none),
-        with_fixture(file_with_a_tag),
-        with_fixture(larger_view_of_a_files_tag),
-        with_fixture(file_is_put_back_where_the_tag_fails),
-        with_fixture(bits_for_files_are_refused),
+        with_fixture(untracked_map_keeps_the_tag),
+        with_fixture(valid_names_are_accepted),
+        with_fixture(invalid_names_are_refused),
+        with_fixture(names_are_case_sensitive),
+        with_fixture(untagged_maps_have_no_tag),
+        with_fixture(maps_of_a_file_share_its_tag),
+        with_fixture(larger_view_of_a_files_tag_is_an_error),
+        with_fixture(file_is_not_created_if_its_tag_is_refused),
+        with_fixture(tagged_memory_refuses_bits_for_files),
     };
 
     process_begin(works);

@@ -1,10 +1,10 @@
-/* Threads: many on one map, and maps that come and go beside one another. The results are checked
- * here; that nothing races is for the thread sanitizer to see. */
+/* Threads that share maps, or open and close their own. Results are checked here, races by the
+ * thread sanitizer. */
 #include "support.h"
 
 enum { THREADS = 8, ROUNDS = 300, SLICE = 4001 };
 
-/* What a thread works with; `errors` counts what went wrong, for the main thread to check. */
+/* A thread of the test. `errors` is checked by the main thread. */
 typedef struct worker {
     test_thread thread;
     fixture *f;
@@ -14,7 +14,7 @@ typedef struct worker {
 
 #define worker_check(w, condition) ((w)->errors += !(condition))
 
-/* Runs `work` in all threads at once and checks that none saw anything wrong. */
+/* Runs `work` in all threads at once and checks their errors. */
 static void run_workers(fixture *f, void (*work)(void *))
 {
     worker workers[THREADS] = {0};
@@ -32,7 +32,7 @@ static void run_workers(fixture *f, void (*work)(void *))
     }
 }
 
-/* One thread's share of the work on one map: every store and load inside its own slice. */
+/* Stores and loads in its own slice of the map. */
 static void work_on_a_slice(void *argument)
 {
     worker *w = argument;
@@ -69,8 +69,7 @@ static void work_on_a_slice(void *argument)
     }
 }
 
-/* Threads that store into and search their own part of one map do not disturb each other. */
-static void many_threads_use_one_map(void **state)
+static void threads_store_into_one_map(void **state)
 {
     fixture *f = *state;
 
@@ -79,8 +78,8 @@ static void many_threads_use_one_map(void **state)
     run_workers(f, work_on_a_slice);
 }
 
-/* Asks what a map is, over and over. */
-static void ask(void *argument)
+/* Calls functions that only read, repeatedly. */
+static void query(void *argument)
 {
     worker *w = argument;
     const ironmap_map *map = w->f->map;
@@ -101,17 +100,16 @@ static void ask(void *argument)
     }
 }
 
-/* What only reads may run on one map from any number of threads. */
-static void many_threads_read_one_map(void **state)
+static void threads_read_one_map(void **state)
 {
     fixture *f = *state;
 
     file_make(f, THREADS * SLICE);
     map_file(f, IRONMAP_READ);
-    run_workers(f, ask);
+    run_workers(f, query);
 }
 
-/* Opens, resizes, uses and closes maps of its own, and fails to open others. */
+/* Opens, resizes, uses and closes its own maps, and fails to open others. */
 static void open_and_close(void *argument)
 {
     worker *w = argument;
@@ -135,8 +133,8 @@ static void open_and_close(void *argument)
     }
 }
 
-/* Maps are independent of each other: threads open and close theirs at the same time. */
-static void threads_have_maps_of_their_own(void **state)
+/* Threads open and close their maps at the same time. */
+static void maps_of_threads_are_independent(void **state)
 {
     fixture *f = *state;
 
@@ -164,8 +162,8 @@ static void pin_and_use(void *argument)
     }
 }
 
-/* While anybody has it pinned, no thread can resize or close a map; no pin is lost. */
-static void pins_hold_against_other_threads(void **state)
+/* A pinned map cannot be resized or closed, and no pin is lost. */
+static void pins_prevent_resize_and_close_in_other_threads(void **state)
 {
     fixture *f = *state;
 
@@ -176,7 +174,7 @@ static void pins_hold_against_other_threads(void **state)
     assert_ok(ironmap_resize(f->map, 1, &failure));
 }
 
-/* Makes texts of errors that others make other texts of. */
+/* Makes error texts while other threads make others. */
 static void make_texts(void *argument)
 {
     worker *w = argument;
@@ -196,7 +194,6 @@ static void make_texts(void *argument)
     }
 }
 
-/* Texts of errors are made in any number of threads at once. */
 static void error_texts_are_thread_safe(void **state)
 {
     run_workers(*state, make_texts);
@@ -205,8 +202,10 @@ static void error_texts_are_thread_safe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(many_threads_use_one_map),       with_fixture(many_threads_read_one_map),
-        with_fixture(threads_have_maps_of_their_own), with_fixture(pins_hold_against_other_threads),
+        with_fixture(threads_store_into_one_map),
+        with_fixture(threads_read_one_map),
+        with_fixture(maps_of_threads_are_independent),
+        with_fixture(pins_prevent_resize_and_close_in_other_threads),
         with_fixture(error_texts_are_thread_safe),
     };
 

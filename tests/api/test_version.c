@@ -1,17 +1,16 @@
-/* Header and library are of one version. */
+/* The versions of header and library. */
 #include "support.h"
 
 #include <stdio.h>
 
-/* The library that runs is the one of the header. */
-static void number_agrees(void **state)
+static void library_has_the_version_of_the_header(void **state)
 {
     (void)state;
     assert_u64(ironmap_version(), IRONMAP_VERSION);
 }
 
-/* The text is "major.minor.patch" of the same number. */
-static void text_agrees(void **state)
+/* The text is "major.minor.patch". */
+static void text_is_the_version_number(void **state)
 {
     char text[64];
 
@@ -21,8 +20,8 @@ static void text_agrees(void **state)
     assert_string_equal(ironmap_version_string(), text);
 }
 
-/* A version is one number, 0x00MMmmpp, and a later version is a greater one. */
-static void numbers_compare(void **state)
+/* A version is 0x00MMmmpp. */
+static void later_version_is_a_greater_number(void **state)
 {
     (void)state;
     assert_u64(IRONMAP_VERSION_NUMBER(1, 2, 3), 0x010203);
@@ -33,9 +32,9 @@ static void numbers_compare(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(number_agrees),
-        cmocka_unit_test(text_agrees),
-        cmocka_unit_test(numbers_compare),
+        cmocka_unit_test(library_has_the_version_of_the_header),
+        cmocka_unit_test(text_is_the_version_number),
+        cmocka_unit_test(later_version_is_a_greater_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Files as Windows has them: views that forbid to cut, sharing, attributes, long names, devices. */
+/* Files of Windows: views that prevent truncation, sharing, attributes, long names, special
+ * files. */
 #include "support_windows.h"
 
 #include <windows.h>
@@ -16,9 +17,9 @@ static void widen(wchar_t *wide, size_t capacity, const char *path)
 
 /* ---- other views of the file ---- */
 
-/* Where another map has a view of the file it cannot be cut: the error says so, and map and file
- * are as they were. It can get longer; and it can be cut when the other map is closed. */
-static void another_view_forbids_to_cut(void **state)
+/* The error says so, and map and file stay. The file can grow, and is truncated after the other map
+ * is closed. */
+static void another_view_prevents_truncation(void **state)
 {
     fixture *f = *state;
     ironmap_map *other = NULL;
@@ -38,7 +39,7 @@ static void another_view_forbids_to_cut(void **state)
     assert_u64(ironmap_tell(f->map), 77);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_map_pattern(other, 0, LENGTH);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 
     assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_map_kept(f->map, 0, LENGTH, 2 * LENGTH);
@@ -50,7 +51,6 @@ static void another_view_forbids_to_cut(void **state)
     assert_u64(file_length(f), 100);
 }
 
-/* So does a view that another process has. */
 static int resize_is_refused(const char *path)
 {
     ironmap_options options = options_of(0, 0);
@@ -66,7 +66,7 @@ static int resize_is_refused(const char *path)
     return 0;
 }
 
-static void view_of_another_process_forbids_to_cut(void **state)
+static void view_of_another_process_prevents_truncation(void **state)
 {
     fixture *f = *state;
 
@@ -77,9 +77,9 @@ static void view_of_another_process_forbids_to_cut(void **state)
     assert_u64(file_length(f), LENGTH);
 }
 
-/* ---- who may open it ---- */
+/* ---- permission ---- */
 
-/* A file that somebody has opened for himself alone is not opened. */
+/* Another program has opened it without sharing. */
 static void unshared_file_is_an_error(void **state)
 {
     fixture *f = *state;
@@ -101,8 +101,7 @@ static void unshared_file_is_an_error(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
-/* A read-only file is opened to read and to copy. */
-static void read_only_file_is_opened_to_read(void **state)
+static void read_only_file_is_opened_for_reading(void **state)
 {
     static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_COPY};
     fixture *f = *state;
@@ -118,8 +117,7 @@ static void read_only_file_is_opened_to_read(void **state)
     }
 }
 
-/* It is opened for nothing else. */
-static void read_only_file_is_not_opened_to_write(void **state)
+static void read_only_file_is_not_opened_for_writing(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -141,9 +139,8 @@ static void read_only_file_is_not_opened_to_write(void **state)
     assert_null(map);
 }
 
-/* A map keeps one handle, which programs that are started do not inherit, or none with NO_TRACK. (A
- * view has a handle as well while it can be lost.) */
-static void maps_handles_are_not_inherited(void **state)
+/* A map keeps one handle, none with NO_TRACK, and one for a view whose pages can be lost. */
+static void handles_of_a_map_are_not_inherited(void **state)
 {
     enum { MOST = 256 };
     fixture *f = *state;
@@ -174,8 +171,7 @@ static void maps_handles_are_not_inherited(void **state)
 
 /* ---- names ---- */
 
-/* Paths may be longer than MAX_PATH. */
-static void path_may_be_long(void **state)
+static void path_may_exceed_max_path(void **state)
 {
     enum { DEPTH = 4, PART = 100 };
     fixture *f = *state;
@@ -211,8 +207,7 @@ static void path_may_be_long(void **state)
     }
 }
 
-/* What is no UTF-8 names nothing. */
-static void path_that_is_no_utf_8(void **state)
+static void path_that_is_not_utf_8_is_refused(void **state)
 {
     static const char *const names[] = {"\xff", "\xc3", "a\xed\xa0\x80z", "\xc0\xaf"};
     fixture *f = *state;
@@ -226,9 +221,8 @@ static void path_that_is_no_utf_8(void **state)
     assert_null(map);
 }
 
-/* A name that Windows has for no file is the system's refusal, with its code, as it is for others.
- */
-static void path_that_cannot_be(void **state)
+/* The system's code is reported. */
+static void invalid_path_is_a_system_error(void **state)
 {
     static const char *const names[] = {"a?b", "a*b", "a<b"};
     fixture *f = *state;
@@ -242,8 +236,7 @@ static void path_that_cannot_be(void **state)
     assert_null(map);
 }
 
-/* The system's name of a map's file is one by which it can be opened once more. */
-static void path_is_told(void **state)
+static void path_of_a_map_opens_its_file(void **state)
 {
     fixture *f = *state;
     char path[1024];
@@ -262,8 +255,7 @@ static void path_is_told(void **state)
 
 /* ---- what cannot be mapped ---- */
 
-/* A directory is not opened. */
-static void directories(void **state)
+static void directories_cannot_be_mapped(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -276,8 +268,8 @@ static void directories(void **state)
     assert_null(map);
 }
 
-/* A device has no size: without a length there is nothing to map. */
-static void devices(void **state)
+/* Without a length there is nothing to map. */
+static void devices_without_a_size_cannot_be_mapped(void **state)
 {
     ironmap_map *map = NULL;
     ironmap_options some = options_of(0, LENGTH);
@@ -290,7 +282,7 @@ static void devices(void **state)
     assert_null(map);
 }
 
-/* A HANDLE can be mapped, and stays the caller's; what is none is an error. */
+/* It stays the caller's. An invalid one is an error. */
 static void handles_are_mapped(void **state)
 {
     fixture *f = *state;
@@ -306,7 +298,7 @@ static void handles_are_mapped(void **state)
     assert_ok(ironmap_file_handle(&handle, f->map, &failure));
     assert_true((HANDLE)handle != file);
     map_close(f);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
     assert_system_fails(ironmap_open_handle(&map, NULL, IRONMAP_READ, NULL, &failure),
                         IRONMAP_E_SYSTEM, ERROR_INVALID_HANDLE);
     assert_system_fails(
@@ -322,18 +314,18 @@ int main(void)
     static const process_work works[] = {{"resize", resize_is_refused}, {NULL, NULL}};
     const struct CMUnitTest tests[] = {
         with_fixture(handles_are_mapped),
-        with_fixture(another_view_forbids_to_cut),
-        with_fixture(view_of_another_process_forbids_to_cut),
+        with_fixture(another_view_prevents_truncation),
+        with_fixture(view_of_another_process_prevents_truncation),
         with_fixture(unshared_file_is_an_error),
-        with_fixture(read_only_file_is_opened_to_read),
-        with_fixture(read_only_file_is_not_opened_to_write),
-        with_fixture(maps_handles_are_not_inherited),
-        with_fixture(path_may_be_long),
-        with_fixture(path_that_is_no_utf_8),
-        with_fixture(path_that_cannot_be),
-        with_fixture(path_is_told),
-        with_fixture(directories),
-        with_fixture(devices),
+        with_fixture(read_only_file_is_opened_for_reading),
+        with_fixture(read_only_file_is_not_opened_for_writing),
+        with_fixture(handles_of_a_map_are_not_inherited),
+        with_fixture(path_may_exceed_max_path),
+        with_fixture(path_that_is_not_utf_8_is_refused),
+        with_fixture(invalid_path_is_a_system_error),
+        with_fixture(path_of_a_map_opens_its_file),
+        with_fixture(directories_cannot_be_mapped),
+        with_fixture(devices_without_a_size_cannot_be_mapped),
     };
 
     process_begin(works);

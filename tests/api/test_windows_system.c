@@ -1,10 +1,9 @@
-/* What Windows has not: flags, protection, names of memory; and what the library says then. */
+/* What Windows lacks: flags, protection, names of memory. */
 #include "support.h"
 
 enum { LENGTH = 10000 };
 
-/* There is none of the constants of Unix. */
-static void constants_are_none(void **state)
+static void there_are_no_constants_of_unix(void **state)
 {
     const char *name = NULL;
     int value = 0;
@@ -13,7 +12,7 @@ static void constants_are_none(void **state)
     assert_false(ironmap_constant(&name, &value, 0));
 }
 
-/* A view begins at a multiple of 64 KiB, which is more than a page. */
+/* A view begins at a multiple of 64 KiB. */
 static void granularity_is_more_than_a_page(void **state)
 {
     (void)state;
@@ -21,9 +20,8 @@ static void granularity_is_more_than_a_page(void **state)
     assert_u64(ironmap_granularity(), 65536);
 }
 
-/* Flags and protection are not supported, of files and of memory; nothing is made or made longer.
- */
-static void flags_and_prot_are_not_supported(void **state)
+/* Nothing is created or extended. */
+static void flags_and_prot_are_unsupported(void **state)
 {
     fixture *f = *state;
     ironmap_map *map = NULL;
@@ -49,11 +47,10 @@ static void flags_and_prot_are_not_supported(void **state)
                      IRONMAP_E_UNSUPPORTED);
     }
     assert_null(map);
-    assert_file_untouched(f, LENGTH);
+    assert_file_unchanged(f, LENGTH);
 }
 
-/* Memory has no names. */
-static void memory_has_no_names(void **state)
+static void names_of_memory_are_unsupported(void **state)
 {
     fixture *f = *state;
 
@@ -64,10 +61,10 @@ static void memory_has_no_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(constants_are_none),
+        cmocka_unit_test(there_are_no_constants_of_unix),
         cmocka_unit_test(granularity_is_more_than_a_page),
-        with_fixture(flags_and_prot_are_not_supported),
-        with_fixture(memory_has_no_names),
+        with_fixture(flags_and_prot_are_unsupported),
+        with_fixture(names_of_memory_are_unsupported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

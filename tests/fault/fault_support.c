@@ -163,7 +163,7 @@ void poke(ironmap_map *map, size_t offset, uint8_t byte)
 
 void skip_without_pages_behind_a_file(void)
 {
-    skip_on_acted_pages("maps zeros, and no pages, behind the end of a file");
+    skip_on_emulated_pages("maps zeros, and no pages, behind the end of a file");
 }
 
 void linger(unsigned turns)

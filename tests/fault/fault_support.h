@@ -73,22 +73,22 @@ void skip_without_pages_behind_a_file(void);
 /* ---- another process that cuts ----------------------------------------------------------------
  */
 
-typedef struct cutter {
+typedef struct truncator {
     intptr_t process;  /* the system's */
     struct desk *desk; /* shared with it */
     const fixture *f;
-} cutter;
+} truncator;
 
 /* Starts a process that cuts the file of the fixture, and ends it. */
-void cutter_start(cutter *c, const fixture *f);
-void cutter_stop(cutter *c);
+void truncator_start(truncator *c, const fixture *f);
+void truncator_stop(truncator *c);
 
 /* Has the file cut to `length`, `delay` turns of an empty loop from now, and returns at once. */
-void cutter_ask(cutter *c, uint64_t length, unsigned delay);
+void truncator_request(truncator *c, uint64_t length, unsigned delay);
 
 /* Whether it has been done; waits until it has. */
-bool cutter_done(const cutter *c);
-void cutter_wait(const cutter *c);
+bool truncator_done(const truncator *c);
+void truncator_wait(const truncator *c);
 
 /* Some turns of an empty loop. */
 void linger(unsigned turns);

@@ -38,7 +38,7 @@ static void cut_what_is_asked(struct desk *desk, int fd)
     _exit(0);
 }
 
-void cutter_start(cutter *c, const fixture *f)
+void truncator_start(truncator *c, const fixture *f)
 {
     c->desk =
         mmap(NULL, sizeof(*c->desk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -50,7 +50,7 @@ void cutter_start(cutter *c, const fixture *f)
     }
 }
 
-void cutter_stop(cutter *c)
+void truncator_stop(truncator *c)
 {
     int status = 0;
 
@@ -60,21 +60,21 @@ void cutter_stop(cutter *c)
     assert_int_equal(munmap(c->desk, sizeof(*c->desk)), 0);
 }
 
-void cutter_ask(cutter *c, uint64_t length, unsigned delay)
+void truncator_request(truncator *c, uint64_t length, unsigned delay)
 {
     c->desk->length = length;
     c->desk->delay = delay;
     atomic_fetch_add(&c->desk->asked, 1);
 }
 
-bool cutter_done(const cutter *c)
+bool truncator_done(const truncator *c)
 {
     return atomic_load(&c->desk->done) == atomic_load(&c->desk->asked);
 }
 
-void cutter_wait(const cutter *c)
+void truncator_wait(const truncator *c)
 {
-    while (!cutter_done(c)) {
+    while (!truncator_done(c)) {
         assert_int_equal(waitpid((pid_t)c->process, NULL, WNOHANG), 0);
         (void)sched_yield();
     }

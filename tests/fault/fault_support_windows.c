@@ -4,33 +4,33 @@
 
 /* A program of the system below Wine cuts: Windows lets nobody cut a file that is mapped. */
 
-void cutter_start(cutter *c, const fixture *f)
+void truncator_start(truncator *c, const fixture *f)
 {
     if (!below_start()) {
         skip_because("Windows lets nobody cut a file that is mapped");
     }
-    *c = (cutter){.f = f};
+    *c = (truncator){.f = f};
 }
 
 /* It ends with this program. */
-void cutter_stop(cutter *c)
+void truncator_stop(truncator *c)
 {
-    cutter_wait(c);
+    truncator_wait(c);
 }
 
-void cutter_ask(cutter *c, uint64_t length, unsigned delay)
+void truncator_request(truncator *c, uint64_t length, unsigned delay)
 {
-    below_cut(c->f->path, length, delay);
+    below_truncate(c->f->path, length, delay);
 }
 
-bool cutter_done(const cutter *c)
+bool truncator_done(const truncator *c)
 {
     (void)c;
     return below_is_done();
 }
 
-void cutter_wait(const cutter *c)
+void truncator_wait(const truncator *c)
 {
-    while (!cutter_done(c)) {
+    while (!truncator_done(c)) {
     }
 }

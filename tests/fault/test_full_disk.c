@@ -363,7 +363,7 @@ static void extend_is_refused(void **state)
                         IRONMAP_E_SYSTEM, ENOSPC);
     assert_system_fails(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure),
                         IRONMAP_E_SYSTEM, ENOSPC);
-    assert_file_untouched(f, 5000);
+    assert_file_unchanged(f, 5000);
     disk_empty(f);
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
 }

@@ -31,7 +31,7 @@ static const view views[] = {
 /* One file, one cutter, and a map of it that lives for many rounds. */
 typedef struct world {
     fixture *f;
-    cutter cutter;
+    truncator truncator;
     random_source random;
     const view *view;
     size_t file;     /* the length of the whole file */
@@ -360,7 +360,7 @@ static void repeat_until_cut(world *w, const operation *op, attempt *a, moment *
     do {
         int status = 0;
 
-        m->is_cut = cutter_done(&w->cutter);
+        m->is_cut = truncator_done(&w->truncator);
         status = op->run(a);
         judge(w, op, a, m, status);
         succeeded = succeeded || status == IRONMAP_OK;
@@ -380,9 +380,9 @@ static void one_round(world *w, const operation *op, attempt *a)
     w->cut = m.cut;
     w->seen_fault = false;
     plan(w, op, a, &m);
-    cutter_ask(&w->cutter, m.cut, (unsigned)below(w, 3000));
+    truncator_request(&w->truncator, m.cut, (unsigned)below(w, 3000));
     if (below(w, 2) == 0) {
-        cutter_wait(&w->cutter);
+        truncator_wait(&w->truncator);
     }
     linger((unsigned)below(w, 3000));
     repeat_until_cut(w, op, a, &m);
@@ -395,12 +395,12 @@ static void start(world *w, fixture *f)
     *w = (world){.f = f, .random = random_start(), .view = &views[0]};
     w->file = PAGES * ironmap_page_size() + TAIL;
     file_solid(f, w->file);
-    cutter_start(&w->cutter, f);
+    truncator_start(&w->truncator, f);
 }
 
 static void finish(const char *what, world *w)
 {
-    cutter_stop(&w->cutter);
+    truncator_stop(&w->truncator);
     print_message("%s: %zu rounds, %zu with a lost page, %zu of them in the middle\n", what,
                   w->rounds, w->lost, w->middle);
 }
@@ -446,9 +446,9 @@ static void resize_until_cut(world *w)
         ironmap_error error = {0};
         int status = 0;
 
-        over = cutter_done(&w->cutter);
+        over = truncator_done(&w->truncator);
         status = ironmap_resize(w->f->map, 1 + below(w, 2 * w->file), &error);
-        if (status == IRONMAP_E_SYSTEM && !traits.maps_behind_files) {
+        if (status == IRONMAP_E_SYSTEM && !traits.grows_past_truncation) {
             w->lost++;
         } else if (status != IRONMAP_OK && status != IRONMAP_E_FAULT) {
             fail_msg("%s: %s", ironmap_status_name(status), error.call);
@@ -467,9 +467,9 @@ static void resize_rounds(world *w, ironmap_access access, int flags, int prot)
     options.prot = prot;
     for (size_t round = 0; round < rounds; round++) {
         assert_ok(ironmap_open_fd(&w->f->map, w->f->fd, access, &options, &failure));
-        cutter_ask(&w->cutter, random_cut(w), (unsigned)below(w, 3000));
+        truncator_request(&w->truncator, random_cut(w), (unsigned)below(w, 3000));
         resize_until_cut(w);
-        cutter_wait(&w->cutter);
+        truncator_wait(&w->truncator);
         file_solid(w->f, w->file);
         if (access == IRONMAP_WRITE) {
             assert_map_solid(w->f->map);
@@ -509,9 +509,9 @@ static void flushing(void **state)
     for (; w.rounds < rounds; w.rounds++) {
         bool over = false;
 
-        cutter_ask(&w.cutter, random_cut(&w), (unsigned)below(&w, 3000));
+        truncator_request(&w.truncator, random_cut(&w), (unsigned)below(&w, 3000));
         while (!over) {
-            over = cutter_done(&w.cutter);
+            over = truncator_done(&w.truncator);
             assert_ok(ironmap_flush(w.f->map, below(&w, w.file), IRONMAP_TO_END,
                                     IRONMAP_FLUSH_ASYNC, &failure));
         }

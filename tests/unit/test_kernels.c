@@ -244,7 +244,7 @@ static void no_kernel_reads_outside_the_haystack(void **state)
     enum { ROUNDS = 20000, LENGTH_MAX = 700 };
     random_source random = random_start();
     size_t size = LENGTH_MAX;
-    uint8_t *memory = edged_memory(&size);
+    uint8_t *memory = fenced_memory(&size);
 
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
@@ -265,7 +265,7 @@ static void no_kernel_reads_outside_the_haystack(void **state)
         check_task(&t, 1 + (size_t)random_below(&random, 20));
         free(needle);
     }
-    edged_free(memory, size);
+    fenced_free(memory, size);
 }
 
 /* Short needles, with borders and without, in texts full of them. There are so many candidates that
@@ -337,7 +337,7 @@ static void no_kernel_reads_outside_the_needle(void **state)
 {
     enum { LENGTH_MAX = 300 };
     size_t size = LENGTH_MAX;
-    uint8_t *memory = edged_memory(&size);
+    uint8_t *memory = fenced_memory(&size);
     uint8_t haystack[2 * LENGTH_MAX];
 
     (void)state;
@@ -350,7 +350,7 @@ static void no_kernel_reads_outside_the_needle(void **state)
         t.needle = memory;
         check_task(&t, MATCHES_MAX);
     }
-    edged_free(memory, size);
+    fenced_free(memory, size);
 }
 
 /* ---- almost-matches ---- */
@@ -418,7 +418,7 @@ static void no_match_is_skipped_in_log_lines(void **state)
     enum { ROUNDS = 200, LENGTH_MAX = 40000 };
     random_source random = random_start();
     size_t size = LENGTH_MAX;
-    uint8_t *memory = edged_memory(&size);
+    uint8_t *memory = fenced_memory(&size);
 
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
@@ -439,7 +439,7 @@ static void no_match_is_skipped_in_log_lines(void **state)
         check_task(&t, 100);
         free(needle);
     }
-    edged_free(memory, size);
+    fenced_free(memory, size);
 }
 
 /* ---- the cost of comparisons ---- */

@@ -1,5 +1,5 @@
-/* What Linux shows of the hints of long accesses: which pages a scan leaves in the page table, and
- * for which memory huge pages are asked for. */
+/* What Linux shows of read-ahead: pages that a search leaves in the page table, and memory for
+ * which huge pages are requested. */
 #include "support_posix.h"
 
 #include <stdlib.h>
@@ -8,11 +8,11 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* LENGTH: of the file. SMALL: of one that a scan leaves alone. LEFT: at most so much is in the page
- * table after a scan of the long one. */
+/* LENGTH: a file. SMALL: a file without read-ahead. LEFT: the most that a search of LENGTH leaves
+ * in the page table. */
 enum { LENGTH = 96 << 20, SMALL = 40 << 20, LEFT = 56 << 20 };
 
-/* How much of the map is in the page table. */
+/* Bytes of the map in the page table. */
 static uint64_t in_page_table(const ironmap_map *map)
 {
     char line[512];
@@ -23,7 +23,7 @@ static uint64_t in_page_table(const ironmap_map *map)
     return strtoull(line + strlen("Rss:"), NULL, 10) * 1024;
 }
 
-/* Whether the system tells that the pages of a hole were never read. */
+/* Skips the test unless the pages of a hole count as not in memory. */
 static void skip_unless_cold(const fixture *f)
 {
     unsigned char resident = 1;
@@ -33,7 +33,7 @@ static void skip_unless_cold(const fixture *f)
     }
 }
 
-/* Opens f->map: a file of which nothing is in memory. */
+/* Opens f->map: a file that is not in memory. */
 static void map_cold(fixture *f, ironmap_access access, size_t length)
 {
     file_make(f, 0);
@@ -42,7 +42,7 @@ static void map_cold(fixture *f, ironmap_access access, size_t length)
     skip_unless_cold(f);
 }
 
-static void scan(fixture *f, bool forward)
+static void search(fixture *f, bool forward)
 {
     uint64_t index = 0;
 
@@ -60,18 +60,17 @@ static void copy(fixture *f)
     free(bytes);
 }
 
-/* Most of what a scan has brought into memory is out of the page table when it is done, so that it
- * is among the first to go when room is needed. */
-static void cold_scans_leave_their_pages(void **state)
+/* Most pages that a search read leave the page table, so that the system evicts them first. */
+static void cold_searches_drop_their_pages(void **state)
 {
     fixture *f = *state;
 
     map_cold(f, IRONMAP_READ, LENGTH);
-    scan(f, true);
+    search(f, true);
     assert_true(in_page_table(f->map) <= LEFT);
     map_close(f);
     map_cold(f, IRONMAP_WRITE, LENGTH);
-    scan(f, false);
+    search(f, false);
     assert_true(in_page_table(f->map) <= LEFT);
     map_close(f);
     map_cold(f, IRONMAP_READ, LENGTH);
@@ -79,64 +78,64 @@ static void cold_scans_leave_their_pages(void **state)
     assert_true(in_page_table(f->map) <= LEFT);
 }
 
-/* What was in memory before stays in the page table. */
-static void hot_scans_keep_their_pages(void **state)
+/* Pages that were in memory before stay in the page table. */
+static void hot_searches_keep_their_pages(void **state)
 {
     fixture *f = *state;
 
     map_cold(f, IRONMAP_READ, LENGTH);
-    scan(f, true);
+    search(f, true);
     map_close(f);
     map_file(f, IRONMAP_READ);
-    scan(f, true);
+    search(f, true);
     assert_u64(in_page_table(f->map), LENGTH);
-    scan(f, false);
+    search(f, false);
     copy(f);
     assert_u64(in_page_table(f->map), LENGTH);
 }
 
-/* So does all of a small file, and of a private map, whose stores are in its page table. */
+/* All pages of a small file and of a private map, whose page table holds its stores. */
 static void small_and_private_maps_keep_their_pages(void **state)
 {
     fixture *f = *state;
 
     map_cold(f, IRONMAP_READ, SMALL);
-    scan(f, true);
+    search(f, true);
     assert_u64(in_page_table(f->map), SMALL);
     map_close(f);
     map_cold(f, IRONMAP_COPY, LENGTH);
-    scan(f, true);
+    search(f, true);
     assert_u64(in_page_table(f->map), LENGTH);
 }
 
-/* Whether huge pages were asked for the memory at `data`. */
-static bool asked_for_huge_pages(const void *data)
+/* True if huge pages were requested for the memory at `data`. */
+static bool huge_pages_requested(const void *data)
 {
     char line[512];
 
     if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0 ||
         !proc_line(line, sizeof(line), "smaps", data, "VmFlags:")) {
-        skip_because("the system has no huge pages for the asking, or does not show it");
+        skip_because("the system has no huge pages on request, or does not show them");
     }
     return strstr(line, " hg") != NULL;
 }
 
 static bool prepared(fixture *f, size_t length, bool used)
 {
-    bool asked = false;
+    bool requested = false;
 
     map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, 16 * MIB);
     if (used) {
         assert_ok(ironmap_fill(f->map, 0, 1, 16 * MIB, &failure));
     }
     ironmap_prepare(ironmap_data(f->map), length);
-    asked = asked_for_huge_pages(ironmap_data(f->map));
+    requested = huge_pages_requested(ironmap_data(f->map));
     map_close(f);
-    return asked;
+    return requested;
 }
 
-/* Huge pages are asked for memory of 4 MiB and more that was not used before. */
-static void long_fresh_memory_gets_huge_pages(void **state)
+/* Huge pages are requested for at least 4 MiB of unused memory. */
+static void huge_pages_are_requested_for_long_fresh_memory(void **state)
 {
     fixture *f = *state;
 
@@ -147,8 +146,8 @@ static void long_fresh_memory_gets_huge_pages(void **state)
     assert_false(prepared(f, 16 * MIB, true));
 }
 
-/* Pieces that follow each other, as a heap gives them, remain one mapping. */
-static void prepared_pieces_are_one_mapping(void **state)
+/* A heap returns such adjacent blocks. */
+static void prepared_blocks_stay_one_mapping(void **state)
 {
     enum { PIECES = 8, PIECE = 4 << 20 };
     fixture *f = *state;
@@ -165,11 +164,11 @@ static void prepared_pieces_are_one_mapping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(cold_scans_leave_their_pages),
-        with_fixture(hot_scans_keep_their_pages),
+        with_fixture(cold_searches_drop_their_pages),
+        with_fixture(hot_searches_keep_their_pages),
         with_fixture(small_and_private_maps_keep_their_pages),
-        with_fixture(long_fresh_memory_gets_huge_pages),
-        with_fixture(prepared_pieces_are_one_mapping),
+        with_fixture(huge_pages_are_requested_for_long_fresh_memory),
+        with_fixture(prepared_blocks_stay_one_mapping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

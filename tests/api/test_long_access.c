@@ -1,13 +1,12 @@
-/* Long accesses: they go by pieces and tell the system what they will need, and nothing of that can
- * be seen in the bytes. Lengths lie around those from which something else is done: a piece, the
- * shortest scan, one window and two of them (src/scan.c). */
+/* Long accesses: chunks and read-ahead do not change the result. Lengths lie around the thresholds:
+ * a chunk, the shortest access with read-ahead, one and two windows (src/map/readahead.c). */
 #include "support.h"
 
 #include <stdlib.h>
 
 #define MIB ((size_t)1 << 20)
 
-/* LONGEST: more windows than a scan leaves in the page table behind it. */
+/* LONGEST: more windows than read-ahead keeps in the page table. */
 enum { LONGEST = 96 << 20 };
 
 static const size_t lengths[] = {MIB - 1,     MIB,         MIB + 1,      2 * MIB - 1,
@@ -15,7 +14,7 @@ static const size_t lengths[] = {MIB - 1,     MIB,         MIB + 1,      2 * MIB
                                  8 * MIB + 1, 16 * MIB,    16 * MIB + 1, 24 * MIB + 3};
 static const size_t starts[] = {0, 1, 4095, MIB + 7};
 
-enum { ROOM = (24 << 20) + 3 + (1 << 20) + 7 };
+enum { FILE_LENGTH = (24 << 20) + 3 + (1 << 20) + 7 };
 
 static uint8_t *memory_of(size_t length)
 {
@@ -25,28 +24,28 @@ static uint8_t *memory_of(size_t length)
     return memory;
 }
 
-/* Makes the file anew, `length` bytes of hole. */
+/* Creates the file again: a hole of `length` bytes. */
 static void file_hole(fixture *f, size_t length)
 {
     file_make(f, 0);
     file_truncate(f, length);
 }
 
-/* A copy out of a file has the file's bytes, whether these were in memory or not. */
+/* The file is in memory or not. */
 static void long_copies_out_are_exact(void **state)
 {
     fixture *f = *state;
-    uint8_t *expected = memory_of(ROOM);
-    uint8_t *bytes = memory_of(ROOM);
+    uint8_t *expected = memory_of(FILE_LENGTH);
+    uint8_t *bytes = memory_of(FILE_LENGTH);
 
-    pattern_fill(expected, 0, ROOM);
-    file_make(f, ROOM);
+    pattern_fill(expected, 0, FILE_LENGTH);
+    file_make(f, FILE_LENGTH);
     for (size_t i = 0; i < 2 * COUNT_OF(lengths); i++) {
         size_t length = lengths[i / 2];
         size_t start = starts[i / 2 % COUNT_OF(starts)];
 
         if (i % 2 == 0) {
-            file_drop(f);
+            file_evict(f);
         }
         map_file(f, i % 3 == 0 ? IRONMAP_COPY : IRONMAP_READ);
         memset(bytes, 0, length);
@@ -58,28 +57,28 @@ static void long_copies_out_are_exact(void **state)
     free(expected);
 }
 
-/* A copy into a file, and a fill, change the bytes of their range and none beside it. */
+/* Other bytes stay unchanged. */
 static void long_copies_in_are_exact(void **state)
 {
     fixture *f = *state;
-    uint8_t *expected = memory_of(ROOM);
-    uint8_t *bytes = memory_of(ROOM);
+    uint8_t *expected = memory_of(FILE_LENGTH);
+    uint8_t *bytes = memory_of(FILE_LENGTH);
 
-    pattern_fill(bytes, 5, ROOM);
+    pattern_fill(bytes, 5, FILE_LENGTH);
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         size_t start = starts[i % COUNT_OF(starts)];
         size_t end = start + lengths[i];
         size_t half = start + lengths[i] / 2;
 
-        memset(expected, 0, ROOM);
+        memset(expected, 0, FILE_LENGTH);
         memcpy(expected + start, bytes, lengths[i]);
         memset(expected + half, 0xee, end - half);
-        file_hole(f, ROOM);
+        file_hole(f, FILE_LENGTH);
         map_file(f, IRONMAP_WRITE);
         assert_ok(ironmap_put(f->map, start, bytes, lengths[i], &failure));
         assert_ok(ironmap_fill(f->map, half, 0xee, end - half, &failure));
         map_close(f);
-        assert_file(f, 0, expected, ROOM);
+        assert_file(f, 0, expected, FILE_LENGTH);
     }
     free(bytes);
     free(expected);
@@ -87,19 +86,19 @@ static void long_copies_in_are_exact(void **state)
 
 static const int64_t steps[] = {1, -1, 2, -3, 4095, 4096, -4096, 4097, -5000, 1 << 20, -(3 << 20)};
 
-/* Bytes that lie apart are the right ones in all pieces and both directions. */
+/* Strides go forward and backward through all chunks. */
 static void long_strided_copies_are_exact(void **state)
 {
     fixture *f = *state;
-    uint8_t *expected = memory_of(ROOM);
-    uint8_t *bytes = memory_of(ROOM);
+    uint8_t *expected = memory_of(FILE_LENGTH);
+    uint8_t *bytes = memory_of(FILE_LENGTH);
 
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         size_t stride = (size_t)(steps[i] > 0 ? steps[i] : -steps[i]);
-        size_t count = (ROOM - 1) / stride + 1;
-        uint64_t first = steps[i] > 0 ? 0 : ROOM - 1;
+        size_t count = (FILE_LENGTH - 1) / stride + 1;
+        uint64_t first = steps[i] > 0 ? 0 : FILE_LENGTH - 1;
 
-        file_hole(f, ROOM);
+        file_hole(f, FILE_LENGTH);
         map_file(f, IRONMAP_WRITE);
         pattern_fill(expected, i, count);
         assert_ok(ironmap_put_strided(f->map, first, steps[i], expected, count, &failure));
@@ -108,7 +107,7 @@ static void long_strided_copies_are_exact(void **state)
         assert_memory_equal(bytes, expected, count);
         for (size_t k = 0; k < count; k += 1 + k / 50) {
             uint8_t byte = 0;
-            uint64_t at = steps[i] > 0 ? k * stride : ROOM - 1 - k * stride;
+            uint64_t at = steps[i] > 0 ? k * stride : FILE_LENGTH - 1 - k * stride;
 
             assert_ok(ironmap_get_byte(&byte, f->map, at, &failure));
             assert_int_equal(byte, expected[k]);
@@ -119,8 +118,7 @@ static void long_strided_copies_are_exact(void **state)
     free(expected);
 }
 
-/* A search through a file that is not in memory finds what lies on both sides of a border between
- * pieces or windows, in both directions. */
+/* Needles lie across borders of chunks and windows, in a file that is not in memory. */
 static void long_searches_find_across_borders(void **state)
 {
     static const size_t places[] = {
@@ -147,9 +145,9 @@ static void long_searches_find_across_borders(void **state)
     assert_u64(index, IRONMAP_NOT_FOUND);
 }
 
-/* What was stored stays while a scan goes over it, in every kind of map. The stores lie so far
- * APART that most of the file is not in memory when the scan begins. */
-static void scans_lose_no_store(void **state)
+/* Stores survive a search in every kind of map. They are so far APART that most of the file is not
+ * in memory before. */
+static void searches_lose_no_store(void **state)
 {
     static const ironmap_access kinds[] = {IRONMAP_WRITE, IRONMAP_COPY, IRONMAP_WRITE};
     fixture *f = *state;
@@ -161,7 +159,7 @@ static void scans_lose_no_store(void **state)
         for (size_t at = 0; at < LONGEST; at += MIB) {
             assert_ok(ironmap_put_byte(f->map, at + 77, 0xab, &failure));
         }
-        file_drop(f);
+        file_evict(f);
         assert_ok(ironmap_find(&index, f->map, "no needle", 9, 0, IRONMAP_TO_END, &failure));
         assert_ok(ironmap_rfind(&index, f->map, "no needle", 9, 0, IRONMAP_TO_END, &failure));
         for (size_t at = 0; at < LONGEST; at += MIB) {
@@ -174,7 +172,6 @@ static void scans_lose_no_store(void **state)
     }
 }
 
-/* A store as long as the scan goes leaves in the file what it stored. */
 static void the_longest_store_reaches_the_file(void **state)
 {
     fixture *f = *state;
@@ -189,9 +186,8 @@ static void the_longest_store_reaches_the_file(void **state)
     free(bytes);
 }
 
-/* Memory that is prepared keeps its bytes, and so does what lies beside it, wherever it comes from
- * and however little of it there is. */
-static void preparing_changes_no_byte(void **state)
+/* Memory of any source and length keeps its bytes, and so do the bytes beside it. */
+static void prepare_changes_no_byte(void **state)
 {
     fixture *f = *state;
     size_t room = 12 * MIB;
@@ -221,105 +217,105 @@ static void preparing_changes_no_byte(void **state)
     free(expected);
 }
 
-/* ---- asking whether to go on ---- */
+/* ---- interruption ---- */
 
-enum { ASKED = (10 << 20) + 5, STOP = 3 };
+enum { CHECKED = (10 << 20) + 5, STOP = 3 };
 
-/* What the map's owner is asked by. */
-typedef struct owner {
+/* The context of the check. */
+typedef struct checker {
     ironmap_map *map;
-    size_t asked;
-    size_t stop; /* at which question to say so; 0: never */
-} owner;
+    size_t checks;
+    size_t stop; /* the call that interrupts, or 0 */
+} checker;
 
-static int ask(void *context)
+static int check(void *context)
 {
-    owner *o = context;
+    checker *o = context;
     uint8_t byte = 0;
 
-    o->asked++;
-    /* The map can be used meanwhile. */
-    return ironmap_get_byte(&byte, o->map, 1, NULL) != IRONMAP_OK || o->asked == o->stop;
+    o->checks++;
+    /* The map may be used in the check. */
+    return ironmap_get_byte(&byte, o->map, 1, NULL) != IRONMAP_OK || o->checks == o->stop;
 }
 
-typedef int work(owner *o, uint8_t *bytes);
+typedef int work(checker *o, uint8_t *bytes);
 
-static int work_get(owner *o, uint8_t *bytes)
+static int work_get(checker *o, uint8_t *bytes)
 {
-    return ironmap_get(o->map, 0, bytes, ASKED, &failure);
+    return ironmap_get(o->map, 0, bytes, CHECKED, &failure);
 }
 
-static int work_put(owner *o, uint8_t *bytes)
+static int work_put(checker *o, uint8_t *bytes)
 {
-    return ironmap_put(o->map, 0, bytes, ASKED, &failure);
+    return ironmap_put(o->map, 0, bytes, CHECKED, &failure);
 }
 
-static int work_fill(owner *o, uint8_t *bytes)
+static int work_fill(checker *o, uint8_t *bytes)
 {
-    return ironmap_fill(o->map, 0, bytes[0], ASKED, &failure);
+    return ironmap_fill(o->map, 0, bytes[0], CHECKED, &failure);
 }
 
-static int work_get_strided(owner *o, uint8_t *bytes)
+static int work_get_strided(checker *o, uint8_t *bytes)
 {
-    return ironmap_get_strided(o->map, ASKED - 1, -1, bytes, ASKED, &failure);
+    return ironmap_get_strided(o->map, CHECKED - 1, -1, bytes, CHECKED, &failure);
 }
 
-static int work_put_strided(owner *o, uint8_t *bytes)
+static int work_put_strided(checker *o, uint8_t *bytes)
 {
-    return ironmap_put_strided(o->map, 0, 2, bytes, ASKED / 2, &failure);
+    return ironmap_put_strided(o->map, 0, 2, bytes, CHECKED / 2, &failure);
 }
 
 static work *const works[] = {work_get, work_put, work_fill, work_get_strided, work_put_strided};
 
-/* Opens f->map, which asks `o`. */
-static void map_asking(fixture *f, owner *o)
+/* Opens f->map with a check. */
+static void map_with_check(fixture *f, checker *o)
 {
     ironmap_options options = options_of(0, 0);
 
-    options.check = ask;
+    options.check = check;
     options.context = o;
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     o->map = f->map;
 }
 
-/* Long copies ask between their pieces, in front of the last one for the last time. */
-static void long_copies_ask_whether_to_go_on(void **state)
+/* The check runs between chunks. */
+static void long_copies_call_the_check(void **state)
 {
     fixture *f = *state;
-    uint8_t *bytes = memory_of(ASKED);
+    uint8_t *bytes = memory_of(CHECKED);
 
-    pattern_fill(bytes, 3, ASKED);
-    file_hole(f, ASKED);
+    pattern_fill(bytes, 3, CHECKED);
+    file_hole(f, CHECKED);
     for (size_t i = 0; i < COUNT_OF(works); i++) {
-        owner o = {.stop = 0};
+        checker o = {.stop = 0};
 
-        map_asking(f, &o);
+        map_with_check(f, &o);
         assert_ok(works[i](&o, bytes));
-        assert_in_range(o.asked, ASKED / MIB - 1, ASKED / MIB);
+        assert_in_range(o.checks, CHECKED / MIB - 1, CHECKED / MIB);
         map_close(f);
     }
     free(bytes);
 }
 
-/* Where the answer is no, they end; what was stored until then stays, and the map can be used. */
-static void long_copies_can_be_ended(void **state)
+/* What was stored stays, and the map can be used. */
+static void long_copies_can_be_interrupted(void **state)
 {
     fixture *f = *state;
-    uint8_t *bytes = memory_of(ASKED);
+    uint8_t *bytes = memory_of(CHECKED);
 
-    memset(bytes, 0x5a, ASKED);
+    memset(bytes, 0x5a, CHECKED);
     for (size_t i = 0; i < COUNT_OF(works); i++) {
-        owner o = {.stop = STOP};
+        checker o = {.stop = STOP};
 
-        file_hole(f, ASKED);
-        map_asking(f, &o);
+        file_hole(f, CHECKED);
+        map_with_check(f, &o);
         assert_fails(works[i](&o, bytes), IRONMAP_E_INTERRUPTED);
-        assert_u64(o.asked, STOP);
-        /* Strided pieces are a little longer. */
-        assert_map_filled(f->map, STOP * MIB + 8, ASKED - STOP * MIB - 8, 0);
+        assert_u64(o.checks, STOP);
+        /* Strided chunks are a little longer. */
+        assert_map_filled(f->map, STOP * MIB + 8, CHECKED - STOP * MIB - 8, 0);
         assert_ok(works[i](&o, bytes));
         map_close(f);
-        memset(bytes, 0x5a, ASKED);
+        memset(bytes, 0x5a, CHECKED);
     }
     free(bytes);
 }
@@ -331,11 +327,11 @@ int main(void)
         with_fixture(long_copies_in_are_exact),
         with_fixture(long_strided_copies_are_exact),
         with_fixture(long_searches_find_across_borders),
-        with_fixture(scans_lose_no_store),
+        with_fixture(searches_lose_no_store),
         with_fixture(the_longest_store_reaches_the_file),
-        with_fixture(preparing_changes_no_byte),
-        with_fixture(long_copies_ask_whether_to_go_on),
-        with_fixture(long_copies_can_be_ended),
+        with_fixture(prepare_changes_no_byte),
+        with_fixture(long_copies_call_the_check),
+        with_fixture(long_copies_can_be_interrupted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
