@@ -52,9 +52,9 @@ static inline bool ironmap__compare_needle(ironmap__pattern *pattern, const uint
     if (common == pattern->length) {
         return true;
     }
-    if (common >= IRONMAP__LATE_MISMATCH_MIN) {
-        pattern->late_mismatch = common;
-    }
+    /* No branch: whether it is late cannot be predicted. */
+    bool late = common >= IRONMAP__LATE_MISMATCH_MIN;
+    pattern->late_mismatch = late ? common : pattern->late_mismatch;
     return false;
 }
 

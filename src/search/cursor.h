@@ -159,8 +159,10 @@ static inline bool ironmap__is_short_range(const ironmap__pattern *pattern, size
 }
 
 /* Prefetches `size` bytes if they are among those of their page that the search reads first. They
- * may lie outside the haystack. */
-static inline void ironmap__prefetch_head(const uint8_t *bytes, size_t size, bool forward)
+ * may lie outside the haystack. Always inlined: GCC sees a function without effect and drops calls
+ * of it. */
+__attribute__((always_inline)) static inline void ironmap__prefetch_head(const uint8_t *bytes,
+                                                                         size_t size, bool forward)
 {
     enum { PAGE = IRONMAP__PREFETCH_PAGE_BYTES, HEAD = IRONMAP__PREFETCH_HEAD_BYTES };
     size_t in_page = (uintptr_t)bytes % PAGE;
