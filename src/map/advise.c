@@ -13,7 +13,7 @@ enum { PREPARE_MIN_BYTES = 4 << 20 };
 static int advice_resolve(ironmap__advice *native, int advice, ironmap_error *error)
 {
     static const ironmap__usage usages[] = {
-        [IRONMAP_ADVICE_NORMAL - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_NORMAL,
+        [0] = IRONMAP__USE_NORMAL,
         [IRONMAP_ADVICE_SEQUENTIAL - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_SEQUENTIAL,
         [IRONMAP_ADVICE_RANDOM - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_RANDOM,
         [IRONMAP_ADVICE_WILLNEED - IRONMAP_ADVICE_NORMAL] = IRONMAP__USE_SOON,
