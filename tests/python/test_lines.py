@@ -272,7 +272,7 @@ def test_readlines_is_interrupted_by_a_signal() -> None:
 
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
         with pytest.raises(InterruptedError):
             m.readlines()
     finally:
