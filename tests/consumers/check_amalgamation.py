@@ -3,8 +3,8 @@
 
 check_amalgamation.py SOURCE PROGRAM.c COMPILER...
 
-clang, and the compilers for Windows and for 64-bit ARM compile it too if they are installed, without
-optimizing, which takes most of the time.
+clang, and the compilers for Windows and for 64-bit ARM, compile it too if they are installed. They
+do not optimize, which takes most of the time.
 """
 
 from __future__ import annotations
