@@ -70,12 +70,16 @@ def main(command: list[str]) -> int:
         checkout = folder / "checkout"
         copy_checkout(checkout)
         give(folder)
+        python = python_for_user(folder)
+        # The user cannot install packages of the system.
+        needs = [python, str(ROOT / "tools" / "setup.py"), "system", "build", "test"]
+        subprocess.run(needs, check=True)
         environment = {
             **{name: text for name, text in os.environ.items() if not name.startswith("MAKE")},
             "HOME": name,
             "TMPDIR": name,
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "PYTHON": python_for_user(folder),
+            "PYTHON": python,
         }
         return run(command, checkout, environment)
 
