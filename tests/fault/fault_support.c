@@ -62,7 +62,7 @@ bool is_filled(const uint8_t *bytes, size_t length, uint8_t byte)
     return length == 0 || (bytes[0] == byte && memcmp(bytes, bytes + 1, length - 1) == 0);
 }
 
-/* By pieces that end with a page: the file's end then does so too. */
+/* Each write ends with a page, and so does the file. */
 bool solid_write(int fd, uint64_t from, uint64_t to)
 {
     uint8_t piece[1 << 16];
@@ -133,7 +133,7 @@ int run_guarded(ironmap_map *map, void (*work)(void *context), void *context, ir
     return ironmap_guard_end(&guard, error);
 }
 
-void skip_where_whole_views_are_lost(void)
+void skip_if_whole_views_are_lost(void)
 {
     if (traits.loses_whole_views) {
         skip_because("this system loses all pages of a view at once");
@@ -161,12 +161,12 @@ void poke(ironmap_map *map, size_t offset, uint8_t byte)
     ((volatile uint8_t *)ironmap_data(map))[offset] = byte;
 }
 
-void skip_without_pages_behind_a_file(void)
+void skip_without_pages_beyond_a_file(void)
 {
-    skip_on_emulated_pages("maps zeros, and no pages, behind the end of a file");
+    skip_on_emulated_pages("maps zeros beyond the end of a file");
 }
 
-void linger(unsigned turns)
+void spin(unsigned turns)
 {
     for (volatile unsigned i = 0; i < turns; i++) {
     }

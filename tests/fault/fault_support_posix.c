@@ -8,30 +8,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- another process that cuts ----------------------------------------------------------------
- */
+/* ---- a process that truncates ---------------------------------------------------------------- */
 
-struct desk {
-    atomic_uint asked;
+struct mailbox {
+    atomic_uint requested;
     atomic_uint done;
     atomic_bool over;
-    uint64_t length; /* of the request that was asked last */
+    uint64_t length; /* of the last request */
     unsigned delay;
 };
 
-static void cut_what_is_asked(struct desk *desk, int fd)
+static void serve_requests(struct mailbox *mailbox, int fd)
 {
     pid_t parent = getppid();
 
-    while (!atomic_load(&desk->over) && getppid() == parent) {
-        unsigned asked = atomic_load(&desk->asked);
+    while (!atomic_load(&mailbox->over) && getppid() == parent) {
+        unsigned requested = atomic_load(&mailbox->requested);
 
-        if (asked != atomic_load(&desk->done)) {
-            linger(desk->delay);
-            if (ftruncate(fd, (off_t)desk->length) != 0) {
+        if (requested != atomic_load(&mailbox->done)) {
+            spin(mailbox->delay);
+            if (ftruncate(fd, (off_t)mailbox->length) != 0) {
                 _exit(1);
             }
-            atomic_store(&desk->done, asked);
+            atomic_store(&mailbox->done, requested);
         }
         (void)sched_yield();
     }
@@ -40,13 +39,13 @@ static void cut_what_is_asked(struct desk *desk, int fd)
 
 void truncator_start(truncator *c, const fixture *f)
 {
-    c->desk =
-        mmap(NULL, sizeof(*c->desk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_true(c->desk != MAP_FAILED);
+    c->mailbox =
+        mmap(NULL, sizeof(*c->mailbox), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(c->mailbox != MAP_FAILED);
     c->process = fork();
     assert_true(c->process >= 0);
     if (c->process == 0) {
-        cut_what_is_asked(c->desk, f->fd);
+        serve_requests(c->mailbox, f->fd);
     }
 }
 
@@ -54,22 +53,22 @@ void truncator_stop(truncator *c)
 {
     int status = 0;
 
-    atomic_store(&c->desk->over, true);
+    atomic_store(&c->mailbox->over, true);
     assert_int_equal(waitpid((pid_t)c->process, &status, 0), c->process);
     assert_int_equal(status, 0);
-    assert_int_equal(munmap(c->desk, sizeof(*c->desk)), 0);
+    assert_int_equal(munmap(c->mailbox, sizeof(*c->mailbox)), 0);
 }
 
 void truncator_request(truncator *c, uint64_t length, unsigned delay)
 {
-    c->desk->length = length;
-    c->desk->delay = delay;
-    atomic_fetch_add(&c->desk->asked, 1);
+    c->mailbox->length = length;
+    c->mailbox->delay = delay;
+    atomic_fetch_add(&c->mailbox->requested, 1);
 }
 
 bool truncator_done(const truncator *c)
 {
-    return atomic_load(&c->desk->done) == atomic_load(&c->desk->asked);
+    return atomic_load(&c->mailbox->done) == atomic_load(&c->mailbox->requested);
 }
 
 void truncator_wait(const truncator *c)
@@ -82,7 +81,7 @@ void truncator_wait(const truncator *c)
 
 /* ---- children -------------------------------------------------------------------------------- */
 
-/* cmocka catches what a program dies of. */
+/* cmocka handles fatal signals. */
 static void forget_handlers(void)
 {
     (void)signal(SIGBUS, SIG_DFL);

@@ -2,17 +2,17 @@
 
 #include "support_below.h"
 
-/* A program of the system below Wine cuts: Windows lets nobody cut a file that is mapped. */
+/* A native program below Wine truncates: Windows does not truncate a mapped file. */
 
 void truncator_start(truncator *c, const fixture *f)
 {
     if (!below_start()) {
-        skip_because("Windows lets nobody cut a file that is mapped");
+        skip_because("Windows does not truncate a mapped file");
     }
     *c = (truncator){.f = f};
 }
 
-/* It ends with this program. */
+/* The program ends with this one. */
 void truncator_stop(truncator *c)
 {
     truncator_wait(c);

@@ -1,8 +1,8 @@
-/* A file system in user space that answers EIO for the pages that its control file says.
+/* A FUSE file system that returns EIO for the pages that its control file names.
  *
  *     faulty_fs CONTROL DIRECTORY
  *
- * mounts itself on DIRECTORY, says "ready", and serves until it is killed.
+ * mounts itself on DIRECTORY, prints "ready", and serves until it is killed.
  */
 #define FUSE_USE_VERSION 34
 #include <fuse_lowlevel.h>
@@ -28,7 +28,7 @@ static bool is_file(fuse_ino_t number)
     return number >= FIRST_FILE && number < FIRST_FILE + FAULTY_FILES;
 }
 
-/* What stat(2) says of it; false where there is no such thing. */
+/* What stat(2) returns. False if there is no such file. */
 static bool describe(fuse_ino_t number, struct stat *status)
 {
     *status = (struct stat){.st_ino = (ino_t)number, .st_nlink = 1, .st_uid = getuid()};

@@ -170,8 +170,7 @@ static int run_guard_store(attempt *a)
     return run_guarded(a->map, store_in_guard, a, &a->error);
 }
 
-/* ---- from the map to the map ------------------------------------------------------------------
- */
+/* ---- from the map to the map ----------------------------------------------------------------- */
 
 static int run_move(attempt *a)
 {
@@ -206,7 +205,7 @@ static int run_rfind(attempt *a)
                          &a->error);
 }
 
-/* The first of all. */
+/* The first match. */
 static int run_find_all(attempt *a)
 {
     uint64_t offsets[3];
@@ -218,7 +217,7 @@ static int run_find_all(attempt *a)
     return status;
 }
 
-/* Where find finds it, if it is there at all. */
+/* The index of find, if there is a match. */
 static int run_count(attempt *a)
 {
     size_t count = 0;
@@ -245,7 +244,7 @@ static int run_rfind_from_map(attempt *a)
                          &a->error);
 }
 
-/* As a search: the newline's place, or none. */
+/* A search for the newline. */
 static int run_line_length(attempt *a)
 {
     size_t rest = ironmap_length(a->map) - a->offset;

@@ -1,4 +1,4 @@
-/* A plugin that contains the library. test_plugin.c loads it. */
+/* A plugin that contains the library, for test_plugin.c. */
 #include <ironmap/ironmap.h>
 
 int plugin_use(const char *path);

@@ -7,13 +7,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* ---- what a child has ---- */
+/* ---- state of a child ---- */
 
 fixture *files;
 volatile uint8_t *foreign;
 ironmap_map *own;
 volatile sig_atomic_t calls;
-volatile sig_atomic_t flaw;
+volatile sig_atomic_t flaws;
 struct sigaction previous;
 
 size_t page(size_t count)
@@ -21,7 +21,7 @@ size_t page(size_t count)
     return count * ironmap_page_size();
 }
 
-int foreign_make(void)
+int foreign_map(void)
 {
     char path[400];
     void *base = NULL;
@@ -36,14 +36,14 @@ int foreign_make(void)
     return 0;
 }
 
-int own_make(void)
+int own_map(void)
 {
     child_check(solid_write(files->fd, 0, page(PAGES)));
     child_check(ironmap_open_path(&own, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
     return 0;
 }
 
-int own_fault(void)
+int own_fault_is_handled(void)
 {
     uint8_t byte = 0;
 
@@ -62,17 +62,17 @@ int touch_foreign(void)
 
 /* ---- the application's handlers ---- */
 
-void note(bool good)
+void note_call(bool good)
 {
     calls = calls + 1;
     if (!good) {
-        flaw = flaw + 1;
+        flaws = flaws + 1;
     }
 }
 
-void note_and_stop_loops(void)
+void note_call_and_stop_loops(void)
 {
-    note(true);
+    note_call(true);
     if (calls > 10) {
         _exit(77);
     }
@@ -96,11 +96,11 @@ int install(void (*plain)(int), void (*full)(int, siginfo_t *, void *), int flag
     return 0;
 }
 
-/* ---- each in its child ---- */
+/* ---- cases ---- */
 
 static const signal_case *current_case;
 
-static void has_its_fate(void **state)
+static void case_ends_as_expected(void **state)
 {
     int fate = 0;
 
@@ -112,24 +112,24 @@ static void has_its_fate(void **state)
     }
 }
 
-static bool is_wanted(const char *name, int count, char **words)
+static bool is_selected(const char *name, int count, char **words)
 {
-    bool wanted = count == 0;
+    bool selected = count == 0;
 
     for (int i = 0; i < count; i++) {
-        wanted = wanted || strstr(name, words[i]) != NULL;
+        selected = selected || strstr(name, words[i]) != NULL;
     }
-    return wanted;
+    return selected;
 }
 
 int run_signal_cases(const signal_case *cases, size_t count, int words, char **arguments)
 {
-    const struct CMUnitTest test[] = {with_fixture(has_its_fate)};
+    const struct CMUnitTest test[] = {with_fixture(case_ends_as_expected)};
     int failed = 0;
 
     for (size_t i = 0; i < count; i++) {
         current_case = &cases[i];
-        if (is_wanted(cases[i].name, words - 1, arguments + 1)) {
+        if (is_selected(cases[i].name, words - 1, arguments + 1)) {
             failed += cmocka_run_group_tests_name(cases[i].name, test, NULL, NULL) != 0;
         }
     }

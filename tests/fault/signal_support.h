@@ -1,6 +1,5 @@
-/* What the tests of signals share: the state of a child process, pages of the library's and of
- * others to lose in it, and cases that each run in a child. Everything here is for one child at a
- * time. */
+/* Shared by the tests of signals: the state of a child process, pages of the library and of others,
+ * and cases that run in a child each. */
 #ifndef IRONMAP_TESTS_SIGNAL_SUPPORT_H
 #define IRONMAP_TESTS_SIGNAL_SUPPORT_H
 
@@ -10,48 +9,47 @@
 
 enum { PAGES = 4 };
 
-/* ---- what a child has ---- */
+/* ---- state of a child ---- */
 
 extern fixture *files;              /* a file of PAGES solid pages */
-extern volatile uint8_t *foreign;   /* a map of an emptied file that the library knows nothing of */
-extern ironmap_map *own;            /* a map of the library's */
+extern volatile uint8_t *foreign;   /* a map of an emptied file, unknown to the library */
+extern ironmap_map *own;            /* a map of the library */
 extern volatile sig_atomic_t calls; /* of the application's handler */
-extern volatile sig_atomic_t flaw;  /* the handler saw something that is not as it must be */
-extern struct sigaction previous;   /* what the application's handler found */
+extern volatile sig_atomic_t flaws; /* unexpected observations of the handler */
+extern struct sigaction previous;   /* the handler before the application's */
 
-/* Bytes in `count` pages. */
+/* Bytes of `count` pages. */
 size_t page(size_t count);
 
 /* The functions of a child return 0 for success. */
 
-/* Makes a plain map of a file that is empty by now, and touches it. */
-int foreign_make(void);
+/* Map an emptied file without the library, and touch the map. */
+int foreign_map(void);
 int touch_foreign(void);
 
-/* Makes the library's map, whole; loses pages of it and gets them back: all as ever. */
-int own_make(void);
-int own_fault(void);
+/* Open the library's map, and lose and restore pages of it. */
+int own_map(void);
+int own_fault_is_handled(void);
 
 /* ---- the application's handlers ---- */
 
-/* In a handler: counts its call, and what is not good. The second one ends what runs in a circle,
- * and so is called too often for one signal. */
-void note(bool good);
-void note_and_stop_loops(void);
+/* Called in a handler: counts calls and flaws. The second one ends an endless loop of signals. */
+void note_call(bool good);
+void note_call_and_stop_loops(void);
 
-/* Installs a handler for SIGBUS, one of the two, with a signal that it wants blocked or 0. */
+/* Installs one of two handlers for SIGBUS. `mask` is a signal to block, or 0. */
 int install(void (*plain)(int), void (*full)(int, siginfo_t *, void *), int flags, int mask);
 
-/* ---- each in its child ---- */
+/* ---- cases ---- */
 
 typedef struct signal_case {
     const char *name;
     int (*work)(void *);
-    bool dies; /* of SIGBUS; otherwise it returns 0 */
+    bool dies; /* of SIGBUS, instead of returning 0 */
 } signal_case;
 
-/* Runs the cases, each as a group so that a failure names it, and returns how many failed. The
- * program's arguments choose cases by a part of the name. */
+/* Runs each case as a group, named in failures. Returns the number of failed cases. Arguments
+ * select cases by a part of the name. */
 int run_signal_cases(const signal_case *cases, size_t count, int words, char **arguments);
 
 #endif /* IRONMAP_TESTS_SIGNAL_SUPPORT_H */

@@ -1,5 +1,5 @@
-/* Memory that was handed out: what was lost under an address from ironmap_data is damage, which
- * every operation reports until it is cleared; and a guard, under which nothing is damage. */
+/* Exported memory: a loss under an address from ironmap_data is damage, which every operation
+ * reports until it is cleared. Under a guard nothing is damage. */
 #include "operations.h"
 
 #include <stdatomic.h>
@@ -22,7 +22,7 @@ static void map_solid(fixture *f, ironmap_access access, unsigned open, size_t o
     assert_ok(ironmap_open_path(&f->map, f->path, access, &options, &failure));
 }
 
-/* The same, damaged: the file ends after `left` pages, and the last byte was looked at. */
+/* The same, damaged: the file ends after `left` pages, and the last byte was read. */
 static void map_damaged(fixture *f, ironmap_access access, unsigned open, size_t left)
 {
     map_solid(f, access, open, 0);
@@ -30,8 +30,8 @@ static void map_damaged(fixture *f, ironmap_access access, unsigned open, size_t
     assert_int_equal(peek(f->map, pages(PAGES) - 1), 0);
 }
 
-/* With the file whole again and the damage cleared, the map is as it was. */
-static void assert_heals(fixture *f)
+/* The map works again after the file is whole and the damage cleared. */
+static void assert_map_recovers(fixture *f)
 {
     file_solid(f, pages(PAGES));
     assert_ok(ironmap_clear_damage(f->map, &failure));
@@ -40,8 +40,8 @@ static void assert_heals(fixture *f)
 
 /* ---- damage ---------------------------------------------------------------------------------- */
 
-/* A lost page reads as zeros, and stores into it go nowhere. */
-static void lost_memory_is_zeros(void **state)
+/* Stores into a lost page are lost. */
+static void lost_memory_reads_as_zeros(void **state)
 {
     fixture *f = *state;
 
@@ -52,11 +52,11 @@ static void lost_memory_is_zeros(void **state)
     }
     poke(f->map, pages(3), 'x');
     assert_u64(file_length(f), pages(2));
-    assert_heals(f);
+    assert_map_recovers(f);
 }
 
-/* The first touch is a store. */
-static void lost_stores_go_nowhere(void **state)
+/* The first access is a store. */
+static void stores_into_lost_memory_are_lost(void **state)
 {
     fixture *f = *state;
 
@@ -65,15 +65,15 @@ static void lost_stores_go_nowhere(void **state)
     poke(f->map, pages(4) + 7, 'x');
     assert_u64(ironmap_damage_count(f->map), 1);
     assert_damage(f->map, pages(4), pages(PAGES - 4));
-    assert_heals(f);
+    assert_map_recovers(f);
 }
 
-/* What is still in the file can be looked at without damage, while operations refuse all of it. */
-static void damage_is_counted_by_loss(void **state)
+/* Other pages can be read without damage, while all operations are refused. */
+static void damage_counts_losses(void **state)
 {
     fixture *f = *state;
 
-    skip_where_whole_views_are_lost();
+    skip_if_whole_views_are_lost();
     map_solid(f, IRONMAP_WRITE, 0, 0);
     assert_u64(ironmap_damage_count(f->map), 0);
     assert_damage(f->map, 0, 0);
@@ -88,14 +88,14 @@ static void damage_is_counted_by_loss(void **state)
     assert_u64(ironmap_damage_count(f->map), 2);
 }
 
-/* ironmap_damage goes through the runs one after the other, in bytes of the map. */
-static void damage_is_found_from_a_place(void **state)
+/* ironmap_damage returns the runs in order, as bytes of the map. */
+static void damage_is_found_from_an_offset(void **state)
 {
     fixture *f = *state;
     uint64_t offset = 0;
     size_t length = 0;
 
-    skip_where_whole_views_are_lost();
+    skip_if_whole_views_are_lost();
     map_solid(f, IRONMAP_WRITE, 0, 100);
     file_truncate(f, pages(3));
     assert_int_equal(peek(f->map, pages(4)), 0);
@@ -112,8 +112,8 @@ static void damage_is_found_from_a_place(void **state)
                  IRONMAP_E_RANGE);
 }
 
-/* The first page of a map that begins inside it. */
-static void damage_in_the_first_page(void **state)
+/* The map begins inside its first page. */
+static void damage_in_an_unaligned_first_page_is_found(void **state)
 {
     fixture *f = *state;
     ironmap_error error = {0};
@@ -126,7 +126,7 @@ static void damage_in_the_first_page(void **state)
     assert_fault(ironmap_get_byte(&byte, f->map, 3, &error), &error, 0, codes.lost_page);
 }
 
-/* Each operation, wherever it is about, fails until the damage is cleared, and then works. */
+/* Each operation at any offset fails until the damage is cleared, and then works. */
 static void every_operation_reports_damage(void **state)
 {
     fixture *f = *state;
@@ -153,13 +153,13 @@ static void every_operation_reports_damage(void **state)
     free(bytes);
 }
 
-/* So does resize, and nothing has happened. */
+/* resize changes nothing. */
 static void resize_reports_damage(void **state)
 {
     fixture *f = *state;
     ironmap_error error = {0};
 
-    skip_without_pages_behind_a_file();
+    skip_without_pages_beyond_a_file();
     map_damaged(f, IRONMAP_WRITE, 0, 2);
     assert_fault(ironmap_resize(f->map, pages(9), &error), &error, first_damaged(pages(PAGES - 1)),
                  codes.lost_page);
@@ -172,7 +172,7 @@ static void resize_reports_damage(void **state)
     assert_map_filled(f->map, pages(2), pages(7), 0);
 }
 
-/* A durable flush would promise stores that went nowhere. */
+/* A durable flush would promise lost stores. */
 static void flush_reports_damage(void **state)
 {
     fixture *f = *state;
@@ -184,8 +184,8 @@ static void flush_reports_damage(void **state)
                  first_damaged(pages(3)), codes.lost_page);
 }
 
-/* What is not about the bytes goes on. */
-static void other_calls_ignore_damage(void **state)
+/* Calls that access no bytes work. */
+static void calls_without_access_ignore_damage(void **state)
 {
     fixture *f = *state;
     uint64_t size = 0;
@@ -199,14 +199,14 @@ static void other_calls_ignore_damage(void **state)
     map_close(f);
 }
 
-/* Clearing what still cannot be had is not an error; the next touch loses it again. */
-static void clearing_too_early(void **state)
+/* Clearing unavailable pages is not an error. The next access loses them again. */
+static void clearing_unavailable_pages_succeeds(void **state)
 {
     fixture *f = *state;
     ironmap_error error = {0};
     uint8_t byte = 0;
 
-    skip_without_pages_behind_a_file();
+    skip_without_pages_beyond_a_file();
     map_damaged(f, IRONMAP_WRITE, 0, 2);
     assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_damage(f->map, 0, 0);
@@ -217,8 +217,7 @@ static void clearing_too_early(void **state)
     assert_u64(ironmap_damage_count(f->map), 2);
 }
 
-/* Clearing what is whole does nothing. */
-static void clearing_nothing(void **state)
+static void clearing_a_whole_map_does_nothing(void **state)
 {
     fixture *f = *state;
 
@@ -230,8 +229,7 @@ static void clearing_nothing(void **state)
     assert_ok(ironmap_clear_damage(f->map, &failure));
 }
 
-/* Without a descriptor nothing can be put back, where the system needs one for that: damage stays,
- * and closing works. */
+/* Damage stays where restoring needs a descriptor. Closing works. */
 static void untracked_damage_stays(void **state)
 {
     fixture *f = *state;
@@ -240,7 +238,7 @@ static void untracked_damage_stays(void **state)
 
     map_damaged(f, IRONMAP_WRITE, IRONMAP_OPEN_NO_TRACK, 2);
     if (!traits.restore_needs_the_file) {
-        assert_heals(f);
+        assert_map_recovers(f);
         return;
     }
     assert_fails(ironmap_clear_damage(f->map, &failure), IRONMAP_E_NO_FILE);
@@ -252,9 +250,8 @@ static void untracked_damage_stays(void **state)
     map_close(f);
 }
 
-/* An untracked map in which an operation lost a page goes on to serve the others, in every way;
- * but for guards and searches to the end, which are about that page, too. */
-static void untracked_map_serves_other_pages(void **state)
+/* Operations on other pages work, except guards and searches to the end. */
+static void untracked_map_works_on_other_pages(void **state)
 {
     fixture *f = *state;
     uint8_t bytes[64] = {0};
@@ -279,8 +276,8 @@ static void untracked_map_serves_other_pages(void **state)
     }
 }
 
-/* A private map keeps what it stored in the pages that were not lost. */
-static void private_stores_outlive_a_loss(void **state)
+/* Pages that were not lost keep private stores. */
+static void private_stores_survive_a_loss(void **state)
 {
     fixture *f = *state;
     uint8_t byte = 0;
@@ -301,8 +298,8 @@ static void private_stores_outlive_a_loss(void **state)
     assert_file(f, 5, &(uint8_t){solid_byte(5)}, 1);
 }
 
-/* Bytes that one map stores from another one's damaged memory are that one's damage. */
-static void damage_of_another_map(void **state)
+/* A store from another map's damaged memory is damage of that other map. */
+static void store_from_damaged_memory_is_damage_of_its_map(void **state)
 {
     fixture *f = *state;
     ironmap_map *other = NULL;
@@ -320,12 +317,12 @@ static void damage_of_another_map(void **state)
 
 /* ---- the guard ------------------------------------------------------------------------------- */
 
-/* A place to look at, and what was seen there. */
+/* An offset to read, and what was read. */
 typedef struct look {
     ironmap_map *map;
     size_t at;
     int seen;
-    int status; /* of an operation inside */
+    int status; /* of an operation under the guard */
 } look;
 
 static void look_once(void *context)
@@ -335,14 +332,14 @@ static void look_once(void *context)
     l->seen = peek(l->map, l->at);
 }
 
-/* What is lost under the guard is its failure, and no damage. */
+/* A loss under a guard is no damage. */
 static void guard_reports_what_was_lost(void **state)
 {
     fixture *f = *state;
     ironmap_error error = {0};
     look l = {.seen = -1};
 
-    skip_without_pages_behind_a_file();
+    skip_without_pages_beyond_a_file();
     map_solid(f, IRONMAP_WRITE, 0, 0);
     l.map = f->map;
     l.at = pages(3) + 5;
@@ -358,7 +355,7 @@ static void guard_reports_what_was_lost(void **state)
     assert_map_solid(f->map);
 }
 
-/* With damage, the work is not even begun. */
+/* With damage a guard does not begin. */
 static void guard_refuses_damage(void **state)
 {
     fixture *f = *state;
@@ -372,7 +369,7 @@ static void guard_refuses_damage(void **state)
     assert_int_equal(l.seen, -1);
 }
 
-/* Does `work`, which looks at a page that is gone, under the guard: that is reported, and no
+/* Runs `work`, which reads a lost page, under a guard. The guard reports it, and there is no
  * damage. */
 static look look_at_lost_page(fixture *f, void (*work)(void *))
 {
@@ -396,8 +393,8 @@ static void guard_again(void *context)
     l->seen = peek(l->map, 0);
 }
 
-/* The inner guard's loss is the outer's, too. */
-static void guards_nest(void **state)
+/* An outer guard reports the loss of an inner one. */
+static void nested_guards_report_a_loss(void **state)
 {
     look l = look_at_lost_page(*state, guard_again);
 
@@ -414,16 +411,15 @@ static void get_then_look(void *context)
     l->seen = peek(l->map, l->at);
 }
 
-/* After an operation inside, the guard is still the guard. */
-static void guard_outlives_an_operation(void **state)
+static void guard_stays_after_an_operation(void **state)
 {
     look l = look_at_lost_page(*state, get_then_look);
 
     assert_int_equal(l.status, IRONMAP_OK);
 }
 
-/* After the guard, a loss is damage again. */
-static void guard_ends(void **state)
+/* After a guard, a loss is damage. */
+static void loss_after_a_guard_is_damage(void **state)
 {
     fixture *f = *state;
     look l = {.seen = -1};
@@ -436,7 +432,7 @@ static void guard_ends(void **state)
     assert_u64(ironmap_damage_count(f->map), 1);
 }
 
-/* Two maps: a loss in one is no failure of the other one's guard. */
+/* A loss in one map is no failure of another map's guard. */
 static void guard_is_for_one_map(void **state)
 {
     fixture *f = *state;
@@ -455,10 +451,10 @@ static void guard_is_for_one_map(void **state)
     assert_ok(ironmap_close(other, &failure));
 }
 
-/* Two threads at one map: one inside a guard, the other one without. */
+/* Two threads on one map, the first one under a guard. */
 typedef struct meeting {
     look l;
-    atomic_int stage; /* 1: the guarded one has lost the page, 2: the other one has looked */
+    atomic_int stage; /* 1: the first has lost the page, 2: the second has read */
 } meeting;
 
 static void wait_for(meeting *m, int stage)
@@ -484,9 +480,8 @@ static void guard_in_thread(void *context)
     m->l.status = run_guarded(m->l.map, lose_and_wait, m, NULL);
 }
 
-/* Zeros that one thread's guard has put there are damage to another thread that sees them through
- * its address, for which nobody else would tell it. */
-static void zeros_under_anothers_guard_are_damage(void **state)
+/* Zeros under one thread's guard are damage if another thread reads them through its address. */
+static void zeros_read_beside_another_threads_guard_are_damage(void **state)
 {
     fixture *f = *state;
     meeting m = {.l = {.seen = -1}};
@@ -494,7 +489,7 @@ static void zeros_under_anothers_guard_are_damage(void **state)
     uint8_t seen = 0;
     size_t count = 0;
 
-    skip_without_pages_behind_a_file();
+    skip_without_pages_beyond_a_file();
     map_solid(f, IRONMAP_WRITE, 0, 0);
     m.l.map = f->map;
     m.l.at = pages(3);
@@ -515,28 +510,28 @@ static void zeros_under_anothers_guard_are_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(lost_memory_is_zeros),
-        with_fixture(lost_stores_go_nowhere),
-        with_fixture(damage_is_counted_by_loss),
-        with_fixture(damage_is_found_from_a_place),
-        with_fixture(damage_in_the_first_page),
+        with_fixture(lost_memory_reads_as_zeros),
+        with_fixture(stores_into_lost_memory_are_lost),
+        with_fixture(damage_counts_losses),
+        with_fixture(damage_is_found_from_an_offset),
+        with_fixture(damage_in_an_unaligned_first_page_is_found),
         with_fixture(every_operation_reports_damage),
         with_fixture(resize_reports_damage),
         with_fixture(flush_reports_damage),
-        with_fixture(other_calls_ignore_damage),
-        with_fixture(clearing_too_early),
-        with_fixture(clearing_nothing),
+        with_fixture(calls_without_access_ignore_damage),
+        with_fixture(clearing_unavailable_pages_succeeds),
+        with_fixture(clearing_a_whole_map_does_nothing),
         with_fixture(untracked_damage_stays),
-        with_fixture(untracked_map_serves_other_pages),
-        with_fixture(private_stores_outlive_a_loss),
-        with_fixture(damage_of_another_map),
+        with_fixture(untracked_map_works_on_other_pages),
+        with_fixture(private_stores_survive_a_loss),
+        with_fixture(store_from_damaged_memory_is_damage_of_its_map),
         with_fixture(guard_reports_what_was_lost),
         with_fixture(guard_refuses_damage),
-        with_fixture(guards_nest),
-        with_fixture(guard_outlives_an_operation),
-        with_fixture(guard_ends),
+        with_fixture(nested_guards_report_a_loss),
+        with_fixture(guard_stays_after_an_operation),
+        with_fixture(loss_after_a_guard_is_damage),
         with_fixture(guard_is_for_one_map),
-        with_fixture(zeros_under_anothers_guard_are_damage),
+        with_fixture(zeros_read_beside_another_threads_guard_are_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

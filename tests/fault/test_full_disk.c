@@ -1,7 +1,7 @@
-/* Full disks: a small tmpfs, and a small ext4 on a loop device. A store into a hole that finds no
- * block is IRONMAP_E_FAULT with ENOSPC; with IRONMAP_OPEN_PREALLOCATE, open and resize say so.
+/* Full disks: a small tmpfs, and a small ext4 on a loop device. A store into a hole without a free
+ * block is IRONMAP_E_FAULT with ENOSPC. With IRONMAP_OPEN_PREALLOCATE, open and resize report it.
  *
- * The file systems are mounted in a name space of the program's own and go with it.
+ * The file systems are mounted in a private namespace.
  */
 #include "fault_support.h"
 
@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Few enough for the disks below when a page has 64 KiB. */
+/* Few enough for the disks below with pages of 64 KiB. */
 enum { HOLES = 16 };
 
-static char disk[256]; /* where a tmpfs is mounted; empty where there is none */
+static char disk[256]; /* mount point of a tmpfs, or empty */
 
 static size_t pages(size_t count)
 {
@@ -26,12 +26,12 @@ static size_t pages(size_t count)
 
 /* ---- disks ----------------------------------------------------------------------------------- */
 
-static bool own_name_space(void)
+static bool private_namespace(void)
 {
     return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
-/* A directory with a tmpfs of its own for the tests. */
+/* A directory with a tmpfs for the tests. */
 static bool tmpfs_mount(const char *options)
 {
     const char *base = getenv("TMPDIR");
@@ -40,7 +40,7 @@ static bool tmpfs_mount(const char *options)
     if (mkdtemp(disk) == NULL) {
         return false;
     }
-    if (own_name_space() && mount("ironmap", disk, "tmpfs", 0, options) == 0) {
+    if (private_namespace() && mount("ironmap", disk, "tmpfs", 0, options) == 0) {
         return true;
     }
     (void)rmdir(disk);
@@ -48,7 +48,7 @@ static bool tmpfs_mount(const char *options)
     return false;
 }
 
-/* Makes and mounts an ext4 in a file on the tmpfs. */
+/* Creates and mounts an ext4 in a file on the tmpfs. */
 static bool ext4_mount(void)
 {
     char command[1024];
@@ -112,7 +112,7 @@ static int fixture_off_disk(void **state)
     return disk[0] == '\0' ? 0 : fixture_teardown(state);
 }
 
-static void need_disk(void)
+static void skip_without_disk(void)
 {
     if (disk[0] == '\0') {
         skip();
@@ -129,7 +129,7 @@ static void filler_path(char *path, size_t capacity, const fixture *f)
     (void)snprintf(path, capacity, "%s/filler", f->directory);
 }
 
-/* Takes all that is left of the disk; what writing back gives back, too. */
+/* Fills the disk, also with blocks that writing back releases. */
 static void disk_fill(const fixture *f)
 {
     static const uint8_t block[1 << 12] = {1};
@@ -162,7 +162,7 @@ static void disk_empty(const fixture *f)
 
 /* ---- holes ----------------------------------------------------------------------------------- */
 
-/* A file with a solid page in front of holes, mapped, and the disk full. */
+/* A map of a file with a solid page and holes, on a full disk. */
 static void map_holes(fixture *f)
 {
     file_solid(f, pages(1));
@@ -172,8 +172,8 @@ static void map_holes(fixture *f)
     disk_fill(f);
 }
 
-/* Stores into each hole, and remembers where that worked; a file system may have some room still.
- * How many did not. */
+/* Stores into each hole and records which stores worked. Returns the number of failures. A file
+ * system may have some free blocks. */
 static size_t store_into_holes(fixture *f, bool *stored)
 {
     size_t failures = 0;
@@ -191,13 +191,13 @@ static size_t store_into_holes(fixture *f, bool *stored)
     return failures;
 }
 
-/* A full disk costs the pages that are holes, and only the stores. */
-static void stores_into_holes(void **state)
+/* Only stores into holes fail. */
+static void stores_into_holes_fail(void **state)
 {
     fixture *f = *state;
     bool stored[1 + HOLES] = {false};
 
-    need_disk();
+    skip_without_disk();
     map_holes(f);
     assert_true(store_into_holes(f, stored) > 0);
     assert_ok(ironmap_put(f->map, 5, "stored", 6, &failure));
@@ -215,15 +215,15 @@ static void stores_into_holes(void **state)
     assert_u64(ironmap_damage_count(f->map), 0);
 }
 
-/* Every way to store says the same; fill and byte stores, too. */
-static void other_stores_into_holes(void **state)
+/* fill and byte stores fail too. */
+static void every_store_into_a_hole_fails(void **state)
 {
     fixture *f = *state;
     bool stored[1 + HOLES] = {false};
     ironmap_error error = {0};
     size_t hole = 1;
 
-    need_disk();
+    skip_without_disk();
     map_holes(f);
     assert_true(store_into_holes(f, stored) > 0);
     while (stored[hole]) {
@@ -237,15 +237,15 @@ static void other_stores_into_holes(void **state)
                  pages(hole) + 9, ENOSPC);
 }
 
-/* Stores through the address are damage, with the cause, and work once there is room. */
-static void handed_out_holes(void **state)
+/* Damage has the cause, and ends when there are free blocks. */
+static void stores_into_exported_holes_are_damage(void **state)
 {
     fixture *f = *state;
     ironmap_error error = {0};
     uint64_t lost = 0;
     size_t length = 0;
 
-    need_disk();
+    skip_without_disk();
     map_holes(f);
     for (size_t i = 1; i <= HOLES; i++) {
         poke(f->map, pages(i), 'x');
@@ -259,7 +259,7 @@ static void handed_out_holes(void **state)
     assert_map(f->map, lost, "y", 1);
 }
 
-/* Loads from each hole; how many did not work. */
+/* Loads from each hole. Returns the number of failures. */
 static size_t load_from_holes(const fixture *f, int32_t code)
 {
     size_t failures = 0;
@@ -279,14 +279,14 @@ static size_t load_from_holes(const fixture *f, int32_t code)
     return failures;
 }
 
-/* A tmpfs needs a block for a hole that is only looked at, and says so; an ext4 needs none. */
-static void loads_from_holes(void **state)
+/* A tmpfs needs a block for a hole that is read, an ext4 needs none. */
+static void loads_from_holes_fail_on_tmpfs_only(void **state)
 {
     fixture *f = *state;
     ironmap_error error = {0};
     uint8_t byte = 0;
 
-    need_disk();
+    skip_without_disk();
     map_holes(f);
     if (load_from_holes(f, ENOSPC) > 0) {
         assert_true(on_tmpfs());
@@ -300,22 +300,21 @@ static void loads_from_holes(void **state)
     assert_u64(load_from_holes(f, ENOSPC), 0);
 }
 
-/* A page behind the file's end is no matter of a full disk. */
-static void cut_files_on_full_disks(void **state)
+/* A page beyond the end of the file is lost for another reason. */
+static void truncated_file_on_a_full_disk_loses_pages(void **state)
 {
     fixture *f = *state;
     uint8_t byte = 0;
     ironmap_error error = {0};
 
-    need_disk();
+    skip_without_disk();
     map_holes(f);
     file_truncate(f, pages(1));
     assert_fault(ironmap_get_byte(&byte, f->map, pages(2), &error), &error, pages(2), EIO);
     assert_fault(ironmap_put_byte(f->map, pages(2), 'x', &error), &error, pages(2), EIO);
 }
 
-/* ---- said early -------------------------------------------------------------------------------
- */
+/* ---- preallocation --------------------------------------------------------------------------- */
 
 static ironmap_options reserving(unsigned open, size_t length)
 {
@@ -333,13 +332,12 @@ static uint64_t blocks_of(const fixture *f)
     return (uint64_t)status.st_blocks * 512;
 }
 
-/* A file that cannot have its blocks is not made. */
-static void create_is_refused(void **state)
+static void create_without_blocks_is_refused(void **state)
 {
     fixture *f = *state;
     ironmap_options options = reserving(IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND, pages(HOLES));
 
-    need_disk();
+    skip_without_disk();
     disk_fill(f);
     assert_system_fails(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure),
                         IRONMAP_E_SYSTEM, ENOSPC);
@@ -349,13 +347,13 @@ static void create_is_refused(void **state)
     assert_map_filled(f->map, 0, pages(HOLES), 0);
 }
 
-/* A file that cannot grow keeps its length and content. */
-static void extend_is_refused(void **state)
+/* It keeps its length and content. */
+static void extend_without_blocks_is_refused(void **state)
 {
     fixture *f = *state;
     ironmap_options options = reserving(IRONMAP_OPEN_EXTEND, pages(HOLES));
 
-    need_disk();
+    skip_without_disk();
     file_make(f, 5000);
     assert_int_equal(fsync(f->fd), 0);
     disk_fill(f);
@@ -368,13 +366,13 @@ static void extend_is_refused(void **state)
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
 }
 
-/* Opened with its blocks, a map can be stored into on a full disk, and cannot grow. */
-static void resize_is_refused(void **state)
+/* A preallocated map can be stored into on a full disk, and cannot grow. */
+static void resize_without_blocks_is_refused(void **state)
 {
     fixture *f = *state;
     ironmap_options options = reserving(IRONMAP_OPEN_EXTEND, pages(HOLES));
 
-    need_disk();
+    skip_without_disk();
     file_solid(f, pages(1));
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_true(blocks_of(f) >= pages(HOLES));
@@ -391,13 +389,13 @@ static void resize_is_refused(void **state)
     assert_map_filled(f->map, pages(HOLES), pages(3 * HOLES), 0);
 }
 
-/* A resize that would shorten a longer file, and cannot have its blocks, leaves the file whole. */
-static void refused_resize_keeps_what_lies_behind(void **state)
+/* A longer file stays whole. */
+static void refused_resize_keeps_the_bytes_beyond_the_map(void **state)
 {
     fixture *f = *state;
     ironmap_options options = reserving(0, pages(1));
 
-    need_disk();
+    skip_without_disk();
     file_solid(f, pages(1));
     file_truncate(f, pages(1 + HOLES));
     assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)pages(1 + HOLES)), 6);
@@ -415,15 +413,15 @@ static void refused_resize_keeps_what_lies_behind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        on_disk(stores_into_holes),
-        on_disk(other_stores_into_holes),
-        on_disk(handed_out_holes),
-        on_disk(loads_from_holes),
-        on_disk(cut_files_on_full_disks),
-        on_disk(create_is_refused),
-        on_disk(extend_is_refused),
-        on_disk(resize_is_refused),
-        on_disk(refused_resize_keeps_what_lies_behind),
+        on_disk(stores_into_holes_fail),
+        on_disk(every_store_into_a_hole_fails),
+        on_disk(stores_into_exported_holes_are_damage),
+        on_disk(loads_from_holes_fail_on_tmpfs_only),
+        on_disk(truncated_file_on_a_full_disk_loses_pages),
+        on_disk(create_without_blocks_is_refused),
+        on_disk(extend_without_blocks_is_refused),
+        on_disk(resize_without_blocks_is_refused),
+        on_disk(refused_resize_keeps_the_bytes_beyond_the_map),
     };
     int failed = cmocka_run_group_tests_name("tmpfs", tests, use_tmpfs, leave_disk);
 

@@ -1,5 +1,5 @@
-/* Disks that fail: a file system of the test's own (faulty_fs.c) that answers EIO for pages of
- * choice, and that is killed while it is mapped. IRONMAP_FAULTY_FS is its program.
+/* Failing disks: a file system of the test (faulty_fs.c) that returns EIO for chosen pages, and
+ * that is killed while it is mapped. IRONMAP_FAULTY_FS is its program.
  */
 #include "faulty_fs.h"
 #include "operations.h"
@@ -15,12 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- the file system ---------------------------------------------------------------------------
- */
+/* ---- the file system ------------------------------------------------------------------------- */
 
-static fixture *f;              /* its directory has the control file and the mount point */
+static fixture *f;              /* holds the control file and the mount point */
 static faulty_control *control; /* shared with the file system */
-static pid_t server;            /* 0: it does not run */
+static pid_t server;            /* 0: not running */
 
 static int control_make(void)
 {
@@ -41,7 +40,7 @@ static void serve(const char *program, const char *mounted, int output)
     _exit(127);
 }
 
-/* Starts the program, and waits until it is ready; false where it cannot mount. */
+/* Starts the program and waits until it is ready. False if it cannot mount. */
 static bool server_start(const char *program, const char *mounted)
 {
     int output[2];
@@ -107,7 +106,7 @@ static int teardown(void **state)
     return fixture_teardown(state);
 }
 
-/* The name of file `number`, in f->path, with the file system mounted; or the test is skipped. */
+/* Sets f->path to file `number` of the mounted file system, or skips the test. */
 static void mounted_file(int number)
 {
     const char *program = getenv("IRONMAP_FAULTY_FS");
@@ -115,13 +114,13 @@ static void mounted_file(int number)
 
     mount_point(path, sizeof(path));
     if (program == NULL) {
-        skip_because("the test file system was not built: that takes libfuse3");
+        skip_because("the test file system is not built: it takes libfuse3");
     }
     if (ironmap_page_size() != FAULTY_PAGE) {
-        skip_because("pages are not those of the test file system");
+        skip_because("the page size is not that of the test file system");
     }
     if (mkdir(path, 0700) == 0 && !server_start(program, path)) {
-        skip_because("cannot mount with FUSE: this takes /dev/fuse and root or fusermount3");
+        skip_because("mounting with FUSE takes /dev/fuse and root or fusermount3");
     }
     (void)snprintf(f->path, sizeof(f->path), "%s/%d", path, number);
 }
@@ -133,13 +132,13 @@ static void map_faulty(ironmap_access access, int number)
     assert_u64(ironmap_length(f->map), FAULTY_PAGES * FAULTY_PAGE);
 }
 
-/* Whether this page is bad now. */
+/* Sets whether this page can be read. */
 static void page_bad(size_t page, bool bad)
 {
     atomic_store(&control->bad[page], bad);
 }
 
-/* Each page is itself, or IRONMAP_E_FAULT with EIO if it is bad. */
+/* Each good page is read, each bad one is IRONMAP_E_FAULT with EIO. */
 static void assert_pages(void)
 {
     for (size_t page = 0; page < FAULTY_PAGES; page++) {
@@ -156,11 +155,10 @@ static void assert_pages(void)
     }
 }
 
-/* ---- bad pages ---------------------------------------------------------------------------------
- */
+/* ---- bad pages ------------------------------------------------------------------------------- */
 
-/* Exactly the pages that cannot be read fail, and are back as soon as they can. */
-static void pages_that_fail(void **state)
+/* A bad page fails until it can be read. */
+static void only_bad_pages_fail(void **state)
 {
     (void)state;
     for (size_t page = 0; page < FAULTY_PAGES; page += 5) {
@@ -180,8 +178,8 @@ static void pages_that_fail(void **state)
     assert_u64(ironmap_damage_count(f->map), 0);
 }
 
-/* Every second page, more than are remembered one by one: the first one is named. */
-static void many_at_once(void **state)
+/* Every second page: more runs than are recorded. The first one is named. */
+static void many_bad_pages_are_reported_by_the_first(void **state)
 {
     uint8_t *bytes = malloc(FAULTY_PAGES * FAULTY_PAGE);
     ironmap_error error = {0};
@@ -198,8 +196,8 @@ static void many_at_once(void **state)
     free(bytes);
 }
 
-/* Each operation over a bad page fails, and works once the page is back. */
-static void every_operation(void **state)
+/* It works when the page is available again. */
+static void every_operation_over_a_bad_page_fails(void **state)
 {
     uint8_t bytes[FAULTY_PAGE];
 
@@ -222,8 +220,8 @@ static void every_operation(void **state)
     }
 }
 
-/* Handed-out memory: single pages of zeros, counted and found one by one. */
-static void handed_out(void **state)
+/* Exported memory: single pages of zeros, counted and found. */
+static void bad_pages_of_exported_memory_are_damage(void **state)
 {
     ironmap_error error = {0};
     uint8_t byte = 0;
@@ -250,8 +248,8 @@ static void handed_out(void **state)
     assert_pages();
 }
 
-/* A private map keeps what it stored in good pages. */
-static void private_stores(void **state)
+/* Good pages keep private stores. */
+static void private_stores_survive_bad_pages(void **state)
 {
     (void)state;
     page_bad(7, true);
@@ -265,10 +263,10 @@ static void private_stores(void **state)
     assert_map_filled(f->map, 7 * FAULTY_PAGE, FAULTY_PAGE, 8);
 }
 
-/* ---- the file system goes -------------------------------------------------------------------- */
+/* ---- a killed file system -------------------------------------------------------------------- */
 
-/* What was cached may still be had; all else fails, and nothing dies or is zero. */
-static void assert_gone(void)
+/* Cached pages may be available. All others fail, and no zero is read. */
+static void assert_unavailable(void)
 {
     size_t lost = 0;
 
@@ -282,7 +280,7 @@ static void assert_gone(void)
     assert_true(lost > 0);
 }
 
-static void killed_while_mapped(void **state)
+static void killed_file_system_is_a_lost_page(void **state)
 {
     uint8_t byte = 0;
 
@@ -290,15 +288,15 @@ static void killed_while_mapped(void **state)
     map_faulty(IRONMAP_WRITE, 4);
     assert_ok(ironmap_get_byte(&byte, f->map, 0, &failure));
     server_kill();
-    assert_gone();
+    assert_unavailable();
     unmount();
-    assert_gone();
-    assert_gone();
+    assert_unavailable();
+    assert_unavailable();
     ignore(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, NULL));
     ignore(ironmap_resize(f->map, 5000, NULL));
 }
 
-static void killed_under_handed_out(void **state)
+static void killed_file_system_damages_exported_memory(void **state)
 {
     ironmap_error error = {0};
     uint8_t byte = 0;
@@ -315,7 +313,7 @@ static void killed_under_handed_out(void **state)
     assert_true(ironmap_damage_count(f->map) > 0);
     assert_int_equal(ironmap_get_byte(&byte, f->map, 0, &error), IRONMAP_E_FAULT);
     ignore(ironmap_clear_damage(f->map, NULL));
-    assert_gone();
+    assert_unavailable();
 }
 
 #define with_server(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -323,10 +321,13 @@ static void killed_under_handed_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_server(pages_that_fail),         with_server(many_at_once),
-        with_server(every_operation),         with_server(handed_out),
-        with_server(private_stores),          with_server(killed_while_mapped),
-        with_server(killed_under_handed_out),
+        with_server(only_bad_pages_fail),
+        with_server(many_bad_pages_are_reported_by_the_first),
+        with_server(every_operation_over_a_bad_page_fails),
+        with_server(bad_pages_of_exported_memory_are_damage),
+        with_server(private_stores_survive_bad_pages),
+        with_server(killed_file_system_is_a_lost_page),
+        with_server(killed_file_system_damages_exported_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Lost pages where the process has come to a limit of its own: no memory, no address space, no more
- * mappings. A page that is lost then is still no death. Each case is a child process. */
+/* Lost pages while the process is at a limit: no memory, no address space, no more mappings. A lost
+ * page never ends it. Each case is a child process. */
 #include "fault_support_posix.h"
 
 #include <errno.h>
@@ -11,16 +11,16 @@
 
 enum { PAGES = 8 };
 
-/* A file, open for the child, and how much of it is mapped. */
+/* An open file for the child, and the length of its map. */
 typedef struct limited {
     fixture *f;
     uint64_t length;
-    int (*strain)(void);
+    int (*reach_limit)(void);
 } limited;
 
 /* ---- the child ------------------------------------------------------------------------------- */
 
-/* Cuts the file, comes to the limit, and touches a page that is gone. */
+/* Truncates the file, reaches the limit, and accesses a lost page. */
 static int lose_a_page(void *argument)
 {
     const limited *l = argument;
@@ -32,27 +32,27 @@ static int lose_a_page(void *argument)
     child_check(ironmap_open_path(&map, l->f->path, IRONMAP_WRITE, &options, NULL) == IRONMAP_OK);
     child_check(ironmap_get_byte(&byte, map, 0, NULL) == IRONMAP_OK);
     child_check(ftruncate(l->f->fd, 0) == 0);
-    child_check(l->strain() == 0);
+    child_check(l->reach_limit() == 0);
     child_check(ironmap_get_byte(&byte, map, ironmap_page_size(), &error) == IRONMAP_E_FAULT);
     child_check(error.offset == ironmap_page_size());
     return 0;
 }
 
-static void assert_survives(fixture *f, uint64_t length, int (*strain)(void))
+static void assert_survives(fixture *f, uint64_t length, int (*reach_limit)(void))
 {
-    limited l = {f, length, strain};
+    limited l = {f, length, reach_limit};
 
     assert_int_equal(fate_of(lose_a_page, &l), 0);
 }
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
-static int no_strain(void)
+static int no_limit(void)
 {
     return 0;
 }
 
-/* As much address space as the process has now, and not a page more. */
+/* All address space is used. */
 static int no_address_space(void)
 {
     FILE *status = fopen("/proc/self/statm", "r");
@@ -81,8 +81,7 @@ static int no_descriptors(void)
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Maps single pages of two kinds in turn until the system has no room for one more, and gives
- * some back. */
+/* Maps single pages of two kinds in turn up to the limit of the system, and unmaps `left`. */
 static int mappings_but(size_t left)
 {
     enum { KEPT = 4 };
@@ -105,7 +104,7 @@ static int mappings_but(size_t left)
     return errno == ENOMEM ? 0 : 1;
 }
 
-/* No room to split the map. */
+/* Not enough mappings to split the map. */
 static int few_mappings(void)
 {
     return mappings_but(2);
@@ -118,73 +117,73 @@ static int everything_locked(void)
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
-static void without_limits(void **state)
+static void page_is_lost_without_limits(void **state)
 {
     file_solid(*state, PAGES * ironmap_page_size());
-    assert_survives(*state, PAGES * ironmap_page_size(), no_strain);
+    assert_survives(*state, PAGES * ironmap_page_size(), no_limit);
 }
 
-static void out_of_address_space(void **state)
+static void page_is_lost_without_address_space(void **state)
 {
     file_solid(*state, PAGES * ironmap_page_size());
     assert_survives(*state, PAGES * ironmap_page_size(), no_address_space);
 }
 
-static void out_of_data(void **state)
+static void page_is_lost_without_data_segment(void **state)
 {
     file_solid(*state, PAGES * ironmap_page_size());
     assert_survives(*state, PAGES * ironmap_page_size(), no_data);
 }
 
-static void out_of_descriptors(void **state)
+static void page_is_lost_without_descriptors(void **state)
 {
     file_solid(*state, PAGES * ironmap_page_size());
     assert_survives(*state, PAGES * ironmap_page_size(), no_descriptors);
 }
 
-static void nearly_out_of_mappings(void **state)
+static void page_is_lost_with_few_mappings(void **state)
 {
     if (inside_valgrind()) {
         skip_because("valgrind has fewer mappings than the system");
     }
     if (sizeof(size_t) < sizeof(uint64_t)) {
-        skip_inside_qemu("keeps all addresses of 32 bits mapped: what is unmapped makes no room");
+        skip_inside_qemu("keeps all 32-bit addresses mapped: unmapping frees none");
     }
     file_solid(*state, PAGES * ironmap_page_size());
     assert_survives(*state, PAGES * ironmap_page_size(), few_mappings);
 }
 
-static void under_mlockall(void **state)
+static void page_is_lost_under_mlockall(void **state)
 {
     file_solid(*state, PAGES * ironmap_page_size());
     assert_survives(*state, PAGES * ironmap_page_size(), everything_locked);
 }
 
-/* Far more than the machine has memory for: zeros in the place of all of it are too much. */
-static void file_longer_than_memory(void **state)
+/* Zeros in place of all pages would exceed memory. */
+static void page_is_lost_in_a_file_longer_than_memory(void **state)
 {
     fixture *f = *state;
     uint64_t terabyte = UINT64_C(1) << 40;
 
     skip_on_32_bit();
-    skip_inside_qemu("keeps a note of each page, and has no room for a terabyte of them");
+    skip_inside_qemu("records each page, which is too much for a terabyte");
     file_solid(f, PAGES * ironmap_page_size());
     if (ftruncate(f->fd, (off_t)terabyte) != 0) {
         skip_because("the file system has no files of a terabyte");
     }
-    assert_survives(f, terabyte, no_strain);
+    assert_survives(f, terabyte, no_limit);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(without_limits),
-        with_fixture(out_of_address_space),
-        with_fixture(out_of_data),
-        with_fixture(out_of_descriptors),
-        with_fixture(nearly_out_of_mappings),
-        with_fixture(under_mlockall),
-        with_fixture(file_longer_than_memory),
+        with_fixture(page_is_lost_without_limits),
+        with_fixture(page_is_lost_without_address_space),
+        with_fixture(page_is_lost_without_data_segment),
+        with_fixture(page_is_lost_without_descriptors),
+        with_fixture(page_is_lost_with_few_mappings),
+        with_fixture(page_is_lost_under_mlockall),
+        with_fixture(page_is_lost_in_a_file_longer_than_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

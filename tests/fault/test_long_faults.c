@@ -1,5 +1,5 @@
-/* Pages that are lost in the middle of long accesses, which go by pieces and advise the system
- * about what lies ahead of them, lost or not. */
+/* Pages lost in the middle of long accesses, which go by chunks and advise the system about pages
+ * ahead. */
 #include "fault_support.h"
 
 #include <stdlib.h>
@@ -11,18 +11,18 @@ enum { LENGTH = (20 << 20) + 777 };
 static const size_t cuts[] = {1,           MIB - 100,      MIB,      2 * MIB + 1,
                               8 * MIB - 1, 8 * MIB + 5000, 16 * MIB, 19 * MIB + 4097};
 
-/* Where in the file the maps begin: on a page, and inside one. */
+/* Offsets of the maps: on a page, and inside one. */
 static const size_t begins[] = {0, 4096 + 123};
 
-typedef struct world {
+typedef struct setup {
     fixture *f;
     uint8_t *bytes;
     size_t begin;
-    size_t lost; /* the first byte of the map that is lost */
-} world;
+    size_t lost; /* the first lost byte of the map */
+} setup;
 
-/* Opens the map over the whole of a new file and cuts that. */
-static void cut(world *w, ironmap_access access, size_t begin, size_t length)
+/* Opens the map over a new file and truncates the file. */
+static void open_and_truncate(setup *w, ironmap_access access, size_t begin, size_t length)
 {
     ironmap_options options = options_of(begin, 0);
     uint64_t lost = page_up(length);
@@ -34,8 +34,8 @@ static void cut(world *w, ironmap_access access, size_t begin, size_t length)
     w->lost = lost > begin ? (size_t)(lost - begin) : 0;
 }
 
-/* What is left of the file is read as ever, in one go. */
-static void check_rest(const world *w, size_t length)
+/* The rest of the file is read in one call. */
+static void check_rest(const setup *w, size_t length)
 {
     size_t rest = length > w->begin ? length - w->begin : 0;
 
@@ -43,15 +43,15 @@ static void check_rest(const world *w, size_t length)
     assert_true(is_solid(w->bytes, w->begin, rest));
 }
 
-/* Downward, it is the first piece with lost bytes that stops the access. */
-static void check_downward(const world *w, int status, const ironmap_error *error)
+/* Backward, the first chunk with lost bytes stops the access. */
+static void check_backward(const setup *w, int status, const ironmap_error *error)
 {
     assert_int_equal(status, IRONMAP_E_FAULT);
     assert_int_equal(error->system_code, codes.lost_page);
     assert_in_range(error->offset, w->lost, ironmap_length(w->f->map) - 1);
 }
 
-static void check_reads(const world *w)
+static void check_reads(const setup *w)
 {
     const ironmap_map *map = w->f->map;
     size_t all = ironmap_length(map);
@@ -63,11 +63,11 @@ static void check_reads(const world *w)
                  codes.lost_page);
     assert_fault(ironmap_find(&index, map, "\x80", 1, 0, IRONMAP_TO_END, &error), &error, w->lost,
                  codes.lost_page);
-    check_downward(w, ironmap_get_strided(map, all - 1, -1, w->bytes, all, &error), &error);
-    check_downward(w, ironmap_rfind(&index, map, "\x80", 1, 0, IRONMAP_TO_END, &error), &error);
+    check_backward(w, ironmap_get_strided(map, all - 1, -1, w->bytes, all, &error), &error);
+    check_backward(w, ironmap_rfind(&index, map, "\x80", 1, 0, IRONMAP_TO_END, &error), &error);
 }
 
-static void check_stores(const world *w)
+static void check_stores(const setup *w)
 {
     ironmap_map *map = w->f->map;
     size_t all = ironmap_length(map);
@@ -79,9 +79,9 @@ static void check_stores(const world *w)
                  codes.lost_page);
 }
 
-static void check_round(world *w, ironmap_access access, size_t begin, size_t length)
+static void check_round(setup *w, ironmap_access access, size_t begin, size_t length)
 {
-    cut(w, access, begin, length);
+    open_and_truncate(w, access, begin, length);
     check_reads(w);
     check_rest(w, length);
     if (access != IRONMAP_READ) {
@@ -90,14 +90,13 @@ static void check_round(world *w, ironmap_access access, size_t begin, size_t le
     map_close(w->f);
 }
 
-/* The failure names the first byte that is lost, in whichever piece it lies, and the map goes on to
- * serve the rest. */
-static void failures_name_the_first_lost_byte(void **state)
+/* The byte lies in any chunk. The rest of the map works. */
+static void failure_has_the_offset_of_the_first_lost_byte(void **state)
 {
     static const ironmap_access kinds[] = {IRONMAP_READ, IRONMAP_WRITE, IRONMAP_COPY};
-    world w = {.f = *state};
+    setup w = {.f = *state};
 
-    skip_without_pages_behind_a_file();
+    skip_without_pages_beyond_a_file();
     w.bytes = malloc(LENGTH);
     assert_non_null(w.bytes);
     for (size_t i = 0; i < COUNT_OF(cuts); i++) {
@@ -106,16 +105,15 @@ static void failures_name_the_first_lost_byte(void **state)
     free(w.bytes);
 }
 
-/* Bytes that lie far apart touch pages that were lost, and pages that were not: only the first are
- * failures. */
-static void strides_fail_where_they_touch(void **state)
+/* Strides over lost pages and over others: only the first fail. */
+static void strided_access_fails_only_at_lost_bytes(void **state)
 {
-    world w = {.f = *state, .bytes = malloc(LENGTH)};
+    setup w = {.f = *state, .bytes = malloc(LENGTH)};
     ironmap_error error;
     const size_t step = 3 * MIB;
 
     assert_non_null(w.bytes);
-    cut(&w, IRONMAP_READ, 0, 10 * MIB);
+    open_and_truncate(&w, IRONMAP_READ, 0, 10 * MIB);
     assert_ok(ironmap_get_strided(w.f->map, 0, (int64_t)step, w.bytes, 4, &failure));
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(w.bytes[i], solid_byte(i * step));
@@ -128,8 +126,8 @@ static void strides_fail_where_they_touch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(failures_name_the_first_lost_byte),
-        with_fixture(strides_fail_where_they_touch),
+        with_fixture(failure_has_the_offset_of_the_first_lost_byte),
+        with_fixture(strided_access_fails_only_at_lost_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* A plugin that contains the library is unloaded, and then the program loses a page of its own. */
+/* A plugin that contains the library is unloaded. Then the program loses a page of its own. */
 #include "signal_support.h"
 
 #include <dlfcn.h>
@@ -13,7 +13,7 @@ typedef int plugin_function(const char *path);
 
 static const char *plugin;
 
-/* Loads the plugin, uses it and unloads it. Returns 0 if all of that went well. */
+/* Loads, uses and unloads the plugin. Returns 0 for success. */
 static int use_plugin(const char *path)
 {
     void *module = dlopen(plugin, RTLD_NOW);
@@ -24,14 +24,14 @@ static int use_plugin(const char *path)
     return use != NULL && use(path) == 0 && dlclose(module) == 0 ? 0 : 2;
 }
 
-/* The signal that ends a child which reads a page that its file no longer has. */
+/* Returns the signal that ends a child which reads a lost page. */
 static int signal_of_lost_page(const char *path, int uses)
 {
     pid_t child = fork();
     if (child == 0) {
         struct rlimit none = {0, 0};
         (void)setrlimit(RLIMIT_CORE, &none);
-        /* Instead of cmocka's handlers. */
+        /* Replaces cmocka's handlers. */
         (void)signal(SIGBUS, SIG_DFL);
         (void)signal(SIGSEGV, SIG_DFL);
         for (int i = 0; i < uses; i++) {

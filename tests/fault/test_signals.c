@@ -1,6 +1,5 @@
-/* Good manners: SIGBUS that is none of the library's goes to whoever had it, as he asked for it and
- * on the stack that he asked for. Each test is a child process, in which no map was ever made and
- * the default action is in place. */
+/* SIGBUS that is not ours is forwarded to the handler that was installed before, with its flags and
+ * on its stack. Each test is a child process, without maps and with the default action. */
 #include "signal_support.h"
 
 #include <errno.h>
@@ -23,39 +22,39 @@ static bool is_blocked(int number)
 
 static sigjmp_buf way_out;
 
-static void leave(int number, siginfo_t *info, void *context)
+static void jump(int number, siginfo_t *info, void *context)
 {
     uintptr_t address = (uintptr_t)info->si_addr;
 
     (void)context;
-    /* Some processors tell the page alone. */
-    note(number == SIGBUS && address - (uintptr_t)foreign < page(1) && info->si_code == BUS_ADRERR);
+    /* Some processors report only the page. */
+    note_call(number == SIGBUS && address - (uintptr_t)foreign < page(1) &&
+              info->si_code == BUS_ADRERR);
     siglongjmp(way_out, 1);
 }
 
-static void leave_plain(int number)
+static void jump_plain(int number)
 {
-    note(number == SIGBUS);
+    note_call(number == SIGBUS);
     siglongjmp(way_out, 1);
 }
 
-/* Gives the process memory in the place of what was lost. */
-static void mend(int number)
+/* Maps memory in place of the lost page. */
+static void map_lost_page(int number)
 {
     void *base = mmap((void *)(uintptr_t)foreign, page(1), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
-    note(number == SIGBUS && base != MAP_FAILED);
+    note_call(number == SIGBUS && base != MAP_FAILED);
     errno = ERANGE;
 }
 
 static void count_only(int number)
 {
-    note(number == SIGBUS);
+    note_call(number == SIGBUS);
 }
 
-/* ---- when it is installed ----------------------------------------------------------------------
- */
+/* ---- when it is installed -------------------------------------------------------------------- */
 
 static bool is_default(void)
 {
@@ -79,25 +78,24 @@ static int no_file_no_handler(void *unused)
     child_check(ironmap_fill(map, 0, 1, 10000, NULL) == IRONMAP_OK);
     child_check(ironmap_close(map, NULL) == IRONMAP_OK);
     child_check(is_default());
-    child_check(own_make() == 0);
+    child_check(own_map() == 0);
     child_check(!is_default());
     return 0;
 }
 
-/* ---- nobody else handles it --------------------------------------------------------------------
- */
+/* ---- no other handler ------------------------------------------------------------------------ */
 
 static int foreign_fault(void *unused)
 {
     (void)unused;
-    child_check(foreign_make() == 0 && own_make() == 0 && own_fault() == 0);
+    child_check(foreign_map() == 0 && own_map() == 0 && own_fault_is_handled() == 0);
     return touch_foreign();
 }
 
 static int sent_by_kill(void *unused)
 {
     (void)unused;
-    child_check(own_make() == 0 && own_fault() == 0);
+    child_check(own_map() == 0 && own_fault_is_handled() == 0);
     (void)kill(getpid(), SIGBUS);
     return 0;
 }
@@ -105,7 +103,7 @@ static int sent_by_kill(void *unused)
 static int sent_by_raise(void *unused)
 {
     (void)unused;
-    child_check(own_make() == 0);
+    child_check(own_map() == 0);
     (void)raise(SIGBUS);
     return 0;
 }
@@ -114,27 +112,27 @@ static int sent_and_ignored(void *unused)
 {
     (void)unused;
     (void)signal(SIGBUS, SIG_IGN);
-    child_check(own_make() == 0 && own_fault() == 0);
+    child_check(own_map() == 0 && own_fault_is_handled() == 0);
     child_check(kill(getpid(), SIGBUS) == 0 && raise(SIGBUS) == 0);
-    return own_fault();
+    return own_fault_is_handled();
 }
 
-/* A fault cannot be ignored: the system ends the process. */
+/* A fault cannot be ignored: the process ends. */
 static int foreign_fault_ignored(void *unused)
 {
     (void)unused;
     (void)signal(SIGBUS, SIG_IGN);
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     return touch_foreign();
 }
 
-/* Within its own handler's time, too: what is touched is not the library's. */
+/* The address was the library's. */
 static int foreign_fault_after_close(void *unused)
 {
     volatile uint8_t *data = NULL;
 
     (void)unused;
-    child_check(own_make() == 0);
+    child_check(own_map() == 0);
     data = ironmap_data(own);
     child_check(ironmap_close(own, NULL) == IRONMAP_OK);
     child_check(mmap((void *)(uintptr_t)data, page(1), PROT_READ, MAP_SHARED | MAP_FIXED, files->fd,
@@ -143,73 +141,71 @@ static int foreign_fault_after_close(void *unused)
     return data[0];
 }
 
-/* ---- the application handles it -----------------------------------------------------------------
- */
+/* ---- the application's handler --------------------------------------------------------------- */
 
-/* Touches the foreign page some frames further down the stack each time, and comes back by the
- * handler's jump. */
-static int leave_from(size_t depth)
+/* Accesses the foreign page from a deeper frame each time. The handler jumps back. */
+static int jump_from(size_t depth)
 {
     volatile uint8_t frame[512];
 
     frame[0] = 0;
-    return depth == 0 ? touch_foreign() : leave_from(depth - 1) + frame[0];
+    return depth == 0 ? touch_foreign() : jump_from(depth - 1) + frame[0];
 }
 
-static int leave_often(void)
+static int jump_often(void)
 {
     for (volatile size_t i = 0; i < ROUNDS; i++) {
         if (sigsetjmp(way_out, 1) == 0) {
-            (void)leave_from(i * 7 % 31);
+            (void)jump_from(i * 7 % 31);
             return 1;
         }
         child_check(!is_blocked(SIGBUS));
         child_check(calls == (int)i + 1);
     }
-    child_check(flaw == 0);
-    return own_fault();
+    child_check(flaws == 0);
+    return own_fault_is_handled();
 }
 
 static int before_ours(void *unused)
 {
     (void)unused;
-    child_check(install(NULL, leave, 0, 0) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0 && own_fault() == 0);
-    return leave_often();
+    child_check(install(NULL, jump, 0, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0 && own_fault_is_handled() == 0);
+    return jump_often();
 }
 
 static int before_ours_plain(void *unused)
 {
     (void)unused;
-    child_check(install(leave_plain, NULL, 0, 0) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0 && own_fault() == 0);
-    return leave_often();
+    child_check(install(jump_plain, NULL, 0, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0 && own_fault_is_handled() == 0);
+    return jump_often();
 }
 
-/* It has the signal then; the next map takes it back, and faults of ours are ours again. */
+/* The application's handler gets the signal. The next map reinstalls ours. */
 static int after_ours(void *unused)
 {
     ironmap_map *another = NULL;
 
     (void)unused;
-    child_check(foreign_make() == 0 && own_make() == 0);
-    child_check(install(NULL, leave, 0, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(install(NULL, jump, 0, 0) == 0);
     child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
-    child_check(own_fault() == 0 && calls == 0);
-    return leave_often();
+    child_check(own_fault_is_handled() == 0 && calls == 0);
+    return jump_often();
 }
 
 static int after_ours_resize(void *unused)
 {
     (void)unused;
-    child_check(foreign_make() == 0 && own_make() == 0);
-    child_check(install(leave_plain, NULL, SA_NODEFER, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(install(jump_plain, NULL, SA_NODEFER, 0) == 0);
     child_check(ironmap_resize(own, page(PAGES + 1), NULL) == IRONMAP_OK);
-    child_check(own_fault() == 0 && calls == 0);
-    return leave_often();
+    child_check(own_fault_is_handled() == 0 && calls == 0);
+    return jump_often();
 }
 
-/* A kill reaches the application's handler, wherever on the stack it comes. */
+/* A kill reaches the handler at any depth of the stack. */
 static int kill_from(size_t depth)
 {
     volatile uint8_t frame[512];
@@ -222,76 +218,76 @@ static int kill_reaches_handler(void *unused)
 {
     (void)unused;
     child_check(install(count_only, NULL, 0, 0) == 0);
-    child_check(own_make() == 0);
+    child_check(own_map() == 0);
     for (int i = 0; i < ROUNDS; i++) {
         child_check(kill_from((size_t)i) == 0);
         child_check(calls == i + 1);
         child_check(!is_blocked(SIGBUS));
     }
-    child_check(flaw == 0);
-    return own_fault();
+    child_check(flaws == 0);
+    return own_fault_is_handled();
 }
 
-/* The handler mends the page, and the access goes on: with errno and mask as they were. */
-static int mending_handler(void *unused)
+/* The handler maps the page. The access continues, with errno and mask unchanged. */
+static int handler_that_maps_the_page(void *unused)
 {
     (void)unused;
-    child_check(install(mend, NULL, 0, SIGUSR1) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(install(map_lost_page, NULL, 0, SIGUSR1) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     errno = EDOM;
     child_check(touch_foreign() == 0);
-    child_check(calls == 1 && flaw == 0);
+    child_check(calls == 1 && flaws == 0);
     child_check(!is_blocked(SIGBUS) && !is_blocked(SIGUSR1));
-    return own_fault();
+    return own_fault_is_handled();
 }
 
-/* ---- what the handler asked for -------------------------------------------------------------- */
+/* ---- the handler's flags --------------------------------------------------------------------- */
 
-static void see_mask(int number)
+static void note_mask(int number)
 {
-    note(is_blocked(SIGBUS) && is_blocked(SIGUSR2) && !is_blocked(SIGUSR1));
-    mend(number);
+    note_call(is_blocked(SIGBUS) && is_blocked(SIGUSR2) && !is_blocked(SIGUSR1));
+    map_lost_page(number);
 }
 
-static int mask_is_honoured(void *unused)
+static int mask_is_applied(void *unused)
 {
     (void)unused;
-    child_check(install(see_mask, NULL, 0, SIGUSR2) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(install(note_mask, NULL, 0, SIGUSR2) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     child_check(touch_foreign() == 0);
-    child_check(calls == 2 && flaw == 0);
+    child_check(calls == 2 && flaws == 0);
     child_check(!is_blocked(SIGBUS) && !is_blocked(SIGUSR2));
     return 0;
 }
 
-static void see_no_mask(int number)
+static void note_no_mask(int number)
 {
-    note(!is_blocked(SIGBUS) && !is_blocked(SIGUSR1) && !is_blocked(SIGUSR2));
-    mend(number);
+    note_call(!is_blocked(SIGBUS) && !is_blocked(SIGUSR1) && !is_blocked(SIGUSR2));
+    map_lost_page(number);
 }
 
-static int nodefer_is_honoured(void *unused)
+static int nodefer_is_applied(void *unused)
 {
     (void)unused;
-    child_check(install(see_no_mask, NULL, SA_NODEFER, 0) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(install(note_no_mask, NULL, SA_NODEFER, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     child_check(touch_foreign() == 0);
-    child_check(calls == 2 && flaw == 0);
+    child_check(calls == 2 && flaws == 0);
     return 0;
 }
 
 static void print_and_return(int number)
 {
     (void)number;
-    note_and_stop_loops();
+    note_call_and_stop_loops();
 }
 
-/* A handler for one signal, as crash reporters are: it returns, and the next fault is the end. */
-static int resethand_is_honoured(void *unused)
+/* A handler for one signal returns, as in crash reporters. The next fault ends the process. */
+static int resethand_is_applied(void *unused)
 {
     (void)unused;
     child_check(install(print_and_return, NULL, (int)SA_RESETHAND, 0) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     return touch_foreign();
 }
 
@@ -299,7 +295,7 @@ static int resethand_of_kill(void *unused)
 {
     (void)unused;
     child_check(install(print_and_return, NULL, (int)SA_RESETHAND, 0) == 0);
-    child_check(own_make() == 0);
+    child_check(own_map() == 0);
     (void)raise(SIGBUS);
     child_check(calls == 1);
     (void)raise(SIGBUS);
@@ -308,7 +304,7 @@ static int resethand_of_kill(void *unused)
 
 /* ---- stacks ---------------------------------------------------------------------------------- */
 
-/* Runs `work` in a thread with an alternate signal stack and, for the rest, a small stack. */
+/* Runs `work` in a thread with a small stack and an alternate signal stack. */
 typedef struct small_thread {
     int (*work)(void);
     int result;
@@ -344,12 +340,12 @@ static int in_small_thread(int (*work)(void))
 
 static volatile uintptr_t handler_frame;
 
-static void where_am_i(int number)
+static void note_stack(int number)
 {
     volatile uint8_t here = 0;
 
     handler_frame = (uintptr_t)&here;
-    mend(number);
+    map_lost_page(number);
 }
 
 static int handler_on_other_stack(void)
@@ -358,8 +354,8 @@ static int handler_on_other_stack(void)
     uintptr_t mine = (uintptr_t)&here;
     stack_t stack;
 
-    child_check(own_fault() == 0 && touch_foreign() == 0);
-    child_check(calls == 1 && flaw == 0);
+    child_check(own_fault_is_handled() == 0 && touch_foreign() == 0);
+    child_check(calls == 1 && flaws == 0);
     child_check(sigaltstack(NULL, &stack) == 0);
     child_check(handler_frame - (uintptr_t)stack.ss_sp < stack.ss_size);
     child_check(mine - (uintptr_t)stack.ss_sp >= stack.ss_size);
@@ -369,22 +365,22 @@ static int handler_on_other_stack(void)
 static int alternate_stack(void *unused)
 {
     (void)unused;
-    child_check(install(where_am_i, NULL, SA_ONSTACK, 0) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(install(note_stack, NULL, SA_ONSTACK, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     return in_small_thread(handler_on_other_stack);
 }
 
 static int jumps_off_other_stack(void *unused)
 {
     (void)unused;
-    child_check(install(NULL, leave, SA_ONSTACK, 0) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0);
-    return in_small_thread(leave_often);
+    child_check(install(NULL, jump, SA_ONSTACK, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    return in_small_thread(jump_often);
 }
 
-/* Leaves the handler by a jump from an alternate stack that lies above this one and is unmapped
- * then: nothing of it may be looked at later. */
-static int stack_that_goes(void)
+/* Jumps from an alternate stack above this one, which is then unmapped. It must not be read
+ * later. */
+static int jump_off_unmapped_stack(void)
 {
     size_t size = 1 << 16;
     uint8_t here = 0;
@@ -404,37 +400,37 @@ static int stack_that_goes(void)
     if (sigsetjmp(way_out, 1) == 0) {
         return touch_foreign() + 1;
     }
-    child_check(calls == 2 && flaw == 0);
-    return own_fault();
+    child_check(calls == 2 && flaws == 0);
+    return own_fault_is_handled();
 }
 
 static int stack_unmapped_after_jump(void *unused)
 {
     (void)unused;
-    child_check(install(NULL, leave, SA_ONSTACK, 0) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0);
-    return in_small_thread(stack_that_goes);
+    child_check(install(NULL, jump, SA_ONSTACK, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    return in_small_thread(jump_off_unmapped_stack);
 }
 
-/* ---- each in its child ---- */
+/* ---- cases ---- */
 
 static const signal_case cases[] = {
-    {"without a file's map nothing is installed", no_file_no_handler, false},
+    {"no handler without a map of a file", no_file_no_handler, false},
     {"foreign fault", foreign_fault, true},
     {"sent by kill", sent_by_kill, true},
     {"sent by raise", sent_by_raise, true},
     {"sent and ignored", sent_and_ignored, false},
     {"foreign fault, ignored", foreign_fault_ignored, true},
-    {"foreign fault where a map was", foreign_fault_after_close, true},
+    {"foreign fault at the address of a closed map", foreign_fault_after_close, true},
     {"handler before ours", before_ours, false},
     {"plain handler before ours", before_ours_plain, false},
     {"handler after ours", after_ours, false},
     {"handler after ours, then resize", after_ours_resize, false},
     {"kill reaches the handler", kill_reaches_handler, false},
-    {"handler that mends", mending_handler, false},
-    {"sa_mask", mask_is_honoured, false},
-    {"SA_NODEFER", nodefer_is_honoured, false},
-    {"SA_RESETHAND", resethand_is_honoured, true},
+    {"handler that maps the page", handler_that_maps_the_page, false},
+    {"sa_mask", mask_is_applied, false},
+    {"SA_NODEFER", nodefer_is_applied, false},
+    {"SA_RESETHAND", resethand_is_applied, true},
     {"SA_RESETHAND, sent", resethand_of_kill, true},
     {"alternate stack", alternate_stack, false},
     {"jumps off an alternate stack", jumps_off_other_stack, false},

@@ -1,5 +1,5 @@
-/* Good manners in company: handlers that hand on to each other, handlers that jump out of the
- * library's, and fork. Each test is a child process. */
+/* Handlers that forward to each other, handlers that jump out of ours, and fork. Each test is a
+ * child process. */
 #include "fault_support_posix.h"
 #include "signal_support.h"
 
@@ -12,12 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- handlers that hand on ------------------------------------------------------------------- */
+/* ---- handlers that forward ------------------------------------------------------------------- */
 
-/* Hands on what it gets to whom it found, by a call. */
-static void chain_by_call(int number, siginfo_t *info, void *context)
+/* Forwards by calling the previous handler. */
+static void forward_by_call(int number, siginfo_t *info, void *context)
 {
-    note_and_stop_loops();
+    note_call_and_stop_loops();
     if ((previous.sa_flags & SA_SIGINFO) != 0) {
         previous.sa_sigaction(number, info, context);
     } else {
@@ -25,96 +25,96 @@ static void chain_by_call(int number, siginfo_t *info, void *context)
     }
 }
 
-/* The same as Python's faulthandler: puts back whom it found and raises the signal once more. */
-static void chain_by_raise(int number)
+/* Python's faulthandler: restores the previous handler and raises the signal again. */
+static void forward_by_raise(int number)
 {
-    note_and_stop_loops();
+    note_call_and_stop_loops();
     (void)sigaction(number, &previous, NULL);
     (void)raise(number);
 }
 
-/* As crash reporters do: puts back whom it found, and has the access done again. */
-static void chain_by_return(int number)
+/* Crash reporters: restores the previous handler, and the access is repeated. */
+static void forward_by_return(int number)
 {
-    note_and_stop_loops();
+    note_call_and_stop_loops();
     (void)sigaction(number, &previous, NULL);
 }
 
-/* Without another map, it is the application's own handler that is called, and it hands on. */
-static int after_ours_chains(void *unused)
+/* Without another map, the application's handler is called and forwards. */
+static int after_ours_forwards(void *unused)
 {
     (void)unused;
-    child_check(own_make() == 0);
-    child_check(install(NULL, chain_by_call, 0, 0) == 0);
-    child_check(own_fault() == 0);
-    child_check(calls > 0 && flaw == 0);
+    child_check(own_map() == 0);
+    child_check(install(NULL, forward_by_call, 0, 0) == 0);
+    child_check(own_fault_is_handled() == 0);
+    child_check(calls > 0 && flaws == 0);
     return 0;
 }
 
-/* Installed before and after ours, any number of times, it is called and the process then dies. */
-static int chained(void (*plain)(int), void (*full)(int, siginfo_t *, void *), int flags)
+/* Installed before and after ours, repeatedly. It is called, and the process dies. */
+static int forwarded(void (*plain)(int), void (*full)(int, siginfo_t *, void *), int flags)
 {
     ironmap_map *another = NULL;
 
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     child_check(install(plain, full, flags, 0) == 0);
     child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
-    child_check(own_fault() == 0 && calls == 0);
+    child_check(own_fault_is_handled() == 0 && calls == 0);
     (void)touch_foreign();
     return 79;
 }
 
-static int chained_by_call(void *unused)
+static int forwarded_by_call(void *unused)
 {
     (void)unused;
-    return chained(NULL, chain_by_call, 0);
+    return forwarded(NULL, forward_by_call, 0);
 }
 
-static int chained_by_call_nodefer(void *unused)
+static int forwarded_by_call_nodefer(void *unused)
 {
     (void)unused;
-    return chained(NULL, chain_by_call, SA_NODEFER);
+    return forwarded(NULL, forward_by_call, SA_NODEFER);
 }
 
-static int chained_by_raise(void *unused)
+static int forwarded_by_raise(void *unused)
 {
     (void)unused;
-    return chained(chain_by_raise, NULL, SA_NODEFER);
+    return forwarded(forward_by_raise, NULL, SA_NODEFER);
 }
 
-static int chained_by_return(void *unused)
+static int forwarded_by_return(void *unused)
 {
     (void)unused;
-    return chained(chain_by_return, NULL, 0);
+    return forwarded(forward_by_return, NULL, 0);
 }
 
-static int chained_before_ours(void *unused)
+static int forwarded_before_ours(void *unused)
 {
     (void)unused;
-    child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(install(forward_by_raise, NULL, SA_NODEFER, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     (void)touch_foreign();
     return 79;
 }
 
-/* Installed after ours with no map made since: it has the signal, and raises it for us. */
-static int chained_without_a_claim(void *unused)
+/* Installed after ours, without a map since. It gets the signal, and raises it for ours. */
+static int forwarded_without_another_map(void *unused)
 {
     (void)unused;
-    child_check(foreign_make() == 0 && own_make() == 0);
-    child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(install(forward_by_raise, NULL, SA_NODEFER, 0) == 0);
     (void)touch_foreign();
     return 79;
 }
 
-/* The same with pages of ours: what it raises comes in the middle of an access, which is done again
- * with us in its place. Once, and then the signal is ours. */
+/* The same with our pages: the raised signal comes in an access, which is repeated with our handler
+ * installed. Then the signal is ours. */
 static int survives_raise(int flags)
 {
-    child_check(own_make() == 0);
-    child_check(install(chain_by_raise, NULL, flags, 0) == 0);
-    child_check(own_fault() == 0 && own_fault() == 0);
-    child_check(calls == 1 && flaw == 0);
+    child_check(own_map() == 0);
+    child_check(install(forward_by_raise, NULL, flags, 0) == 0);
+    child_check(own_fault_is_handled() == 0 && own_fault_is_handled() == 0);
+    child_check(calls == 1 && flaws == 0);
     return 0;
 }
 
@@ -130,25 +130,24 @@ static int ours_is_raised_nodefer(void *unused)
     return survives_raise(SA_NODEFER);
 }
 
-/* A page that is not ours is lost in the middle of an access of ours. */
+/* A foreign page is lost during an access of ours. */
 static int foreign_in_an_access(void *unused)
 {
     (void)unused;
-    child_check(foreign_make() == 0 && own_make() == 0);
-    child_check(install(chain_by_raise, NULL, SA_NODEFER, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(install(forward_by_raise, NULL, SA_NODEFER, 0) == 0);
     ignore(ironmap_put(own, 0, (const void *)(uintptr_t)foreign, 100, NULL));
     return 79;
 }
 
 static void *send_to_process(void *unused)
 {
-    linger(200000);
+    spin(200000);
     (void)kill(getpid(), SIGBUS);
     return unused;
 }
 
-/* A signal that is sent to the process, and not raised by a handler, is nobody's lost page, also
- * where it comes in the middle of an access. */
+/* A sent signal is no lost page, even during an access. */
 static int sent_in_an_access(void *unused)
 {
     ironmap_options options = IRONMAP_OPTIONS_INIT;
@@ -159,7 +158,7 @@ static int sent_in_an_access(void *unused)
     options.flags = MAP_PRIVATE | MAP_NORESERVE;
     options.prot = PROT_READ | PROT_WRITE;
     options.length = (size_t)1 << 28;
-    child_check(own_make() == 0);
+    child_check(own_map() == 0);
     child_check(ironmap_open_anonymous(&large, IRONMAP_SYSTEM, &options, NULL) == IRONMAP_OK);
     child_check(pthread_create(&sender, NULL, send_to_process, NULL) == 0);
     for (int i = 0; i < 50; i++) {
@@ -170,14 +169,14 @@ static int sent_in_an_access(void *unused)
     return 79;
 }
 
-/* Who gets an address to use by himself is protected from then on. */
-static int pin_takes_back(void *unused)
+/* Exporting an address reinstalls our handler. */
+static int pin_reinstalls(void *unused)
 {
     const volatile uint8_t *data = NULL;
 
     (void)unused;
-    child_check(own_make() == 0);
-    child_check(install(NULL, chain_by_call, 0, 0) == 0);
+    child_check(own_map() == 0);
+    child_check(install(NULL, forward_by_call, 0, 0) == 0);
     ironmap_pin(own);
     data = ironmap_data(own);
     child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
@@ -193,36 +192,36 @@ static void touch_own(void *context)
     *(uint8_t *)context = data[page(PAGES - 1)];
 }
 
-/* What runs under a guard is protected from whoever takes the signal before it. */
-static int guard_takes_back(void *unused)
+/* A guard reinstalls our handler. */
+static int guard_reinstalls(void *unused)
 {
     uint8_t byte = 1;
 
     (void)unused;
-    child_check(own_make() == 0);
-    child_check(install(chain_by_raise, NULL, 0, 0) == 0);
+    child_check(own_map() == 0);
+    child_check(install(forward_by_raise, NULL, 0, 0) == 0);
     child_check(ftruncate(files->fd, (off_t)page(1)) == 0);
     child_check(run_guarded(own, touch_own, &byte, NULL) == IRONMAP_E_FAULT);
     child_check(byte == 0 && calls == 0 && !ironmap_is_damaged(own));
     return 0;
 }
 
-/* An application that takes the signal again and again, and a library that takes it back. */
+/* The application takes the signal repeatedly, and the library reinstalls its handler. */
 static int taken_often(void *unused)
 {
     (void)unused;
-    child_check(foreign_make() == 0 && own_make() == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
     for (int i = 0; i < 2000; i++) {
         ironmap_map *another = NULL;
         struct sigaction first = previous;
 
-        child_check(install(NULL, chain_by_call, 0, 0) == 0);
+        child_check(install(NULL, forward_by_call, 0, 0) == 0);
         previous = i == 0 ? previous : first;
         child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) ==
                     IRONMAP_OK);
         child_check(ironmap_close(another, NULL) == IRONMAP_OK);
     }
-    child_check(own_fault() == 0 && calls == 0);
+    child_check(own_fault_is_handled() == 0 && calls == 0);
     (void)touch_foreign();
     return 79;
 }
@@ -238,8 +237,8 @@ static void jump_out(int number)
     siglongjmp(way_out, 1);
 }
 
-/* Another signal's handler that jumps out of whatever it interrupts, again and again, while pages
- * of handed-out memory are lost: the map works afterwards. */
+/* The handler of another signal jumps out of any code, repeatedly, while exported pages are lost.
+ * The map works afterwards. */
 static int timer_jumps(void *unused)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
@@ -248,7 +247,7 @@ static int timer_jumps(void *unused)
     timer_t timer;
 
     (void)unused;
-    child_check(own_make() == 0 && signal(SIGUSR1, jump_out) != SIG_ERR);
+    child_check(own_map() == 0 && signal(SIGUSR1, jump_out) != SIG_ERR);
     child_check(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
     for (volatile int round = 0; round < rounds; round = round + 1) {
         const struct itimerspec soon = {{0, 60000}, {0, 1000 + round % 100 * 500}};
@@ -262,7 +261,7 @@ static int timer_jumps(void *unused)
             for (size_t i = page(PAGES) - 1; data[i] == 0; i -= 256) {
             }
             for (;;) {
-                linger(1000);
+                spin(1000);
             }
         }
         child_check(timer_settime(timer, 0, &never, NULL) == 0);
@@ -270,7 +269,7 @@ static int timer_jumps(void *unused)
     child_check(timer_delete(timer) == 0);
     child_check(solid_write(files->fd, 0, page(PAGES)));
     child_check(ironmap_clear_damage(own, NULL) == IRONMAP_OK);
-    return own_fault();
+    return own_fault_is_handled();
 }
 
 static void *lose_and_restore(void *unused)
@@ -283,8 +282,7 @@ static void *lose_and_restore(void *unused)
     return unused;
 }
 
-/* In the child of the child: only this thread, and the map in whatever state the other one left it.
- */
+/* In a child of the child: one thread, and the map in any state. */
 static int all_is_usable(void *unused)
 {
     uint8_t *bytes = malloc(page(PAGES));
@@ -296,16 +294,16 @@ static int all_is_usable(void *unused)
     child_check(ironmap_get(own, 0, bytes, page(PAGES), NULL) == IRONMAP_OK);
     child_check(is_solid(bytes, 0, page(PAGES)));
     free(bytes);
-    return own_fault();
+    return own_fault_is_handled();
 }
 
-/* Forks while another thread loses pages and puts them back. */
+/* Forks while another thread loses and restores pages. */
 static int forks_during_faults(void *unused)
 {
     size_t rounds = setting("IRONMAP_FAULT_ROUNDS", 1000);
 
     (void)unused;
-    child_check(own_make() == 0);
+    child_check(own_map() == 0);
     for (size_t i = 0; i < rounds; i++) {
         pthread_t thread;
         int go[2];
@@ -315,7 +313,7 @@ static int forks_during_faults(void *unused)
         child_check(ftruncate(files->fd, (off_t)page(1)) == 0 && pipe(go) == 0);
         atomic_store(&enough, false);
         child_check(pthread_create(&thread, NULL, lose_and_restore, NULL) == 0);
-        linger((unsigned)(i % 50) * 100);
+        spin((unsigned)(i % 50) * 100);
         child = fork();
         if (child == 0) {
             char told = 0;
@@ -338,37 +336,37 @@ static int child_of_fork(void *unused)
     pid_t child = 0;
 
     (void)unused;
-    child_check(own_make() == 0 && own_fault() == 0);
+    child_check(own_map() == 0 && own_fault_is_handled() == 0);
     child = fork();
     if (child == 0) {
-        _exit(own_fault());
+        _exit(own_fault_is_handled());
     }
     child_check(waitpid(child, &status, 0) == child && status == 0);
-    return own_fault();
+    return own_fault_is_handled();
 }
 
-/* ---- each in its child ---- */
+/* ---- cases ---- */
 
 static const signal_case cases[] = {
-    {"handler after ours hands on", after_ours_chains, false},
-    {"hands on by a call", chained_by_call, true},
-    {"hands on by a call, SA_NODEFER", chained_by_call_nodefer, true},
-    {"hands on by raise", chained_by_raise, true},
-    {"hands on by return", chained_by_return, true},
-    {"hands on by raise, before ours", chained_before_ours, true},
-    {"hands on by raise, no map since", chained_without_a_claim, true},
-    {"hands on ours by raise", ours_is_raised, false},
-    {"hands on ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
-    {"hands on by raise in an access", foreign_in_an_access, true},
-    {"a pin takes the signal back", pin_takes_back, false},
-    {"a guard takes the signal back", guard_takes_back, false},
+    {"handler after ours forwards", after_ours_forwards, false},
+    {"forwards by a call", forwarded_by_call, true},
+    {"forwards by a call, SA_NODEFER", forwarded_by_call_nodefer, true},
+    {"forwards by raise", forwarded_by_raise, true},
+    {"forwards by return", forwarded_by_return, true},
+    {"forwards by raise, before ours", forwarded_before_ours, true},
+    {"forwards by raise, no map since", forwarded_without_another_map, true},
+    {"forwards ours by raise", ours_is_raised, false},
+    {"forwards ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
+    {"forwards by raise in an access", foreign_in_an_access, true},
+    {"a pin reinstalls our handler", pin_reinstalls, false},
+    {"a guard reinstalls our handler", guard_reinstalls, false},
     {"taken again and again", taken_often, true},
     {"a timer's handler jumps", timer_jumps, false},
     {"fork during faults", forks_during_faults, false},
     {"child of fork", child_of_fork, false},
 };
 
-/* qemu-user loses this signal: a program without the library does not get it there either. */
+/* qemu-user loses this signal even without the library. */
 static const signal_case sent_cases[] = {
     {"sent in an access", sent_in_an_access, true},
 };

@@ -1,6 +1,6 @@
-/* Another process cuts the file before and in the middle of every operation. What an operation
- * returns is judged by what the file had at some moment of it: its bytes where it was long enough,
- * zeros between its end and the end of that page, and behind that nothing but IRONMAP_E_FAULT.
+/* Another process truncates the file before and during every operation. A result is judged by what
+ * the file had at some moment of the operation: its bytes before the end, zeros from the end to the
+ * end of that page, and IRONMAP_E_FAULT beyond.
  *
  * IRONMAP_FAULT_ROUNDS sets the number of rounds, IRONMAP_TEST_SEED the seed.
  */
@@ -10,12 +10,12 @@
 
 enum { PAGES = 9, TAIL = 100, ROUNDS = 1200 };
 
-/* How the maps of a round are opened. */
+/* How maps are opened. */
 typedef struct view {
     const char *name;
     ironmap_access access;
     unsigned open;
-    size_t pages; /* that the map's first byte lies into the file, ... */
+    size_t pages; /* offset of the map in the file: pages, ... */
     size_t rest;  /* ... and bytes */
 } view;
 
@@ -28,31 +28,31 @@ static const view views[] = {
     {"not tracked", IRONMAP_WRITE, IRONMAP_OPEN_NO_TRACK, 0, 0},
 };
 
-/* One file, one cutter, and a map of it that lives for many rounds. */
+/* One file, one truncator, and one map for many rounds. */
 typedef struct world {
     fixture *f;
     truncator truncator;
     random_source random;
     const view *view;
     size_t file;     /* the length of the whole file */
-    uint64_t cut;    /* to which this round cuts it */
+    uint64_t cut;    /* the truncated length of this round */
     bool seen_fault; /* in this round */
     size_t rounds;
     size_t lost;   /* rounds with IRONMAP_E_FAULT */
     size_t middle; /* rounds with IRONMAP_OK before it */
 } world;
 
-/* ---- a judge --------------------------------------------------------------------------------- */
+/* ---- judgement ------------------------------------------------------------------------------- */
 
-/* What is known while an operation runs. */
+/* What is known during an operation. */
 typedef struct moment {
-    uint64_t base; /* of the map in the file */
+    uint64_t base; /* offset of the map in the file */
     uint64_t cut;
-    uint64_t end; /* the first byte behind the page of the cut */
-    bool is_cut;  /* before the operation began; else it may come at any time */
+    uint64_t end; /* the first byte after the page of the cut */
+    bool is_cut;  /* before the operation began; else at any time */
 } moment;
 
-/* Whether an operation could have seen `byte` at `offset` of the map. */
+/* True if an operation may have read `byte` at `offset` of the map. */
 static bool possible(const moment *m, uint64_t offset, uint8_t byte)
 {
     uint64_t at = m->base + offset;
@@ -62,7 +62,7 @@ static bool possible(const moment *m, uint64_t offset, uint8_t byte)
     return (solid && byte == solid_byte(at)) || (zero && byte == 0);
 }
 
-/* Whether it could have seen nothing else. */
+/* True if it must have read `byte`. */
 static bool certain(const moment *m, uint64_t offset, uint8_t byte)
 {
     uint64_t at = m->base + offset;
@@ -70,7 +70,7 @@ static bool certain(const moment *m, uint64_t offset, uint8_t byte)
     return at < m->cut ? byte == solid_byte(at) : byte == 0 && m->is_cut && at < m->end;
 }
 
-static void blame(const operation *op, const attempt *a, const moment *m, const char *what)
+static void fail_attempt(const operation *op, const attempt *a, const moment *m, const char *what)
 {
     print_error("%s [%zu, +%zu), other %zu, step %zu, map at %" PRIu64 ", cut to %" PRIu64
                 "%s: %s\n",
@@ -89,14 +89,14 @@ static void judge_read(const operation *op, const attempt *a, const moment *m)
     for (size_t i = 0; i < a->got; i++) {
         if (!possible(m, place(op, a, i), a->bytes[i])) {
             print_error("byte %zu is %u\n", i, a->bytes[i]);
-            blame(op, a, m, "read a byte that was never there");
+            fail_attempt(op, a, m, "read a byte that was never there");
         }
     }
 }
 
 typedef bool sight(const moment *m, uint64_t offset, uint8_t byte);
 
-/* Whether the needle can be, or must be, at `offset`. */
+/* Stores whether the needle may be, or must be, at `offset`. */
 static bool needle_at(const operation *op, const attempt *a, const moment *m, uint64_t offset,
                       sight *seen)
 {
@@ -116,7 +116,7 @@ static bool needle_at(const operation *op, const attempt *a, const moment *m, ui
     return true;
 }
 
-/* What was found is there, and nothing that had to be found comes before it. */
+/* The match is there, and no certain match comes before it. */
 static void judge_search(const operation *op, const attempt *a, const moment *m)
 {
     bool found = a->index != IRONMAP_NOT_FOUND;
@@ -124,11 +124,11 @@ static void judge_search(const operation *op, const attempt *a, const moment *m)
     size_t from = a->offset;
 
     if (found && (a->index < from || a->index + a->needle_length > end)) {
-        blame(op, a, m, "found outside the range");
+        fail_attempt(op, a, m, "found outside the range");
     }
     if (found && !needle_at(op, a, m, a->index, possible)) {
         print_error("index %" PRIu64 "\n", a->index);
-        blame(op, a, m, "found what was never there");
+        fail_attempt(op, a, m, "found what was never there");
     }
     if (found && (op->traits & BACKWARD) != 0) {
         from = (size_t)a->index + 1;
@@ -138,12 +138,12 @@ static void judge_search(const operation *op, const attempt *a, const moment *m)
     for (; from + a->needle_length <= end; from++) {
         if (needle_at(op, a, m, from, certain)) {
             print_error("index %" PRIu64 ", not %zu\n", a->index, from);
-            blame(op, a, m, "did not find what was there");
+            fail_attempt(op, a, m, "did not find what was there");
         }
     }
 }
 
-/* The first touched byte of the map that is lost for certain, or SIZE_MAX. */
+/* The first accessed byte of the map that is certainly lost, or SIZE_MAX. */
 static size_t first_touched_behind(const operation *op, const attempt *a, const moment *m)
 {
     size_t behind = (size_t)(m->end > m->base ? m->end - m->base : 0);
@@ -156,8 +156,7 @@ static size_t first_touched_behind(const operation *op, const attempt *a, const 
     return SIZE_MAX;
 }
 
-/* Whether the failure names a byte that the operation touches; of two ranges at once, or of
- * someone's own code, only the page. */
+/* True if the failure names an accessed byte. For two ranges or a guard, only the page counts. */
 static bool names_touched(const operation *op, const attempt *a, size_t at, size_t lead)
 {
     size_t end = (size_t)page_up(at + lead + 1) - lead;
@@ -180,14 +179,14 @@ static void judge_fault(const operation *op, const attempt *a, const moment *m)
     bool touched = names_touched(op, a, (size_t)at, lead);
 
     if (a->error.status != IRONMAP_E_FAULT || a->error.system_code == 0) {
-        blame(op, a, m, "the error is not filled");
+        fail_attempt(op, a, m, "the error is not filled");
     }
     if (at >= ironmap_length(a->map) || m->base + at < m->end || !touched) {
         print_error("offset %" PRIu64 "\n", at);
-        blame(op, a, m, "the offset of the failure is not touched or not lost");
+        fail_attempt(op, a, m, "the offset of the failure is not touched or not lost");
     }
     if (first_touched_behind(op, a, m) == SIZE_MAX) {
-        blame(op, a, m, "failed and touched nothing that is lost");
+        fail_attempt(op, a, m, "failed and touched nothing that is lost");
     }
 }
 
@@ -199,15 +198,15 @@ static void judge(world *w, const operation *op, const attempt *a, const moment 
         return;
     }
     if (status != IRONMAP_OK) {
-        blame(op, a, m, ironmap_status_name(status));
+        fail_attempt(op, a, m, ironmap_status_name(status));
     }
-    /* A search may stop before it comes to what is lost. */
+    /* A search may end before the lost page. */
     if (w->seen_fault && (op->traits & (SEARCHES | LINE)) == 0) {
-        blame(op, a, m, "succeeded after it had failed");
+        fail_attempt(op, a, m, "succeeded after it had failed");
     }
     if (m->is_cut && (op->traits & (SEARCHES | LINE)) == 0 &&
         first_touched_behind(op, a, m) != SIZE_MAX) {
-        blame(op, a, m, "succeeded over lost pages");
+        fail_attempt(op, a, m, "succeeded over lost pages");
     }
     if ((op->traits & READS) != 0) {
         judge_read(op, a, m);
@@ -217,8 +216,8 @@ static void judge(world *w, const operation *op, const attempt *a, const moment 
     }
 }
 
-/* What a store of this attempt makes of the byte at `offset`, if it is in its range: -1 if not,
- * and -2 where it copies zeros or another byte that is not certain. */
+/* The byte that a store of this attempt writes at `offset`. -1: outside its range. -2: not
+ * certain. */
 static int new_byte(const operation *op, const attempt *a, const moment *m, size_t offset)
 {
     size_t i = offset - a->offset;
@@ -237,7 +236,7 @@ static int new_byte(const operation *op, const attempt *a, const moment *m, size
     return a->bytes[i];
 }
 
-/* In front of the cut, the map has the old or the new bytes, and the new ones after a success. */
+/* Before the cut, the map has old or new bytes, and new ones after a success. */
 static void judge_stores(const operation *op, const attempt *a, const moment *m, bool succeeded)
 {
     size_t length = (size_t)(m->cut > m->base ? m->cut - m->base : 0);
@@ -249,27 +248,26 @@ static void judge_stores(const operation *op, const attempt *a, const moment *m,
     for (size_t i = 0; i < length; i++) {
         int fresh = new_byte(op, a, m, i);
         bool old = now[i] == solid_byte(m->base + i);
-        /* A copy that stopped in the middle, now or in a try before the cut, has stored what its
-         * source held until then. */
+        /* A copy that stopped has stored what its source held then. */
         bool carried = fresh == -2 && now[i] == solid_byte(m->base + a->other + i - a->offset);
         bool stored = fresh == now[i] || carried || (fresh == -2 && (now[i] == 0 || succeeded));
 
         if (!stored && (!old || (succeeded && fresh >= 0))) {
             print_error("byte %zu is %u, new %d\n", i, now[i], fresh);
-            blame(op, a, m, "stored something else");
+            fail_attempt(op, a, m, "stored something else");
         }
     }
     free(now);
 }
 
-/* ---- a plan ---------------------------------------------------------------------------------- */
+/* ---- random arguments ------------------------------------------------------------------------ */
 
 static size_t below(world *w, size_t bound)
 {
     return (size_t)random_below(&w->random, bound);
 }
 
-/* To nothing, inside the first page, between two pages, or anywhere. */
+/* To zero, inside the first page, between two pages, or anywhere. */
 static uint64_t random_cut(world *w)
 {
     size_t page = ironmap_page_size();
@@ -286,8 +284,8 @@ static uint64_t random_cut(world *w)
     }
 }
 
-/* Bytes of the map, or zeros, which are nowhere. */
-static void plan_needle(world *w, const operation *op, attempt *a, uint64_t base)
+/* Bytes of the map, or zeros, which never match. */
+static void randomize_needle(world *w, const operation *op, attempt *a, uint64_t base)
 {
     size_t at = (op->traits & NEEDLE_IN_MAP) != 0 ? a->other : below(w, ironmap_length(a->map) - 8);
 
@@ -303,8 +301,8 @@ static void plan_needle(world *w, const operation *op, attempt *a, uint64_t base
     }
 }
 
-/* The range lies in one half of the map and the other place in the other half. */
-static void plan(world *w, const operation *op, attempt *a, const moment *m)
+/* The range and the other range lie in different halves of the map. */
+static void randomize(world *w, const operation *op, attempt *a, const moment *m)
 {
     size_t half = ironmap_length(w->f->map) / 2;
     size_t place_of = below(w, half);
@@ -319,7 +317,7 @@ static void plan(world *w, const operation *op, attempt *a, const moment *m)
     a->step = 1 + below(w, 3 * ironmap_page_size());
     a->other =
         (op->traits & NEEDLE_IN_MAP) != 0 ? (swap ? 0 : half) + below(w, half - 8) : a->other;
-    plan_needle(w, op, a, m->base);
+    randomize_needle(w, op, a, m->base);
     stored_fill(a->bytes, m->base + a->offset, a->length);
 }
 
@@ -334,14 +332,14 @@ static void open_view(world *w)
     assert_ok(ironmap_open_path(&w->f->map, w->f->path, w->view->access, &options, &failure));
 }
 
-/* A map that can be had again is; another one is opened again. */
+/* True if the map can be restored. Others are opened again. */
 static bool outlives_a_round(const view *v)
 {
     return v->access != IRONMAP_COPY && (v->open & IRONMAP_OPEN_NO_TRACK) == 0;
 }
 
-/* The file is whole once more, and so is the map. */
-static void mend(world *w)
+/* Restores the file and the map. */
+static void restore(world *w)
 {
     file_solid(w->f, w->file);
     if (!outlives_a_round(w->view)) {
@@ -352,7 +350,7 @@ static void mend(world *w)
     assert_u64(ironmap_damage_count(w->f->map), 0);
 }
 
-/* Runs the operation until it has run once after the cut. */
+/* Runs the operation until it has run once after the truncation. */
 static void repeat_until_cut(world *w, const operation *op, attempt *a, moment *m)
 {
     bool succeeded = false;
@@ -379,14 +377,14 @@ static void one_round(world *w, const operation *op, attempt *a)
     m.end = page_up(m.cut);
     w->cut = m.cut;
     w->seen_fault = false;
-    plan(w, op, a, &m);
+    randomize(w, op, a, &m);
     truncator_request(&w->truncator, m.cut, (unsigned)below(w, 3000));
     if (below(w, 2) == 0) {
         truncator_wait(&w->truncator);
     }
-    linger((unsigned)below(w, 3000));
+    spin((unsigned)below(w, 3000));
     repeat_until_cut(w, op, a, &m);
-    mend(w);
+    restore(w);
     w->rounds++;
 }
 
@@ -405,15 +403,15 @@ static void finish(const char *what, world *w)
                   w->rounds, w->lost, w->middle);
 }
 
-/* As many rounds with each view, with one operation after the other. */
-static void every_operation(void **state)
+/* Each view gets equal rounds, each operation in turn. */
+static void every_operation_survives_truncation(void **state)
 {
     fixture *f = *state;
     world w;
     attempt a = {0};
     size_t rounds = setting("IRONMAP_FAULT_ROUNDS", ROUNDS);
 
-    skip_without_pages_behind_a_file();
+    skip_without_pages_beyond_a_file();
     start(&w, f);
     a.bytes = malloc(w.file);
     assert_non_null(a.bytes);
@@ -433,11 +431,10 @@ static void every_operation(void **state)
     finish("operations", &w);
 }
 
-/* ---- operations that touch the file as a whole ------------------------------------------------
- */
+/* ---- operations on the whole file ------------------------------------------------------------ */
 
-/* To some length and back to the file's whole: success, or the loss of a page, and never less; but
- * that a system may refuse to map what is not in the file any more. */
+/* Resizes to random lengths, then back. It succeeds or loses a page. A system may refuse to map
+ * beyond the file. */
 static void resize_until_cut(world *w)
 {
     bool over = false;
@@ -479,16 +476,15 @@ static void resize_rounds(world *w, ironmap_access access, int flags, int prot)
     }
 }
 
-/* A map that is resized while its file is cut; a private one, where the system has such maps that
- * grow, carries its stores over. */
-static void resizing(void **state)
+/* A private map that grows keeps its stores. */
+static void resize_survives_truncation(void **state)
 {
     world w;
     int private = 0;
     int load = 0;
     int store = 0;
 
-    skip_without_pages_behind_a_file();
+    skip_without_pages_beyond_a_file();
     start(&w, *state);
     resize_rounds(&w, IRONMAP_WRITE, 0, 0);
     if (system_constant(&private, "MAP_PRIVATE") && system_constant(&load, "PROT_READ") &&
@@ -498,8 +494,8 @@ static void resizing(void **state)
     finish("resize", &w);
 }
 
-/* A flush of what is lost has nothing to do. */
-static void flushing(void **state)
+/* A flush of lost pages does nothing. */
+static void flush_survives_truncation(void **state)
 {
     world w;
     size_t rounds = setting("IRONMAP_FAULT_ROUNDS", ROUNDS) / 10;
@@ -515,7 +511,7 @@ static void flushing(void **state)
             assert_ok(ironmap_flush(w.f->map, below(&w, w.file), IRONMAP_TO_END,
                                     IRONMAP_FLUSH_ASYNC, &failure));
         }
-        mend(&w);
+        restore(&w);
     }
     finish("flush", &w);
 }
@@ -523,9 +519,9 @@ static void flushing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_fixture(every_operation),
-        with_fixture(resizing),
-        with_fixture(flushing),
+        with_fixture(every_operation_survives_truncation),
+        with_fixture(resize_survives_truncation),
+        with_fixture(flush_survives_truncation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Whose access violation is whose: what is lost in a view is the library's, everything else goes on
- * to whoever would have had it. A lost page is one whose file was cut below Wine. */
+/* Access violations: a page lost in a view is ours, all others are forwarded. A page is lost by
+ * truncating its file below Wine. */
 #include "fault_support.h"
 
 #include <windows.h>
@@ -15,8 +15,7 @@ static size_t pages(size_t count)
     return count * ironmap_page_size();
 }
 
-/* ---- failures that are not ours ---------------------------------------------------------------
- */
+/* ---- failures that are not ours -------------------------------------------------------------- */
 
 static ironmap_map *map_of(const char *path, ironmap_access access)
 {
@@ -40,7 +39,7 @@ static LONG WINAPI end_handled(EXCEPTION_POINTERS *pointers)
     return EXCEPTION_CONTINUE_SEARCH;
 }
 
-/* The filter of last resort, which cmocka sets as well, is reached. */
+/* The filter of last resort, which cmocka sets too, is called. */
 static int touch_nothing_with_a_filter(const char *path)
 {
     child_check(map_of(path, IRONMAP_WRITE) != NULL);
@@ -49,7 +48,7 @@ static int touch_nothing_with_a_filter(const char *path)
     return 1;
 }
 
-/* A vectored handler that was there before, and one that came later. */
+/* Vectored handlers installed before and after ours. */
 static int touch_nothing_with_an_older_handler(const char *path)
 {
     (void)AddVectoredExceptionHandler(1, end_handled);
@@ -64,7 +63,7 @@ static int touch_nothing_with_a_newer_handler(const char *path)
     return nowhere()[5] + 1;
 }
 
-/* A store that the map's own memory does not permit is no lost page. */
+/* A store without permission is no lost page. */
 static int store_into_a_read_only_view(const char *path)
 {
     ironmap_map *map = map_of(path, IRONMAP_READ);
@@ -75,7 +74,7 @@ static int store_into_a_read_only_view(const char *path)
     return 1;
 }
 
-/* Nor is a touch of memory that was a map once. */
+/* An access to a closed map is no lost page. */
 static int touch_a_closed_map(const char *path)
 {
     ironmap_map *map = map_of(path, IRONMAP_WRITE);
@@ -106,15 +105,14 @@ static void other_failures_reach_their_handlers(void **state)
     }
 }
 
-/* A handler that comes later, and takes every failure for its own, does not get what is lost once
- * another map has been opened. */
+/* A later handler that takes every failure gets none of ours once another map is opened. */
 static LONG WINAPI refuse(EXCEPTION_POINTERS *pointers)
 {
     (void)pointers;
     ExitProcess(HANDLED);
 }
 
-static void opening_takes_the_first_place_back(void **state)
+static void opening_reinstalls_our_handler_first(void **state)
 {
     fixture *f = *state;
     ironmap_error error = {0};
@@ -132,28 +130,27 @@ static void opening_takes_the_first_place_back(void **state)
     assert_true(RemoveVectoredExceptionHandler(later) != 0);
 }
 
-/* ---- threads ----------------------------------------------------------------------------------
- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
-/* One thread's file and map; `errors` counts what went wrong. */
-typedef struct desk {
+/* A thread's file and map. `errors` counts failures. */
+typedef struct worker {
     test_thread thread;
     fixture file;
     size_t lost;
     size_t errors;
-    bool cut;    /* this one's file is */
-    bool shared; /* others use the map, and lose its pages for this one, too */
-} desk;
+    bool truncated; /* its file is truncated */
+    bool shared;    /* other threads use the map and lose its pages */
+} worker;
 
 static void lose_or_not(void *argument)
 {
-    desk *d = argument;
+    worker *d = argument;
     uint8_t bytes[64];
 
     for (int round = 0; round < ROUNDS; round++) {
         size_t at = pages((size_t)round % PAGES) + 7;
         int status = ironmap_get(d->file.map, at, bytes, sizeof(bytes), NULL);
-        bool fault = d->cut && at >= pages(2);
+        bool fault = d->truncated && at >= pages(2);
 
         bool told = status == IRONMAP_E_FAULT && (fault || d->shared);
 
@@ -163,7 +160,7 @@ static void lose_or_not(void *argument)
     }
 }
 
-static void desk_open(desk *d, fixture *f, size_t index)
+static void worker_open(worker *d, fixture *f, size_t index)
 {
     char name[] = "file0";
 
@@ -174,21 +171,21 @@ static void desk_open(desk *d, fixture *f, size_t index)
     file_name(&d->file, name);
     file_solid(&d->file, pages(PAGES));
     map_file(&d->file, IRONMAP_WRITE);
-    d->cut = index % 2 == 0;
-    if (d->cut) {
+    d->truncated = index % 2 == 0;
+    if (d->truncated) {
         file_truncate(&d->file, pages(2));
     }
 }
 
-/* Threads that lose pages do not disturb those that do not, each on a map of its own. */
+/* Other threads do not notice. Each has its own map. */
 static void threads_lose_pages_of_their_own(void **state)
 {
     fixture *f = *state;
-    static desk desks[THREADS];
+    static worker desks[THREADS];
 
     for (size_t i = 0; i < THREADS; i++) {
-        desks[i] = (desk){.lost = 0};
-        desk_open(&desks[i], f, i);
+        desks[i] = (worker){.lost = 0};
+        worker_open(&desks[i], f, i);
     }
     for (size_t i = 0; i < THREADS; i++) {
         thread_start(&desks[i].thread, lose_or_not, &desks[i]);
@@ -198,24 +195,23 @@ static void threads_lose_pages_of_their_own(void **state)
     }
     for (size_t i = 0; i < THREADS; i++) {
         assert_u64(desks[i].errors, 0);
-        assert_u64(desks[i].lost, desks[i].cut ? (uint64_t)ROUNDS * 4 / PAGES : 0);
+        assert_u64(desks[i].lost, desks[i].truncated ? (uint64_t)ROUNDS * 4 / PAGES : 0);
         map_close(&desks[i].file);
         descriptor_close(desks[i].file.fd);
     }
 }
 
-/* Threads that lose the pages of one map, at once, are each told of it; whoever reads a page that
- * is there gets its bytes, or is told that they were away. Afterwards all is as before. */
+/* Each thread is told. A read gives the bytes of the page or the loss. Afterwards the map works. */
 static void threads_lose_pages_of_one_map(void **state)
 {
     fixture *f = *state;
-    static desk desks[THREADS];
+    static worker desks[THREADS];
 
     file_solid(f, pages(PAGES));
     map_file(f, IRONMAP_WRITE);
     file_truncate(f, pages(2));
     for (size_t i = 0; i < THREADS; i++) {
-        desks[i] = (desk){.file = *f, .cut = true, .shared = true};
+        desks[i] = (worker){.file = *f, .truncated = true, .shared = true};
         thread_start(&desks[i].thread, lose_or_not, &desks[i]);
     }
     for (size_t i = 0; i < THREADS; i++) {
@@ -230,11 +226,9 @@ static void threads_lose_pages_of_one_map(void **state)
     assert_u64(ironmap_damage_count(f->map), 0);
 }
 
-/* ---- a view is lost as a whole ----------------------------------------------------------------
- */
+/* ---- a view is lost as a whole --------------------------------------------------------------- */
 
-/* Memory that was handed out is all zeros from the first loss on, which is one damage, and all
- * there once that is cleared. */
+/* Exported memory is all zeros after the first loss: one damage, until it is cleared. */
 static void damage_is_of_the_whole_map(void **state)
 {
     fixture *f = *state;
@@ -264,7 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(other_failures_reach_their_handlers),
-        with_fixture(opening_takes_the_first_place_back),
+        with_fixture(opening_reinstalls_our_handler_first),
         with_fixture(threads_lose_pages_of_their_own),
         with_fixture(threads_lose_pages_of_one_map),
         with_fixture(damage_is_of_the_whole_map),
