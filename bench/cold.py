@@ -49,7 +49,7 @@ def stays_in_memory(path: Path, helper: Helper | None) -> bool:
 
 
 def read_loop(path: Path) -> int:
-    """Reads the whole file in pieces of 1 MiB, and returns its length."""
+    """Reads the whole file in chunks of 1 MiB, and returns its length."""
     buffer = bytearray(BUFFER)
     total = 0
     with path.open("rb", buffering=0) as file:

@@ -117,8 +117,8 @@ class Corpus:
         return naive_offsets(seam, needle).size == 0
 
     def absent(self, length: int, first: bytes = b"") -> bytes:
-        """A needle that resembles the corpus but is not in it: a piece of a line with one byte
-        changed. If every such piece occurs, one that ends with the unused byte."""
+        """A needle that resembles the corpus but is not in it: a part of a line with one byte
+        changed. If every such part occurs, one that ends with the unused byte."""
         piece = bytearray(length)
         for _ in range(TRIES):
             at, change, other = self.random.integers(len(self.block) - length, size=3)

@@ -117,9 +117,11 @@ def cold(record: Record) -> Iterator[Goal]:
 
 
 def others(record: Record) -> Goal:
-    stalls = [(stall.longest_ms, stall.what) for stall in record.stalls if stall.who == OURS]
+    stalls = [(stall.longest_ms, stall.what) for stall in record.stalls if stall.contestant == OURS]
     longest, what = max(stalls, default=(None, ""))
-    idle = ", ".join(f"{s.longest_ms:.1f} ms without any work" for s in record.stalls if not s.who)
+    idle = ", ".join(
+        f"{s.longest_ms:.1f} ms without any work" for s in record.stalls if not s.contestant
+    )
     note = f"in {what}; {idle}" if what else ""
     return Goal("another thread is held up at most", longest, 20, "ms", at_least=False, note=note)
 

@@ -276,7 +276,7 @@ class Regex(Peer):
 
 
 class Numpy(Peer):
-    """Counts single bytes only, in pieces that fit into the cache."""
+    """Counts single bytes only, in chunks that fit into the cache."""
 
     name = "numpy"
 
@@ -310,9 +310,9 @@ class Objects(Peer):
     def contestant(self, case: Case) -> Contestant:
         size = case.corpus.size
         lines = case.work(size)
-        return Contestant(self.name, partial(self.cut, -(-size // lines)), size, lines)
+        return Contestant(self.name, partial(self.slices, -(-size // lines)), size, lines)
 
-    def cut(self, length: int) -> int:
+    def slices(self, length: int) -> int:
         pieces = struct.Struct(f"{length}s" * AT_ONCE)
         whole = len(self.view) // pieces.size * pieces.size
         with self.view[:whole] as part:

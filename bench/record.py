@@ -47,10 +47,10 @@ class Row(NamedTuple):
 
 
 class Stall(NamedTuple):
-    """Milliseconds by which another thread woke late, while `who` did `what`."""
+    """Milliseconds by which another thread woke late, while `contestant` did `what`."""
 
     what: str
-    who: str
+    contestant: str
     longest_ms: float
     rare_ms: float  # the 99.9th percentile
     wakes: int

@@ -56,7 +56,7 @@ def stalls_table(stalls: list[Stall]) -> list[str]:
     lines = ["", line(title, ["longest", "1 in 1000"])]
     for stall in stalls:
         cells = [f"{stall.longest_ms:.1f} ms", f"{stall.rare_ms:.1f} ms"]
-        lines.append(line(f"{stall.what} {stall.who}", cells))
+        lines.append(line(f"{stall.what} {stall.contestant}", cells))
     return lines
 
 

@@ -46,7 +46,7 @@ def rare(delays: list[float]) -> float:
     return statistics.quantiles(delays, n=1000, method="inclusive")[-1]
 
 
-def while_running(what: str, who: str, work: Callable[[], object], seconds: float) -> Stall:
+def while_running(what: str, contestant: str, work: Callable[[], object], seconds: float) -> Stall:
     """Repeats the work for this many seconds, at least once."""
     ticker = Ticker()
     ticker.start()
@@ -59,7 +59,7 @@ def while_running(what: str, who: str, work: Callable[[], object], seconds: floa
         ticker.end()
     # A sleeper that a call kept from waking has recorded the whole call as its delay.
     longest = max(ticker.delays)
-    return Stall(what, who, longest * 1e3, rare(ticker.delays) * 1e3, len(ticker.delays))
+    return Stall(what, contestant, longest * 1e3, rare(ticker.delays) * 1e3, len(ticker.delays))
 
 
 def idle(seconds: float) -> Stall:

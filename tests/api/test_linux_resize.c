@@ -145,12 +145,12 @@ static void failed_resize_keeps_the_bytes_beyond_the_map(void **state)
     map_growable(f);
     map_close(f);
     assert_int_equal(ftruncate(f->fd, (off_t)(2 * TOO_LONG)), 0);
-    assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)(TOO_LONG + LENGTH)), 6);
+    assert_int_equal(pwrite(f->fd, "beyond", 6, (off_t)(TOO_LONG + LENGTH)), 6);
     assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, &options, &failure));
     assert_status(ironmap_resize(f->map, TOO_LONG, &failure), IRONMAP_E_SYSTEM);
     assert_map_pattern(f->map, 0, LENGTH);
     assert_u64(length_of(f->fd), 2 * TOO_LONG);
-    assert_file(f, TOO_LONG + LENGTH, "behind", 6);
+    assert_file(f, TOO_LONG + LENGTH, "beyond", 6);
 }
 
 /* It stays unchanged. */

@@ -398,14 +398,14 @@ static void refused_resize_keeps_the_bytes_beyond_the_map(void **state)
     skip_without_disk();
     file_solid(f, pages(1));
     file_truncate(f, pages(1 + HOLES));
-    assert_int_equal(pwrite(f->fd, "behind", 6, (off_t)pages(1 + HOLES)), 6);
+    assert_int_equal(pwrite(f->fd, "beyond", 6, (off_t)pages(1 + HOLES)), 6);
     assert_int_equal(fsync(f->fd), 0);
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     disk_fill(f);
     assert_system_fails(ironmap_resize(f->map, pages(1 + HOLES), &failure), IRONMAP_E_SYSTEM,
                         ENOSPC);
     assert_u64(file_length(f), pages(1 + HOLES) + 6);
-    assert_file(f, pages(1 + HOLES), "behind", 6);
+    assert_file(f, pages(1 + HOLES), "beyond", 6);
 }
 
 #define on_disk(test) cmocka_unit_test_setup_teardown(test, fixture_on_disk, fixture_off_disk)

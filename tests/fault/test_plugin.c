@@ -51,7 +51,7 @@ static int signal_of_lost_page(const char *path, int uses)
     return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
 }
 
-static void an_unloaded_plugin_leaves_no_handler_without_code(void **state)
+static void unloaded_plugin_leaves_no_handler_without_code(void **state)
 {
     (void)state;
     char path[] = "plugin-XXXXXX";
@@ -69,7 +69,7 @@ static void an_unloaded_plugin_leaves_no_handler_without_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_unloaded_plugin_leaves_no_handler_without_code),
+        cmocka_unit_test(unloaded_plugin_leaves_no_handler_without_code),
     };
     plugin = getenv("IRONMAP_TEST_PLUGIN");
     return plugin == NULL ? 77 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,7 @@ static bool certain(const moment *m, uint64_t offset, uint8_t byte)
 
 static void fail_attempt(const operation *op, const attempt *a, const moment *m, const char *what)
 {
-    print_error("%s [%zu, +%zu), other %zu, step %zu, map at %" PRIu64 ", cut to %" PRIu64
+    print_error("%s [%zu, +%zu), other %zu, step %zu, map at %" PRIu64 ", truncated to %" PRIu64
                 "%s: %s\n",
                 op->name, a->offset, a->length, a->other, a->step, m->base, m->cut,
                 m->is_cut ? " before" : "", what);

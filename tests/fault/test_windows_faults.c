@@ -201,7 +201,7 @@ static void threads_lose_pages_of_their_own(void **state)
     }
 }
 
-/* Each thread is told. A read gives the bytes of the page or the loss. Afterwards the map works. */
+/* Each read gives the bytes of the page or reports the loss. Afterwards the map works. */
 static void threads_lose_pages_of_one_map(void **state)
 {
     fixture *f = *state;

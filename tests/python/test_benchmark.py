@@ -55,7 +55,7 @@ def test_small_run_measures_every_part(small: Path) -> None:
     groups = {row["group"] for row in record["rows"]}
     assert {"headlines", "worst cases", "absent needles in dna"} <= groups
     assert {"ironmap", "mmap"} <= record["rows"][0]["figures"].keys()
-    assert {stall["who"] for stall in record["stalls"]} == {"", "ironmap", "mmap"}
+    assert {stall["contestant"] for stall in record["stalls"]} == {"", "ironmap", "mmap"}
     lines = next(row["figures"] for row in record["rows"] if row["kind"] == "lines")
     assert {"ironmap", "mmap", "no search"} <= lines.keys()
     assert record["shorts"]

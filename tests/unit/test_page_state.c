@@ -1,4 +1,4 @@
-/* The state of a mapping's pages: marks, losses and what a child of fork finds. */
+/* The state of pages: marks, losses, and the state in a child of fork. */
 #include "fault/page_state.h"
 
 #include <time.h>
@@ -50,7 +50,7 @@ static void run_that_was_marked_is_found(void **state)
     assert_next(*state, 9, PAGES, (ironmap__page_run){PAGES, PAGES});
 }
 
-/* The last page of a word, the first of the next, and runs over whole words. */
+/* Runs cross from one word to the next, and over whole words. */
 static void runs_cross_words(void **state)
 {
     mark(*state, GUARDED, WORD - 1, WORD + 1);
@@ -70,7 +70,7 @@ static void last_page_can_be_marked(void **state)
     assert_next(*state, 0, PAGES, (ironmap__page_run){PAGES - 1, PAGES});
 }
 
-static void kinds_are_apart(void **state)
+static void kinds_are_independent(void **state)
 {
     mark(*state, EXPORTED, 0, PAGES);
     assert_next(*state, 0, PAGES, (ironmap__page_run){PAGES, PAGES});
@@ -106,7 +106,7 @@ static void room_that_no_memory_has_is_refused(void **state)
     assert_next(pages, 0, PAGES, (ironmap__page_run){3, 4});
 }
 
-/* The marks beside a plain array of bools, under random operations. */
+/* Random operations match a plain array of bools. */
 static void marks_match_an_array(void **state)
 {
     bool model[PAGES] = {false};
@@ -186,7 +186,7 @@ int main(void)
         TEST(run_that_was_marked_is_found),
         TEST(runs_cross_words),
         TEST(last_page_can_be_marked),
-        TEST(kinds_are_apart),
+        TEST(kinds_are_independent),
         TEST(state_without_room_has_no_marks),
         TEST(room_is_kept_for_fewer_pages),
         TEST(room_that_no_memory_has_is_refused),

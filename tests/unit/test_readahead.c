@@ -1,5 +1,5 @@
-/* Read-ahead: what the system is told during a long access. The system is played by this file: it
- * records what it is told, and says which pages are in memory. */
+/* Read-ahead: the advice to the system during a long access. This file replaces the system: it
+ * records the advice, and says which pages are in memory. */
 #include "map/readahead.h"
 
 #include "unit.h"
@@ -8,13 +8,13 @@ enum { MIB = 1 << 20, PAGE = 4096, LENGTH = 128 * MIB, WINDOW = 8 * MIB };
 
 /* ---- the system ---- */
 
-/* The mapping's data. Nothing is there, and nothing touches it. */
+/* The mapping's data, which is never accessed. */
 static const uintptr_t base = (uintptr_t)1 << 30;
 
 static bool cold_from_here[LENGTH / MIB];
 static bool prefetched[LENGTH / MIB];
 static bool trimmed[LENGTH / MIB];
-static size_t looks;
+static size_t checks;
 static size_t system_readahead;
 
 static size_t mib_of(const void *address)
@@ -34,7 +34,7 @@ size_t ironmap__granularity(void)
 
 bool ironmap__page_in_memory(void *start)
 {
-    looks++;
+    checks++;
     return !cold_from_here[mib_of(start)];
 }
 
@@ -72,7 +72,7 @@ static int setup(void **state)
     memset(cold_from_here, 0, sizeof(cold_from_here));
     memset(prefetched, 0, sizeof(prefetched));
     memset(trimmed, 0, sizeof(trimmed));
-    looks = 0;
+    checks = 0;
     system_readahead = 128 << 10;
     mapping = (ironmap__mapping){
         .data = (uint8_t *)base, .length = LENGTH, .mode = {.shared = true, .readable = true}};
@@ -104,39 +104,39 @@ static size_t count(const bool *flags)
 
 /* ---- tests ---- */
 
-static void hot_file_costs_one_look_a_window(void **state)
+static void hot_file_is_checked_once_a_window(void **state)
 {
     (void)state;
     access_range(0, LENGTH, false);
-    assert_in_range(looks, LENGTH / WINDOW - 1, LENGTH / WINDOW);
+    assert_in_range(checks, LENGTH / WINDOW - 1, LENGTH / WINDOW);
     assert_int_equal(count(prefetched), 0);
     assert_int_equal(count(trimmed), 0);
 }
 
-static void short_access_looks_at_nothing(void **state)
+static void short_access_checks_no_page(void **state)
 {
     (void)state;
     make_cold(0, LENGTH / MIB);
     access_range(0, 2 * MIB - 1, false);
-    assert_int_equal(looks, 0);
+    assert_int_equal(checks, 0);
 }
 
-static void access_that_ends_in_its_first_chunk_looks_at_nothing(void **state)
+static void access_that_ends_in_its_first_chunk_checks_no_page(void **state)
 {
     (void)state;
     ironmap__readahead readahead;
     ironmap__readahead_begin(&readahead, &mapping, 0, LENGTH, false);
     ironmap__readahead_next(&readahead, 0);
-    assert_int_equal(looks, 0);
+    assert_int_equal(checks, 0);
 }
 
-static void anonymous_memory_is_left_alone(void **state)
+static void anonymous_memory_gets_no_advice(void **state)
 {
     (void)state;
     mapping.mode.anonymous = true;
     make_cold(0, LENGTH / MIB);
     access_range(0, LENGTH, false);
-    assert_int_equal(looks, 0);
+    assert_int_equal(checks, 0);
 }
 
 static void cold_file_is_requested_ahead(void **state)
@@ -144,13 +144,14 @@ static void cold_file_is_requested_ahead(void **state)
     (void)state;
     make_cold(0, LENGTH / MIB);
     access_range(0, LENGTH, false);
-    assert_int_equal(count(prefetched), LENGTH / MIB - 1); /* the first chunk was there before */
+    assert_int_equal(count(prefetched), LENGTH / MIB - 1); /* the first chunk was in memory
+                                                            * before */
 }
 
 static void cold_file_is_requested_backward(void **state)
 {
     (void)state;
-    system_readahead = 8 * MIB; /* it reads ahead forward only */
+    system_readahead = 8 * MIB; /* the system reads ahead forward only */
     make_cold(0, LENGTH / MIB);
     access_range(0, LENGTH, true);
     assert_int_equal(count(prefetched), LENGTH / MIB - 1);
@@ -177,7 +178,7 @@ static void only_cold_windows_are_requested(void **state)
     }
 }
 
-static void cold_windows_are_left_behind_and_the_last_ones_stay(void **state)
+static void cold_windows_are_trimmed_except_the_last_ones(void **state)
 {
     (void)state;
     make_cold(0, LENGTH / MIB);
@@ -187,7 +188,7 @@ static void cold_windows_are_left_behind_and_the_last_ones_stay(void **state)
     }
 }
 
-static void windows_that_were_in_memory_stay(void **state)
+static void windows_that_were_in_memory_are_not_trimmed(void **state)
 {
     (void)state;
     make_cold(16, 24);
@@ -197,7 +198,7 @@ static void windows_that_were_in_memory_stay(void **state)
     }
 }
 
-static void private_map_keeps_its_pages(void **state)
+static void private_map_is_not_trimmed(void **state)
 {
     (void)state;
     mapping.mode.shared = false;
@@ -206,7 +207,7 @@ static void private_map_keeps_its_pages(void **state)
     assert_int_equal(count(trimmed), 0);
 }
 
-static void file_of_five_windows_is_not_left_behind(void **state)
+static void file_of_five_windows_is_not_trimmed(void **state)
 {
     (void)state;
     make_cold(0, LENGTH / MIB);
@@ -219,18 +220,18 @@ static void file_of_five_windows_is_not_left_behind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(hot_file_costs_one_look_a_window),
-        TEST(short_access_looks_at_nothing),
-        TEST(access_that_ends_in_its_first_chunk_looks_at_nothing),
-        TEST(anonymous_memory_is_left_alone),
+        TEST(hot_file_is_checked_once_a_window),
+        TEST(short_access_checks_no_page),
+        TEST(access_that_ends_in_its_first_chunk_checks_no_page),
+        TEST(anonymous_memory_gets_no_advice),
         TEST(cold_file_is_requested_ahead),
         TEST(cold_file_is_requested_backward),
         TEST(system_that_reads_enough_ahead_is_not_asked),
         TEST(only_cold_windows_are_requested),
-        TEST(cold_windows_are_left_behind_and_the_last_ones_stay),
-        TEST(windows_that_were_in_memory_stay),
-        TEST(private_map_keeps_its_pages),
-        TEST(file_of_five_windows_is_not_left_behind),
+        TEST(cold_windows_are_trimmed_except_the_last_ones),
+        TEST(windows_that_were_in_memory_are_not_trimmed),
+        TEST(private_map_is_not_trimmed),
+        TEST(file_of_five_windows_is_not_trimmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

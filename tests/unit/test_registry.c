@@ -1,5 +1,4 @@
-/* The registry: from an address to its mapping. A mapping is a pointer here and is never looked
- * into. */
+/* The registry finds the mapping of an address. A mapping is a pointer here, and is never read. */
 #include "fault/registry.h"
 
 #include "unit.h"
@@ -71,7 +70,7 @@ static void suspended_addresses_are_not_found(void **state)
     ironmap__registry_exit(entry);
 }
 
-static void entry_that_was_given_back_is_used_again(void **state)
+static void released_entry_is_reused(void **state)
 {
     (void)state;
     ironmap__registry_entry *entry = ironmap__registry_enter(mapping_number(0));
@@ -124,7 +123,7 @@ int main(void)
         cmocka_unit_test(first_and_last_byte_are_found),
         cmocka_unit_test(last_address_of_all_is_found),
         cmocka_unit_test(suspended_addresses_are_not_found),
-        cmocka_unit_test(entry_that_was_given_back_is_used_again),
+        cmocka_unit_test(released_entry_is_reused),
         cmocka_unit_test(every_mapping_of_many_is_found_and_visited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
