@@ -165,7 +165,7 @@ test-user: ## 6 min | run `make test` in a copy as the user nobody, if this is r
 	@$(PYTHON) tools/as_user.py make test
 
 # QUICK=yes: all tests with the oldest and the newest, and these with those in the middle.
-SHORT_TESTS = -k "not benchmark and not fault and not large and not leaks and not state_machine and not stubs"
+SHORT_TESTS = -k "not benchmark and not fault and not kill and not large and not leaks and not state_machine and not stubs"
 test-interpreters: ## 2 min each | run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
 	@failed=; while read -r name part path; do \

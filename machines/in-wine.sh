@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command with the Wine of this checkout, build/wine, and never the user's: without windows,
-# without what Wine would offer to install, and without its own debugger where a program dies.
+# Runs a command with the Wine of this checkout, build/wine, and never the user's. Wine shows no
+# windows, offers nothing to install, and starts no debugger if a program crashes.
 #
 #     in-wine.sh wine PROGRAM ARGUMENT...
 #     in-wine.sh wineserver -k

@@ -1,7 +1,8 @@
-/* The C library's memory functions for s390x are block instructions (MVC, XC), and qemu-user, up to
- * at least 10.0, does not know where in the program it is when one of them loses a page: it goes on
- * at another instruction, or ends. These go before the C library's in the tests: one byte after the
- * other, each through a register, which is what keeps the compiler from block instructions. */
+/* Memory functions for the tests on s390x under qemu-user, which replace the C library's.
+ *
+ * The C library's use block instructions (MVC, XC). If one of them loses a page, qemu-user, up to
+ * at least 10.0, continues at a wrong instruction or ends. These copy single bytes. Each byte
+ * passes through a register, so that the compiler does not use block instructions either. */
 #include <stdint.h>
 #include <string.h>
 

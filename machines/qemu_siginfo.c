@@ -1,8 +1,10 @@
-/* qemu-user, up to at least 7.2, hands SIGBUS to a big-endian program with the two halves of
- * si_addr exchanged: it takes the address for the pid and uid of a sent signal. This sigaction,
- * which goes before the C library's in the tests, puts the address right before a handler sees it,
- * and is the C library's in all else. On a machine of its own, and in a qemu that does not do this,
- * it changes nothing: no address has anything in its highest 16 bits.
+/* A sigaction for the tests on big-endian processors under qemu-user, which replaces the C
+ * library's.
+ *
+ * qemu-user, up to at least 7.2, exchanges the two halves of si_addr of a SIGBUS. It treats the
+ * address as the pid and uid of a sent signal. This sigaction corrects the address before a handler
+ * sees it, and calls the C library's for everything else. An address that is right stays as it is,
+ * since the highest 16 bits of a right address are zero.
  */
 #include <dlfcn.h>
 #include <signal.h>

@@ -50,7 +50,7 @@ def working(name: str) -> str | None:
 
 
 def meson() -> str:
-    """The Meson that runs this test, as far as the PATH tells."""
+    """The first Meson in the PATH that runs."""
     return working("meson") or "meson"
 
 
