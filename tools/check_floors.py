@@ -68,7 +68,7 @@ ASKS_FOR_SYSTEM = "src/platform/"
 BELOW_MAP = ("src/search/", "src/platform/", "src/fault/")
 PUBLIC_NAME = re.compile(r"\b(?:ironmap_(?!_)|IRONMAP_(?!_))\w+")
 NAMES_BELOW = re.compile(
-    r"ironmap_(?:error|status)|IRONMAP_(?:OK|E_\w+|UNKNOWN|STATIC|NO_MREMAP|BUILDING_SHARED)|IRONMAP_\w+_H"
+    r"ironmap_(?:error|status|guard_frame)|IRONMAP_(?:OK|E_\w+|UNKNOWN|STATIC|NO_MREMAP|BUILDING_SHARED)|IRONMAP_\w+_H"
 )
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL)
 

@@ -22,7 +22,8 @@
  * A range is (offset, length) in bytes: a uint64_t that counts from the first mapped byte, and a
  * size_t. Any byte is allowed: the library aligns what it asks of the system. A length of 0 at the
  * very end is inside the map. A range that wraps is IRONMAP_E_OVERFLOW, one that is partly outside
- * is IRONMAP_E_RANGE. IRONMAP_TO_END as the length means the rest of the map.
+ * is IRONMAP_E_RANGE. IRONMAP_TO_END as the length means the rest of the map, where no buffer goes
+ * with the range: to search, fill, flush, advise and lock.
  *
  * Threads may use one map at the same time; "Threads" below names the exceptions.
  */
@@ -105,7 +106,7 @@ IRONMAP_API const char *ironmap_version_string(void);
     X(E_BUSY, -11, "map is in use")                                                                \
     X(E_NOT_RESIZABLE, -12, "a read-only, copy-on-write or tagged map cannot be resized")          \
     X(E_NO_FILE, -13, "map does not hold its file")                                                \
-    X(E_UNSUPPORTED, -14, "not supported by this system")                                          \
+    X(E_UNSUPPORTED, -14, "not supported")                                                         \
     X(E_FAULT, -15, "page unavailable")                                                            \
     X(E_INTERRUPTED, -16, "interrupted")                                                           \
     X(E_NO_TAG, -17, "no map has this tag")                                                        \
@@ -339,22 +340,25 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_damage(uint64_t *offset, size_t *lengt
 IRONMAP_NODISCARD IRONMAP_API int ironmap_clear_damage(ironmap_map *map, ironmap_error *error);
 
 /* A guard around the caller's own code over ironmap_data: memory of the caller, whose fields are
- * the library's. */
-struct ironmap__frame {
-    const struct ironmap__mapping *mapping;
-    struct ironmap__frame *outer;
+ * the library's. It must not be copied while it has begun. */
+struct ironmap_guard_frame {
+    const void *mapping;
+    struct ironmap_guard_frame *outer;
 };
 typedef struct ironmap_guard {
-    struct ironmap__frame frame;
+    struct ironmap_guard_frame frame;
+    ironmap_map *map; /* NULL: it has not begun, or has ended */
     size_t losses;
     uint64_t reserved[4];
 } ironmap_guard;
 
 /* Between begin and end of a guard, a lost page of the map reads as zeros and stores into it are
  * discarded. The code runs on, and IRONMAP_E_FAULT from end says that its result is invalid. It may
- * call functions of this library. Both belong to one thread. Guards may nest: the inner one ends
- * first. A guard that has begun must end before its memory is gone, also if an exception or longjmp
- * leaves the code. IRONMAP_E_FAULT from begin for damage: the guard has not begun. */
+ * call functions of this library; ironmap_resize and ironmap_close of the map are IRONMAP_E_BUSY.
+ * Both belong to one thread. Guards may nest, and end in any order. A guard that has begun must end
+ * before its memory is gone, also if an exception or longjmp leaves the code. IRONMAP_E_FAULT from
+ * begin for damage: the guard has not begun. IRONMAP_E_INVALID from end for a guard that has not
+ * begun on this thread, or has ended. */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_guard_begin(ironmap_guard *guard, ironmap_map *map,
                                                       ironmap_error *error);
 IRONMAP_NODISCARD IRONMAP_API int ironmap_guard_end(ironmap_guard *guard, ironmap_error *error);
@@ -552,9 +556,10 @@ IRONMAP_API int ironmap_advise(ironmap_map *map, uint64_t offset, size_t length,
                                ironmap_error *error);
 
 /* Locks the pages of a range in physical memory, as mlock(2), and unlocks them. The range is
- * widened to whole pages. Locks do not count: one unlock ends them, and so do resize and close.
- * IRONMAP_E_RANGE, IRONMAP_E_OVERFLOW, IRONMAP_E_SYSTEM, as when the limit is reached or a page is
- * unavailable. */
+ * widened to whole pages. Locks do not count: one unlock ends them, and so does close. A resize may
+ * end them, or fail if what it adds is beyond the limit of locked memory. A page that was lost is
+ * not locked any more. IRONMAP_E_RANGE, IRONMAP_E_OVERFLOW, IRONMAP_E_SYSTEM, as when the limit is
+ * reached or a page is unavailable. */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_lock_pages(ironmap_map *map, uint64_t offset,
                                                      size_t length, ironmap_error *error);
 IRONMAP_API int ironmap_unlock_pages(ironmap_map *map, uint64_t offset, size_t length,

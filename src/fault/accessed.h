@@ -14,7 +14,7 @@ struct ironmap__mapping;
 /* The library's own accesses run no foreign code and so do not nest: one variable is enough for
  * them. Accesses around foreign code (ironmap_guard_begin) or of two maps at once are frames, a
  * chain on the stack. */
-typedef struct ironmap__frame ironmap__frame;
+typedef struct ironmap_guard_frame ironmap__frame;
 
 extern IRONMAP__THREAD_LOCAL const struct ironmap__mapping *volatile ironmap__accessed;
 extern IRONMAP__THREAD_LOCAL ironmap__frame *volatile ironmap__frames;
@@ -27,11 +27,9 @@ static inline void ironmap__frame_enter(ironmap__frame *frame,
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-static inline void ironmap__frame_exit(const ironmap__frame *frame)
-{
-    atomic_signal_fence(memory_order_seq_cst);
-    ironmap__frames = frame->outer;
-}
+/* Takes the frame out of this thread's chain, where it need not be the innermost one. False if it
+ * is not in the chain. */
+bool ironmap__frame_exit(const ironmap__frame *frame);
 
 /* True if this thread is inside a guard of `mapping`. Async-signal-safe. */
 bool ironmap__is_accessing(const struct ironmap__mapping *mapping);

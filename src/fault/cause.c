@@ -10,9 +10,9 @@ static uint64_t file_length(const ironmap__mapping *mapping)
     return known ? length : IRONMAP_UNKNOWN;
 }
 
-size_t ironmap__file_end_in_view(const ironmap__mapping *mapping)
+/* Where a file of this length ends in the view. */
+static size_t end_in_view(const ironmap__mapping *mapping, uint64_t length)
 {
-    uint64_t length = file_length(mapping);
     if (length == IRONMAP_UNKNOWN) {
         return SIZE_MAX;
     }
@@ -22,18 +22,24 @@ size_t ironmap__file_end_in_view(const ironmap__mapping *mapping)
                                         : ironmap__align_up((size_t)rest, ironmap__page_size());
 }
 
+size_t ironmap__file_end_in_view(const ironmap__mapping *mapping)
+{
+    return end_in_view(mapping, file_length(mapping));
+}
+
 /* A full disk may be the cause, but not where the file is too short: then that is the cause. */
 int ironmap__fail_fault(const ironmap__mapping *mapping, size_t offset, bool store,
                         ironmap_error *error)
 {
     if (error != NULL) {
-        bool inside = ironmap__alignment(mapping) + offset < ironmap__file_end_in_view(mapping);
+        uint64_t length = file_length(mapping);
+        bool inside = ironmap__alignment(mapping) + offset < end_in_view(mapping, length);
         ironmap__file disk = inside ? mapping->file : IRONMAP__NO_FILE;
         *error = (ironmap_error){.status = IRONMAP_E_FAULT,
                                  .system_code = ironmap__fault_code(disk, store),
                                  .what = inside ? NULL : "file truncated",
                                  .offset = offset,
-                                 .file_length = file_length(mapping)};
+                                 .file_length = length};
     }
     return IRONMAP_E_FAULT;
 }

@@ -13,7 +13,7 @@ void ironmap__mapping_init(ironmap__mapping *mapping, const ironmap__mode *mode,
     *mapping = (ironmap__mapping){.data = nothing, .mode = *mode, .file = file, .offset = offset};
 }
 
-int ironmap__suspend(ironmap__mapping *mapping, ironmap_error *error)
+int ironmap__enter(ironmap__mapping *mapping, ironmap_error *error)
 {
     if (mapping->mode.anonymous) {
         return IRONMAP_OK;
@@ -25,20 +25,26 @@ int ironmap__suspend(ironmap__mapping *mapping, ironmap_error *error)
     if (mapping->entry == NULL) {
         mapping->entry = ironmap__registry_enter(mapping);
     }
-    if (mapping->entry == NULL) {
-        return ironmap__fail(error, IRONMAP_E_NOMEM);
-    }
-    ironmap__registry_set(mapping->entry, 0, 0);
-    return IRONMAP_OK;
+    return mapping->entry == NULL ? ironmap__fail(error, IRONMAP_E_NOMEM) : IRONMAP_OK;
 }
 
-int ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
-                          size_t length, ironmap_error *error)
+void ironmap__suspend(ironmap__mapping *mapping)
 {
-    size_t pages = ironmap__align_up(view.length, ironmap__page_size()) / ironmap__page_size();
-    if (!mapping->mode.anonymous && !ironmap__page_state_reserve(&mapping->state, pages)) {
-        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    if (mapping->entry != NULL) {
+        ironmap__registry_set(mapping->entry, 0, 0);
     }
+}
+
+int ironmap__reserve_state(ironmap__mapping *mapping, size_t length, ironmap_error *error)
+{
+    size_t pages = ironmap__align_up(length, ironmap__page_size()) / ironmap__page_size();
+    bool done = mapping->entry == NULL || ironmap__page_state_reserve(&mapping->state, pages);
+    return done ? IRONMAP_OK : ironmap__fail(error, IRONMAP_E_NOMEM);
+}
+
+void ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
+                           size_t length)
+{
     mapping->view = view;
     mapping->data = view.base == NULL ? nothing : view.base + alignment;
     mapping->length = view.base == NULL ? 0 : length;
@@ -46,7 +52,6 @@ int ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t 
         ironmap__registry_set(mapping->entry, (uintptr_t)view.base,
                               ironmap__view_size_in_pages(mapping));
     }
-    return IRONMAP_OK;
 }
 
 ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping)

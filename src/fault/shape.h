@@ -12,16 +12,21 @@
 void ironmap__mapping_init(ironmap__mapping *mapping, const ironmap__mode *mode, ironmap__file file,
                            uint64_t offset);
 
-/* Withdraws the mapping's addresses, and installs the fault handler. On failure nothing has
- * changed.
- */
-int ironmap__suspend(ironmap__mapping *mapping, ironmap_error *error);
+/* Before a mapping gets its first view: installs the fault handler and enters the registry, without
+ * an address. An anonymous mapping needs neither. */
+int ironmap__enter(ironmap__mapping *mapping, ironmap_error *error);
 
-/* Says that `view` is the mapping's from now on. `length` bytes of it count, behind the first
- * `alignment` bytes. IRONMAP_E_NOMEM if there is no room for the state of a longer view than any
- * before: the mapping then stays as it was, suspended. */
-int ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
-                          size_t length, ironmap_error *error);
+/* Withdraws the mapping's addresses. Never fails. */
+void ironmap__suspend(ironmap__mapping *mapping);
+
+/* Makes room for the state of a view of `length` bytes. IRONMAP_E_NOMEM, and nothing changed. The
+ * mapping is suspended, and no page of it lost. */
+int ironmap__reserve_state(ironmap__mapping *mapping, size_t length, ironmap_error *error);
+
+/* Says that `view`, for whose state there is room, is the mapping's from now on. `length` bytes of
+ * it count, behind the first `alignment` bytes. Never fails. */
+void ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
+                           size_t length);
 
 /* Suspends the mapping for good and gives its room back. Returns the view, which is the caller's to
  * unmap; the mapping has none. */

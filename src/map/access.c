@@ -94,7 +94,7 @@ int ironmap__copy_between(ironmap__mapping *target, const ironmap__mapping *sour
         memcpy(target->data + loop.done, source->data + loop.done, loop.count);
     }
     status = ironmap__access_end(&loop);
-    ironmap__frame_exit(&frame);
+    (void)ironmap__frame_exit(&frame);
     int source_status = ironmap__guard_end(guard, from, status == IRONMAP_OK ? error : NULL);
     return status == IRONMAP_OK ? source_status : status;
 }

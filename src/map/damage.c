@@ -5,14 +5,16 @@
 #include "fault/restore.h"
 #include "map/map.h"
 
+#include <ironmap/extra.h>
+
 static ironmap__access_range whole_map(const ironmap__mapping *mapping)
 {
     return (ironmap__access_range){0, mapping->length, mapping->mode.writable};
 }
 
-/* The frame tells the handler that a loss in the caller's code is noticed here. In that code a
- * signal without an address may mean anything, so the handler is reinstalled first. If that fails,
- * the signal is as it was. */
+/* The frame tells the handler that a loss in the caller's code is noticed here. The hold keeps the
+ * map as it is until the end. In the caller's code a signal without an address may mean anything,
+ * so the handler is reinstalled first. If that fails, the signal is as it was. */
 int ironmap_guard_begin(ironmap_guard *guard, ironmap_map *map, ironmap_error *error)
 {
     ironmap__guard begun;
@@ -25,17 +27,23 @@ int ironmap_guard_begin(ironmap_guard *guard, ironmap_map *map, ironmap_error *e
         return status;
     }
     ironmap__guard_exit();
-    *guard = (ironmap_guard){.losses = begun.losses};
+    *guard = (ironmap_guard){.map = map, .losses = begun.losses};
+    ironmap_hold(map);
     ironmap__frame_enter(&guard->frame, mapping);
     return IRONMAP_OK;
 }
 
 int ironmap_guard_end(ironmap_guard *guard, ironmap_error *error)
 {
-    const ironmap__mapping *mapping = guard->frame.mapping;
-    const ironmap__guard begun = {.mapping = mapping, .losses = guard->losses};
-    ironmap__frame_exit(&guard->frame);
-    return ironmap__guard_end(begun, whole_map(mapping), error);
+    ironmap_map *map = guard->map;
+    if (map == NULL || !ironmap__frame_exit(&guard->frame)) {
+        return ironmap__fail_invalid(error, "the guard has not begun on this thread");
+    }
+    const ironmap__guard begun = {.mapping = &map->mapping, .losses = guard->losses};
+    int status = ironmap__guard_end(begun, whole_map(&map->mapping), error);
+    guard->map = NULL;
+    ironmap_release(map);
+    return status;
 }
 
 bool ironmap_is_damaged(const ironmap_map *map)

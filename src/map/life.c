@@ -35,8 +35,8 @@ int ironmap__map_new(ironmap_map **out, ironmap_access access, const ironmap_opt
 
 int ironmap__unmap(ironmap_map *map, ironmap_error *error)
 {
-    ironmap__view view = ironmap__withdraw_view(&map->mapping);
-    return ironmap__view_unmap(&view, error);
+    map->mapping.view = ironmap__withdraw_view(&map->mapping);
+    return ironmap__view_unmap(&map->mapping.view, error);
 }
 
 static int view_open(ironmap__view *view, const ironmap__mapping *mapping, const ironmap__tag *tag,
@@ -52,6 +52,7 @@ int ironmap__mapping_open(ironmap__mapping *mapping, const ironmap__tag *tag, ir
 {
     ironmap__view view = {NULL, 0};
     size_t view_length = 0;
+    assert(mapping->view.base == NULL);
     size_t alignment = (size_t)(mapping->offset - ironmap__view_offset(mapping));
     if (!ironmap__add_size(&view_length, alignment, length)) {
         return ironmap__fail(error, IRONMAP_E_OVERFLOW);
@@ -61,21 +62,27 @@ int ironmap__mapping_open(ironmap__mapping *mapping, const ironmap__tag *tag, ir
         return status;
     }
     assert(view.base != NULL);
-    status = ironmap__suspend(mapping, error);
+    status = ironmap__enter(mapping, error);
     if (status == IRONMAP_OK) {
-        status = ironmap__replace_view(mapping, view, alignment, length, error);
+        status = ironmap__reserve_state(mapping, view_length, error);
     }
     if (status != IRONMAP_OK) {
         (void)ironmap__withdraw_view(mapping);
         (void)ironmap__view_unmap(&view, NULL);
+        return status;
     }
-    return status;
+    ironmap__replace_view(mapping, view, alignment, length);
+    return IRONMAP_OK;
 }
 
 int ironmap__map_view(ironmap_map *map, ironmap__file file, size_t length, ironmap_error *error)
 {
-    return length == 0 ? IRONMAP_OK
-                       : ironmap__mapping_open(&map->mapping, map->tag, file, length, error);
+    /* A view that could not be unmapped when the map became empty. */
+    int status = ironmap__view_unmap(&map->mapping.view, error);
+    if (status != IRONMAP_OK || length == 0) {
+        return status;
+    }
+    return ironmap__mapping_open(&map->mapping, map->tag, file, length, error);
 }
 
 int ironmap__map_reserve(const ironmap_map *map, ironmap__file file, size_t length,

@@ -27,6 +27,9 @@ static const char *invalid_access(const open_request *asked)
     if (asked->access < IRONMAP_READ || asked->access > IRONMAP_SYSTEM) {
         return "access is none of READ, WRITE, COPY and SYSTEM";
     }
+    if (asked->access == IRONMAP_SYSTEM && asked->options.flags == 0) {
+        return "SYSTEM without flags";
+    }
     if (asked->access != IRONMAP_SYSTEM &&
         (asked->options.flags != 0 || asked->options.prot != 0)) {
         return "flags or prot without SYSTEM";
@@ -79,12 +82,15 @@ static int open_request_read(open_request *asked, ironmap_access access,
 
 /* ---- the length ---- */
 
-/* True if a file that has the length 0 can be read, like those of /proc. A buffer keeps its byte if
- * there is none to read. */
+/* True if a file that has the length 0 can be read. A buffer keeps its byte if there is none to
+ * read. A pseudo file is not read, since that may have a side effect. */
 static bool has_bytes(ironmap__file file)
 {
     uint8_t zero = 0;
     uint8_t one = 1;
+    if (ironmap__file_is_pseudo(file)) {
+        return true;
+    }
     (void)ironmap__file_read(&zero, file, 0, 1, NULL);
     (void)ironmap__file_read(&one, file, 0, 1, NULL);
     return zero != 0 || one != 1;

@@ -1,4 +1,5 @@
 /* Resizing: a map and its file get a new length, both or neither. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "fault/shape.h"
@@ -35,60 +36,70 @@ static int check_resize(const ironmap_map *map, size_t length, ironmap_error *er
 /* ---- the view ---- */
 
 /* Makes the view longer or shorter where it is, or where the system moves it to.
- * IRONMAP_E_UNSUPPORTED if it can only become longer by being mapped again. */
+ * IRONMAP_E_UNSUPPORTED if it can only become longer by being mapped again. Becoming shorter never
+ * fails. */
 static int resize_in_place(ironmap__mapping *mapping, size_t length, ironmap_error *error)
 {
     ironmap__view view = mapping->view;
+    const size_t old_length = view.length;
     size_t alignment = ironmap__alignment(mapping);
     size_t view_length = 0;
     if (!ironmap__add_size(&view_length, alignment, length)) {
         return ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
-    int status = ironmap__suspend(mapping, error);
-    if (status != IRONMAP_OK) {
-        return status;
-    }
-    status = ironmap__view_resize(&view, view_length, error);
+    ironmap__suspend(mapping);
+    int status = ironmap__view_resize(&view, view_length, error);
     if (status == IRONMAP_OK) {
-        status = ironmap__replace_view(mapping, view, alignment, length, error);
-        if (status == IRONMAP_OK) {
-            return IRONMAP_OK;
+        status = ironmap__reserve_state(mapping, view_length, error);
+        if (status != IRONMAP_OK) {
+            /* If the system does not take the new pages back, they are beyond the map's end. */
+            (void)ironmap__view_resize(&view, old_length, NULL);
+            view.length = old_length;
         }
-        (void)ironmap__view_resize(&view, mapping->view.length, NULL);
     }
-    (void)ironmap__replace_view(mapping, view, alignment, mapping->length, NULL);
+    ironmap__replace_view(mapping, view, alignment,
+                          status == IRONMAP_OK ? length : mapping->length);
     return status;
 }
 
-/* Makes the map longer by mapping its file again, at the new length. What a private map has in
- * memory only is copied: nothing tells which of its pages were stored into, so all of them are. */
-static int map_again(ironmap__mapping *mapping, size_t length, ironmap_error *error)
+/* Exchanges the views of a mapping and of its longer successor. */
+static int take_over(ironmap__mapping *mapping, ironmap__mapping *next, size_t length,
+                     ironmap_error *error)
 {
-    ironmap__mapping next;
-    ironmap__mapping_init(&next, &mapping->mode, mapping->file, mapping->offset);
-    int status = ironmap__mapping_open(&next, NULL, mapping->file, length, error);
+    ironmap__view old = mapping->view;
+    size_t alignment = ironmap__alignment(next);
+    ironmap__suspend(mapping);
+    int status = ironmap__reserve_state(mapping, next->view.length, error);
     if (status != IRONMAP_OK) {
+        ironmap__replace_view(mapping, old, ironmap__alignment(mapping), mapping->length);
         return status;
     }
-    if (!mapping->mode.shared) {
-        status = ironmap__copy_between(&next, mapping, mapping->length, error);
+    ironmap__replace_view(mapping, ironmap__withdraw_view(next), alignment, length);
+    next->view = old;
+    return IRONMAP_OK;
+}
+
+/* Makes the map longer by mapping its file again, at the new length. What a private map has in
+ * memory only is copied: nothing tells which of its pages were stored into, so all of them are. The
+ * second mapping is on the heap: a child of fork may find it in the registry. */
+static int map_again(ironmap__mapping *mapping, size_t length, ironmap_error *error)
+{
+    ironmap__mapping *next = malloc(sizeof(*next));
+    if (next == NULL) {
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    }
+    ironmap__mapping_init(next, &mapping->mode, mapping->file, mapping->offset);
+    int status = ironmap__mapping_open(next, NULL, mapping->file, length, error);
+    if (status == IRONMAP_OK && !mapping->mode.shared) {
+        status = ironmap__copy_between(next, mapping, mapping->length, error);
     }
     if (status == IRONMAP_OK) {
-        status = ironmap__suspend(mapping, error);
+        status = take_over(mapping, next, length, error);
     }
-    size_t alignment = ironmap__alignment(&next);
-    ironmap__view unused = ironmap__withdraw_view(&next);
-    if (status == IRONMAP_OK) {
-        ironmap__view old = mapping->view;
-        status = ironmap__replace_view(mapping, unused, alignment, length, error);
-        if (status == IRONMAP_OK) {
-            unused = old;
-        } else {
-            (void)ironmap__replace_view(mapping, old, ironmap__alignment(mapping), mapping->length,
-                                        NULL);
-        }
-    }
+    ironmap__view unused = next->view;
+    (void)ironmap__withdraw_view(next);
     (void)ironmap__view_unmap(&unused, NULL);
+    free(next);
     return status;
 }
 
@@ -123,15 +134,12 @@ static int cut_file(ironmap_map *map, size_t length, uint64_t end, ironmap_error
     if (mapping->view.base == NULL) {
         return ironmap__file_set_length(mapping->file, end, error);
     }
-    int status = ironmap__suspend(mapping, error);
-    if (status != IRONMAP_OK) {
-        return status;
-    }
+    ironmap__suspend(mapping);
     size_t alignment = ironmap__alignment(mapping);
     ironmap__view view = mapping->view;
     size_t keep = length == 0 ? 0 : alignment + length;
-    status = ironmap__view_cut(&view, mapping->file, keep, end, error);
-    (void)ironmap__replace_view(mapping, view, alignment, mapping->length, NULL);
+    int status = ironmap__view_cut(&view, mapping->file, keep, end, error);
+    ironmap__replace_view(mapping, view, alignment, mapping->length);
     if (view.base == NULL) {
         (void)ironmap__unmap(map, NULL);
     }

@@ -76,6 +76,9 @@ int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, iron
 /* True for a directory. */
 bool ironmap__file_is_directory(ironmap__file file);
 
+/* True for a pseudo file, as of /proc: a length of 0 does not mean that it has no bytes. */
+bool ironmap__file_is_pseudo(ironmap__file file);
+
 /* The system's name for the file, terminated. IRONMAP_E_RANGE if it does not fit into the buffer,
  * IRONMAP_E_UNSUPPORTED where the system cannot tell. */
 int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error);

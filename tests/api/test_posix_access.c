@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+/* Bits of MAP_TYPE that are neither MAP_SHARED nor MAP_PRIVATE nor another type: mmap(2) refuses
+ * them with EINVAL. */
+enum { NO_TYPE = 4 };
+
 enum { LENGTH = 10000 };
 
 /* ---- protection ---- */
@@ -188,6 +192,19 @@ static void fixed_addresses_are_refused(void **state)
     assert_null(map);
 }
 
+static void system_without_flags_is_refused(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    ironmap_error error;
+
+    file_make(f, LENGTH);
+    assert_int_equal(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, NULL, &error),
+                     IRONMAP_E_INVALID);
+    assert_string_equal(error.what, "SYSTEM without flags");
+    assert_null(map);
+}
+
 static void refused_flags_are_system_errors(void **state)
 {
     fixture *f = *state;
@@ -195,6 +212,7 @@ static void refused_flags_are_system_errors(void **state)
     ironmap_options options = options_of(0, LENGTH);
 
     file_make(f, LENGTH);
+    options.flags = NO_TYPE;
     options.prot = PROT_READ | PROT_WRITE;
     assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &options, &failure),
                         IRONMAP_E_SYSTEM, EINVAL);
@@ -212,6 +230,7 @@ static ironmap_options refused_by_the_system(unsigned open, size_t length)
 {
     ironmap_options options = options_of(0, length);
 
+    options.flags = NO_TYPE;
     options.prot = PROT_READ | PROT_WRITE;
     options.open = open;
     return options;
@@ -268,6 +287,7 @@ int main(void)
         with_fixture(private_map_needs_a_readable_descriptor),
         with_fixture(map_anonymous_is_refused_for_files),
         with_fixture(fixed_addresses_are_refused),
+        with_fixture(system_without_flags_is_refused),
         with_fixture(refused_flags_are_system_errors),
         with_fixture(extended_file_is_restored_on_failure),
         with_fixture(created_file_is_removed_after_a_refusal),

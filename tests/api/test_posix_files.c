@@ -283,6 +283,9 @@ static void files_with_bytes_and_no_length_are_refused(void **state)
     }
     assert_invalid(ironmap_open_path(&map, "/proc/self/maps", IRONMAP_READ, NULL, &failure),
                    no_length);
+    /* A byte of it cannot be read, only entries of 8. */
+    assert_invalid(ironmap_open_path(&map, "/proc/self/pagemap", IRONMAP_READ, NULL, &failure),
+                   no_length);
     assert_invalid(ironmap_open_fd(&map, fd, IRONMAP_COPY, NULL, &failure), no_length);
     assert_fails(ironmap_open_fd(&map, fd, IRONMAP_READ, &nonempty, &failure), IRONMAP_E_EMPTY);
     assert_null(map);

@@ -101,7 +101,7 @@ static const text_case texts[] = {
     {{.status = IRONMAP_E_SYSTEM, .system_code = 1, .call = "open", .what = "for a tag"},
      "%s (open): for a tag"},
     {{.status = IRONMAP_E_UNSUPPORTED, .system_code = 1, .call = "prctl"},
-     "not supported by this system: %s (prctl)"},
+     "not supported: %s (prctl)"},
     {{.status = IRONMAP_E_FAULT, .offset = 7}, "page unavailable at offset 7"},
     {{.status = IRONMAP_E_FAULT,
       .offset = 8192,

@@ -140,6 +140,11 @@ bool ironmap__file_is_directory(ironmap__file file)
     return fstat((int)file, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+bool ironmap__file_is_pseudo(ironmap__file file)
+{
+    return ironmap__on_pseudo_file_system((int)file);
+}
+
 int ironmap__file_read(void *buffer, ironmap__file file, uint64_t offset, size_t length,
                        ironmap_error *error)
 {

@@ -52,7 +52,9 @@ int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironma
         return ironmap__fail_system(error, errno, "readlink");
     }
     int length = snprintf(buffer, capacity, "%s", path);
-    return (size_t)length < capacity ? IRONMAP_OK : ironmap__fail(error, IRONMAP_E_RANGE);
+    return (size_t)length < capacity
+               ? IRONMAP_OK
+               : ironmap__fail_for(error, IRONMAP_E_RANGE, "the buffer is too short");
 }
 #elif defined(F_GETPATH)
 /* fcntl(2) of macOS writes up to MAXPATHLEN bytes. */
@@ -63,7 +65,9 @@ int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironma
         return ironmap__fail_system(error, errno, "fcntl");
     }
     int length = snprintf(buffer, capacity, "%s", path);
-    return (size_t)length < capacity ? IRONMAP_OK : ironmap__fail(error, IRONMAP_E_RANGE);
+    return (size_t)length < capacity
+               ? IRONMAP_OK
+               : ironmap__fail_for(error, IRONMAP_E_RANGE, "the buffer is too short");
 }
 #else
 int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
@@ -98,6 +102,36 @@ bool ironmap__loads_allocate_blocks(int fd)
 }
 #else
 bool ironmap__loads_allocate_blocks(int fd)
+{
+    (void)fd;
+    return false;
+}
+#endif
+
+#ifdef __linux__
+/* proc(5), sysfs(5), cgroups(7): their files have the length 0, or one that is no more than a
+ * limit, and bytes that are made when they are read. */
+bool ironmap__on_pseudo_file_system(int fd)
+{
+    struct statfs disk;
+    if (fstatfs(fd, &disk) == -1) {
+        return false;
+    }
+    switch (disk.f_type) {
+    case PROC_SUPER_MAGIC:
+    case SYSFS_MAGIC:
+    case DEBUGFS_MAGIC:
+    case TRACEFS_MAGIC:
+    case SECURITYFS_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+#else
+bool ironmap__on_pseudo_file_system(int fd)
 {
     (void)fd;
     return false;

@@ -17,6 +17,9 @@ int ironmap__reserve_blocks(int fd, off_t offset, off_t length);
 /* True if a load from a hole of a mapped file allocates a block, as a store does. */
 bool ironmap__loads_allocate_blocks(int fd);
 
+/* True if the file system makes its files when they are read, as /proc. */
+bool ironmap__on_pseudo_file_system(int fd);
+
 /* Waits until the disk itself has what was written to `file`, where msync(2) alone does not. `file`
  * may be IRONMAP__NO_FILE. */
 int ironmap__sync_device(ironmap__file file, ironmap_error *error);

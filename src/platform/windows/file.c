@@ -166,6 +166,12 @@ int ironmap__file_length(uint64_t *length, bool *sized, ironmap__file file, iron
     return IRONMAP_OK;
 }
 
+bool ironmap__file_is_pseudo(ironmap__file file)
+{
+    (void)file;
+    return false;
+}
+
 bool ironmap__file_is_directory(ironmap__file file)
 {
     FILE_STANDARD_INFO info;

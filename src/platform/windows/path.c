@@ -116,7 +116,7 @@ int ironmap__path_narrow(char *buffer, size_t capacity, const wchar_t *wide, iro
     }
     size_t prefix_length = strlen(prefix);
     if (capacity < prefix_length + (size_t)size) {
-        return ironmap__fail(error, IRONMAP_E_RANGE);
+        return ironmap__fail_for(error, IRONMAP_E_RANGE, "the buffer is too short");
     }
     memcpy(buffer, prefix, prefix_length);
     if (WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, wide, -1, buffer + prefix_length, size,
