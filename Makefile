@@ -19,7 +19,8 @@ NINJA = $(IN_VENV) ninja
 SOURCES := $(shell find include src python -type f -not -name '*.pyc') \
     meson.build meson_options.txt pyproject.toml
 EXTENSION = $(VENV)/.ready-extension
-C_TEST = $(MESON) test --print-errorlogs -C
+# Time limits are for an idle machine.
+C_TEST = $(MESON) test --print-errorlogs --timeout-multiplier 3 -C
 PYTEST = $(VPYTHON) -m pytest -q
 PYTHON_TESTS = tests/python tests/compat tests/tools
 
@@ -189,11 +190,13 @@ test-valgrind: $(VENV)/.ready-test build/c/build.ninja ## 10 min | run the C tes
 SANITIZERS = $(foreach name,asan ubsan,$(shell $(or $(CC),cc) -print-file-name=lib$(name).so))
 ASAN_PACKAGES = $(CURDIR)/build/asan/root/packages
 test-asan: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
+# Tests ask for memory that no machine has.
+test-asan: export ASAN_OPTIONS = abort_on_error=1:allocator_may_return_null=1
 test-asan: $(VENV)/.ready-test build/asan/build.ninja ## 6 min | run all tests with the address and undefined-behaviour sanitizers
 	@$(C_TEST) build/asan --no-suite tools --no-suite consumers --no-suite fault
 	@$(C_TEST) build/asan $(LOSSES)
 	@$(MESON) install -C build/asan --quiet --tags python-runtime --destdir $(CURDIR)/build/asan/root
-	@LD_PRELOAD="$(SANITIZERS)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(ASAN_PACKAGES) \
+	@LD_PRELOAD="$(SANITIZERS)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(ASAN_PACKAGES) \
 	    $(PYTEST) tests/python tests/compat $(PYTEST_ARGS)
 
 # Thousands of rounds and a minute of threads, instead of a few.

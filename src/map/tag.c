@@ -61,13 +61,13 @@ int ironmap__tag_join(size_t *length, ironmap_map *map, ironmap__file file,
         return ironmap__fail(error, IRONMAP_E_OVERFLOW);
     }
     uint64_t wanted = anonymous && options->length == 0 ? 0 : end;
-    const ironmap__tag_request request = {.name = options->tag,
-                                          .mode = &map->mapping.mode,
-                                          .file = file,
-                                          .length = wanted,
-                                          .stop = options->check,
-                                          .context = options->context};
-    int status = ironmap__tag_open(&map->tag, &request, error);
+    const ironmap__tag_request tag_request = {.name = options->tag,
+                                              .mode = &map->mapping.mode,
+                                              .file = file,
+                                              .length = wanted,
+                                              .stop = options->check,
+                                              .context = options->context};
+    int status = ironmap__tag_open(&map->tag, &tag_request, error);
     if (status != IRONMAP_OK) {
         return status;
     }
