@@ -131,8 +131,9 @@ lint: $(VENV)/.ready-lint build/lint/build.ninja $(EXTENSION) ## 5 min | check s
 	@$(IN_VENV) clang-format --dry-run -Werror $(C_FILES)
 	@$(IN_VENV) mypy
 	@echo "clang-tidy, one file at a time"
+	@$(PYTHON) tools/tidy_commands.py build/lint build/lint/tidy
 	@printf '%s\n' $(TIDY_FILES) | $(IN_VENV) xargs -I FILE -P 2 sh -c 'echo "  FILE"; \
-	    clang-tidy -p build/lint --quiet --extra-arg=-Wno-unknown-warning-option FILE'
+	    clang-tidy -p build/lint/tidy --quiet --extra-arg=-Wno-unknown-warning-option FILE'
 	@if [ -d $(WINDOWS_HEADERS) ]; then find src/platform/windows -name '*.c' | $(IN_VENV) xargs -I FILE -P 2 \
 	    sh -c 'echo "  FILE"; clang-tidy FILE --quiet -- $(WINDOWS_FLAGS)'; \
 	    else echo "skipped: clang-tidy for Windows, which needs the headers of mingw-w64"; fi
