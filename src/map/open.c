@@ -362,7 +362,7 @@ int ironmap_open_fd(ironmap_map **map, int fd, ironmap_access access,
 int ironmap_open_handle(ironmap_map **map, void *handle, ironmap_access access,
                         const ironmap_options *options, ironmap_error *error)
 {
-    return open_existing(map, file_of_handle, &handle, access, options, error);
+    return open_existing(map, file_of_handle, (const void *)&handle, access, options, error);
 }
 
 int ironmap_open_anonymous(ironmap_map **map, ironmap_access access, const ironmap_options *options,
