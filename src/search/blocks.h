@@ -25,42 +25,76 @@
 #define KERNEL_INLINE KERNEL_TARGET static inline
 /* For a function with a parameter that must be a constant: it is copied into each caller. */
 #define KERNEL_CONSTANT KERNEL_TARGET __attribute__((always_inline)) static inline
+/* For one of several ways to search: the function that picks one needs no stack frame. */
 #define KERNEL_NOINLINE KERNEL_TARGET IRONMAP__NOINLINE static
 
 /* ---- probes and candidates ---- */
 
-/* The probes compared at every position. In each loop their number is a constant, so that they are
- * in registers. There is not a loop for every number. */
+/* The probes compared at every position. Their number is a constant in each loop, 1, 2, 3, 4, 6 or
+ * 8. No loop goes over them, so that every compiler keeps them in registers. */
 typedef struct PROBES {
     const uint8_t *haystack[IRONMAP__PROBES_MAX]; /* the byte compared at position 0 */
     SPLAT byte[IRONMAP__PROBES_MAX];
 } PROBES;
 
-KERNEL_CONSTANT PROBES KERNEL(load_probes)(const ironmap__cursor *c, unsigned count)
+KERNEL_CONSTANT void KERNEL(load_probe)(PROBES *probes, const ironmap__cursor *c, unsigned i)
 {
     const ironmap__pattern *p = c->pattern;
+    size_t offset = p->probes[i < p->probe_count ? i : 0];
+    probes->haystack[i] = c->haystack + offset;
+    probes->byte[i] = KERNEL(splat_of)(p->bytes[offset]);
+}
+
+KERNEL_CONSTANT PROBES KERNEL(load_probes)(const ironmap__cursor *c, unsigned count)
+{
     PROBES probes;
-#pragma GCC unroll 8
-    for (unsigned i = 0; i < count; i++) {
-        size_t offset = p->probes[i < p->probe_count ? i : 0];
-        probes.haystack[i] = c->haystack + offset;
-        probes.byte[i] = KERNEL(splat_of)(p->bytes[offset]);
+    KERNEL(load_probe)(&probes, c, 0);
+    if (count > 1) {
+        KERNEL(load_probe)(&probes, c, 1);
+    }
+    if (count > 2) {
+        KERNEL(load_probe)(&probes, c, 2);
+    }
+    if (count > 3) {
+        KERNEL(load_probe)(&probes, c, 3);
+    }
+    if (count > 4) {
+        KERNEL(load_probe)(&probes, c, 4);
+        KERNEL(load_probe)(&probes, c, 5);
+    }
+    if (count > 6) {
+        KERNEL(load_probe)(&probes, c, 6);
+        KERNEL(load_probe)(&probes, c, 7);
     }
     return probes;
 }
 
-KERNEL_CONSTANT MASK KERNEL(match_probe)(const PROBES *probes, size_t position, unsigned i)
+/* The positions of `all` at which probe i matches too. */
+KERNEL_CONSTANT MASK KERNEL(and_probe)(MASK all, const PROBES *probes, size_t position, unsigned i)
 {
-    return KERNEL(equal)(probes->haystack[i] + position, probes->byte[i]);
+    return KERNEL(both)(all, KERNEL(equal)(probes->haystack[i] + position, probes->byte[i]));
 }
 
 /* The positions of a block at which `count` probes match. */
 KERNEL_CONSTANT MASK KERNEL(candidates)(const PROBES *probes, size_t position, unsigned count)
 {
-    MASK all = KERNEL(match_probe)(probes, position, 0);
-#pragma GCC unroll 8
-    for (unsigned i = 1; i < count; i++) {
-        all = KERNEL(both)(all, KERNEL(match_probe)(probes, position, i));
+    MASK all = KERNEL(equal)(probes->haystack[0] + position, probes->byte[0]);
+    if (count > 1) {
+        all = KERNEL(and_probe)(all, probes, position, 1);
+    }
+    if (count > 2) {
+        all = KERNEL(and_probe)(all, probes, position, 2);
+    }
+    if (count > 3) {
+        all = KERNEL(and_probe)(all, probes, position, 3);
+    }
+    if (count > 4) {
+        all = KERNEL(and_probe)(all, probes, position, 4);
+        all = KERNEL(and_probe)(all, probes, position, 5);
+    }
+    if (count > 6) {
+        all = KERNEL(and_probe)(all, probes, position, 6);
+        all = KERNEL(and_probe)(all, probes, position, 7);
     }
     return all;
 }
@@ -233,8 +267,8 @@ KERNEL_NOINLINE void KERNEL(long_forward)(ironmap__match_sink *sink, ironmap__pa
 }
 
 /* Finds the first match in two blocks at most. */
-KERNEL_INLINE void KERNEL(group_forward)(ironmap__match_sink *sink, ironmap__pattern *pattern,
-                                         const uint8_t *haystack, size_t from, size_t to)
+KERNEL_NOINLINE void KERNEL(group_forward)(ironmap__match_sink *sink, ironmap__pattern *pattern,
+                                           const uint8_t *haystack, size_t from, size_t to)
 {
     ironmap__cursor c = ironmap__cursor_init(sink, pattern, haystack, from, to);
     const PROBES probes = KERNEL(load_probes)(&c, 4);
@@ -382,8 +416,8 @@ KERNEL_NOINLINE size_t KERNEL(long_backward)(ironmap__pattern *pattern, const ui
 }
 
 /* Finds the last match in two blocks at most. */
-KERNEL_INLINE size_t KERNEL(group_backward)(ironmap__pattern *pattern, const uint8_t *haystack,
-                                            size_t from, size_t to)
+KERNEL_NOINLINE size_t KERNEL(group_backward)(ironmap__pattern *pattern, const uint8_t *haystack,
+                                              size_t from, size_t to)
 {
     ironmap__cursor c = ironmap__cursor_init(NULL, pattern, haystack, from, to);
     const PROBES probes = KERNEL(load_probes)(&c, 4);
