@@ -11,6 +11,9 @@ static int mode_from_bits(ironmap__mode *mode, ironmap_access *access,
     if (status != IRONMAP_OK) {
         return status;
     }
+    if (options->flags == 0) {
+        return ironmap__fail_invalid(error, "SYSTEM without flags");
+    }
     if (!mode->writable) {
         *access = IRONMAP_READ;
     } else if (!mode->readable) {

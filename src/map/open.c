@@ -27,9 +27,6 @@ static const char *invalid_access(const open_request *asked)
     if (asked->access < IRONMAP_READ || asked->access > IRONMAP_SYSTEM) {
         return "access is none of READ, WRITE, COPY and SYSTEM";
     }
-    if (asked->access == IRONMAP_SYSTEM && asked->options.flags == 0) {
-        return "SYSTEM without flags";
-    }
     if (asked->access != IRONMAP_SYSTEM &&
         (asked->options.flags != 0 || asked->options.prot != 0)) {
         return "flags or prot without SYSTEM";

@@ -132,7 +132,8 @@ static void needles_are_found_beyond_4_gib(void **state)
     assert_ok(ironmap_find(&index, f->map, needle, sizeof(needle), FAR - 100000, IRONMAP_TO_END,
                            &failure));
     assert_u64(index, FAR + 50);
-    assert_ok(ironmap_rfind(&index, f->map, needle, sizeof(needle), 0, FAR + 100000, &failure));
+    assert_ok(
+        ironmap_rfind(&index, f->map, needle, sizeof(needle), 0, (size_t)(FAR + 100000), &failure));
     assert_u64(index, FAR + 50);
     assert_ok(ironmap_find(&index, f->map, needle, sizeof(needle), FAR, 149, &failure));
     assert_u64(index, IRONMAP_NOT_FOUND);

@@ -134,7 +134,7 @@ static void long_searches_find_across_borders(void **state)
     map_file(f, IRONMAP_READ);
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         uint64_t start = i == 0 ? 0 : places[i - 1] + 1;
-        uint64_t end = i + 1 == COUNT_OF(places) ? LONGEST : places[i + 1] + 7;
+        size_t end = i + 1 == COUNT_OF(places) ? LONGEST : places[i + 1] + 7;
 
         assert_ok(ironmap_find(&index, f->map, "a needle", 8, start, IRONMAP_TO_END, &failure));
         assert_u64(index, places[i]);

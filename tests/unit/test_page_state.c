@@ -101,6 +101,10 @@ static void room_is_kept_for_fewer_pages(void **state)
 static void room_that_no_memory_has_is_refused(void **state)
 {
     ironmap__page_state *pages = *state;
+    if (sizeof(size_t) < 8) {
+        print_message("skipped: with 32 bits there is memory for the marks of all pages\n");
+        skip();
+    }
     mark(pages, GUARDED, 3, 4);
     assert_false(ironmap__page_state_reserve(pages, SIZE_MAX));
     assert_next(pages, 0, PAGES, (ironmap__page_run){3, 4});
