@@ -96,10 +96,15 @@ int ironmap__map_reserve(const ironmap_map *map, ironmap__file file, size_t leng
 
 /* ---- closing ---- */
 
+/* True if the map holds a file of its own; that of a tag's memory is the tag's. */
+static bool owns_file(const ironmap_map *map)
+{
+    return map->mapping.file != IRONMAP__NO_FILE && !map->tag_memory;
+}
+
 static int close_file(const ironmap_map *map, ironmap_error *error)
 {
-    bool own = map->mapping.file != IRONMAP__NO_FILE && !map->tag_memory;
-    return own ? ironmap__file_close(map->mapping.file, error) : IRONMAP_OK;
+    return owns_file(map) ? ironmap__file_close(map->mapping.file, error) : IRONMAP_OK;
 }
 
 static int close_tag(const ironmap_map *map, ironmap_error *error)
@@ -181,7 +186,7 @@ int ironmap_file_size(uint64_t *size, const ironmap_map *map, ironmap_error *err
 
 int ironmap_file_path(const ironmap_map *map, char *buffer, size_t capacity, ironmap_error *error)
 {
-    if (map->mapping.file == IRONMAP__NO_FILE || map->tag_memory) {
+    if (!owns_file(map)) {
         return ironmap__fail(error, IRONMAP_E_NO_FILE);
     }
     return ironmap__file_path(buffer, capacity, map->mapping.file, error);
@@ -189,7 +194,7 @@ int ironmap_file_path(const ironmap_map *map, char *buffer, size_t capacity, iro
 
 int ironmap_file_handle(intptr_t *handle, const ironmap_map *map, ironmap_error *error)
 {
-    if (map->mapping.file == IRONMAP__NO_FILE || map->tag_memory) {
+    if (!owns_file(map)) {
         return ironmap__fail(error, IRONMAP_E_NO_FILE);
     }
     *handle = map->mapping.file;

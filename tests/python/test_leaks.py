@@ -193,7 +193,7 @@ MAKING: dict[str, Callable[[], object]] = {
     "anonymous": lambda: ironmap.mmap(-1, PAGE),
     "more anonymous memory": lambda: ironmap.mmap(-1, PAGE).resize(2 * PAGE),
     "a tag": lambda: ironmap.mmap(-1, PAGE, tagname=f"leaks-{os.getpid()}").close(),
-    "a tag that nobody has": lambda: ironmap.mmap(-1, 0, tagname=f"leaks-{os.getpid()}"),
+    "a tag without a map": lambda: ironmap.mmap(-1, 0, tagname=f"leaks-{os.getpid()}"),
     "a tag with a bad name": lambda: ironmap.mmap(-1, 1, tagname="/"),
     "a name that is too long": lambda: ironmap.mmap(-1, PAGE).set_name("x" * 100),
     "what cannot be read": lambda: ironmap.mmap(-1, PAGE, prot=0)[0:5],
