@@ -21,7 +21,8 @@ SOURCES := $(shell find include src python -type f -not -name '*.pyc') \
 EXTENSION = $(VENV)/.ready-extension
 # Time limits are for an idle machine.
 C_TEST = $(MESON) test --print-errorlogs --timeout-multiplier 3 -C
-PYTEST = $(VPYTHON) -m pytest -q
+# Tests in parallel, one process for each processor.
+PYTEST = $(VPYTHON) -m pytest -q -n auto
 PYTHON_TESTS = tests/python tests/compat tests/tools
 
 # The virtual environment and apt-get serve one command at a time. Ninja runs in parallel anyway.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap as standard
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,11 @@ def outcome(call: Callable[..., Any], *arguments: object) -> Outcome:
         return Outcome(None, call(*arguments))
     except Exception as error:  # noqa: BLE001 - every exception is an outcome
         return Outcome(type(error), None)
+
+
+def same_in_every_process(value: object) -> str:
+    """The name of a parameter in a test's name, the same in all processes that share the tests."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", str(value))
 
 
 def under_sanitizer() -> bool:

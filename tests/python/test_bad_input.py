@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ironmap
-from support import GRANULE, PAGE, assert_same_error, open_descriptors, outcome, run_python
+from support import (
+    GRANULE,
+    PAGE,
+    assert_same_error,
+    open_descriptors,
+    outcome,
+    run_python,
+    same_in_every_process,
+)
 from system import (
     ALL_IS_A_DESCRIPTOR,
     HAS_ADVICE,
@@ -293,7 +301,7 @@ if HAS_ADVICE:
     ]
 
 
-@pytest.mark.parametrize(("name", "arguments"), BAD_CALLS, ids=str)
+@pytest.mark.parametrize(("name", "arguments"), BAD_CALLS, ids=same_in_every_process)
 def test_bad_call_raises_and_changes_nothing(
     path: Path, name: str, arguments: tuple[object, ...]
 ) -> None:

@@ -111,8 +111,9 @@ def test_store_into_a_hole_of_a_full_disk_is_a_fault(disk: Path, name: str) -> N
         assert m.damaged == ()
         m[0:5] = b"there"
         assert m[0:5] == b"there"
+        # A copy may go backward: any hole can be the one that is left.
         with pytest.raises(ironmap.FaultError):
-            m[-1] = 1
+            STORES["items"](m)
 
 
 LOADS: dict[str, Callable[[ironmap.mmap], object]] = {

@@ -18,7 +18,7 @@ import pytest
 
 import ironmap
 from reentrancy_cases import CALLS, make
-from support import PAGE, open_descriptors, outcome
+from support import PAGE, open_descriptors, outcome, same_in_every_process
 from system import HAS_FLAGS, HAS_SYNC_FLAGS
 from test_bad_input import BAD_CALLS, STORES
 from test_lifecycle import USES
@@ -154,7 +154,7 @@ def test_call_leaks_nothing(name: str) -> None:
         assert_no_growth(use)
 
 
-@pytest.mark.parametrize(("name", "arguments"), BAD_CALLS, ids=str)
+@pytest.mark.parametrize(("name", "arguments"), BAD_CALLS, ids=same_in_every_process)
 def test_bad_call_leaks_nothing(name: str, arguments: tuple[object, ...]) -> None:
     with make() as m:
         assert_no_growth(lambda: getattr(m, name)(*arguments))
