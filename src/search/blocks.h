@@ -136,7 +136,7 @@ KERNEL_CONSTANT void KERNEL(groups_forward)(ironmap__cursor *c, unsigned count)
         MASK low = KERNEL(candidates)(&probes, position, count);
         MASK high = KERNEL(candidates)(&probes, position + IRONMAP__BLOCK, count);
         c->from += IRONMAP__GROUP;
-        if (KERNEL(any)(KERNEL(either)(low, high))) {
+        if (IRONMAP__RARE(KERNEL(any)(KERNEL(either)(low, high)))) {
             KERNEL(block_forward)(c, position, low, count);
             KERNEL(block_forward)(c, position + IRONMAP__BLOCK, high, count);
             if (c->done || ironmap__cursor_needs_review(c)) {
@@ -336,7 +336,7 @@ KERNEL_CONSTANT size_t KERNEL(groups_backward)(ironmap__cursor *c, unsigned coun
         MASK high = KERNEL(candidates)(&probes, position + IRONMAP__BLOCK, count);
         MASK low = KERNEL(candidates)(&probes, position, count);
         c->to = position;
-        if (KERNEL(any)(KERNEL(either)(high, low))) {
+        if (IRONMAP__RARE(KERNEL(any)(KERNEL(either)(high, low)))) {
             size_t match = KERNEL(block_backward)(c, position + IRONMAP__BLOCK, high, count);
             if (match == IRONMAP__NO_MATCH) {
                 match = KERNEL(block_backward)(c, position, low, count);
