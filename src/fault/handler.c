@@ -5,7 +5,8 @@
  *
  * A handler does, in this order:
  *
- *     handlers++, [exported++], losses++, mark pages, replace pages, mark pages, log, handlers--
+ *     handlers++, [exported++], losses++, [make room], mark pages, replace pages, mark pages, log,
+ *     handlers--
  *
  * It marks before it replaces, so that a child of fork, in which the handling thread does not
  * exist, knows of the pages. It marks again after, because a restoring thread may have taken the
@@ -36,17 +37,19 @@ static bool replace(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap_
 }
 
 /* Replaces page `failed`. If the file ends before it, all pages behind it are unavailable as well,
- * and are replaced with it if the system can. If the process may have no more mappings (each
- * replaced page splits one), or the system replaces whole views only, the whole view is replaced.
+ * and are replaced with it if the system can. If there is no memory for a mark, the process may
+ * have no more mappings (each replaced page splits one), or the system replaces whole views only,
+ * the whole view is replaced.
  */
 static bool lose(ironmap__mapping *mapping, size_t failed, ironmap__loss_kind kind)
 {
     size_t number = atomic_fetch_add(&mapping->state.losses, 1);
     size_t pages = ironmap__page_count(mapping);
     bool truncated = failed * ironmap__page_size() >= ironmap__file_end_in_view(mapping);
-    ironmap__page_run run = {failed, truncated ? pages : failed + 1};
-    bool done = replace(mapping, kind, run);
-    if (!done) {
+    bool has_room = ironmap__page_state_make_room(&mapping->state);
+    ironmap__page_run run = {failed, pages};
+    bool done = truncated && replace(mapping, kind, run);
+    if (!done && has_room) {
         run.to = failed + 1;
         done = replace(mapping, kind, run);
     }
@@ -77,7 +80,8 @@ static bool handle_address(void *address)
         atomic_fetch_add(&state->exported, 1);
     }
     size_t at = (size_t)((uint8_t *)address - mapping->view.base);
-    bool done = lose(mapping, at / ironmap__page_size(), kind);
+    bool done =
+        at < ironmap__view_size_in_pages(mapping) && lose(mapping, at / ironmap__page_size(), kind);
     atomic_fetch_sub(&state->handlers, 1);
     return done;
 }

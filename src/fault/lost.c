@@ -52,7 +52,8 @@ size_t ironmap__first_lost_byte(const ironmap__mapping *mapping, size_t first, s
     if (from >= to) {
         return to;
     }
-    if (last - first > IRONMAP__LOSS_LOG_CAPACITY) {
+    bool logged = ironmap__logged_loss(&mapping->state, first) != NULL;
+    if (first != last && (!logged || last - first > IRONMAP__LOSS_LOG_CAPACITY)) {
         size_t marked = ironmap__first_marked_byte(
             mapping, IRONMAP__LOSS_EXPORTED, from,
             ironmap__first_marked_byte(mapping, IRONMAP__LOSS_GUARDED, from, to));
@@ -60,7 +61,7 @@ size_t ironmap__first_lost_byte(const ironmap__mapping *mapping, size_t first, s
     }
     size_t lost = to;
     for (size_t number = first; number != last; number++) {
-        const ironmap__loss *loss = &mapping->state.log[number % IRONMAP__LOSS_LOG_CAPACITY];
+        const ironmap__loss *loss = ironmap__logged_loss(&mapping->state, number);
         lost = (size_t)ironmap__min(lost, first_taken(mapping, loss, from, to));
     }
     return lost;

@@ -1,116 +1,98 @@
 #include "fault/page_state.h"
 
-#include <stdint.h>
-#include <stdlib.h>
+#include "platform/platform.h"
 
-enum { WORD_BITS = sizeof(size_t) * 8 };
+/* ---- room ---- */
 
-bool ironmap__page_state_reserve(ironmap__page_state *state, size_t pages)
+static size_t room_bytes(const ironmap__page_state *state)
 {
-    size_t words = pages / WORD_BITS + 1;
-    if (words <= state->words) {
-        return true;
+    size_t words = IRONMAP__LOSS_KINDS * ironmap__page_set_words(state->marks[0].pages);
+    return sizeof(ironmap__page_room) + words * sizeof(atomic_size_t);
+}
+
+void ironmap__page_state_set_pages(ironmap__page_state *state, size_t pages)
+{
+    ironmap__page_room *room = atomic_load(&state->room);
+    if (room != NULL && pages == state->marks[0].pages) {
+        return;
     }
-    atomic_size_t *made = calloc(IRONMAP__LOSS_KINDS * words, sizeof(*made));
-    if (made == NULL) {
-        return false;
+    if (room != NULL) {
+        ironmap__zeros_free(room, room_bytes(state));
     }
-    free(state->marks);
-    state->marks = made;
-    state->words = words;
+    atomic_store(&state->room, NULL);
+    for (int kind = 0; kind < IRONMAP__LOSS_KINDS; kind++) {
+        ironmap__page_set_init(&state->marks[kind], pages);
+    }
+}
+
+/* Two handlers may make room at once: one of them wins, and both use its room. */
+bool ironmap__page_state_make_room(ironmap__page_state *state)
+{
+    ironmap__page_room *room = atomic_load(&state->room);
+    if (room == NULL) {
+        ironmap__page_room *made = ironmap__zeros_allocate(room_bytes(state));
+        if (made == NULL) {
+            return false;
+        }
+        if (atomic_compare_exchange_strong(&state->room, &room, made)) {
+            room = made;
+        } else {
+            ironmap__zeros_free(made, room_bytes(state));
+        }
+    }
+    size_t words = ironmap__page_set_words(state->marks[0].pages);
+    for (size_t kind = 0; kind < IRONMAP__LOSS_KINDS; kind++) {
+        ironmap__page_set_give(&state->marks[kind], room->words + kind * words);
+    }
     return true;
 }
 
-void ironmap__page_state_free(ironmap__page_state *state)
-{
-    free(state->marks);
-    state->marks = NULL;
-    state->words = 0;
-}
-
-/* ---- the bitmaps ---- */
-
-static atomic_size_t *marks_of(const ironmap__page_state *state, ironmap__loss_kind kind)
-{
-    return state->marks + (size_t)kind * state->words;
-}
-
-/* The bits of word number `word` that stand for pages of the run. */
-static size_t word_mask(size_t word, ironmap__page_run run)
-{
-    size_t first = word * WORD_BITS;
-    size_t low = run.from > first ? run.from - first : 0;
-    size_t high = run.to < first + WORD_BITS ? run.to - first : WORD_BITS;
-    size_t up_to_high = high == WORD_BITS ? SIZE_MAX : ((size_t)1 << high) - 1;
-    return up_to_high & ~(((size_t)1 << low) - 1);
-}
+/* ---- marks ---- */
 
 void ironmap__mark_pages(ironmap__page_state *state, ironmap__loss_kind kind, ironmap__page_run run)
 {
-    atomic_size_t *marks = marks_of(state, kind);
-    for (size_t word = run.from / WORD_BITS; word * WORD_BITS < run.to; word++) {
-        atomic_fetch_or(&marks[word], word_mask(word, run));
-    }
+    ironmap__page_set_add(&state->marks[kind], run);
 }
 
 void ironmap__unmark_pages(ironmap__page_state *state, ironmap__loss_kind kind,
                            ironmap__page_run run)
 {
-    atomic_size_t *marks = marks_of(state, kind);
-    for (size_t word = run.from / WORD_BITS; word * WORD_BITS < run.to; word++) {
-        atomic_fetch_and(&marks[word], ~word_mask(word, run));
-    }
-}
-
-/* The first page in [from, to) whose mark is `set`, or `to`. Skips whole words: a bitmap is long
- * and almost all of it is the same. */
-static size_t find_bit(const atomic_size_t *marks, size_t from, size_t to, bool set)
-{
-    while (from < to) {
-        size_t word = atomic_load(&marks[from / WORD_BITS]) >> (from % WORD_BITS);
-        size_t wanted = set ? word : ~word;
-        size_t left = WORD_BITS - from % WORD_BITS;
-        if (!set && from % WORD_BITS != 0) {
-            wanted &= ((size_t)1 << left) - 1;
-        }
-        if (wanted == 0) {
-            from += left;
-            continue;
-        }
-        while ((wanted & 1) == 0) {
-            wanted >>= 1;
-            from++;
-        }
-        return from < to ? from : to;
-    }
-    return to;
+    ironmap__page_set_remove(&state->marks[kind], run);
 }
 
 ironmap__page_run ironmap__next_marked(const ironmap__page_state *state, ironmap__loss_kind kind,
                                        ironmap__page_run within)
 {
-    if (state->marks == NULL) {
-        return (ironmap__page_run){within.to, within.to};
-    }
-    const atomic_size_t *marks = marks_of(state, kind);
-    size_t from = find_bit(marks, within.from, within.to, true);
-    return (ironmap__page_run){from, find_bit(marks, from, within.to, false)};
+    return ironmap__page_set_next(&state->marks[kind], within);
 }
 
-/* ---- notes ---- */
+/* ---- the log ---- */
 
 void ironmap__log_loss(ironmap__page_state *state, size_t number, size_t failed,
                        ironmap__page_run run)
 {
-    ironmap__loss *loss = &state->log[number % IRONMAP__LOSS_LOG_CAPACITY];
-    atomic_store(&loss->failed, failed);
-    atomic_store(&loss->from, run.from);
-    atomic_store(&loss->to, run.to);
+    ironmap__page_room *room = atomic_load(&state->room);
+    if (room != NULL) {
+        ironmap__loss *loss = &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
+        atomic_store(&loss->failed, failed);
+        atomic_store(&loss->from, run.from);
+        atomic_store(&loss->to, run.to);
+    }
 }
 
+const ironmap__loss *ironmap__logged_loss(const ironmap__page_state *state, size_t number)
+{
+    const ironmap__page_room *room = atomic_load(&state->room);
+    return room == NULL ? NULL : &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
+}
+
+/* ---- fork ---- */
+
+/* `to` says that there is a note: it is cleared before the rest changes, and set after. */
 void ironmap__note_restoring(ironmap__page_state *state, ironmap__loss_kind kind,
                              ironmap__page_run run)
 {
+    atomic_store(&state->run_to, 0);
     atomic_store(&state->run_kind, (size_t)kind);
     atomic_store(&state->run_from, run.from);
     atomic_store(&state->run_to, run.to);

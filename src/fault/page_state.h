@@ -1,6 +1,6 @@
 /* The state of a mapping's pages: which of them are zeros in the place of the file's page, how many
- * losses there were, and what the last of them took. Plain data: no system call and no lock, so the
- * fault handler may use all of it. Units are pages, counted from the beginning of the view.
+ * losses there were, and what the last of them took. No lock, and one system call, for memory: so
+ * the fault handler may use all of it. Units are pages, counted from the beginning of the view.
  *
  * The life of a page. The handler marks a page when it replaces it; a restoring thread takes the
  * mark off when it puts the file's page back:
@@ -19,9 +19,9 @@
 #ifndef IRONMAP_PAGE_STATE_H
 #define IRONMAP_PAGE_STATE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
+
+#include "fault/page_set.h"
 
 /* Who can have seen the zeros of a lost page. GUARDED: only an access of this library, which finds
  * out. EXPORTED: code that reads through an exported address. */
@@ -31,12 +31,6 @@ typedef enum ironmap__loss_kind {
     IRONMAP__LOSS_KINDS
 } ironmap__loss_kind;
 
-/* Pages [from, to). */
-typedef struct ironmap__page_run {
-    size_t from;
-    size_t to;
-} ironmap__page_run;
-
 /* One loss: the page that was unavailable, and all that were replaced with it. Where the system
  * replaces no single pages, the others may have been available. */
 typedef struct ironmap__loss {
@@ -45,7 +39,15 @@ typedef struct ironmap__loss {
     atomic_size_t to;
 } ironmap__loss;
 
-enum { IRONMAP__LOSS_LOG_CAPACITY = 16 };
+/* More losses than fit into the time for which the system suspends a thread in the middle of an
+ * access: one takes some 4 us, and the system handles those of one process one after the other. */
+enum { IRONMAP__LOSS_LOG_CAPACITY = 16384 };
+
+/* What a mapping needs only when pages were lost. */
+typedef struct ironmap__page_room {
+    ironmap__loss log[IRONMAP__LOSS_LOG_CAPACITY]; /* loss n stands at n % capacity */
+    atomic_size_t words[];                         /* of the marks, one kind after the other */
+} ironmap__page_room;
 
 typedef struct ironmap__page_state {
     atomic_size_t losses;   /* how often pages were lost, ever */
@@ -55,20 +57,21 @@ typedef struct ironmap__page_state {
     atomic_size_t handlers; /* handlers that are replacing pages right now */
     atomic_flag restoring;  /* held by the one thread that restores */
 
-    atomic_size_t *marks; /* a bitmap of the view's pages for each kind, of `words` words */
-    size_t words;
+    ironmap__page_set marks[IRONMAP__LOSS_KINDS];
+    _Atomic(ironmap__page_room *) room; /* NULL before the first loss */
+
     atomic_size_t run_kind; /* the run that is being restored, for a child of fork */
     atomic_size_t run_from;
-    atomic_size_t run_to;                          /* 0: none */
-    ironmap__loss log[IRONMAP__LOSS_LOG_CAPACITY]; /* loss n stands at n % capacity */
+    atomic_size_t run_to; /* 0: none */
 } ironmap__page_state;
 
-/* Makes room for the marks of `pages` pages, none of them marked; keeps room that is larger. False
- * if memory is out, and nothing changed then. No page may be marked. */
-bool ironmap__page_state_reserve(ironmap__page_state *state, size_t pages);
+/* The mapping has `pages` pages from now on. Gives the room back if that is another number. No page
+ * may be marked, and no handler active. */
+void ironmap__page_state_set_pages(ironmap__page_state *state, size_t pages);
 
-/* Gives the room for marks back. */
-void ironmap__page_state_free(ironmap__page_state *state);
+/* Makes room for marks and log, unless there is some. False if memory is out: then only a run up to
+ * the last page can be marked, and nothing is logged. Async-signal-safe. */
+bool ironmap__page_state_make_room(ironmap__page_state *state);
 
 void ironmap__mark_pages(ironmap__page_state *state, ironmap__loss_kind kind,
                          ironmap__page_run run);
@@ -84,7 +87,11 @@ ironmap__page_run ironmap__next_marked(const ironmap__page_state *state, ironmap
 void ironmap__log_loss(ironmap__page_state *state, size_t number, size_t failed,
                        ironmap__page_run run);
 
-/* Notes the run that is about to be restored; an empty one when it is done. */
+/* Loss `number`, one of the last LOSS_LOG_CAPACITY; NULL if nothing is logged. */
+const ironmap__loss *ironmap__logged_loss(const ironmap__page_state *state, size_t number);
+
+/* Notes the run that is about to be restored; an empty one when it is done. A child of fork sees
+ * one of the two, or none. */
 void ironmap__note_restoring(ironmap__page_state *state, ironmap__loss_kind kind,
                              ironmap__page_run run);
 

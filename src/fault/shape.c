@@ -35,19 +35,13 @@ void ironmap__suspend(ironmap__mapping *mapping)
     }
 }
 
-int ironmap__reserve_state(ironmap__mapping *mapping, size_t length, ironmap_error *error)
-{
-    size_t pages = ironmap__align_up(length, ironmap__page_size()) / ironmap__page_size();
-    bool done = mapping->entry == NULL || ironmap__page_state_reserve(&mapping->state, pages);
-    return done ? IRONMAP_OK : ironmap__fail(error, IRONMAP_E_NOMEM);
-}
-
 void ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
                            size_t length)
 {
     mapping->view = view;
     mapping->data = view.base == NULL ? nothing : view.base + alignment;
     mapping->length = view.base == NULL ? 0 : length;
+    ironmap__page_state_set_pages(&mapping->state, ironmap__page_count(mapping));
     if (mapping->entry != NULL) {
         ironmap__registry_set(mapping->entry, (uintptr_t)view.base,
                               ironmap__view_size_in_pages(mapping));
@@ -61,7 +55,7 @@ ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping)
         ironmap__registry_exit(mapping->entry);
         mapping->entry = NULL;
     }
-    ironmap__page_state_free(&mapping->state);
+    ironmap__page_state_set_pages(&mapping->state, 0);
     mapping->view = (ironmap__view){.base = NULL, .length = 0};
     mapping->data = nothing;
     mapping->length = 0;

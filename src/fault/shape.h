@@ -19,12 +19,8 @@ int ironmap__enter(ironmap__mapping *mapping, ironmap_error *error);
 /* Withdraws the mapping's addresses. Never fails. */
 void ironmap__suspend(ironmap__mapping *mapping);
 
-/* Makes room for the state of a view of `length` bytes. IRONMAP_E_NOMEM, and nothing changed. The
- * mapping is suspended, and no page of it lost. */
-int ironmap__reserve_state(ironmap__mapping *mapping, size_t length, ironmap_error *error);
-
-/* Says that `view`, for whose state there is room, is the mapping's from now on. `length` bytes of
- * it count, behind the first `alignment` bytes. Never fails. */
+/* Says that `view` is the mapping's from now on. `length` bytes of it count, behind the first
+ * `alignment` bytes. No page may be lost. Never fails. */
 void ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
                            size_t length);
 

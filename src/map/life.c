@@ -63,9 +63,6 @@ int ironmap__mapping_open(ironmap__mapping *mapping, const ironmap__tag *tag, ir
     }
     assert(view.base != NULL);
     status = ironmap__enter(mapping, error);
-    if (status == IRONMAP_OK) {
-        status = ironmap__reserve_state(mapping, view_length, error);
-    }
     if (status != IRONMAP_OK) {
         (void)ironmap__withdraw_view(mapping);
         (void)ironmap__view_unmap(&view, NULL);

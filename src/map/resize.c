@@ -41,7 +41,6 @@ static int check_resize(const ironmap_map *map, size_t length, ironmap_error *er
 static int resize_in_place(ironmap__mapping *mapping, size_t length, ironmap_error *error)
 {
     ironmap__view view = mapping->view;
-    const size_t old_length = view.length;
     size_t alignment = ironmap__alignment(mapping);
     size_t view_length = 0;
     if (!ironmap__add_size(&view_length, alignment, length)) {
@@ -49,34 +48,19 @@ static int resize_in_place(ironmap__mapping *mapping, size_t length, ironmap_err
     }
     ironmap__suspend(mapping);
     int status = ironmap__view_resize(&view, view_length, error);
-    if (status == IRONMAP_OK) {
-        status = ironmap__reserve_state(mapping, view_length, error);
-        if (status != IRONMAP_OK) {
-            /* If the system does not take the new pages back, they are beyond the map's end. */
-            (void)ironmap__view_resize(&view, old_length, NULL);
-            view.length = old_length;
-        }
-    }
     ironmap__replace_view(mapping, view, alignment,
                           status == IRONMAP_OK ? length : mapping->length);
     return status;
 }
 
 /* Exchanges the views of a mapping and of its longer successor. */
-static int take_over(ironmap__mapping *mapping, ironmap__mapping *next, size_t length,
-                     ironmap_error *error)
+static void take_over(ironmap__mapping *mapping, ironmap__mapping *next, size_t length)
 {
     ironmap__view old = mapping->view;
     size_t alignment = ironmap__alignment(next);
     ironmap__suspend(mapping);
-    int status = ironmap__reserve_state(mapping, next->view.length, error);
-    if (status != IRONMAP_OK) {
-        ironmap__replace_view(mapping, old, ironmap__alignment(mapping), mapping->length);
-        return status;
-    }
     ironmap__replace_view(mapping, ironmap__withdraw_view(next), alignment, length);
     next->view = old;
-    return IRONMAP_OK;
 }
 
 /* Makes the map longer by mapping its file again, at the new length. What a private map has in
@@ -94,7 +78,7 @@ static int map_again(ironmap__mapping *mapping, size_t length, ironmap_error *er
         status = ironmap__copy_between(next, mapping, mapping->length, error);
     }
     if (status == IRONMAP_OK) {
-        status = take_over(mapping, next, length, error);
+        take_over(mapping, next, length);
     }
     ironmap__view unused = next->view;
     (void)ironmap__withdraw_view(next);

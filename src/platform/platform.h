@@ -292,6 +292,11 @@ int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after
  * Async-signal-safe, and keeps errno. */
 bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode);
 
+/* `length` bytes of zeros, NULL if memory is out. Pages that are never stored into take no memory.
+ * Async-signal-safe, and keeps errno. */
+void *ironmap__zeros_allocate(size_t length);
+void ironmap__zeros_free(void *zeros, size_t length);
+
 /* Maps the file's pages from `offset` again, in place of the run of pages. IRONMAP_E_NO_FILE for
  * IRONMAP__NO_FILE where the system needs the file. */
 int ironmap__page_restore(const ironmap__view *run, const ironmap__mode *mode, ironmap__file file,

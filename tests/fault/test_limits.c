@@ -174,6 +174,61 @@ static void page_is_lost_in_a_file_longer_than_memory(void **state)
     assert_survives(f, terabyte, no_limit);
 }
 
+/* ---- size ------------------------------------------------------------------------------------ */
+
+static long resident_pages(void)
+{
+    FILE *status = fopen("/proc/self/statm", "r");
+    unsigned long all = 0;
+    long resident = -1;
+
+    if (status == NULL || fscanf(status, "%lu %ld", &all, &resident) != 2 || fclose(status) != 0) {
+        return -1;
+    }
+    return resident;
+}
+
+/* Loses the last page of a long map, and all but the first. To access the first one restores. */
+static int lose_far_and_near(void *argument)
+{
+    const limited *l = argument;
+    ironmap_options options = options_of(0, (size_t)l->length);
+    ironmap_map *map = NULL;
+    uint8_t byte = 0;
+
+    child_check(ironmap_open_path(&map, l->f->path, IRONMAP_READ, &options, NULL) == IRONMAP_OK);
+    child_check(ftruncate(l->f->fd, (off_t)ironmap_page_size()) == 0);
+    long before = resident_pages();
+    for (int i = 0; i < 10; i++) {
+        child_check(ironmap_get_byte(&byte, map, l->length - 1, NULL) == IRONMAP_E_FAULT);
+        child_check(ironmap_get_byte(&byte, map, 0, NULL) == IRONMAP_OK);
+        child_check(ironmap_get_byte(&byte, map, ironmap_page_size(), NULL) == IRONMAP_E_FAULT);
+        child_check(ironmap_get_byte(&byte, map, 0, NULL) == IRONMAP_OK);
+    }
+    long after = resident_pages();
+    child_check(before > 0 && after > 0);
+    child_check((after - before) * (long)ironmap_page_size() < 1 << 20);
+    return 0;
+}
+
+/* A mark for each of its pages would fill 32 MiB. */
+static void loss_in_a_terabyte_takes_as_little_memory_as_in_a_page(void **state)
+{
+    fixture *f = *state;
+    limited l = {f, UINT64_C(1) << 40, no_limit};
+
+    skip_on_32_bit();
+    skip_inside_qemu("records each page, which is too much for a terabyte");
+    if (inside_valgrind()) {
+        skip_because("valgrind has memory of its own for the map");
+    }
+    file_solid(f, PAGES * ironmap_page_size());
+    if (ftruncate(f->fd, (off_t)l.length) != 0) {
+        skip_because("the file system has no files of a terabyte");
+    }
+    assert_int_equal(fate_of(lose_far_and_near, &l), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +239,7 @@ int main(void)
         with_fixture(page_is_lost_with_few_mappings),
         with_fixture(page_is_lost_under_mlockall),
         with_fixture(page_is_lost_in_a_file_longer_than_memory),
+        with_fixture(loss_in_a_terabyte_takes_as_little_memory_as_in_a_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,11 +123,47 @@ static void strided_access_fails_only_at_lost_bytes(void **state)
     free(w.bytes);
 }
 
+/* ---- losses elsewhere ------------------------------------------------------------------------ */
+
+enum { LOSSES_A_CHUNK = 1000 };
+
+/* Runs between two chunks of a search. Loses the map's last page many times. */
+static int lose_last_page(void *context)
+{
+    const fixture *f = context;
+    uint8_t byte = 0;
+    ironmap_error error;
+
+    for (int i = 0; i < LOSSES_A_CHUNK; i++) {
+        assert_int_equal(ironmap_get_byte(&byte, f->map, LENGTH - 1, &error), IRONMAP_E_FAULT);
+    }
+    return 0;
+}
+
+static void losses_elsewhere_never_fail_an_access(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(0, 0);
+    uint64_t found = 0;
+    const uint8_t zero = 0;
+
+    skip_if_whole_views_are_lost();
+    skip_without_pages_beyond_a_file();
+    file_solid(f, LENGTH);
+    options.check = lose_last_page;
+    options.context = f;
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_READ, &options, &failure));
+    file_truncate(f, 8 * MIB);
+    assert_ok(ironmap_find(&found, f->map, &zero, 1, 0, 8 * MIB, &failure));
+    assert_int_equal(found, IRONMAP_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(failure_has_the_offset_of_the_first_lost_byte),
         with_fixture(strided_access_fails_only_at_lost_bytes),
+        with_fixture(losses_elsewhere_never_fail_an_access),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,6 +326,23 @@ bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode
     return base != MAP_FAILED;
 }
 
+void *ironmap__zeros_allocate(size_t length)
+{
+    int saved = errno;
+    void *base =
+        mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | no_reserve, -1, 0);
+    errno = saved;
+    return base == MAP_FAILED ? NULL : base;
+}
+
+/* Memory that the system does not take back stays unused. */
+void ironmap__zeros_free(void *zeros, size_t length)
+{
+    int saved = errno;
+    (void)munmap(zeros, length);
+    errno = saved;
+}
+
 /* Populating would read the whole file again. */
 static const int flags_of_first_map = 0
 #ifdef MAP_POPULATE
