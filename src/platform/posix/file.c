@@ -15,6 +15,39 @@
 /* O_NONBLOCK: opening a pipe or a modem must not wait. It has no effect on a mapped file. */
 enum { COMMON_FLAGS = O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
 
+enum { FIRST_BEYOND_STREAMS = STDERR_FILENO + 1 };
+
+/* A limit of so few descriptors is EINVAL. */
+static int duplicate_beyond_streams(int fd)
+{
+    int made = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_BEYOND_STREAMS);
+    if (made == -1 && errno == EINVAL) {
+        errno = EMFILE;
+    }
+    return made;
+}
+
+/* As ironmap__descriptor_beyond_streams; `created` is the name of a file to remove on failure. */
+static int move_beyond_streams(int fd, const char *created)
+{
+    if (fd == -1 || fd >= FIRST_BEYOND_STREAMS) {
+        return fd;
+    }
+    int moved = duplicate_beyond_streams(fd);
+    int code = errno;
+    if (moved == -1 && created != NULL) {
+        ironmap__file_remove(created, fd);
+    }
+    (void)close(fd);
+    errno = code;
+    return moved;
+}
+
+int ironmap__descriptor_beyond_streams(int fd)
+{
+    return move_beyond_streams(fd, NULL);
+}
+
 static int open_retry(const char *path, int flags, mode_t permission)
 {
     int fd = -1;
@@ -70,6 +103,7 @@ int ironmap__file_open(ironmap__file *file, bool *created, const char *path, boo
 {
     int flags = COMMON_FLAGS | (writable ? O_RDWR : O_RDONLY);
     int fd = open_as(created, path, flags, disposition, (mode_t)permission);
+    fd = move_beyond_streams(fd, *created ? path : NULL);
     if (fd == -1) {
         return ironmap__fail_system(error, errno, "open");
     }
@@ -96,7 +130,7 @@ int ironmap__file_from_handle(ironmap__file *file, void *handle, ironmap_error *
 
 int ironmap__file_duplicate(ironmap__file *file, ironmap__file source, ironmap_error *error)
 {
-    int fd = fcntl((int)source, F_DUPFD_CLOEXEC, 0);
+    int fd = duplicate_beyond_streams((int)source);
     if (fd == -1) {
         return ironmap__fail_system(error, errno, "fcntl");
     }

@@ -7,6 +7,11 @@
 
 #include "platform/platform.h"
 
+/* Moves the new descriptor `fd` away from 0, 1 and 2: a program that has closed a standard stream
+ * would write its messages into the file. Returns the descriptor, with close-on-exec. -1, with
+ * errno set and `fd` closed, if there is none left. Returns an `fd` of -1 as it is. */
+int ironmap__descriptor_beyond_streams(int fd);
+
 /* The length in bytes of the block device `fd`. False if the system cannot tell. */
 bool ironmap__block_device_length(uint64_t *length, int fd);
 

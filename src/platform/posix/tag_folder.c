@@ -12,6 +12,7 @@
  */
 #include "features.h"
 
+#include "system.h"
 #include "tag_folder.h"
 
 #include <dirent.h>
@@ -102,7 +103,8 @@ int ironmap__tag_folder_open(int *folder, const ironmap__tag_path *path, bool cr
     if (create && mkdir(path->folder, S_IRWXU) == -1 && errno != EEXIST) {
         return ironmap__fail_system(error, errno, "mkdir");
     }
-    int fd = open(path->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = ironmap__descriptor_beyond_streams(
+        open(path->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (fd == -1 && errno == ENOENT) {
         return create ? IRONMAP__RETRY : ironmap__fail(error, IRONMAP_E_NO_TAG);
     }
@@ -123,7 +125,7 @@ void ironmap__tag_folder_remove(const ironmap__tag_path *path)
 int ironmap__tag_file_open(int *fd, int folder, const char *name, bool create, ironmap_error *error)
 {
     int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (create ? O_CREAT : 0);
-    *fd = openat(folder, name, flags, S_IRUSR | S_IWUSR);
+    *fd = ironmap__descriptor_beyond_streams(openat(folder, name, flags, S_IRUSR | S_IWUSR));
     if (*fd == -1 && errno == ENOENT) {
         return create ? IRONMAP__RETRY : ironmap__fail(error, IRONMAP_E_NO_TAG);
     }
@@ -166,7 +168,8 @@ void ironmap__tag_file_remove_unused(int folder, const char *name, int fd)
 size_t ironmap__tag_folder_sweep(int folder)
 {
     size_t count = 0;
-    int listed = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int listed =
+        ironmap__descriptor_beyond_streams(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *entries = listed == -1 ? NULL : fdopendir(listed);
     if (entries == NULL) {
         if (listed != -1) {
