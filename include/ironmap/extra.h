@@ -25,6 +25,18 @@ IRONMAP_API bool ironmap_is_busy(const ironmap_map *map);
 /* How often the map was damaged since it was opened, to compare before and after. */
 IRONMAP_API size_t ironmap_damage_count(const ironmap_map *map);
 
+/* IRONMAP_E_FAULT if the map is damaged: the error that an operation on its bytes reports. Accesses
+ * no byte. */
+IRONMAP_NODISCARD IRONMAP_API int ironmap_check_damage(const ironmap_map *map,
+                                                       ironmap_error *error);
+
+/* Notes that the program was told of the first `count` of ironmap_damage_count. Noting fewer than
+ * before changes nothing. One thread at a time. */
+IRONMAP_API void ironmap_note_told_damage(ironmap_map *map, size_t count);
+
+/* True if the map is damaged and the program was not told of all of it. */
+IRONMAP_API bool ironmap_has_untold_damage(const ironmap_map *map);
+
 /* Returns memory for `length` bytes, or NULL. It must not change the map. */
 typedef void *ironmap_allocator(void *context, size_t length);
 

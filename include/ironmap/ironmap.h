@@ -126,7 +126,8 @@ typedef struct ironmap_error {
     const char *call;      /* the system call that failed, or NULL; a static string */
     const char *what;      /* which argument is wrong and why, always with IRONMAP_E_INVALID; NULL
                             * if the status says it all; a static string */
-    uint64_t offset;       /* IRONMAP_E_FAULT: the offset in the map of the unavailable byte */
+    uint64_t offset;       /* IRONMAP_E_FAULT: the offset in the map of the unavailable byte, or
+                            * IRONMAP_NOT_FOUND if it is not known any more */
     uint64_t file_length;  /* IRONMAP_E_FAULT: bytes in the file at that moment; IRONMAP_UNKNOWN */
     uint64_t reserved[4];  /* 0 */
 } ironmap_error;
@@ -140,7 +141,7 @@ IRONMAP_API const char *ironmap_status_message(int status);
  *
  *     No such file or directory (open)
  *     invalid argument: EXCLUSIVE without CREATE
- *     page unavailable at offset 8192 (file truncated, now 4096 bytes)
+ *     page unavailable at offset 8192 (file truncated; the file now ends at byte 4096)
  *
  * The text is cut to fit and terminated, unless capacity is 0. Returns the length of the whole
  * text, like snprintf. Thread-safe. */
@@ -296,8 +297,9 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_file_size(uint64_t *size, const ironma
                                                     ironmap_error *error);
 
 /* Writes the current name of the file into `buffer` of `capacity` bytes, terminated.
- * IRONMAP_E_RANGE if it does not fit. IRONMAP_E_NO_FILE for anonymous memory and with NO_TRACK.
- * IRONMAP_E_UNSUPPORTED if the system does not tell. */
+ * IRONMAP_E_RANGE if it does not fit. IRONMAP_E_NO_FILE for anonymous memory, with NO_TRACK,
+ * and on Unix for a file that was removed or never had a name. IRONMAP_E_UNSUPPORTED if the system
+ * does not tell. */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_file_path(const ironmap_map *map, char *buffer,
                                                     size_t capacity, ironmap_error *error);
 

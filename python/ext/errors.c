@@ -1,6 +1,7 @@
 #include "errors.h"
 
 #include <errno.h>
+#include <ironmap/extra.h>
 #include <string.h>
 
 #include "state.h"
@@ -106,73 +107,72 @@ PyObject *raise_no_file(const char *operation)
     return NULL;
 }
 
-/* The name of the map's file; None if it is not known. */
-static PyObject *file_name(const ironmap_map *map)
+void fault_describe(Fault *fault, const ironmap_map *map, const ironmap_error *error)
 {
-    enum { CAPACITY = 4097 }; /* PATH_MAX of Linux, and the zero */
-    char name[CAPACITY];
-    if (ironmap_file_path(map, name, sizeof(name), NULL) != IRONMAP_OK) {
-        return Py_NewRef(Py_None);
-    }
-    return PyUnicode_DecodeFSDefault(name);
+    fault->error = *error;
+    fault->named = ironmap_file_path(map, fault->name, sizeof(fault->name), NULL) == IRONMAP_OK;
 }
 
 /* FaultError(code, message, name) with the attribute `offset`. */
-static PyObject *make_fault(PyObject *class, PyObject *name, int code, const ironmap_error *error)
+static PyObject *make_fault(const Fault *fault, PyObject *class, int code)
 {
     char message[512];
-    (void)ironmap_error_text(message, sizeof(message), error);
+    (void)ironmap_error_text(message, sizeof(message), &fault->error);
+    PyObject *name = fault->named ? PyUnicode_DecodeFSDefault(fault->name) : Py_NewRef(Py_None);
     PyObject *text = PyUnicode_DecodeLocale(message, "surrogateescape");
-    PyObject *index = PyLong_FromUnsignedLongLong(error->offset);
+    bool known = fault->error.offset != IRONMAP_NOT_FOUND;
+    PyObject *offset =
+        known ? PyLong_FromUnsignedLongLong(fault->error.offset) : Py_NewRef(Py_None);
     PyObject *exception = NULL;
-    if (text != NULL && index != NULL) {
+    if (name != NULL && text != NULL && offset != NULL) {
         exception = PyObject_CallFunction(class, "iOO", code, text, name);
     }
-    if (exception != NULL && PyObject_SetAttrString(exception, "offset", index) == -1) {
+    if (exception != NULL && PyObject_SetAttrString(exception, "offset", offset) == -1) {
         Py_CLEAR(exception);
     }
+    Py_XDECREF(name);
     Py_XDECREF(text);
-    Py_XDECREF(index);
+    Py_XDECREF(offset);
     return exception;
 }
 
-static void raise_named_fault(PyObject *name, int code, const ironmap_error *error)
+PyObject *fault_raise(const Fault *fault, PyObject *class)
 {
-    PyObject *class = module_object("FaultError");
-    PyObject *exception = class == NULL ? NULL : make_fault(class, name, code, error);
+    int code = fault_errno(fault->error.system_code);
+    PyObject *exception = code == -1 ? NULL : make_fault(fault, class, code);
     if (exception != NULL) {
         PyErr_SetObject(class, exception);
         Py_DECREF(exception);
     }
-    Py_XDECREF(class);
+    return NULL;
 }
 
-/* Gets the file's name first: importing and allocating may run Python code that closes the map. */
-PyObject *raise_fault(const ironmap_map *map, int code, uint64_t offset)
+/* Notes that the program is told of the map's damage if `error` is about a damaged page. */
+static void note_told(ironmap_map *map, const ironmap_error *error)
 {
-    const ironmap_error error = {
-        .status = IRONMAP_E_FAULT, .offset = offset, .file_length = IRONMAP_UNKNOWN};
-    PyObject *name = file_name(map);
-    if (name != NULL) {
-        raise_named_fault(name, code, &error);
-        Py_DECREF(name);
+    size_t count = ironmap_damage_count(map);
+    uint64_t damaged = IRONMAP_NOT_FOUND;
+    size_t length = 0;
+    if (ironmap_damage(&damaged, &length, map, error->offset, NULL) == IRONMAP_OK &&
+        damaged == error->offset) {
+        ironmap_note_told_damage(map, count);
+    }
+}
+
+static PyObject *raise_fault(ironmap_map *map, const ironmap_error *error)
+{
+    Fault fault;
+    fault_describe(&fault, map, error);
+    note_told(map, error);
+    PyObject *class = module_object("FaultError");
+    if (class != NULL) {
+        fault_raise(&fault, class);
+        Py_DECREF(class);
     }
     return NULL;
 }
 
-/* As raise_fault, for an error of the library. */
-static PyObject *raise_fault_error(const ironmap_map *map, const ironmap_error *error)
-{
-    PyObject *name = file_name(map);
-    int code = name == NULL ? -1 : fault_errno(error->system_code);
-    if (code != -1) {
-        raise_named_fault(name, code, error);
-    }
-    Py_XDECREF(name);
-    return NULL;
-}
-
-PyObject *raise_error(const ironmap_map *map, const ironmap_error *error, const char *range_message)
+PyObject *raise_error(ironmap_map *map, const ironmap_error *error, const char *range_message)
 {
     switch (error->status) {
     case IRONMAP_E_SYSTEM:
@@ -204,7 +204,7 @@ PyObject *raise_error(const ironmap_map *map, const ironmap_error *error, const 
     case IRONMAP_E_INTERRUPTED: /* a signal handler has set the exception */
         return NULL;
     case IRONMAP_E_FAULT:
-        return raise_fault_error(map, error);
+        return raise_fault(map, error);
     default:
         PyErr_SetString(PyExc_OSError, ironmap_status_message((int)error->status));
         return NULL;

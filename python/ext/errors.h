@@ -8,12 +8,23 @@
 #include "compat.h"
 
 /* Raises the exception for `error`, which a function of the library reported of `map` (NULL if
- * there is no map). Statuses that mean "out of range" become ValueError(`range_message`). */
-PyObject *raise_error(const ironmap_map *map, const ironmap_error *error,
-                      const char *range_message);
+ * there is no map). Statuses that mean "out of range" become ValueError(`range_message`). A
+ * FaultError about damage counts as telling the program of the map's damage. */
+PyObject *raise_error(ironmap_map *map, const ironmap_error *error, const char *range_message);
 
-/* ironmap.FaultError: a page of `map` is unavailable at `offset`. `code` is an errno. */
-PyObject *raise_fault(const ironmap_map *map, int code, uint64_t offset);
+/* What a FaultError says, copied from the map: raising it may run Python code that closes the map,
+ * and it may be raised after the map was closed. */
+typedef struct {
+    ironmap_error error;
+    bool named;
+    char name[4097]; /* PATH_MAX of Linux, and the zero */
+} Fault;
+
+/* Copies `error`, an IRONMAP_E_FAULT of `map`, and the name of the map's file. */
+void fault_describe(Fault *fault, const ironmap_map *map, const ironmap_error *error);
+
+/* Raises `class`, which is ironmap.FaultError. */
+PyObject *fault_raise(const Fault *fault, PyObject *class);
 
 /* OSError with `code` (an errno) and the system's text for it. */
 PyObject *raise_errno(int code);

@@ -41,7 +41,7 @@ PyObject *mmap_guarded(PyObject *self, PyObject *Py_UNUSED(unused))
 static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     Guarded *guarded = guarded_object(self);
-    const ironmap_map *map = mmap_use(guarded->map);
+    ironmap_map *map = mmap_use(guarded->map);
     if (map == NULL || !mmap_check_damage(map)) {
         return NULL;
     }
@@ -57,7 +57,7 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
 {
     Guarded *guarded = guarded_object(self);
     const MmapObject *object = mmap_object(guarded->map);
-    const ironmap_map *map = object->map;
+    ironmap_map *map = object->map;
     guarded->depth -= guarded->depth > 0 ? 1 : 0;
     if (object->resizing) {
         mmap_raise_not_open(object);

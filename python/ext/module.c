@@ -8,6 +8,7 @@
 #include "guarded.h"
 #include "lines.h"
 #include "mmap/type.h"
+#include "state.h"
 
 /* Adds the new class `type`. NULL means that making it failed. */
 static int add_type(PyObject *module, PyObject *type)
@@ -25,23 +26,29 @@ static int add_class(PyObject *module, PyType_Spec *spec)
     return add_type(module, PyType_FromModuleAndSpec(module, spec, NULL));
 }
 
-/* FaultError is an OSError with the attribute `offset`. */
+static ModuleState *state_of(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+/* FaultError is an OSError with the attribute `offset`, which is None unless the module made it. */
 static int add_fault_error(PyObject *module)
 {
+    PyObject *attributes = Py_BuildValue("{s:O}", "offset", Py_None);
+    if (attributes == NULL) {
+        return -1;
+    }
     PyObject *class = PyErr_NewExceptionWithDoc(
         "ironmap.FaultError",
         "A page of a map is unavailable: the file was truncated, the disk fails or is full.\n\n"
         "An OSError. `errno` is EIO, or ENOSPC if a full disk is the cause. `filename` is the "
         "name\n"
-        "of the file, or None if it is not known. `offset` is the byte of the map, counted from\n"
-        "its start, that could not be accessed.",
-        PyExc_OSError, NULL);
-    if (class == NULL) {
-        return -1;
-    }
-    int status = PyModule_AddObjectRef(module, "FaultError", class);
-    Py_DECREF(class);
-    return status;
+        "of the file, or None if it has none or it is not known. `offset` is the byte of the map,\n"
+        "counted from its start, that could not be accessed; None if it is not known any more.",
+        PyExc_OSError, attributes);
+    Py_DECREF(attributes);
+    state_of(module)->fault_error = class;
+    return class == NULL ? -1 : PyModule_AddObjectRef(module, "FaultError", class);
 }
 
 static int add_eval_breaker(PyObject *module)
@@ -67,6 +74,19 @@ static int module_exec(PyObject *module)
     return PyModule_AddStringConstant(module, "__version__", ironmap_version_string());
 }
 
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    Py_VISIT(state_of(module)->fault_error);
+    return 0;
+}
+
+/* There is no m_clear: a map in the module's cycle still needs FaultError when it ends. FaultError
+ * does not refer to the module. */
+static void module_free(void *module)
+{
+    Py_CLEAR(state_of(module)->fault_error);
+}
+
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, AS_SLOT(module_exec)},
     INTERPRETERS_SLOT,
@@ -77,7 +97,10 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "ironmap._ironmap",
     .m_doc = "The C part of ironmap. Import ironmap instead.",
+    .m_size = sizeof(ModuleState),
     .m_slots = slots,
+    .m_traverse = module_traverse,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__ironmap(void);

@@ -22,3 +22,12 @@ PyObject *module_object(const char *name)
 {
     return imported_object("ironmap._ironmap", name);
 }
+
+/* The memory layout of a class comes from tp_base, so the chain of these leads to ironmap.mmap. */
+ModuleState *module_state(PyTypeObject *type)
+{
+    while (type->tp_base != &PyBaseObject_Type) {
+        type = type->tp_base;
+    }
+    return PyType_GetModuleState(type);
+}

@@ -159,9 +159,12 @@ if sys.platform == "darwin":
 
 error = OSError
 
-# A page is unavailable. `errno` is EIO or ENOSPC, `filename` is None if it is not known.
+# A page is unavailable. `errno` is EIO or ENOSPC, `filename` is None if there is none or it is
+# not known.
 class FaultError(OSError):
-    offset: int  # the byte of the map, counted from its start
+    # The byte of the map, counted from its start. None if it is not known any more, and in errors
+    # that are made by hand.
+    offset: int | None
 
 # Lengths, offsets and positions are in bytes; offsets count from the start of the map.
 @disjoint_base
@@ -195,6 +198,7 @@ class mmap:  # noqa: N801
 
     @property
     def closed(self) -> bool: ...
+    # FaultError for damage that nothing has told. The map is closed all the same.
     def close(self) -> None: ...
     # Ranges (start, end) of bytes that read as zeros because their pages were lost.
     @property

@@ -94,11 +94,17 @@ void ironmap__damaged_range(size_t *begin, size_t *end, const ironmap__mapping *
 }
 
 /* Nothing saw what was done through the exported address. If the map writes to a full disk, take it
- * for a store. */
+ * for a store. Without a cause that lasts, the page may be available again, so an I/O error is no
+ * known cause. */
 int ironmap__fail_damage(const ironmap__mapping *mapping, size_t offset, ironmap_error *error)
 {
-    return ironmap__fail_fault(mapping, offset, mapping->mode.shared && mapping->mode.writable,
-                               error);
+    bool store = mapping->mode.shared && mapping->mode.writable;
+    int status = ironmap__fail_fault(mapping, offset, store, error);
+    if (error != NULL && error->what == NULL &&
+        error->system_code == ironmap__fault_code(IRONMAP__NO_FILE, false)) {
+        error->what = "lost earlier under exported memory";
+    }
+    return status;
 }
 
 int ironmap__check_damage(const ironmap__mapping *mapping, ironmap_error *error)

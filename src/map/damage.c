@@ -56,6 +56,23 @@ size_t ironmap_damage_count(const ironmap_map *map)
     return atomic_load(&map->mapping.state.exported);
 }
 
+int ironmap_check_damage(const ironmap_map *map, ironmap_error *error)
+{
+    return ironmap__check_damage(&map->mapping, error);
+}
+
+void ironmap_note_told_damage(ironmap_map *map, size_t count)
+{
+    if (count > map->told_damage) {
+        map->told_damage = count;
+    }
+}
+
+bool ironmap_has_untold_damage(const ironmap_map *map)
+{
+    return ironmap_damage_count(map) > map->told_damage && ironmap_is_damaged(map);
+}
+
 int ironmap_damage(uint64_t *offset, size_t *length, const ironmap_map *map, uint64_t from,
                    ironmap_error *error)
 {

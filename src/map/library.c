@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "platform/platform.h"
 
-enum { WORDS_CAPACITY = 256, DETAIL_CAPACITY = 384 };
+enum { WORDS_CAPACITY = 256, DETAIL_CAPACITY = 384, PLACE_CAPACITY = 40 };
 
 uint32_t ironmap_version(void)
 {
@@ -54,16 +54,20 @@ static void describe_cause(char *text, size_t capacity, const ironmap_error *err
 static int fault_text(char *buffer, size_t capacity, const ironmap_error *error)
 {
     char cause[DETAIL_CAPACITY];
+    char place[PLACE_CAPACITY] = "";
     const char *message = ironmap_status_message(IRONMAP_E_FAULT);
+    if (error->offset != IRONMAP_NOT_FOUND) {
+        (void)snprintf(place, sizeof(place), " at offset %" PRIu64, error->offset);
+    }
     if (error->what != NULL && error->file_length != IRONMAP_UNKNOWN) {
-        return snprintf(buffer, capacity, "%s at offset %" PRIu64 " (%s, now %" PRIu64 " bytes)",
-                        message, error->offset, error->what, error->file_length);
+        return snprintf(buffer, capacity, "%s%s (%s; the file now ends at byte %" PRIu64 ")",
+                        message, place, error->what, error->file_length);
     }
     if (error->what == NULL && error->system_code == 0) {
-        return snprintf(buffer, capacity, "%s at offset %" PRIu64, message, error->offset);
+        return snprintf(buffer, capacity, "%s%s", message, place);
     }
     describe_cause(cause, sizeof(cause), error);
-    return snprintf(buffer, capacity, "%s at offset %" PRIu64 " (%s)", message, error->offset,
+    return snprintf(buffer, capacity, "%s%s (%s)", message, place,
                     error->what != NULL ? error->what : cause);
 }
 

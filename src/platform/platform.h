@@ -80,7 +80,7 @@ bool ironmap__file_is_directory(ironmap__file file);
 bool ironmap__file_is_pseudo(ironmap__file file);
 
 /* The system's name for the file, terminated. IRONMAP_E_RANGE if it does not fit into the buffer,
- * IRONMAP_E_UNSUPPORTED where the system cannot tell. */
+ * IRONMAP_E_NO_FILE if the file has no name, IRONMAP_E_UNSUPPORTED where the system cannot tell. */
 int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error);
 
 /* Reads `length` bytes at `offset` of the file. The buffer keeps its bytes for what lies beyond the

@@ -269,6 +269,34 @@ static void path_that_is_too_long_is_a_system_error(void **state)
     assert_null(map);
 }
 
+/* A removed file has no name, also if another file has its old one or what the system tells of it.
+ */
+static void path_is_a_name_of_the_file(void **state)
+{
+    fixture *f = *state;
+    char path[5000];
+    char other[sizeof(f->path) + 16];
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_READ);
+    if (ironmap_file_path(f->map, path, sizeof(path), &failure) == IRONMAP_E_UNSUPPORTED) {
+        skip_because("the system does not tell names of files");
+    }
+    assert_string_equal(path, f->path);
+    assert_fails(ironmap_file_path(f->map, path, strlen(f->path), &failure), IRONMAP_E_RANGE);
+    (void)snprintf(other, sizeof(other), "%s (deleted)", f->path);
+    assert_int_equal(rename(f->path, other), 0);
+    assert_ok(ironmap_file_path(f->map, path, sizeof(path), &failure));
+    assert_string_equal(path, other);
+    assert_int_equal(rename(other, f->path), 0);
+    assert_int_equal(unlink(f->path), 0);
+    assert_fails(ironmap_file_path(f->map, path, sizeof(path), &failure), IRONMAP_E_NO_FILE);
+    assert_int_equal(close(open(other, O_RDWR | O_CREAT | O_CLOEXEC, 0600)), 0);
+    assert_fails(ironmap_file_path(f->map, path, sizeof(path), &failure), IRONMAP_E_NO_FILE);
+    assert_int_equal(unlink(other), 0);
+    file_make(f, LENGTH);
+}
+
 /* Files of /proc report length 0. They do not become empty maps. */
 static void files_with_bytes_and_no_length_are_refused(void **state)
 {
@@ -354,6 +382,7 @@ int main(void)
         with_fixture(lack_of_descriptors_is_an_error),
         with_fixture(path_may_be_any_bytes),
         with_fixture(path_that_is_too_long_is_a_system_error),
+        with_fixture(path_is_a_name_of_the_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

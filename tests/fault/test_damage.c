@@ -184,6 +184,56 @@ static void flush_reports_damage(void **state)
                  first_damaged(pages(3)), codes.lost_page);
 }
 
+/* The same error as that of an operation, and none without damage. */
+static void damage_can_be_asked_for_without_an_access(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error;
+
+    map_damaged(f, IRONMAP_READ, 0, 2);
+    assert_fault(ironmap_check_damage(f->map, &error), &error, first_damaged(pages(PAGES - 1)),
+                 codes.lost_page);
+    assert_ok(ironmap_clear_damage(f->map, &failure));
+    assert_ok(ironmap_check_damage(f->map, &failure));
+}
+
+/* Once the pages are available again, nobody knows why they were lost. */
+static void damage_of_an_available_page_has_no_cause(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error;
+
+    map_damaged(f, IRONMAP_WRITE, 0, 2);
+    file_solid(f, pages(PAGES));
+    assert_int_equal(ironmap_check_damage(f->map, &error), IRONMAP_E_FAULT);
+    assert_string_equal(error.what, "lost earlier under exported memory");
+    assert_u64(error.file_length, pages(PAGES));
+}
+
+/* Damage is untold until all of it was noted or cleared. */
+static void damage_is_untold_until_it_is_noted(void **state)
+{
+    fixture *f = *state;
+
+    map_solid(f, IRONMAP_WRITE, 0, 0);
+    assert_false(ironmap_has_untold_damage(f->map));
+    file_truncate(f, pages(2));
+    for (size_t count = 1; count <= 3; count++) {
+        assert_int_equal(peek(f->map, pages(PAGES) - 1), 0);
+        assert_true(ironmap_has_untold_damage(f->map));
+        ironmap_note_told_damage(f->map, count - 1);
+        assert_true(ironmap_has_untold_damage(f->map));
+        ironmap_note_told_damage(f->map, count);
+        ironmap_note_told_damage(f->map, 0);
+        assert_false(ironmap_has_untold_damage(f->map));
+        assert_ok(ironmap_clear_damage(f->map, &failure));
+    }
+    assert_int_equal(peek(f->map, pages(PAGES) - 1), 0);
+    assert_true(ironmap_has_untold_damage(f->map));
+    assert_ok(ironmap_clear_damage(f->map, &failure));
+    assert_false(ironmap_has_untold_damage(f->map));
+}
+
 /* Calls that access no bytes work. */
 static void calls_without_access_ignore_damage(void **state)
 {
@@ -518,6 +568,9 @@ int main(void)
         with_fixture(every_operation_reports_damage),
         with_fixture(resize_reports_damage),
         with_fixture(flush_reports_damage),
+        with_fixture(damage_can_be_asked_for_without_an_access),
+        with_fixture(damage_of_an_available_page_has_no_cause),
+        with_fixture(damage_is_untold_until_it_is_noted),
         with_fixture(calls_without_access_ignore_damage),
         with_fixture(clearing_unavailable_pages_succeeds),
         with_fixture(clearing_a_whole_map_does_nothing),

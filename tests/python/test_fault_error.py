@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import gc
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -67,7 +68,8 @@ def test_error_has_the_code_the_file_and_the_offset(
     assert fault.args[0] == fault.errno == errno.EIO
     assert fault.filename == str(shared.path)
     assert fault.offset == 5 * PAGE
-    text = f"page unavailable at offset {5 * PAGE} (file truncated, now {3 * PAGE} bytes)"
+    cause = f"file truncated; the file now ends at byte {3 * PAGE}"
+    text = f"page unavailable at offset {5 * PAGE} ({cause})"
     assert fault.strerror == text
     assert str(shared.path) in str(fault)
 
@@ -101,17 +103,56 @@ def test_it_is_caught_as_an_oserror(lossy: ironmap.mmap) -> None:
         lossy.find(b"\0")
 
 
+def test_error_made_by_hand_has_no_offset() -> None:
+    error = ironmap.FaultError(errno.EIO, "by hand")
+    assert (error.offset, error.filename) == (None, None)
+    assert facts(pickle.loads(pickle.dumps(error))) == facts(error)
+    error.offset = 5
+    assert ironmap.FaultError().offset is None
+
+
+def name_in_error(m: ironmap.mmap) -> object:
+    with pytest.raises(ironmap.FaultError) as raised:
+        m[0]
+    return raised.value.filename
+
+
 @needs_lost_pages
-def test_removed_file_has_its_name_or_none(tmp_path: Path) -> None:
-    """The filename is what the system calls the removed file, or None."""
-    path = tmp_path / "removed"
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.replace(f"{path} (deleted)")])
+def test_filename_is_the_name_that_the_file_has(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    """A removed file has none. A file that was renamed has the new one."""
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
+        change(path)
+        file.truncate(0)
+        renamed = list(map(str, tmp_path.iterdir()))
+        name = name_in_error(m)
+    assert [name] == (renamed or [None])
+
+
+@needs_lost_pages
+def test_filename_of_another_file_is_not_taken(tmp_path: Path) -> None:
+    """The name that the system tells of a removed file can be that of another file."""
+    path = tmp_path / "file"
     path.write_bytes(CONTENT)
     with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
         path.unlink()
+        Path(f"{path} (deleted)").touch()
         file.truncate(0)
-        with pytest.raises(ironmap.FaultError) as raised:
-            m[0]
-    assert raised.value.filename is None or str(path) in raised.value.filename
+        assert name_in_error(m) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="there are no files without a name")
+def test_file_without_a_name_has_no_filename() -> None:
+    with os.fdopen(os.memfd_create("name"), "r+b") as file:
+        file.write(CONTENT)
+        file.flush()
+        with ironmap.mmap(file.fileno(), 0) as m:
+            file.truncate(0)
+            assert name_in_error(m) is None
 
 
 @needs_lost_pages
@@ -230,7 +271,7 @@ def test_maps_that_are_closed_with_lost_pages_leak_nothing(
             file.truncate(0)
         assert outcome(m.__getitem__, -1).error is ironmap.FaultError
         bytes(memoryview(m))
-        m.close()
+        assert outcome(m.close).error is ironmap.FaultError
 
     path = shared.path.with_name("another")
     path.touch()

@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "mmap/object.h"
+#include "state.h"
 
 /* Unmapping much memory is slow, and so is closing the last descriptor of a deleted file. */
 int mmap_close_map(ironmap_map *map, ironmap_error *error)
@@ -15,15 +16,39 @@ int mmap_close_map(ironmap_map *map, ironmap_error *error)
     return status;
 }
 
+/* How a map ended, and what is to be raised about it. */
+typedef struct {
+    bool untold; /* there was damage that the program was not told of */
+    Fault fault; /* that damage */
+    int status;  /* of closing the map */
+    ironmap_error error;
+} Ending;
+
 /* The object loses its map first, so that other threads see it as closed from then on. The map is
- * not pinned, so it is gone afterwards even if an error is reported. */
-static int detach_and_close(MmapObject *self, ironmap_error *error)
+ * not pinned, so it is gone afterwards even if an error is reported, and its damage is all that
+ * there will be. Runs no Python code of this thread. */
+static void detach_and_close(Ending *ending, MmapObject *object)
 {
-    ironmap_map *map = self->map;
-    self->map = NULL;
-    return mmap_close_map(map, error);
+    ironmap_map *map = object->map;
+    ending->untold = ironmap_has_untold_damage(map) &&
+                     ironmap_check_damage(map, &ending->error) == IRONMAP_E_FAULT;
+    if (ending->untold) {
+        fault_describe(&ending->fault, map, &ending->error);
+    }
+    object->map = NULL;
+    ending->status = mmap_close_map(map, &ending->error);
 }
 
+/* Raises FaultError for the damage. */
+static void raise_untold(const Ending *ending, PyTypeObject *type)
+{
+    const ModuleState *state = module_state(type);
+    if (state != NULL) {
+        fault_raise(&ending->fault, state->fault_error);
+    }
+}
+
+/* Damage comes before an error of the system: the program may have worked on zeros. */
 PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     MmapObject *object = mmap_object(self);
@@ -38,10 +63,45 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
         PyErr_SetString(PyExc_BufferError, "cannot close exported pointers exist");
         return NULL;
     }
-    ironmap_error error;
-    if (detach_and_close(object, &error) != IRONMAP_OK) {
-        return raise_error(NULL, &error, "");
+    Ending ending;
+    detach_and_close(&ending, object);
+    if (ending.untold) {
+        raise_untold(&ending, Py_TYPE(self));
+        return NULL;
     }
+    if (ending.status != IRONMAP_OK) {
+        return raise_error(NULL, &ending.error, "");
+    }
+    Py_RETURN_NONE;
+}
+
+/* The end of a `with` block that an exception leaves, which nothing may replace. A map that is in
+ * use stays open. */
+static void close_after_exception(PyObject *self)
+{
+    PyObject *result = mmap_close(self, NULL);
+    if (result != NULL) {
+        Py_DECREF(result);
+        return;
+    }
+    const MmapObject *object = mmap_object(self);
+    if (object->map == NULL && !object->resizing) {
+        PyErr_WriteUnraisable(self);
+        return;
+    }
+    PyErr_Clear();
+    const char *message = "%R stays open: it was in use when an exception left its with block";
+    if (PyErr_ResourceWarning(self, 1, message, self) == -1) {
+        PyErr_WriteUnraisable(self);
+    }
+}
+
+PyObject *mmap_exit(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count == 0 || args[0] == Py_None) {
+        return mmap_close(self, NULL);
+    }
+    close_after_exception(self);
     Py_RETURN_NONE;
 }
 
@@ -49,6 +109,19 @@ int mmap_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     return 0;
+}
+
+/* Tells of the damage of a collected map. The object is not given to the hook, which could keep
+ * it. Keeps an exception that is set. */
+static COLD void report_untold(const Ending *ending, PyTypeObject *type)
+{
+    PyObject *exception = NULL;
+    PyObject *value = NULL;
+    PyObject *traceback = NULL;
+    PyErr_Fetch(&exception, &value, &traceback);
+    raise_untold(ending, type);
+    PyErr_WriteUnraisable((PyObject *)type);
+    PyErr_Restore(exception, value, traceback);
 }
 
 void mmap_dealloc(PyObject *self)
@@ -60,9 +133,13 @@ void mmap_dealloc(PyObject *self)
         PyObject_ClearWeakRefs(self);
     }
     /* A thread that pins, holds or resizes the map has a reference to the object, so there is none.
-     * An error cannot be reported from here. */
+     * An error of the system cannot be reported from here. */
     if (object->map != NULL) {
-        (void)detach_and_close(object, NULL);
+        Ending ending;
+        detach_and_close(&ending, object);
+        if (ending.untold) {
+            report_untold(&ending, type);
+        }
     }
     type->tp_free(self);
     Py_DECREF(type);

@@ -10,6 +10,7 @@
 int mmap_close_map(ironmap_map *map, ironmap_error *error);
 
 PyObject *mmap_close(PyObject *self, PyObject *unused);
+PyObject *mmap_exit(PyObject *self, PyObject *const *args, Py_ssize_t count); /* __exit__ */
 int mmap_traverse(PyObject *self, visitproc visit, void *arg);
 void mmap_dealloc(PyObject *self);
 

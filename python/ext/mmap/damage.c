@@ -2,21 +2,26 @@
 #include "mmap/damage.h"
 
 #include <errno.h>
+#include <ironmap/extra.h>
 
 #include "errors.h"
 #include "mmap/long_work.h"
 #include "mmap/object.h"
 
-void mmap_raise_damage(const ironmap_map *map)
+void mmap_raise_damage(ironmap_map *map)
 {
-    uint64_t offset = IRONMAP_NOT_FOUND;
-    size_t length = 0;
-    int status = ironmap_damage(&offset, &length, map, 0, NULL);
-    bool found = status == IRONMAP_OK && offset != IRONMAP_NOT_FOUND;
-    raise_fault(map, EIO, found ? offset : 0);
+    ironmap_error error;
+    if (ironmap_check_damage(map, &error) == IRONMAP_OK) {
+        error = (ironmap_error){.status = IRONMAP_E_FAULT,
+                                .system_code = EIO,
+                                .what = "the damage was cleared since",
+                                .offset = IRONMAP_NOT_FOUND,
+                                .file_length = IRONMAP_UNKNOWN};
+    }
+    raise_error(map, &error, "");
 }
 
-bool mmap_check_damage(const ironmap_map *map)
+bool mmap_check_damage(ironmap_map *map)
 {
     if (!ironmap_is_damaged(map)) {
         return true;
@@ -55,7 +60,11 @@ PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
         return NULL;
     }
     ironmap_hold(map);
+    size_t count = ironmap_damage_count(map);
     bool done = append_damage(list, map);
+    if (done && PyList_GET_SIZE(list) > 0) {
+        ironmap_note_told_damage(map, count);
+    }
     ironmap_release(map);
     PyObject *ranges = done ? PyList_AsTuple(list) : NULL;
     Py_DECREF(list);

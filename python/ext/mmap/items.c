@@ -22,7 +22,7 @@ static uint64_t offset_from(Py_ssize_t index, const ironmap_map *map)
 }
 
 /* The library checks the offset. Outside the map it is an IndexError here. */
-static PyObject *raise_item(const ironmap_map *map, const ironmap_error *error)
+static PyObject *raise_item(ironmap_map *map, const ironmap_error *error)
 {
     bool outside = error->status == IRONMAP_E_RANGE || error->status == IRONMAP_E_OVERFLOW;
     return outside ? raise_index() : raise_error(map, error, "");

@@ -4,7 +4,7 @@
 #include "errors.h"
 #include "mmap/long_work.h"
 
-PyObject *line_raise(const ironmap_map *map, const ironmap_error *error)
+PyObject *line_raise(ironmap_map *map, const ironmap_error *error)
 {
     return raise_error(map, error, "read out of range");
 }

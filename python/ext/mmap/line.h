@@ -10,7 +10,7 @@
 enum { SHORT_LINE_BYTES = 512 };
 
 /* Raises the exception for an error of the library. */
-COLD PyObject *line_raise(const ironmap_map *map, const ironmap_error *error);
+COLD PyObject *line_raise(ironmap_map *map, const ironmap_error *error);
 
 /* Slow path of line_read, for a line of SHORT_LINE_BYTES or more. */
 COLD PyObject *line_read_long(size_t *length, ironmap_map *map, uint64_t start, uint64_t end,

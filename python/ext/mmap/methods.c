@@ -68,12 +68,6 @@ static PyObject *enter_block(PyObject *self, PyObject *Py_UNUSED(unused))
     return mmap_use(self) == NULL ? NULL : Py_NewRef(self);
 }
 
-static PyObject *exit_block(PyObject *self, PyObject *const *Py_UNUSED(args),
-                            Py_ssize_t Py_UNUSED(n))
-{
-    return mmap_close(self, NULL);
-}
-
 static PyObject *size_in_memory(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     const ironmap_map *map = mmap_object(self)->map;
@@ -97,7 +91,10 @@ static PyMethodDef methods[] = {
      "Unmap the memory. Afterwards only `closed`, repr() and close() work.\n\n"
      "All other operations then raise ValueError. Changes of a shared map reach the file later,\n"
      "when the system writes them. Call flush() first to make them durable. BufferError while a\n"
-     "buffer of the map exists or another thread works on the map."},
+     "buffer of the map exists or another thread works on the map. FaultError if pages were lost\n"
+     "under a buffer and nothing has told so before: no FaultError, no look at `damaged`. The map\n"
+     "is closed all the same. For a map that is collected, the FaultError goes to\n"
+     "sys.unraisablehook."},
     {"clear_damage", mmap_clear_damage, METH_NOARGS,
      "clear_damage($self, /)\n--\n\n"
      "Clear the damage, so that operations work again.\n\n"
@@ -216,9 +213,11 @@ static PyMethodDef methods[] = {
     {"__enter__", enter_block, METH_NOARGS,
      "__enter__($self, /)\n--\n\n"
      "Return the map itself."},
-    {"__exit__", AS_METHOD(exit_block), METH_FASTCALL,
+    {"__exit__", AS_METHOD(mmap_exit), METH_FASTCALL,
      "__exit__($self, exc_type, exc_value, traceback, /)\n--\n\n"
-     "Close the map."},
+     "Close the map.\n\n"
+     "An exception that leaves the block is never replaced. FaultError for damage then goes to\n"
+     "sys.unraisablehook. A map that is in use stays open, with a ResourceWarning."},
     {"__sizeof__", size_in_memory, METH_NOARGS,
      "__sizeof__($self, /)\n--\n\n"
      "Return the memory of the object in bytes, without its mapped pages."},

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/param.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -41,8 +42,34 @@ void ironmap__system_message(char *buffer, size_t capacity, int32_t code)
     (void)snprintf(buffer, capacity, "%s", strerror(code));
 }
 
+#if defined(__linux__) || defined(F_GETPATH)
+/* False if no file has this name, or another one has. A file that cannot be asked for keeps it. */
+static bool is_name_of(const char *path, ironmap__file file)
+{
+    struct stat named;
+    struct stat mapped;
+    if (stat(path, &named) == -1) {
+        return errno != ENOENT && errno != ENOTDIR;
+    }
+    return fstat((int)file, &mapped) == -1 ||
+           (named.st_dev == mapped.st_dev && named.st_ino == mapped.st_ino);
+}
+
+static int give_path(char *buffer, size_t capacity, const char *path, ironmap__file file,
+                     ironmap_error *error)
+{
+    if (!is_name_of(path, file)) {
+        return ironmap__fail_for(error, IRONMAP_E_NO_FILE, "the file has no name any more");
+    }
+    int length = snprintf(buffer, capacity, "%s", path);
+    return (size_t)length < capacity
+               ? IRONMAP_OK
+               : ironmap__fail_for(error, IRONMAP_E_RANGE, "the buffer is too short");
+}
+#endif
+
 #if defined(__linux__)
-/* proc(5): /proc/self/fd. The name of a removed file ends in "(deleted)". */
+/* proc(5): /proc/self/fd. What it has for a removed file or a memfd is not a name. */
 int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
 {
     char link[64];
@@ -51,10 +78,7 @@ int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironma
     if (readlink(link, path, PATH_MAX) == -1) {
         return ironmap__fail_system(error, errno, "readlink");
     }
-    int length = snprintf(buffer, capacity, "%s", path);
-    return (size_t)length < capacity
-               ? IRONMAP_OK
-               : ironmap__fail_for(error, IRONMAP_E_RANGE, "the buffer is too short");
+    return give_path(buffer, capacity, path, file, error);
 }
 #elif defined(F_GETPATH)
 /* fcntl(2) of macOS writes up to MAXPATHLEN bytes. */
@@ -64,10 +88,7 @@ int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironma
     if (fcntl((int)file, F_GETPATH, path) == -1) {
         return ironmap__fail_system(error, errno, "fcntl");
     }
-    int length = snprintf(buffer, capacity, "%s", path);
-    return (size_t)length < capacity
-               ? IRONMAP_OK
-               : ironmap__fail_for(error, IRONMAP_E_RANGE, "the buffer is too short");
+    return give_path(buffer, capacity, path, file, error);
 }
 #else
 int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironmap_error *error)
