@@ -129,7 +129,8 @@ typedef struct ironmap_error {
     uint64_t offset;       /* IRONMAP_E_FAULT: the offset in the map of the unavailable byte, or
                             * IRONMAP_NOT_FOUND if it is not known any more */
     uint64_t file_length;  /* IRONMAP_E_FAULT: bytes in the file at that moment; IRONMAP_UNKNOWN */
-    uint64_t reserved[4];  /* 0 */
+    bool in_source;        /* IRONMAP_E_FAULT of ironmap_copy: the byte is one of the source */
+    uint64_t reserved[3];  /* 0 */
 } ironmap_error;
 
 /* The name of a status ("IRONMAP_E_RANGE"), and its message in English without a full stop. Both
@@ -395,7 +396,8 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_put_byte(ironmap_map *map, uint64_t of
                                                    ironmap_error *error);
 
 /* `count` bytes that are `step` bytes apart, the first at `offset`. A negative step goes backward;
- * 0 is IRONMAP_E_INVALID. `buffer` has `count` bytes. */
+ * 0 is IRONMAP_E_INVALID. `buffer` has `count` bytes, and may be the map's own memory, which takes
+ * a copy (IRONMAP_E_NOMEM). */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_get_strided(const ironmap_map *map, uint64_t offset,
                                                       int64_t step, void *buffer, size_t count,
                                                       ironmap_error *error);
@@ -405,6 +407,14 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_put_strided(ironmap_map *map, uint64_t
 
 /* Copies `length` bytes from offset `source` to offset `target`, like memmove. */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_move(ironmap_map *map, uint64_t target, uint64_t source,
+                                               size_t length, ironmap_error *error);
+
+/* Copies `length` bytes from offset `from` of one map to offset `to` of another, or of the same
+ * one. If a page of the source is unavailable, no byte is stored that was made up for it: up to 1
+ * MiB nothing is stored at all. Of more, the MiBs before stay stored. Use this, and not ironmap_put
+ * with the other map's ironmap_data, which no guard watches. */
+IRONMAP_NODISCARD IRONMAP_API int ironmap_copy(ironmap_map *target, uint64_t to,
+                                               const ironmap_map *source, uint64_t from,
                                                size_t length, ironmap_error *error);
 
 /* Sets `length` bytes at `offset` to `byte`. */

@@ -9,6 +9,7 @@
 #include "mmap/long_work.h"
 #include "mmap/object.h"
 #include "mmap/search.h"
+#include "mmap/source.h"
 #include "state.h"
 
 /* Number of matches that are found at once. With more, the last of them are older when they are
@@ -74,6 +75,23 @@ static bool parse_overlapping(bool *overlapping, PyObject *const *values, PyObje
     return true;
 }
 
+/* A copy of the needle, as bytes. One of a map's own bytes is read under its guard. */
+static PyObject *copy_needle(PyObject *object)
+{
+    if (!PyObject_CheckBuffer(object)) {
+        return PyBytes_FromObject(object);
+    }
+    Source source;
+    if (!source_open(&source, object, NULL)) {
+        return NULL;
+    }
+    PyObject *needle = source_load(&source)
+                           ? PyBytes_FromStringAndSize(source.bytes, (Py_ssize_t)source.length)
+                           : NULL;
+    source_close(&source);
+    return needle;
+}
+
 PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     bool overlapping = false;
@@ -83,7 +101,7 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
         !parse_overlapping(&overlapping, args + count, names)) {
         return NULL;
     }
-    PyObject *needle = PyBytes_FromObject(args[0]);
+    PyObject *needle = copy_needle(args[0]);
     if (needle == NULL) {
         return NULL;
     }

@@ -43,6 +43,9 @@ static inline int ironmap__guard_end(ironmap__guard guard, ironmap__access_range
                                      ironmap_error *error)
 {
     ironmap__guard_exit();
+    if (range.store) {
+        ironmap__guard_order_stores();
+    }
     return ironmap__guard_held(guard) ? IRONMAP_OK : ironmap__guard_end_slow(guard, range, error);
 }
 
@@ -51,6 +54,9 @@ static inline int ironmap__guard_end(ironmap__guard guard, ironmap__access_range
 static inline int ironmap__guard_check(ironmap__guard *guard, ironmap__access_range range,
                                        ironmap_error *error)
 {
+    if (range.store) {
+        ironmap__guard_order_stores();
+    }
     if (ironmap__guard_held(*guard)) {
         return IRONMAP_OK;
     }

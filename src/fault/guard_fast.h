@@ -6,6 +6,7 @@
 
 #include "fault/accessed.h"
 #include "fault/mapping.h"
+#include "platform/order_stores.h"
 
 /* An access that has begun. */
 typedef struct ironmap__guard {
@@ -31,6 +32,12 @@ static inline void ironmap__guard_exit(void)
 {
     atomic_signal_fence(memory_order_seq_cst);
     ironmap__accessed = NULL;
+}
+
+/* Before an access that stored asks whether it held. */
+static inline void ironmap__guard_order_stores(void)
+{
+    IRONMAP__ORDER_STORES();
 }
 
 /* True if nothing was lost since the access began. */

@@ -3,15 +3,17 @@
  */
 #include "map/access.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "map/access_loop.h"
 #include "map/own_memory.h"
 
-/* Fast path: copies at once, under the guard. False if that does not count. */
+/* Fast path: copies at once, under the guard. False if that does not count. `store` is a constant.
+ */
 static inline bool copy_fast(const ironmap__mapping *mapping, void *target, const void *source,
-                             size_t length)
+                             size_t length, bool store)
 {
     ironmap__guard guard;
     if (!ironmap__guard_try(&guard, mapping)) {
@@ -20,6 +22,9 @@ static inline bool copy_fast(const ironmap__mapping *mapping, void *target, cons
     ironmap__guard_enter(mapping);
     memcpy(target, source, length);
     ironmap__guard_exit();
+    if (store) {
+        ironmap__guard_order_stores();
+    }
     return ironmap__guard_held(guard);
 }
 
@@ -114,7 +119,7 @@ int ironmap_get(const ironmap_map *map, uint64_t offset, void *buffer, size_t le
         return copy_inside(map, buffer, source, length, error);
     }
     if (length > 0 && length <= IRONMAP__CHUNK_BYTES &&
-        copy_fast(mapping, buffer, source, length)) {
+        copy_fast(mapping, buffer, source, length, false)) {
         return IRONMAP_OK;
     }
     return copy_out(buffer, map, (size_t)offset, length, error);
@@ -133,7 +138,7 @@ int ironmap_put(ironmap_map *map, uint64_t offset, const void *buffer, size_t le
         return copy_inside(map, target, buffer, length, error);
     }
     if (length > 0 && length <= IRONMAP__CHUNK_BYTES &&
-        copy_fast(mapping, target, buffer, length)) {
+        copy_fast(mapping, target, buffer, length, true)) {
         return IRONMAP_OK;
     }
     return copy_in(map, (size_t)offset, buffer, length, error);
@@ -162,7 +167,7 @@ int ironmap_get_byte(uint8_t *byte, const ironmap_map *map, uint64_t offset, iro
     const ironmap__mapping *mapping = &map->mapping;
     uint8_t value = 0;
     if (mapping->mode.readable && offset < mapping->length &&
-        copy_fast(mapping, &value, mapping->data + offset, 1)) {
+        copy_fast(mapping, &value, mapping->data + offset, 1, false)) {
         *byte = value;
         return IRONMAP_OK;
     }
@@ -173,7 +178,7 @@ int ironmap_put_byte(ironmap_map *map, uint64_t offset, uint8_t byte, ironmap_er
 {
     const ironmap__mapping *mapping = &map->mapping;
     if (mapping->mode.writable && offset < mapping->length &&
-        copy_fast(mapping, mapping->data + offset, &byte, 1)) {
+        copy_fast(mapping, mapping->data + offset, &byte, 1, true)) {
         return IRONMAP_OK;
     }
     return put_byte_slow(map, offset, byte, error);
@@ -193,6 +198,53 @@ int ironmap_move(ironmap_map *map, uint64_t target, uint64_t source, size_t leng
     return copy_inside(map, data + target, data + source, length, error);
 }
 
+/* From one map into another, which are open, over `buffer` of a chunk. */
+static int copy_chunks(ironmap_map *target, uint64_t to, const ironmap_map *source, uint64_t from,
+                       size_t length, uint8_t *buffer, ironmap_error *error)
+{
+    size_t done = 0;
+    while (done < length) {
+        size_t count = (size_t)ironmap__min(length - done, IRONMAP__CHUNK_BYTES);
+        if (done > 0 && target->check != NULL && target->check(target->check_context) != 0) {
+            return ironmap__fail(error, IRONMAP_E_INTERRUPTED);
+        }
+        int status = ironmap_get(source, from + done, buffer, count, error);
+        if (status == IRONMAP_E_FAULT && error != NULL) {
+            error->in_source = true;
+        }
+        if (status == IRONMAP_OK) {
+            status = ironmap_put(target, to + done, buffer, count, error);
+        }
+        if (status != IRONMAP_OK) {
+            return status;
+        }
+        done += count;
+    }
+    return IRONMAP_OK;
+}
+
+int ironmap_copy(ironmap_map *target, uint64_t to, const ironmap_map *source, uint64_t from,
+                 size_t length, ironmap_error *error)
+{
+    if (target == source) {
+        return ironmap_move(target, to, from, length, error);
+    }
+    int status = ironmap__check_write(target, to, length, error);
+    if (status == IRONMAP_OK) {
+        status = ironmap__check_read(source, from, length, error);
+    }
+    if (status != IRONMAP_OK || length == 0) {
+        return status;
+    }
+    uint8_t *buffer = malloc((size_t)ironmap__min(length, IRONMAP__CHUNK_BYTES));
+    if (buffer == NULL) {
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    }
+    status = copy_chunks(target, to, source, from, length, buffer, error);
+    free(buffer);
+    return status;
+}
+
 int ironmap_fill(ironmap_map *map, uint64_t offset, uint8_t byte, size_t length,
                  ironmap_error *error)
 {
@@ -206,119 +258,6 @@ int ironmap_fill(ironmap_map *map, uint64_t offset, uint8_t byte, size_t length,
     ironmap__access_begin(&loop, map, (ironmap__access_range){(size_t)offset, length, true}, error);
     while (ironmap__access_next(&loop)) {
         memset(target + loop.done, byte, loop.count);
-    }
-    return ironmap__access_end(&loop);
-}
-
-/* ---- strided ---- */
-
-/* `count` bytes that lie `step` apart, the first at `offset`. */
-typedef struct strided {
-    uint64_t offset;
-    int64_t step;
-    size_t count;
-} strided;
-
-/* Bytes from one to the next, whatever the direction. */
-static uint64_t distance(strided s)
-{
-    return s.step > 0 ? (uint64_t)s.step : (uint64_t)0 - (uint64_t)s.step;
-}
-
-/* IRONMAP_OK if all of them lie inside the map. */
-static ironmap_status range_of_strided(const ironmap_map *map, strided s)
-{
-    size_t length = map->mapping.length;
-    uint64_t span = 0;
-    if (s.count == 0) {
-        return ironmap__range_check(s.offset, 0, length);
-    }
-    if (!ironmap__span(&span, s.count, distance(s))) {
-        return IRONMAP_E_OVERFLOW;
-    }
-    if (s.offset >= length) {
-        return IRONMAP_E_RANGE;
-    }
-    bool outside = s.step > 0 ? span >= length - s.offset : span > s.offset;
-    return outside ? IRONMAP_E_RANGE : IRONMAP_OK;
-}
-
-/* `denied` is the status that the permission gives, or IRONMAP_OK. */
-static int check_strided(const ironmap_map *map, strided s, ironmap_status denied,
-                         ironmap_error *error)
-{
-    if (s.step == 0) {
-        return ironmap__fail_invalid(error, "step is 0");
-    }
-    ironmap_status status = denied == IRONMAP_OK ? range_of_strided(map, s) : denied;
-    return status == IRONMAP_OK ? IRONMAP_OK : ironmap__fail(error, status);
-}
-
-/* The range from the first to the last of them, which lies inside the map. */
-static ironmap__access_range strided_range(strided s, bool store)
-{
-    size_t offset = (size_t)s.offset;
-    if (s.count == 0) {
-        return (ironmap__access_range){offset, 0, store};
-    }
-    size_t span = (size_t)((s.count - 1) * distance(s));
-    return (ironmap__access_range){s.step > 0 ? offset : offset - span, span + 1, store};
-}
-
-/* A loop whose units are the bytes of `s`. It reads ahead only if every page is needed. */
-static void strided_begin(ironmap__access_loop *loop, const ironmap_map *map, strided s, bool store,
-                          ironmap_error *error)
-{
-    const ironmap__mapping *mapping = &map->mapping;
-    ironmap__access_range range = strided_range(s, store);
-    size_t ahead = distance(s) <= ironmap__page_size() ? range.length : 0;
-    ironmap__access_prepare(loop, mapping, map, range, error);
-    loop->total = s.count;
-    loop->chunk = (size_t)(IRONMAP__CHUNK_BYTES / distance(s)) + 1;
-    loop->unit_size = (size_t)distance(s);
-    ironmap__readahead_begin(&loop->readahead, mapping, range.offset, range.offset + ahead,
-                             s.step < 0);
-    ironmap__access_start(loop);
-}
-
-int ironmap_get_strided(const ironmap_map *map, uint64_t offset, int64_t step, void *buffer,
-                        size_t count, ironmap_error *error)
-{
-    ironmap__access_loop loop;
-    const strided s = {offset, step, count};
-    bool readable = map->mapping.mode.readable;
-    int status = check_strided(map, s, readable ? IRONMAP_OK : IRONMAP_E_NOT_READABLE, error);
-    if (status != IRONMAP_OK) {
-        return status;
-    }
-    uint8_t *target = buffer;
-    const uint8_t *source = map->mapping.data + offset;
-    strided_begin(&loop, map, s, false, error);
-    while (ironmap__access_next(&loop)) {
-        for (size_t i = loop.done; i < loop.done + loop.count; i++) {
-            target[i] = source[(ptrdiff_t)i * (ptrdiff_t)step];
-        }
-    }
-    return ironmap__access_end(&loop);
-}
-
-int ironmap_put_strided(ironmap_map *map, uint64_t offset, int64_t step, const void *buffer,
-                        size_t count, ironmap_error *error)
-{
-    ironmap__access_loop loop;
-    const strided s = {offset, step, count};
-    bool writable = map->mapping.mode.writable;
-    int status = check_strided(map, s, writable ? IRONMAP_OK : IRONMAP_E_READONLY, error);
-    if (status != IRONMAP_OK) {
-        return status;
-    }
-    uint8_t *target = map->mapping.data + offset;
-    const uint8_t *source = buffer;
-    strided_begin(&loop, map, s, true, error);
-    while (ironmap__access_next(&loop)) {
-        for (size_t i = loop.done; i < loop.done + loop.count; i++) {
-            target[(ptrdiff_t)i * (ptrdiff_t)step] = source[i];
-        }
     }
     return ironmap__access_end(&loop);
 }

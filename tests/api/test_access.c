@@ -282,6 +282,35 @@ static void put_strided_stores_every_step(void **state)
     }
 }
 
+/* The bytes that are stored are those that the map had before. */
+static void strided_access_of_own_memory_is_as_of_a_copy(void **state)
+{
+    enum { COUNT = LENGTH / 2 };
+    fixture *f = *state;
+    uint8_t before[LENGTH];
+    uint8_t expected[LENGTH];
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    uint8_t *data = ironmap_data(f->map);
+    pattern_fill(before, 0, LENGTH);
+
+    memcpy(data, before, LENGTH);
+    memcpy(expected, before, LENGTH);
+    for (size_t i = 0; i < COUNT; i++) {
+        expected[2 * i] = before[i];
+    }
+    assert_ok(ironmap_put_strided(f->map, 0, 2, data, COUNT, &failure));
+    assert_map(f->map, 0, expected, LENGTH);
+
+    memcpy(data, before, LENGTH);
+    memcpy(expected, before, LENGTH);
+    for (size_t i = 0; i < LENGTH; i++) {
+        expected[i] = before[LENGTH - 1 - i];
+    }
+    assert_ok(ironmap_get_strided(f->map, LENGTH - 1, -1, data, LENGTH, &failure));
+    assert_map(f->map, 0, expected, LENGTH);
+}
+
 /* ---- move and fill ---- */
 
 typedef struct move_case {
@@ -333,6 +362,65 @@ static void move_outside_is_refused(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
+/* Between two maps, at any offset of either, over chunks of 1 MiB. */
+static void copy_takes_bytes_from_another_map(void **state)
+{
+    enum { LONG = (2 << 20) + 5000 };
+    fixture *f = *state;
+    const ironmap_options options = {.length = LONG};
+    ironmap_map *source = NULL;
+
+    map_anonymous(f, IRONMAP_WRITE, LONG);
+    assert_ok(ironmap_open_anonymous(&source, IRONMAP_WRITE, &options, &failure));
+    pattern_fill(ironmap_data(source), 0, LONG);
+    assert_ok(ironmap_copy(f->map, 7, source, 1000, LONG - 1000, &failure));
+    const uint8_t *bytes = ironmap_data(f->map);
+    assert_int_equal(bytes[6], 0);
+    for (size_t i = 0; i < LONG - 1000; i++) {
+        if (bytes[7 + i] != pattern_byte(1000 + i)) {
+            fail_msg("byte %zu is wrong", i);
+        }
+    }
+    assert_int_equal(bytes[LONG - 993], 0);
+    assert_ok(ironmap_close(source, &failure));
+}
+
+static void copy_inside_a_map_is_memmove(void **state)
+{
+    fixture *f = *state;
+    uint8_t expected[LENGTH];
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    pattern_fill(ironmap_data(f->map), 0, LENGTH);
+    pattern_fill(expected, 0, LENGTH);
+    memmove(expected + 1, expected, LENGTH - 1);
+    assert_ok(ironmap_copy(f->map, 1, f->map, 0, LENGTH - 1, &failure));
+    assert_map(f->map, 0, expected, LENGTH);
+}
+
+static void copy_outside_either_map_is_refused(void **state)
+{
+    fixture *f = *state;
+    const ironmap_options options = {.length = LENGTH};
+    ironmap_map *other = NULL;
+
+    map_pattern(f, LENGTH);
+    assert_ok(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure));
+    for (size_t i = 0; i < COUNT_OF(outside); i++) {
+        const range_case *row = &outside[i];
+
+        if (row->length <= LENGTH) {
+            assert_fails(ironmap_copy(f->map, row->offset, other, 0, row->length, &failure),
+                         status_outside(row));
+            assert_fails(ironmap_copy(f->map, 0, other, row->offset, row->length, &failure),
+                         status_outside(row));
+        }
+    }
+    assert_ok(ironmap_copy(f->map, LENGTH, other, LENGTH, 0, &failure));
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_ok(ironmap_close(other, &failure));
+}
+
 static void fill_sets_the_range(void **state)
 {
     fixture *f = *state;
@@ -374,6 +462,10 @@ int main(void)
         with_fixture(single_bytes_outside_are_refused),
         with_fixture(get_strided_copies_every_step),
         with_fixture(put_strided_stores_every_step),
+        with_fixture(strided_access_of_own_memory_is_as_of_a_copy),
+        with_fixture(copy_takes_bytes_from_another_map),
+        with_fixture(copy_inside_a_map_is_memmove),
+        with_fixture(copy_outside_either_map_is_refused),
         with_fixture(move_is_memmove),
         with_fixture(move_outside_is_refused),
         with_fixture(fill_sets_the_range),

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "mmap/long_work.h"
 #include "mmap/object.h"
+#include "mmap/source.h"
 
 /* ---- single bytes ---- */
 
@@ -193,14 +194,20 @@ static int copy_out(char *buffer, ironmap_map *map, const Slice *slice, ironmap_
     return status;
 }
 
-static int copy_in(ironmap_map *map, const Slice *slice, const void *buffer, ironmap_error *error)
+/* Bytes of another map that lie apart in this one are loaded already. */
+static int copy_in(ironmap_map *map, const Slice *slice, const Source *source, ironmap_error *error)
 {
     uint64_t start = (uint64_t)slice->start;
     size_t count = (size_t)slice->count;
+    int status = IRONMAP_OK;
     PyThreadState *thread = mmap_release_gil_for(map, slice_work(slice));
-    int status = slice->step == 1
-                     ? ironmap_put(map, start, buffer, count, error)
-                     : ironmap_put_strided(map, start, slice->step, buffer, count, error);
+    if (slice->step != 1) {
+        status = ironmap_put_strided(map, start, slice->step, source->bytes, count, error);
+    } else if (source->map != NULL) {
+        status = ironmap_copy(map, start, source->map, source->offset, count, error);
+    } else {
+        status = ironmap_put(map, start, source->bytes, count, error);
+    }
     mmap_acquire_gil(map, thread);
     return status;
 }
@@ -228,22 +235,22 @@ static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
     return bytes;
 }
 
-/* Stores the bytes of `view`. Getting the view may have run Python code, so the map is checked
- * here. */
-static int store_slice(PyObject *self, Slice *slice, const Py_buffer *view)
+/* Stores the bytes of the source. Opening it may have run Python code, so the map is checked here.
+ */
+static int store_slice(PyObject *self, Slice *slice, Source *source)
 {
     ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return -1;
     }
     slice_adjust(slice, map);
-    if (view->len != slice->count) {
+    if (source->length != (size_t)slice->count) {
         PyErr_SetString(PyExc_IndexError, "mmap slice assignment is wrong size");
         return -1;
     }
     ironmap_error error;
-    if (slice->count != 0 && copy_in(map, slice, view->buf, &error) != IRONMAP_OK) {
-        raise_error(map, &error, "");
+    if (slice->count != 0 && copy_in(map, slice, source, &error) != IRONMAP_OK) {
+        raise_error(error.in_source ? source->map : map, &error, "");
         return -1;
     }
     return 0;
@@ -259,12 +266,13 @@ static int set_slice(PyObject *self, PyObject *key, PyObject *value)
         PyErr_SetString(PyExc_TypeError, "mmap object doesn't support slice deletion");
         return -1;
     }
-    Py_buffer view;
-    if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) == -1) {
+    Source source;
+    if (!source_open(&source, value, self)) {
         return -1;
     }
-    int result = store_slice(self, &slice, &view);
-    PyBuffer_Release(&view);
+    bool loaded = slice.step == 1 || source_load(&source);
+    int result = loaded ? store_slice(self, &slice, &source) : -1;
+    source_close(&source);
     return result;
 }
 

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "mmap/long_work.h"
 #include "mmap/object.h"
+#include "mmap/source.h"
 
 /* The needle and the range of a search, in bytes. */
 typedef struct {
@@ -120,18 +121,21 @@ static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *
 static PyObject *search_for(PyObject *self, const char *name, bool backwards, PyObject *const *args,
                             Py_ssize_t count)
 {
-    Py_buffer view;
+    Source needle;
+    PyObject *result = NULL;
     if (!mmap_precheck_open(self) || !check_count(name, count, 1, 3) ||
-        PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) == -1) {
+        !source_open(&needle, args[0], self)) {
         return NULL;
     }
-    Search search = {
-        .needle = view.buf,
-        .length = (size_t)view.len,
-        .backwards = backwards,
-    };
-    PyObject *result = search_bounds(self, &search, args + 1, count - 1);
-    PyBuffer_Release(&view);
+    if (source_load(&needle)) {
+        Search search = {
+            .needle = needle.bytes,
+            .length = needle.length,
+            .backwards = backwards,
+        };
+        result = search_bounds(self, &search, args + 1, count - 1);
+    }
+    source_close(&needle);
     return result;
 }
 
@@ -147,7 +151,7 @@ PyObject *mmap_rfind(PyObject *self, PyObject *const *args, Py_ssize_t count)
 
 /* ---- count ---- */
 
-static PyObject *count_bounds(PyObject *self, const Py_buffer *view, PyObject *const *args,
+static PyObject *count_bounds(PyObject *self, const Source *needle, PyObject *const *args,
                               Py_ssize_t count)
 {
     uint64_t start = 0;
@@ -161,7 +165,7 @@ static PyObject *count_bounds(PyObject *self, const Py_buffer *view, PyObject *c
     ironmap_error error;
     PyThreadState *thread = mmap_release_gil_for(map, length);
     int status = start > end ? IRONMAP_OK
-                             : ironmap_count(&found, map, view->buf, (size_t)view->len, start,
+                             : ironmap_count(&found, map, needle->bytes, needle->length, start,
                                              length, &error);
     mmap_acquire_gil(map, thread);
     return status == IRONMAP_OK ? PyLong_FromSize_t(found) : raise_error(map, &error, "");
@@ -169,12 +173,13 @@ static PyObject *count_bounds(PyObject *self, const Py_buffer *view, PyObject *c
 
 PyObject *mmap_count(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    Py_buffer view;
+    Source needle;
     if (!mmap_precheck_open(self) || !check_count("count", count, 1, 3) ||
-        PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) == -1) {
+        !source_open(&needle, args[0], self)) {
         return NULL;
     }
-    PyObject *result = count_bounds(self, &view, args + 1, count - 1);
-    PyBuffer_Release(&view);
+    PyObject *result =
+        source_load(&needle) ? count_bounds(self, &needle, args + 1, count - 1) : NULL;
+    source_close(&needle);
     return result;
 }

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "mmap/long_work.h"
 #include "mmap/object.h"
+#include "mmap/source.h"
 
 /* ---- the position ---- */
 
@@ -170,9 +171,25 @@ static bool get_writable_buffer(Py_buffer *view, PyObject *target)
     return false;
 }
 
+/* Reads the next `length` bytes, which lie inside the map, into another map. */
+static PyObject *read_into_map(ironmap_map *target, uint64_t offset, ironmap_map *map,
+                               size_t length)
+{
+    ironmap_error error;
+    uint64_t position = reserve(map, length);
+    PyThreadState *thread = mmap_release_gil_for(map, length);
+    int status = ironmap_copy(target, offset, map, position, length, &error);
+    mmap_acquire_gil(map, thread);
+    if (status != IRONMAP_OK) {
+        cancel_reservation(map, position, length);
+        return raise_error(error.in_source ? map : target, &error, "read out of range");
+    }
+    return PyLong_FromSize_t(length);
+}
+
 /* Reads into `view` up to its length or the end of the map. Getting the view may have run Python
  * code, so the map is checked here. */
-static PyObject *read_view(PyObject *self, const Py_buffer *view)
+static PyObject *read_view(PyObject *self, const Py_buffer *view, PyObject *target)
 {
     ironmap_map *map = mmap_use(self);
     if (map == NULL) {
@@ -181,6 +198,11 @@ static PyObject *read_view(PyObject *self, const Py_buffer *view)
     size_t rest = rest_from(map, ironmap_tell(map));
     size_t length = (size_t)view->len < rest ? (size_t)view->len : rest;
     ironmap_error error;
+    uint64_t offset = 0;
+    ironmap_map *other = source_map(&offset, target, view, self);
+    if (other != NULL) {
+        return read_into_map(other, offset, map, length);
+    }
     if (read_into(view->buf, false, map, length, &error) != IRONMAP_OK) {
         return raise_error(map, &error, "read out of range");
     }
@@ -193,22 +215,30 @@ PyObject *mmap_readinto(PyObject *self, PyObject *target)
     if (!mmap_precheck_open(self) || !get_writable_buffer(&view, target)) {
         return NULL;
     }
-    PyObject *result = read_view(self, &view);
+    PyObject *result = read_view(self, &view, target);
     PyBuffer_Release(&view);
     return result;
 }
 
 /* ---- writing ---- */
 
-static int write_from(const Py_buffer *view, ironmap_map *map, ironmap_error *error)
+static int put_from(const Source *source, ironmap_map *map, uint64_t position, ironmap_error *error)
 {
-    size_t length = (size_t)view->len;
-    if (length < LONG_WORK_BYTES || length > rest_from(map, ironmap_tell(map))) {
-        return ironmap_write(map, view->buf, length, error);
+    return source->map == NULL
+               ? ironmap_put(map, position, source->bytes, source->length, error)
+               : ironmap_copy(map, position, source->map, source->offset, source->length, error);
+}
+
+static int write_from(const Source *source, ironmap_map *map, ironmap_error *error)
+{
+    size_t length = source->length;
+    bool is_short = length < LONG_WORK_BYTES && source->map == NULL;
+    if (is_short || length > rest_from(map, ironmap_tell(map))) {
+        return ironmap_write(map, source->bytes, length, error);
     }
     uint64_t position = reserve(map, length);
-    PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_put(map, position, view->buf, length, error);
+    PyThreadState *thread = mmap_release_gil_for(map, length);
+    int status = put_from(source, map, position, error);
     mmap_acquire_gil(map, thread);
     if (status != IRONMAP_OK) {
         cancel_reservation(map, position, length);
@@ -216,29 +246,29 @@ static int write_from(const Py_buffer *view, ironmap_map *map, ironmap_error *er
     return status;
 }
 
-/* Writes the bytes of `view`. Getting the view may have run Python code, so the map is checked
- * here. */
-static PyObject *write_view(PyObject *self, const Py_buffer *view)
+/* Writes the bytes of the source. Opening it may have run Python code, so the map is checked here.
+ */
+static PyObject *write_source(PyObject *self, const Source *source)
 {
     ironmap_map *map = mmap_use_writable(self);
     if (map == NULL) {
         return NULL;
     }
     ironmap_error error;
-    if (write_from(view, map, &error) != IRONMAP_OK) {
-        return raise_error(map, &error, "data out of range");
+    if (write_from(source, map, &error) != IRONMAP_OK) {
+        return raise_error(error.in_source ? source->map : map, &error, "data out of range");
     }
-    return PyLong_FromSsize_t(view->len);
+    return PyLong_FromSize_t(source->length);
 }
 
 PyObject *mmap_write(PyObject *self, PyObject *data)
 {
-    Py_buffer view;
-    if (!mmap_precheck_open(self) || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) == -1) {
+    Source source;
+    if (!mmap_precheck_open(self) || !source_open(&source, data, self)) {
         return NULL;
     }
-    PyObject *result = write_view(self, &view);
-    PyBuffer_Release(&view);
+    PyObject *result = write_source(self, &source);
+    source_close(&source);
     return result;
 }
 

@@ -1,0 +1,34 @@
+/* Bytes that a method takes from an object. If they are those of another map, a page of them can be
+ * unavailable: then they are read under that map's guard, and the method raises its FaultError. */
+#ifndef IRONMAP_EXT_MMAP_SOURCE_H
+#define IRONMAP_EXT_MMAP_SOURCE_H
+
+#include <ironmap/ironmap.h>
+
+#include "compat.h"
+
+typedef struct {
+    const void *bytes; /* valid if `map` is NULL */
+    size_t length;
+    ironmap_map *map; /* the other map; NULL: a buffer, or the map's own memory */
+    uint64_t offset;  /* of the bytes in `map` */
+
+    Py_buffer view;  /* view.obj is NULL if it is released */
+    PyObject *owner; /* of `map`, which is held; NULL: the view keeps the map */
+    void *copy;
+} Source;
+
+/* Gets the bytes of `object` for a method of `self`. May run Python code. False with an exception.
+ * Until source_close no thread can close or resize the other map. */
+bool source_open(Source *source, PyObject *object, PyObject *self);
+void source_close(Source *source);
+
+/* The map whose memory `view` of `object` is, and `*offset` in it. NULL if it is none of ours, or
+ * that of `self`. Valid as long as the view. */
+ironmap_map *source_map(uint64_t *offset, PyObject *object, const Py_buffer *view, PyObject *self);
+
+/* Makes `bytes` valid: copies them, if they are another map's. False with its FaultError, or
+ * MemoryError. */
+bool source_load(Source *source);
+
+#endif /* IRONMAP_EXT_MMAP_SOURCE_H */

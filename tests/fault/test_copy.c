@@ -1,0 +1,110 @@
+/* From one map into another: a lost page of the source is an error, and no byte made up for it
+ * reaches the target. */
+#include "fault_support.h"
+
+#define MIB ((size_t)1 << 20)
+
+enum { BACKGROUND = 0xee };
+
+/* The source is f's map of a solid file. Returns an anonymous target of BACKGROUND bytes. */
+static ironmap_map *make_target(size_t length)
+{
+    ironmap_options options = options_of(0, length);
+    ironmap_map *target = NULL;
+
+    assert_ok(ironmap_open_anonymous(&target, IRONMAP_WRITE, &options, &failure));
+    assert_ok(ironmap_fill(target, 0, BACKGROUND, length, &failure));
+    return target;
+}
+
+static void map_source(fixture *f, size_t length)
+{
+    file_solid(f, length);
+    map_file(f, IRONMAP_WRITE);
+}
+
+/* The target has solid bytes up to `copied`, and BACKGROUND from there on. */
+static void assert_target(const ironmap_map *target, size_t copied)
+{
+    const uint8_t *bytes = ironmap_data((ironmap_map *)(uintptr_t)target);
+
+    assert_true(is_solid(bytes, 0, copied));
+    assert_true(is_filled(bytes + copied, ironmap_length(target) - copied, BACKGROUND));
+}
+
+static void short_copy_from_a_lost_page_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    const size_t length = MIB;
+    ironmap_error error;
+
+    map_source(f, length);
+    ironmap_map *target = make_target(length);
+    file_truncate(f, length / 2);
+    assert_fault(ironmap_copy(target, 0, f->map, 0, length, &error), &error,
+                 first_damaged(length / 2), codes.lost_page);
+    assert_true(error.in_source);
+    assert_target(target, 0);
+    assert_ok(ironmap_close(target, &failure));
+}
+
+static void long_copy_keeps_the_pieces_before_a_lost_page(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 4 * MIB;
+    ironmap_error error;
+
+    skip_if_whole_views_are_lost();
+    map_source(f, length);
+    ironmap_map *target = make_target(length);
+    file_truncate(f, 5 * MIB / 2);
+    assert_fault(ironmap_copy(target, 0, f->map, 0, length, &error), &error, 5 * MIB / 2,
+                 codes.lost_page);
+    assert_true(error.in_source);
+    assert_target(target, 2 * MIB);
+    assert_ok(ironmap_close(target, &failure));
+}
+
+static void lost_page_of_the_target_is_told_as_such(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 64 * 1024;
+    ironmap_error error;
+
+    map_source(f, 2 * length);
+    ironmap_map *source = make_target(2 * length);
+    file_truncate(f, length);
+    assert_fault(ironmap_copy(f->map, 0, source, 0, 2 * length, &error), &error,
+                 first_damaged(length), codes.lost_page);
+    assert_false(error.in_source);
+    assert_ok(ironmap_close(source, &failure));
+}
+
+/* Zeros that an exported address has shown before are not copied either. */
+static void damaged_source_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 64 * 1024;
+    ironmap_error error;
+
+    map_source(f, length);
+    ironmap_map *target = make_target(length);
+    file_truncate(f, 0);
+    assert_int_equal(peek(f->map, length - 1), 0);
+    assert_int_equal(ironmap_copy(target, 0, f->map, 0, length, &error), IRONMAP_E_FAULT);
+    assert_true(error.in_source);
+    assert_target(target, 0);
+    assert_ok(ironmap_close(target, &failure));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(short_copy_from_a_lost_page_stores_nothing),
+        with_fixture(long_copy_keeps_the_pieces_before_a_lost_page),
+        with_fixture(lost_page_of_the_target_is_told_as_such),
+        with_fixture(damaged_source_stores_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
