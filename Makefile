@@ -115,7 +115,7 @@ test-c: $(VENV)/.ready-test build/c/build.ninja ## 3 min | run the tests of the 
 test-python: $(VENV)/.ready-test $(EXTENSION) ## 2 min | run the tests of the Python package
 	@$(PYTEST) $(PYTHON_TESTS) $(PYTEST_ARGS)
 
-C_FILES = $(shell find include src python/ext tests/api tests/fault tests/unit tests/windows machines examples bench \
+C_FILES = $(shell find include src python/ext tests/api tests/calls tests/fault tests/unit tests/windows machines examples bench \
     -name '*.[ch]')
 # What this machine compiles: not what is for other systems and processors.
 TIDY_FILES = $(shell find src python/ext -name '*.c' -not -path 'src/platform/windows/*' \

@@ -235,7 +235,8 @@ IRONMAP_API void ironmap_options_init(ironmap_options *options);
  * 0 of a file without a length, and for a file without a length that can be read, as those of
  * /proc. IRONMAP_E_SYSTEM if the file cannot be opened or mapped. IRONMAP_E_BEYOND_FILE if the
  * range ends behind the file and EXTEND is not given. IRONMAP_E_OVERFLOW if the range cannot be
- * addressed. IRONMAP_E_NOMEM. A file that a failing call created or extended is put back. */
+ * addressed. IRONMAP_E_NOMEM. A file that a failing call created or extended is put back, unless
+ * another process has appended to it or truncated it meanwhile. */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_open_path(ironmap_map **map, const char *path,
                                                     ironmap_access access,
                                                     const ironmap_options *options,
@@ -338,8 +339,8 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_damage(uint64_t *offset, size_t *lengt
                                                  const ironmap_map *map, uint64_t from,
                                                  ironmap_error *error);
 
-/* Ends the damage and maps the file's pages again in place of the zeros. IRONMAP_E_NO_FILE with
- * NO_TRACK on Unix: the map stays damaged. */
+/* Ends the damage and maps the file's pages again in place of the zeros. After a failure the map
+ * stays damaged: IRONMAP_E_NO_FILE with NO_TRACK on Unix, IRONMAP_E_SYSTEM. */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_clear_damage(ironmap_map *map, ironmap_error *error);
 
 /* A guard around the caller's own code over ironmap_data: memory of the caller, whose fields are

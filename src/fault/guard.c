@@ -29,7 +29,7 @@ IRONMAP__COLD int ironmap__guard_begin_slow(ironmap__guard *guard, ironmap__acce
     size_t end = range.offset + range.length;
     guard->losses = atomic_load(&mapping->state.losses);
     ironmap__restore_lock(ironmap__mutable(mapping));
-    ironmap__restore_locked(ironmap__mutable(mapping), false);
+    (void)ironmap__restore_locked(ironmap__mutable(mapping), false, NULL);
     size_t damage = ironmap__first_damaged_byte(mapping, 0);
     size_t lost = ironmap__first_marked_byte(mapping, IRONMAP__LOSS_GUARDED, range.offset, end);
     ironmap__restore_unlock(ironmap__mutable(mapping));
@@ -53,6 +53,6 @@ IRONMAP__COLD int ironmap__guard_end_slow(ironmap__guard guard, ironmap__access_
         lost = ironmap__first_lost_byte(mapping, guard.losses, losses, range.offset, end);
     } while (atomic_load(&mapping->state.losses) != losses);
     int status = lost < end ? ironmap__fail_fault(mapping, lost, range.store, error) : IRONMAP_OK;
-    ironmap__restore(ironmap__mutable(mapping), false);
+    (void)ironmap__restore(ironmap__mutable(mapping), false, NULL);
     return status;
 }

@@ -24,57 +24,61 @@ void ironmap__wait_for_handlers(const ironmap__mapping *mapping)
 }
 
 /* Notes the run first, for a child of fork in the middle of it. */
-static bool restore_run(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap__page_run run)
+static int restore_run(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap__page_run run,
+                       ironmap_error *error)
 {
     size_t page = ironmap__page_size();
     ironmap__view pages = {mapping->view.base + run.from * page, (run.to - run.from) * page};
     uint64_t offset = mapping->offset - ironmap__alignment(mapping) + (uint64_t)run.from * page;
     ironmap__note_restoring(&mapping->state, kind, run);
     ironmap__unmark_pages(&mapping->state, kind, run);
-    bool done =
-        ironmap__page_restore(&pages, &mapping->mode, mapping->file, offset, NULL) == IRONMAP_OK;
-    if (!done) {
+    int status = ironmap__page_restore(&pages, &mapping->mode, mapping->file, offset, error);
+    if (status != IRONMAP_OK) {
         ironmap__mark_pages(&mapping->state, kind, run);
     }
     ironmap__note_restoring(&mapping->state, kind, (ironmap__page_run){0, 0});
-    return done;
+    return status;
 }
 
-/* Restores all marked pages of one kind; false if one is still unavailable. */
-static bool restore_kind(ironmap__mapping *mapping, ironmap__loss_kind kind)
+/* Restores all marked pages of one kind, as far as possible. Returns the first failure. */
+static int restore_kind(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap_error *error)
 {
     ironmap__page_run rest = {0, ironmap__page_count(mapping)};
-    bool all = true;
+    int first = IRONMAP_OK;
     while (rest.from < rest.to) {
         ironmap__page_run run = ironmap__next_marked(&mapping->state, kind, rest);
-        if (run.from < run.to && !restore_run(mapping, kind, run)) {
-            all = false;
+        if (run.from < run.to) {
+            int status = restore_run(mapping, kind, run, first == IRONMAP_OK ? error : NULL);
+            first = first == IRONMAP_OK ? status : first;
         }
         rest.from = run.to;
     }
-    return all;
+    return first;
 }
 
-void ironmap__restore_locked(ironmap__mapping *mapping, bool clear)
+int ironmap__restore_locked(ironmap__mapping *mapping, bool clear, ironmap_error *error)
 {
     ironmap__page_state *state = &mapping->state;
     size_t losses = atomic_load(&state->losses);
     size_t exported = atomic_load(&state->exported);
     ironmap__wait_for_handlers(mapping);
-    bool all = restore_kind(mapping, IRONMAP__LOSS_GUARDED);
-    if (clear && restore_kind(mapping, IRONMAP__LOSS_EXPORTED)) {
+    bool all = restore_kind(mapping, IRONMAP__LOSS_GUARDED, NULL) == IRONMAP_OK;
+    int status = clear ? restore_kind(mapping, IRONMAP__LOSS_EXPORTED, error) : IRONMAP_OK;
+    if (clear && status == IRONMAP_OK) {
         atomic_store(&state->cleared, exported);
     }
     if (all && !ironmap__is_damaged(state)) {
         atomic_store(&state->restored, losses);
     }
+    return status;
 }
 
-void ironmap__restore(ironmap__mapping *mapping, bool clear)
+int ironmap__restore(ironmap__mapping *mapping, bool clear, ironmap_error *error)
 {
     ironmap__restore_lock(mapping);
-    ironmap__restore_locked(mapping, clear);
+    int status = ironmap__restore_locked(mapping, clear, error);
     ironmap__restore_unlock(mapping);
+    return status;
 }
 
 void ironmap__restore_pending(ironmap__mapping *mapping)
@@ -82,6 +86,6 @@ void ironmap__restore_pending(ironmap__mapping *mapping)
     const ironmap__page_state *state = &mapping->state;
     if (atomic_load(&state->handlers) != 0 ||
         atomic_load(&state->losses) != atomic_load(&state->restored)) {
-        ironmap__restore(mapping, false);
+        (void)ironmap__restore(mapping, false, NULL);
     }
 }

@@ -12,11 +12,12 @@ void ironmap__restore_unlock(ironmap__mapping *mapping);
 void ironmap__wait_for_handlers(const ironmap__mapping *mapping);
 
 /* Restores the pages that guarded accesses lost, and with `clear` those under exported addresses as
- * well. What is still unavailable stays marked. The restore lock must be held. */
-void ironmap__restore_locked(ironmap__mapping *mapping, bool clear);
+ * well. What cannot be restored stays marked, and the damage as well. Fails for the pages under
+ * exported addresses only. The restore lock must be held. */
+int ironmap__restore_locked(ironmap__mapping *mapping, bool clear, ironmap_error *error);
 
 /* The same, acquiring the lock. */
-void ironmap__restore(ironmap__mapping *mapping, bool clear);
+int ironmap__restore(ironmap__mapping *mapping, bool clear, ironmap_error *error);
 
 /* Restores what guarded accesses lost, if anything is pending. */
 void ironmap__restore_pending(ironmap__mapping *mapping);

@@ -89,7 +89,5 @@ int ironmap_damage(uint64_t *offset, size_t *length, const ironmap_map *map, uin
 
 int ironmap_clear_damage(ironmap_map *map, ironmap_error *error)
 {
-    ironmap__restore(&map->mapping, true);
-    bool stuck = map->mapping.file == IRONMAP__NO_FILE && ironmap_is_damaged(map);
-    return stuck ? ironmap__fail(error, IRONMAP_E_NO_FILE) : IRONMAP_OK;
+    return ironmap__restore(&map->mapping, true, error);
 }

@@ -91,6 +91,13 @@ int ironmap__map_reserve(const ironmap_map *map, ironmap__file file, size_t leng
     return ironmap__file_reserve(file, map->mapping.offset, length, error);
 }
 
+bool ironmap__can_undo_extension(ironmap__file file, uint64_t length)
+{
+    uint64_t now = 0;
+    bool sized = false;
+    return ironmap__file_length(&now, &sized, file, NULL) == IRONMAP_OK && sized && now == length;
+}
+
 /* ---- closing ---- */
 
 /* True if the map holds a file of its own; that of a tag's memory is the tag's. */

@@ -23,6 +23,10 @@ int ironmap__unmap(ironmap_map *map, ironmap_error *error);
 int ironmap__map_reserve(const ironmap_map *map, ironmap__file file, size_t length,
                          ironmap_error *error);
 
+/* True if a file that was extended to `length` may be truncated to undo that: it still has this
+ * length, so no other process has appended to it. */
+bool ironmap__can_undo_extension(ironmap__file file, uint64_t length);
+
 /* Unmaps, closes the file and the tag, and frees the map. */
 int ironmap__map_end(ironmap_map *map, ironmap_error *error);
 

@@ -18,6 +18,7 @@ typedef struct map_source {
     bool created;           /* by this call */
     bool extended;          /* by this call */
     uint64_t length_before; /* if extended */
+    uint64_t length_after;
 } map_source;
 
 /* ---- arguments ---- */
@@ -146,6 +147,7 @@ static int lengthen_file(map_source *source, uint64_t file_length, uint64_t end,
     if (status == IRONMAP_OK) {
         source->extended = true;
         source->length_before = file_length;
+        source->length_after = end;
     }
     return status;
 }
@@ -195,7 +197,8 @@ static void source_undo(const map_source *source)
 {
     if (source->created) {
         ironmap__file_remove(source->path, source->file);
-    } else if (source->extended) {
+    } else if (source->extended &&
+               ironmap__can_undo_extension(source->file, source->length_after)) {
         (void)ironmap__file_set_length(source->file, source->length_before, NULL);
     }
     if (source->owned) {

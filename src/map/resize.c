@@ -130,6 +130,15 @@ static int cut_file(ironmap_map *map, size_t length, uint64_t end, ironmap_error
     return status;
 }
 
+/* Makes the file `before` bytes long again after it was extended to `end` for a map that stays as
+ * it is. Keeps what another process has appended meanwhile. */
+static void undo_extension(ironmap_map *map, uint64_t before, uint64_t end)
+{
+    if (end > before && ironmap__can_undo_extension(map->mapping.file, end)) {
+        (void)cut_file(map, map->mapping.length, before, NULL);
+    }
+}
+
 /* Makes the file long enough for a map of `length` bytes, with blocks on the disk if that was asked
  * for. On failure it has its old length. */
 static int ensure_file_size(ironmap_map *map, size_t length, uint64_t file_length,
@@ -142,8 +151,8 @@ static int ensure_file_size(ironmap_map *map, size_t length, uint64_t file_lengt
         return status;
     }
     status = ironmap__map_reserve(map, map->mapping.file, length, error);
-    if (status != IRONMAP_OK && end > file_length) {
-        (void)cut_file(map, map->mapping.length, file_length, NULL);
+    if (status != IRONMAP_OK) {
+        undo_extension(map, file_length, end);
     }
     return status;
 }
@@ -160,8 +169,8 @@ static int resize_both(ironmap_map *map, size_t length, uint64_t file_length, ir
     int status = ensure_file_size(map, length, file_length, error);
     if (status == IRONMAP_OK && length > old_length) {
         status = fit_view(map, length, error);
-        if (status != IRONMAP_OK && end > file_length) {
-            (void)cut_file(map, map->mapping.length, file_length, NULL);
+        if (status != IRONMAP_OK) {
+            undo_extension(map, file_length, end);
         }
     }
     if (status == IRONMAP_OK && end < file_length) {

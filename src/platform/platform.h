@@ -134,7 +134,8 @@ typedef struct ironmap__view {
 int ironmap__view_map(ironmap__view *view, const ironmap__mode *mode, ironmap__file file,
                       uint64_t offset, size_t length, ironmap_error *error);
 
-/* Unmaps the view. Does nothing if it has no base. */
+/* Unmaps the view. Does nothing if it has no base. If the system has no memory for it, the pages
+ * are no view any more and a later call unmaps them: that is no failure. */
 int ironmap__view_unmap(ironmap__view *view, ironmap_error *error);
 
 /* Makes a view longer or shorter (not 0). It keeps its content and may move. Its file has the new

@@ -29,6 +29,7 @@
 #include "features.h"
 
 #include "system.h"
+#include "unmap.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -335,11 +336,10 @@ void *ironmap__zeros_allocate(size_t length)
     return base == MAP_FAILED ? NULL : base;
 }
 
-/* Memory that the system does not take back stays unused. */
 void ironmap__zeros_free(void *zeros, size_t length)
 {
     int saved = errno;
-    (void)munmap(zeros, length);
+    ironmap__unmap_writable_pages(zeros, length);
     errno = saved;
 }
 

@@ -2,6 +2,7 @@
 #include "features.h"
 
 #include "system.h"
+#include "unmap.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -52,6 +53,7 @@ int ironmap__view_map(ironmap__view *view, const ironmap__mode *mode, ironmap__f
                       uint64_t offset, size_t length, ironmap_error *error)
 {
     off_t at = mode->anonymous ? 0 : (off_t)offset;
+    ironmap__unmap_leftovers();
     void *base = mmap(NULL, length, mode->prot, mode->flags, (int)file, at);
     if (base == MAP_FAILED) {
         return ironmap__fail_system(error, errno, "mmap");
@@ -62,8 +64,9 @@ int ironmap__view_map(ironmap__view *view, const ironmap__mode *mode, ironmap__f
 
 int ironmap__view_unmap(ironmap__view *view, ironmap_error *error)
 {
-    if (view->base != NULL && munmap(view->base, view->length) == -1) {
-        return ironmap__fail_system(error, errno, "munmap");
+    int code = view->base == NULL ? 0 : ironmap__unmap_pages(view->base, view->length);
+    if (code != 0) {
+        return ironmap__fail_system(error, code, "munmap");
     }
     *view = (ironmap__view){.base = NULL, .length = 0};
     return IRONMAP_OK;
@@ -76,12 +79,12 @@ bool ironmap__view_can_grow(const ironmap__mode *mode)
     return !(mode->anonymous && mode->shared);
 }
 
-/* Unmaps the pages after the new length. If that fails (splitting a mapping needs kernel memory),
- * the view keeps them until it is unmapped. */
+/* Unmaps the pages after the new length. If there is not even memory to note them for later, the
+ * view keeps them until it is unmapped. */
 static void shrink_view(ironmap__view *view, size_t length)
 {
     size_t kept = ironmap__align_up(length, ironmap__page_size());
-    if (kept >= view->length || munmap(view->base + kept, view->length - kept) == 0) {
+    if (kept >= view->length || ironmap__unmap_pages(view->base + kept, view->length - kept) == 0) {
         view->length = length;
     }
 }

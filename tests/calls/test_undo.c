@@ -1,0 +1,239 @@
+/* What is undone after a failure, and what is done later. */
+#include "calls.h"
+#include "support_posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- a file that another process appends to ---- */
+
+static const char entry[] = "entry of another process";
+static const fixture *shared_file;
+static bool is_appended;
+
+/* Appends to the file when the view is about to be mapped or to grow, which then fails. */
+static int append_and_fail(const char *name)
+{
+    if (strcmp(name, "mmap") != 0 && strcmp(name, "mremap") != 0) {
+        return 0;
+    }
+    if (!is_appended) {
+        is_appended = true;
+        int fd = open(shared_file->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        is_appended = write(fd, entry, sizeof(entry)) == (ssize_t)sizeof(entry);
+        (void)close(fd);
+    }
+    return ENOMEM;
+}
+
+static void begin_to_append(const fixture *f)
+{
+    shared_file = f;
+    is_appended = false;
+    calls_watch(append_and_fail, NULL);
+}
+
+static void assert_appended(const fixture *f, size_t end)
+{
+    calls_watch(NULL, NULL);
+    assert_u64(file_length(f), end + sizeof(entry));
+    assert_file(f, end, entry, sizeof(entry));
+}
+
+static void failed_open_keeps_what_another_process_appended(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(0, 4096);
+
+    file_make(f, 10);
+    options.open = IRONMAP_OPEN_EXTEND;
+    begin_to_append(f);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, ENOMEM);
+    assert_appended(f, 4096);
+}
+
+static void failed_resize_keeps_what_another_process_appended(void **state)
+{
+    fixture *f = *state;
+    size_t length = 10 * ironmap_page_size();
+
+    file_make(f, 100);
+    map_file(f, IRONMAP_WRITE);
+    begin_to_append(f);
+    assert_system_fails(ironmap_resize(f->map, length, &failure), IRONMAP_E_SYSTEM, ENOMEM);
+    assert_appended(f, length);
+    assert_map_pattern(f->map, 0, 100);
+}
+
+/* ---- views that the system does not unmap ---- */
+
+static bool no_memory_to_unmap;
+static bool no_memory_at_all;
+static unsigned unmaps;
+
+static int refuse_to_unmap(const char *name)
+{
+    bool unmap = strcmp(name, "munmap") == 0;
+    bool allocate = strcmp(name, "malloc") == 0;
+
+    unmaps += unmap;
+    return (unmap && no_memory_to_unmap) || (allocate && no_memory_at_all) ? ENOMEM : 0;
+}
+
+static int watch_unmapping(void **state)
+{
+    unmaps = 0;
+    calls_watch(refuse_to_unmap, NULL);
+    return fixture_setup(state);
+}
+
+static int unwatch_unmapping(void **state)
+{
+    calls_watch(NULL, NULL);
+    return fixture_teardown(state);
+}
+
+static void private_memory(fixture *f, size_t length)
+{
+    map_memory(f, MAP_PRIVATE, PROT_READ | PROT_WRITE, length);
+    assert_ok(ironmap_fill(f->map, 0, 'p', length, &failure));
+}
+
+static void open_and_close(fixture *f)
+{
+    map_anonymous(f, IRONMAP_WRITE, 1);
+    map_close(f);
+}
+
+/* At Linux's vm.max_map_count munmap(2) of a part of a mapping fails. */
+static void view_of_a_closed_map_is_unmapped_later(void **state)
+{
+    enum { MAPS = 20 };
+    fixture *f = *state;
+    size_t before = calls_mapped_bytes();
+    size_t blocks = calls_allocations();
+
+    no_memory_to_unmap = true;
+    for (size_t i = 0; i < MAPS; i++) {
+        private_memory(f, 3 * ironmap_page_size());
+        map_close(f);
+    }
+    assert_u64(calls_mapped_bytes(), before + MAPS * 3 * ironmap_page_size());
+    no_memory_to_unmap = false;
+    open_and_close(f);
+    assert_u64(calls_mapped_bytes(), before);
+    assert_u64(calls_allocations(), blocks);
+}
+
+/* A map that is opened while nothing can be unmapped tries for one of the views only. */
+static void opening_does_not_try_each_view(void **state)
+{
+    fixture *f = *state;
+
+    no_memory_to_unmap = true;
+    for (size_t i = 0; i < 20; i++) {
+        map_anonymous(f, IRONMAP_WRITE, 1);
+        map_close(f);
+    }
+    unmaps = 0;
+    map_anonymous(f, IRONMAP_WRITE, 1);
+    assert_u64(unmaps, 1);
+    no_memory_to_unmap = false;
+    map_close(f);
+}
+
+static void map_becomes_empty_though_its_view_stays(void **state)
+{
+    fixture *f = *state;
+    size_t page = ironmap_page_size();
+    size_t before = calls_mapped_bytes();
+
+    private_memory(f, 4 * page);
+    no_memory_to_unmap = true;
+    assert_ok(ironmap_resize(f->map, 0, &failure));
+    assert_u64(ironmap_length(f->map), 0);
+    assert_null(ironmap_data(f->map));
+    assert_ok(ironmap_resize(f->map, 2 * page, &failure));
+    assert_map_filled(f->map, 0, 2 * page, 0);
+    no_memory_to_unmap = false;
+    map_close(f);
+    assert_u64(calls_mapped_bytes(), before);
+}
+
+/* The part that could not be unmapped is not the map's when it grows again. */
+static void private_memory_that_grows_again_is_zero(void **state)
+{
+    fixture *f = *state;
+    size_t page = ironmap_page_size();
+
+    private_memory(f, 4 * page);
+    no_memory_to_unmap = true;
+    assert_ok(ironmap_resize(f->map, page, &failure));
+    no_memory_to_unmap = false;
+    if (ironmap_resize(f->map, 4 * page, NULL) != IRONMAP_OK) {
+        skip_because("private memory does not grow on this system");
+    }
+    assert_map_filled(f->map, 0, page, 'p');
+    uint8_t zeros[512] = {0};
+    assert_map(f->map, page, zeros, sizeof(zeros));
+}
+
+/* A fork shares shared memory: its pages stay. */
+static void memory_of_a_private_view_is_given_back(void **state)
+{
+    fixture *f = *state;
+    const volatile uint8_t *private_data;
+    const volatile uint8_t *shared_data;
+
+    skip_inside_qemu("does not drop pages");
+    no_memory_to_unmap = true;
+    private_memory(f, ironmap_page_size());
+    private_data = ironmap_data(f->map);
+    map_close(f);
+    map_anonymous(f, IRONMAP_WRITE, ironmap_page_size());
+    assert_ok(ironmap_fill(f->map, 0, 's', 1, &failure));
+    shared_data = ironmap_data(f->map);
+    map_close(f);
+    assert_int_equal(private_data[0], 0);
+    assert_int_equal(shared_data[0], 's');
+    no_memory_to_unmap = false;
+    open_and_close(f);
+}
+
+/* Not even for a note of what to unmap. */
+static void closing_without_any_memory_is_an_error(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map;
+
+    map_anonymous(f, IRONMAP_WRITE, 1);
+    map = f->map;
+    f->map = NULL;
+    no_memory_to_unmap = true;
+    no_memory_at_all = true;
+    assert_system_fails(ironmap_close(map, &failure), IRONMAP_E_SYSTEM, ENOMEM);
+    no_memory_at_all = false;
+    no_memory_to_unmap = false;
+}
+
+#define watched(test) cmocka_unit_test_setup_teardown(test, watch_unmapping, unwatch_unmapping)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(failed_open_keeps_what_another_process_appended),
+        with_fixture(failed_resize_keeps_what_another_process_appended),
+        watched(view_of_a_closed_map_is_unmapped_later),
+        watched(opening_does_not_try_each_view),
+        watched(map_becomes_empty_though_its_view_stays),
+        watched(private_memory_that_grows_again_is_zero),
+        watched(memory_of_a_private_view_is_given_back),
+        watched(closing_without_any_memory_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
