@@ -263,7 +263,7 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_open_anonymous(ironmap_map **map, iron
 
 /* Unmaps and frees the map; NULL does nothing. It does not wait for the disk, and the system still
  * writes changed pages later. IRONMAP_E_BUSY if the map is pinned: nothing is done. After any other
- * error the map is gone. */
+ * error, as that of close(2), the map is gone. */
 IRONMAP_API int ironmap_close(ironmap_map *map, ironmap_error *error);
 
 /* ---- about a map -----------------------------------------------------------------------------

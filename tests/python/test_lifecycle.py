@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import mmap as standard
+import os
 import pickle
 import sys
 import weakref
@@ -120,6 +121,19 @@ def test_close_frees_the_memory_and_the_descriptor(map_bytes: MapMaker) -> None:
     assert len(open_descriptors() - before) == 1
     m.close()
     assert open_descriptors() == before
+
+
+@needs_descriptors
+@pytest.mark.parametrize("module", [standard, ironmap])
+def test_close_ignores_errors_of_the_system(module: Any, path: Path) -> None:
+    path.write_bytes(bytes(PAGE))
+    with path.open("r+b") as file:
+        before = open_descriptors()
+        m = module.mmap(file.fileno(), 0)
+        (descriptor,) = open_descriptors() - before
+        os.close(descriptor)
+        m.close()
+    assert m.closed
 
 
 def test_deallocation_closes_the_map(map_path: MapMaker, path: Path) -> None:

@@ -18,15 +18,15 @@ int mmap_close_map(ironmap_map *map, ironmap_error *error)
 
 /* How a map ended, and what is to be raised about it. */
 typedef struct {
-    bool untold; /* there was damage that the program was not told of */
-    Fault fault; /* that damage */
-    int status;  /* of closing the map */
-    ironmap_error error;
+    bool untold;         /* there was damage that the program was not told of */
+    Fault fault;         /* that damage */
+    ironmap_error error; /* that damage in the library's words */
 } Ending;
 
 /* The object loses its map first, so that other threads see it as closed from then on. The map is
- * not pinned, so it is gone afterwards even if an error is reported, and its damage is all that
- * there will be. Runs no Python code of this thread. */
+ * not pinned, so it is gone afterwards even if the system reports an error, and its damage is all
+ * that there will be. The standard module ignores that error, of close(2) as a rule, and so does
+ * this one. Runs no Python code of this thread. */
 static void detach_and_close(Ending *ending, MmapObject *object)
 {
     ironmap_map *map = object->map;
@@ -36,7 +36,7 @@ static void detach_and_close(Ending *ending, MmapObject *object)
         fault_describe(&ending->fault, map, &ending->error);
     }
     object->map = NULL;
-    ending->status = mmap_close_map(map, &ending->error);
+    (void)mmap_close_map(map, NULL);
 }
 
 /* Raises FaultError for the damage. */
@@ -48,7 +48,6 @@ static void raise_untold(const Ending *ending, PyTypeObject *type)
     }
 }
 
-/* Damage comes before an error of the system: the program may have worked on zeros. */
 PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     MmapObject *object = mmap_object(self);
@@ -68,9 +67,6 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
     if (ending.untold) {
         raise_untold(&ending, Py_TYPE(self));
         return NULL;
-    }
-    if (ending.status != IRONMAP_OK) {
-        return raise_error(NULL, &ending.error, "");
     }
     Py_RETURN_NONE;
 }
@@ -133,7 +129,7 @@ void mmap_dealloc(PyObject *self)
         PyObject_ClearWeakRefs(self);
     }
     /* A thread that pins, holds or resizes the map has a reference to the object, so there is none.
-     * An error of the system cannot be reported from here. */
+     */
     if (object->map != NULL) {
         Ending ending;
         detach_and_close(&ending, object);

@@ -90,8 +90,9 @@ static PyMethodDef methods[] = {
      "close($self, /)\n--\n\n"
      "Unmap the memory. Afterwards only `closed`, repr() and close() work.\n\n"
      "All other operations then raise ValueError. Changes of a shared map reach the file later,\n"
-     "when the system writes them. Call flush() first to make them durable. BufferError while a\n"
-     "buffer of the map exists or another thread works on the map. FaultError if pages were lost\n"
+     "when the system writes them. Call flush() first to make them durable: an error of the\n"
+     "system at closing is ignored, as by the standard module. BufferError while a buffer of\n"
+     "the map exists or another thread works on the map. FaultError if pages were lost\n"
      "under a buffer and nothing has told so before: no FaultError, no look at `damaged`. The map\n"
      "is closed all the same. For a map that is collected, the FaultError goes to\n"
      "sys.unraisablehook."},
