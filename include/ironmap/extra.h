@@ -30,6 +30,12 @@ IRONMAP_API size_t ironmap_damage_count(const ironmap_map *map);
 IRONMAP_NODISCARD IRONMAP_API int ironmap_check_damage(const ironmap_map *map,
                                                        ironmap_error *error);
 
+/* IRONMAP_E_FAULT if the file ends before the last page of the map: the error of an access to the
+ * first page behind its end. Accesses no byte, so it cannot tell of a failing or full disk.
+ * IRONMAP_OK for memory without a file and with NO_TRACK. */
+IRONMAP_NODISCARD IRONMAP_API int ironmap_check_file_end(const ironmap_map *map,
+                                                         ironmap_error *error);
+
 /* Notes that the program was told of the first `count` of ironmap_damage_count. Noting fewer than
  * before changes nothing. One thread at a time. */
 IRONMAP_API void ironmap_note_told_damage(ironmap_map *map, size_t count);

@@ -1,8 +1,10 @@
 /* The class Guarded: a `with` block that raises FaultError if a page was lost in it. */
 #include "guarded.h"
 
+#include <errno.h>
 #include <ironmap/extra.h>
 
+#include "errors.h"
 #include "mmap/damage.h"
 #include "mmap/object.h"
 #include "state.h"
@@ -52,10 +54,44 @@ static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
     return Py_NewRef(guarded->map);
 }
 
-static PyObject *guarded_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
-                              Py_ssize_t Py_UNUSED(count))
+/* True for an OSError with errno EFAULT, which a system call reports of an unavailable page. May
+ * run Python code. */
+static bool is_bad_address(PyObject *exception)
+{
+    if (!PyObject_TypeCheck(exception, (PyTypeObject *)PyExc_OSError)) {
+        return false;
+    }
+    PyObject *number = get_attribute(exception, "errno");
+    long code = number == NULL ? -1 : PyLong_AsLong(number);
+    Py_XDECREF(number);
+    if (code == -1) {
+        PyErr_Clear();
+    }
+    return code == EFAULT;
+}
+
+/* Raises FaultError from `cause` if the file ends before the last page of the map. */
+static bool raise_unavailable(ironmap_map *map, PyObject *cause)
+{
+    ironmap_error error;
+    if (ironmap_check_file_end(map, &error) == IRONMAP_OK) {
+        return false;
+    }
+    PyObject *type = NULL;
+    PyObject *value = NULL;
+    PyObject *traceback = NULL;
+    raise_error(map, &error, "");
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyException_SetCause(value, Py_NewRef(cause));
+    PyErr_Restore(type, value, traceback);
+    return true;
+}
+
+static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Guarded *guarded = guarded_object(self);
+    bool bad_address = count > 1 && is_bad_address(args[1]);
     const MmapObject *object = mmap_object(guarded->map);
     ironmap_map *map = object->map;
     guarded->depth -= guarded->depth > 0 ? 1 : 0;
@@ -65,6 +101,9 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
     }
     if (map != NULL && ironmap_damage_count(map) != guarded->count) {
         mmap_raise_damage(map);
+        return NULL;
+    }
+    if (map != NULL && bad_address && raise_unavailable(map, args[1])) {
         return NULL;
     }
     Py_RETURN_FALSE;
@@ -90,7 +129,8 @@ static PyMethodDef guarded_methods[] = {
     {"__enter__", guarded_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn the map."},
     {"__exit__", AS_METHOD(guarded_exit), METH_FASTCALL,
      "__exit__($self, exc_type, exc_value, traceback, /)\n--\n\n"
-     "Raise FaultError if a page was lost since __enter__."},
+     "Raise FaultError if a page was lost since __enter__, and in the place of an OSError with\n"
+     "errno EFAULT if the file ends before the map."},
     {NULL, NULL, 0, NULL},
 };
 

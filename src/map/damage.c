@@ -1,4 +1,5 @@
 /* Lost pages under the caller's own code: the guard around it, and damage. */
+#include "fault/cause.h"
 #include "fault/guard.h"
 #include "fault/handler.h"
 #include "fault/lost.h"
@@ -59,6 +60,21 @@ size_t ironmap_damage_count(const ironmap_map *map)
 int ironmap_check_damage(const ironmap_map *map, ironmap_error *error)
 {
     return ironmap__check_damage(&map->mapping, error);
+}
+
+int ironmap_check_file_end(const ironmap_map *map, ironmap_error *error)
+{
+    const ironmap__mapping *mapping = &map->mapping;
+    if (mapping->length == 0) {
+        return IRONMAP_OK;
+    }
+    size_t end = ironmap__file_end_in_view(mapping);
+    size_t alignment = ironmap__alignment(mapping);
+    if (end >= alignment + mapping->length) {
+        return IRONMAP_OK;
+    }
+    size_t first = end > alignment ? end - alignment : 0;
+    return ironmap__fail_fault(mapping, first, false, error);
 }
 
 void ironmap_note_told_damage(ironmap_map *map, size_t count)

@@ -210,6 +210,26 @@ static void damage_of_an_available_page_has_no_cause(void **state)
     assert_u64(error.file_length, pages(PAGES));
 }
 
+/* The page in which the file ends is available. */
+static void check_file_end_finds_the_first_page_behind_it(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error;
+
+    map_solid(f, IRONMAP_READ, 0, 100);
+    assert_ok(ironmap_check_file_end(f->map, &failure));
+    skip_if_whole_views_are_lost();
+    file_truncate(f, pages(PAGES - 1) + 1);
+    assert_ok(ironmap_check_file_end(f->map, &failure));
+    file_truncate(f, pages(PAGES - 1));
+    assert_fault(ironmap_check_file_end(f->map, &error), &error, pages(PAGES - 1) - 100,
+                 codes.lost_page);
+    assert_string_equal(error.what, "file truncated");
+    file_truncate(f, 0);
+    assert_fault(ironmap_check_file_end(f->map, &error), &error, 0, codes.lost_page);
+    assert_false(ironmap_is_damaged(f->map));
+}
+
 /* Damage is untold until all of it was noted or cleared. */
 static void damage_is_untold_until_it_is_noted(void **state)
 {
@@ -570,6 +590,7 @@ int main(void)
         with_fixture(flush_reports_damage),
         with_fixture(damage_can_be_asked_for_without_an_access),
         with_fixture(damage_of_an_available_page_has_no_cause),
+        with_fixture(check_file_end_finds_the_first_page_behind_it),
         with_fixture(damage_is_untold_until_it_is_noted),
         with_fixture(calls_without_access_ignore_damage),
         with_fixture(clearing_unavailable_pages_succeeds),

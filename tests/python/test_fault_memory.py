@@ -269,6 +269,83 @@ def test_system_call_on_a_lost_page_is_an_error(
     assert lossy[:LOST] == CONTENT[:LOST]
 
 
+@pytest.mark.parametrize("offset", [0, PAGE + 99])
+@pytest.mark.parametrize("name", SYSTEM_CALLS)
+def test_system_call_on_a_lost_page_is_a_fault_when_guarded(
+    other: OtherProcess, name: str, offset: int
+) -> None:
+    lost = LOST - offset
+    with map_file(other.path, offset=offset) as m:
+        other.cut(CUT - 5)
+        with memoryview(m) as whole, whole[lost : lost + PAGE] as view:
+            with pytest.raises(ironmap.FaultError, match="now ends at byte") as raised:
+                guard(m.guarded(), lambda: SYSTEM_CALLS[name](view))
+            assert_fault(raised.value, lost, lost + 1)
+            assert raised.value.filename == str(other.path)
+            cause = raised.value.__cause__
+            assert isinstance(cause, OSError)
+            assert (type(cause), cause.errno) == (OSError, errno.EFAULT)
+        assert m.damaged == ()
+
+
+def leave_guarded(m: ironmap.mmap, error: BaseException) -> object:
+    with m.guarded():
+        raise error
+
+
+def bad_address() -> OSError:
+    return OSError(errno.EFAULT, "Bad address")
+
+
+@pytest.mark.parametrize("length", [LENGTH, LENGTH + PAGE, LENGTH - PAGE + 1])
+def test_bad_address_of_a_whole_map_is_not_replaced(other: OtherProcess, length: int) -> None:
+    """A file that ends inside the last page has all pages."""
+    error = bad_address()
+    with map_file(other.path) as m:
+        other.cut(length)
+        with pytest.raises(OSError, match="Bad address") as raised:
+            leave_guarded(m, error)
+        assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "other"), OSError("no errno"), ValueError(errno.EFAULT), KeyboardInterrupt],
+    ids=str,
+)
+def test_other_exceptions_are_not_replaced(
+    other: OtherProcess, lossy: ironmap.mmap, error: BaseException
+) -> None:
+    other.cut(CUT)
+    with pytest.raises(BaseException) as raised:  # noqa: PT011 - of any type
+        leave_guarded(lossy, error)
+    assert raised.value is error or raised.type is error
+
+
+def test_bad_address_stays_where_the_file_is_not_known(other: OtherProcess) -> None:
+    with map_file(other.path, trackfd=False) as m, ironmap.mmap(-1, PAGE) as memory:
+        other.cut(0)
+        for without_file in (m, memory):
+            with pytest.raises(OSError, match="Bad address") as raised:
+                leave_guarded(without_file, bad_address())
+            assert type(raised.value) is OSError
+
+
+def test_bad_address_that_closes_the_map_is_not_replaced(
+    other: OtherProcess, lossy: ironmap.mmap
+) -> None:
+    class ClosingError(OSError):
+        @property
+        def errno(self) -> int:  # type: ignore[override]
+            lossy.close()
+            return errno.EFAULT
+
+    other.cut(0)
+    with pytest.raises(ClosingError):
+        leave_guarded(lossy, ClosingError())
+    assert lossy.closed
+
+
 # ---- damage ----------------------------------------------------------------------------------
 
 

@@ -107,7 +107,9 @@ static PyMethodDef methods[] = {
      "Return a context manager that raises FaultError if a page is lost in its block.\n\n"
      "The error is raised at the end of the block, and at its start if the map is damaged\n"
      "already. Use it around code that works on a buffer of the map (re, numpy, struct, hashlib),\n"
-     "for which a lost page reads as zeros: with m.guarded(): found = pattern.search(m)"},
+     "for which a lost page reads as zeros: with m.guarded(): found = pattern.search(m)\n\n"
+     "A system call on a page behind the end of a truncated file, as in os.write(fd, m), is an\n"
+     "OSError with errno EFAULT. If it leaves the block, FaultError is raised from it."},
     {"find", AS_METHOD(mmap_find), METH_FASTCALL,
      "find($self, view, start=None, end=None, /)\n--\n\n"
      "Return the lowest index in [start, end) at which `view` occurs, or -1.\n\n"
