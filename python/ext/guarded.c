@@ -10,8 +10,8 @@
 #include "state.h"
 
 /* The context manager of `with m.guarded():`. If the map is closed in the block, the end of the
- * block reports nothing. If another thread is resizing it, the end of the block is a BufferError.
- */
+ * block reports nothing. If another thread is resizing it, the end of the block is a BufferError,
+ * unless an exception leaves the block. */
 typedef struct {
     PyObject_HEAD PyObject *map;
     size_t depth; /* of nested blocks */
@@ -95,7 +95,7 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t 
     const MmapObject *object = mmap_object(guarded->map);
     ironmap_map *map = object->map;
     guarded->depth -= guarded->depth > 0 ? 1 : 0;
-    if (object->resizing) {
+    if (object->resizing && (count == 0 || args[0] == Py_None)) {
         mmap_raise_not_open(object);
         return NULL;
     }

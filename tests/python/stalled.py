@@ -14,6 +14,7 @@ import signal
 import struct
 import sys
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import ironmap
@@ -177,6 +178,15 @@ def all_uses(m: Any) -> dict[str, Callable[[], object]]:
     }
 
 
+def leave_with_an_exception(m: ironmap.mmap) -> None:
+    """The end of a block that an exception leaves is no error, and the map in use stays open."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        m.__exit__(KeyError, KeyError(), None)
+    assert [warning.category for warning in warned] == [ResourceWarning]
+    assert not m.closed
+
+
 # ---- cases -----------------------------------------------------------------------------------
 
 
@@ -187,6 +197,7 @@ def work(name: str) -> None:
     stall.start(lambda: use(stall.map))
     refused = kinds({"close": stall.map.close, "resize": lambda: stall.map.resize(LENGTH - 1)})
     assert refused == {"close": "BufferError", "resize": "BufferError"}
+    leave_with_an_exception(stall.map)
     assert (stall.map[0], len(stall.map), stall.map.closed) == (0, LENGTH, False)
     assert stall.finish() == result
     stall.map.resize(5)
@@ -202,6 +213,7 @@ def resize(length: int) -> None:
     stall.start(lambda: m.resize(length))
     refused = kinds({**uses, "close": m.close, "exit": lambda: m.__exit__(None, None, None)})
     assert set(refused.values()) == {"BufferError"}, refused
+    leave_with_an_exception(m)
     assert m.closed is False
     assert repr(m) == "<mmap.mmap closed=False, resizing>"
     assert sys.getsizeof(m) > 0
@@ -219,6 +231,7 @@ def guarded() -> None:
     block.__enter__()
     stall.start(lambda: stall.map.resize(5))
     assert kinds({"exit": lambda: block.__exit__(None, None, None)}) == {"exit": "BufferError"}
+    assert block.__exit__(KeyError, KeyError(), None) is False
     stall.finish()
     assert block.__exit__(None, None, None) is False
 
