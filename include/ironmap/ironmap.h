@@ -85,7 +85,7 @@ IRONMAP_API const char *ironmap_version_string(void);
 #define IRONMAP_TO_END SIZE_MAX      /* a length: the rest of the map */
 #define IRONMAP_NOT_FOUND UINT64_MAX /* an offset: nothing was found */
 #define IRONMAP_UNKNOWN UINT64_MAX   /* ironmap_error.file_length: the system does not tell */
-#define IRONMAP_TAG_MAX 120          /* bytes of the longest tag */
+#define IRONMAP_TAG_MAX 200          /* Unix: bytes of the longest tag */
 #define IRONMAP_NAME_MAX 79          /* bytes of the longest name for ironmap_set_name */
 
 /* ---- status and errors ----------------------------------------------------------------------- */
@@ -165,11 +165,13 @@ IRONMAP_API size_t ironmap_error_text(char *buffer, size_t capacity, const ironm
  * maps the memory of that name. The first map makes it: offset + length bytes of zeros. It exists
  * as long as any process maps it, and a killed process counts as gone. Its length never changes: a
  * range beyond it is IRONMAP_E_BEYOND_FILE. Length 0 is the rest of existing memory, else
- * IRONMAP_E_NO_TAG. A map with IRONMAP_COPY keeps its stores to itself. A tag has 1 to
- * IRONMAP_TAG_MAX characters of A-Z a-z 0-9 . _ - and does not begin with a full stop.
- * ironmap_open_path and ironmap_open_fd with a tag map the file and hold the tag; the tag of
- * another file, or of none, is IRONMAP_E_TAG_TAKEN. docs/tags.md has where tags live, who may open
- * them, and what a killed process leaves.
+ * IRONMAP_E_NO_TAG. A map with IRONMAP_COPY keeps its stores to itself. On Unix a tag is any text
+ * of 1 to IRONMAP_TAG_MAX bytes, on Windows what the system takes, in UTF-8. Case matters. The name
+ * Local\x is that of the tag x. ironmap_open_path and ironmap_open_fd with a tag map the file and
+ * hold the tag; the tag of another file, or of none, is IRONMAP_E_TAG_TAKEN. If another user holds
+ * the place of this user's tags, error.what names that user. Opening and closing a tag are no
+ * cancellation points. docs/tags.md has where tags live, who may open them, and what a killed
+ * process leaves.
  *
  * Fork. A child inherits every map, pin and tag. Shared maps stay shared; private ones part at the
  * first store. Each process closes its own. A map that another thread was resizing or closing
@@ -287,10 +289,10 @@ IRONMAP_API ironmap_access ironmap_map_access(const ironmap_map *map);
 IRONMAP_API bool ironmap_is_readable(const ironmap_map *map);
 IRONMAP_API bool ironmap_is_writable(const ironmap_map *map);
 
-/* The tag, or NULL. Valid until ironmap_close. */
+/* The name of the tag as it was given, or NULL. Valid until ironmap_close. */
 IRONMAP_API const char *ironmap_tag(const ironmap_map *map);
 
-/* True if `name` may be a tag. */
+/* True if `name` may be the name of a tag. On Windows the system may refuse it all the same. */
 IRONMAP_API bool ironmap_is_valid_tag(const char *name);
 
 /* The length of the file now, in bytes. For anonymous memory it is the length of the map, and for a

@@ -46,10 +46,7 @@ static const char *invalid_options(const ironmap_options *options)
         IRONMAP_OPEN_EXCLUSIVE) {
         return "EXCLUSIVE without CREATE";
     }
-    if (options->tag != NULL && !ironmap_is_valid_tag(options->tag)) {
-        return "tag has a wrong length or a forbidden character";
-    }
-    return NULL;
+    return options->tag == NULL ? NULL : ironmap__tag_refusal(options->tag);
 }
 
 /* Copies the arguments, with the defaults filled in, and checks them. */

@@ -2,19 +2,12 @@
 #include "map/tag.h"
 
 #include <assert.h>
-#include <string.h>
-
-/* Those of portable file names (POSIX.1-2017, 3.282). A leading hyphen is allowed here. */
-static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                              "abcdefghijklmnopqrstuvwxyz"
-                              "0123456789._-";
 
 static_assert(IRONMAP_TAG_MAX == IRONMAP__TAG_MAX, "the header tells the length of a tag");
 
 bool ironmap_is_valid_tag(const char *name)
 {
-    size_t length = strspn(name, allowed);
-    return length >= 1 && length <= IRONMAP_TAG_MAX && name[length] == '\0' && name[0] != '.';
+    return ironmap__tag_refusal(name) == NULL;
 }
 
 const char *ironmap_tag(const ironmap_map *map)

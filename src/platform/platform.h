@@ -203,8 +203,12 @@ int ironmap__view_set_name(const ironmap__view *view, const char *name, ironmap_
 
 /* ---- tags ---- */
 
-/* The longest name of a tag, in bytes without the zero at its end. */
-enum { IRONMAP__TAG_MAX = 120 };
+/* Unix: the longest tag, in bytes without the zero at its end. */
+enum { IRONMAP__TAG_MAX = 200 };
+
+/* Why the text cannot be the name of a tag on this system, as a static string. NULL if it can, or
+ * if only the system can tell. */
+const char *ironmap__tag_refusal(const char *name);
 
 /* Asked while a function waits: not 0 ends it with IRONMAP_E_INTERRUPTED. */
 typedef int ironmap__stop_check(void *context);
@@ -213,7 +217,7 @@ typedef int ironmap__stop_check(void *context);
  * ironmap__tag_open, closes the tags of a process that was killed. A child of fork has the tag open
  * in its own right. */
 typedef struct ironmap__tag {
-    char name[IRONMAP__TAG_MAX + 1];
+    const char *name;     /* as it was given */
     intptr_t handle;      /* Unix: the descriptor that has the lock; Windows: of the section */
     uint64_t length;      /* of the tag, from its start: bytes on Unix, whole pages on Windows */
     ironmap__file memory; /* the file that has the memory, closed with the tag; IRONMAP__NO_FILE for
@@ -224,7 +228,7 @@ typedef struct ironmap__tag {
 
 /* Which tag to open. */
 typedef struct ironmap__tag_request {
-    const char *name; /* valid as a file name, at most IRONMAP__TAG_MAX bytes */
+    const char *name; /* for which ironmap__tag_refusal has no reason */
     const ironmap__mode *mode;
     ironmap__file file; /* IRONMAP__NO_FILE: a tag of memory, for reading and writing; else one of
                          * this file, which is long enough and open for what the mode needs */
@@ -236,8 +240,9 @@ typedef struct ironmap__tag_request {
 /* Opens a tag, or makes it if it does not exist. New memory is zero. An existing tag keeps its
  * length and the caller compares. Too little memory is an error here, not a lost page later.
  * IRONMAP_E_TAG_TAKEN if the tag is that of another file, or of memory where a file is given, or
- * not made by this library. Windows does not check that. While another process is opening or
- * closing the tag, this function retries and calls request->stop now and then, without any lock. */
+ * not made by this library. Windows does not check that. While another process or thread is opening
+ * or closing the tag, this function retries and calls request->stop now and then, without any lock.
+ * Not a cancellation point, and neither is ironmap__tag_close. */
 int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request,
                       ironmap_error *error);
 

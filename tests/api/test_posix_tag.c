@@ -49,9 +49,8 @@ static void folder_of_another_user_is_refused(void **state)
     if (!tags_alone) {
         skip_because("other programs may have tags: a private /dev/shm takes root");
     }
-    assert_int_equal(mkdir(tag_folder, 0755), 0);
-    assert_tag_refused(EPERM);
-    assert_int_equal(chmod(tag_folder, 0700), 0);
+    (void)rmdir(tag_folder);
+    assert_int_equal(mkdir(tag_folder, 0700), 0);
     assert_int_equal(chown(tag_folder, 1, (gid_t)-1), 0);
     assert_tag_refused(EPERM);
     assert_int_equal(rmdir(tag_folder), 0);
@@ -106,6 +105,92 @@ static void locked_file_without_a_tag_is_refused(void **state)
         assert_fails(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure),
                      IRONMAP_E_TAG_TAKEN);
     }
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* Plain names are readable. None leaves the folder. */
+static void tag_has_a_file_of_its_own(void **state)
+{
+    static const char *const names[][2] = {
+        {"plain-1.x_", "plain-1.x_"},
+        {"Capital", "=capital"},
+        {"a/b", "a%2fb"},
+        {"/", "%2f"},
+        {".", "%2e"},
+        {"..", "%2e."},
+        {".a", "%2ea"},
+        {"Global\\a", "=global%5ca"},
+        {"Local\\a", "a"},
+        {"Local\\Local\\a", "=local%5ca"},
+        {"a=%~", "a%3d%25%7e"},
+        {"\xff\n ", "%ff%0a%20"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        ironmap_map *map = NULL;
+
+        assert_int_equal(tag_open(&map, names[i][0], LENGTH), IRONMAP_OK);
+        assert_true(tag_is_there(names[i][1]));
+        close_map(map);
+        assert_nothing_left(names[i][1]);
+    }
+}
+
+/* The longest tag, and those whose file names would be too long. */
+static void long_names_are_told_apart(void **state)
+{
+    static const char last[] = {'x', 'X', '/', '\xe9'};
+    ironmap_map *maps[2 * COUNT_OF(last)];
+    char name[IRONMAP_TAG_MAX + 2];
+    ironmap_map *map = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(maps); i++) {
+        memset(name, i < COUNT_OF(last) ? 'a' : '%', sizeof(name));
+        name[IRONMAP_TAG_MAX - 1] = last[i % COUNT_OF(last)];
+        name[IRONMAP_TAG_MAX] = '\0';
+        assert_int_equal(tag_open(&maps[i], name, LENGTH), IRONMAP_OK);
+        assert_string_equal(ironmap_tag(maps[i]), name);
+        assert_map_filled(maps[i], 0, 1, 0);
+        assert_ok(ironmap_put_byte(maps[i], 0, 1, &failure));
+    }
+    memcpy(strchr(name, '\0'), "x", 2);
+    assert_false(ironmap_is_valid_tag(name));
+    {
+        ironmap_options options = options_of(0, LENGTH);
+
+        options.tag = name;
+        assert_invalid(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                       "tag name is longer than 200 bytes");
+        options.tag = "Local\\";
+        assert_invalid(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                       "tag name is empty");
+    }
+    for (size_t i = 0; i < COUNT_OF(maps); i++) {
+        close_map(maps[i]);
+    }
+    assert_nothing_left(tag);
+}
+
+/* Two long tags may have the same file name. */
+static void file_of_another_tag_is_refused(void **state)
+{
+    ironmap_options options = options_of(0, LENGTH);
+    ironmap_map *map = open_tag(LENGTH);
+    ironmap_map *other = NULL;
+    char path[PATH_MAX];
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s", tag_path(tag));
+    assert_int_equal(rename(path, tag_path("another")), 0);
+    options.tag = "another";
+    assert_fails(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure),
+                 IRONMAP_E_TAG_TAKEN);
+    assert_int_equal(rename(tag_path("another"), path), 0);
     close_map(map);
     assert_nothing_left(tag);
 }
@@ -206,10 +291,10 @@ static void full_memory_is_an_error(void **state)
 static int use_tmpdir(void *argument)
 {
     const fixture *f = argument;
-    struct stat status;
     ironmap_map *map = NULL;
 
-    if (!own_memory("/dev", "size=1m") || setenv("TMPDIR", f->directory, 1) != 0) {
+    if (!own_memory("/run", "size=1m") || !own_memory("/dev", "size=1m") ||
+        setenv("TMPDIR", f->directory, 1) != 0) {
         return 77;
     }
     tags_find_folder();
@@ -218,7 +303,7 @@ static int use_tmpdir(void *argument)
     child_check(tag_is_there(tag));
     child_check(ironmap_put(map, 0, "bytes", 5, NULL) == IRONMAP_OK);
     child_check(ironmap_close(map, NULL) == IRONMAP_OK);
-    child_check(lstat(tag_folder, &status) == -1);
+    child_check(!tag_is_there(tag) && rmdir(tag_folder) == 0);
     return 0;
 }
 
@@ -476,6 +561,9 @@ int main(void)
         with_fixture(folder_of_another_user_is_refused),
         with_fixture(file_of_another_kind_is_refused),
         with_fixture(locked_file_without_a_tag_is_refused),
+        with_fixture(tag_has_a_file_of_its_own),
+        with_fixture(long_names_are_told_apart),
+        with_fixture(file_of_another_tag_is_refused),
         with_fixture(tag_belongs_to_one_file),
         with_fixture(truncated_tag_is_a_lost_page),
         with_fixture(longest_tag_is_accepted),

@@ -28,7 +28,7 @@ LENGTH = 2 * PAGE + (100 if TAGS_ARE_FILES else 0)  # on Windows a tag has whole
 
 
 def place() -> Path:
-    """The folder of this user's tags."""
+    """The folder of this user's tags, unless another user holds its name."""
     memory = Path("/dev/shm")
     base = memory if memory.is_dir() else Path(os.environ.get("TMPDIR", "/tmp"))
     return base / f"ironmap-{os.geteuid()}"
@@ -248,36 +248,77 @@ def test_tagname_returns_the_tag(tag: str) -> None:
         assert none.tagname is omitted.tagname is None
 
 
-@pytest.mark.parametrize("name", ["a", "Z", "0", "_", "-", "-.", "a.b_c-D9", "x" * 120, "X" * 120])
-def test_good_name_is_accepted(name: str) -> None:
-    with open_tag(name) as m:
-        assert m.tagname == name
-        with open_tag(name) as again:
-            m[0] = 1
-            assert again[0] == 1
+# TAG is the name of a tag that no other process has.
+NAMES = [
+    *[
+        "TAG",
+        "TAG.b_c-D9",
+        "-TAG",
+        ".TAG",
+        "TAG ",
+        "TAG=b",
+        "=TAG",
+        "%61TAG",
+        "TAG\n",
+        "TAG'",
+        'TAG"',
+    ],
+    *["TAGé", "TAGÉ", "TAGe\u0301", "TAG\U0001f4be", "x" * 160 + "TAG", "X" * 160 + "TAG"],
+]
+NAMES_OF_UNIX = ["/TAG", "../TAG", "TAG/..", "a\\TAG", "Global\\TAG", "TAG\\", "/" * 160 + "TAG"]
 
 
+def names_of(tag: str) -> list[str]:
+    names = NAMES + NAMES_OF_UNIX * TAGS_ARE_FILES
+    return [name.replace("TAG", tag) for name in names]
+
+
+def test_any_text_is_a_name(tag: str) -> None:
+    for name in names_of(tag):
+        with open_tag(name) as m:
+            assert m.tagname == name
+            assert repr(m).endswith(f", tagname={name!r}>")
+            with open_tag(name) as again:
+                m[0] = 1
+                assert again[0] == 1
+        with pytest.raises(FileNotFoundError):
+            open_tag(name, 0)
+
+
+def test_names_that_differ_are_different_tags(tag: str) -> None:
+    maps = [open_tag(name, 1) for name in names_of(tag)]
+    for number, m in enumerate(maps):
+        m[0] = number
+    assert [m[0] for m in maps] == list(range(len(maps)))
+    for m in maps:
+        m.close()
+
+
+def test_local_prefix_means_the_tag_behind_it(tag: str) -> None:
+    with open_tag(tag) as m, open_tag(f"Local\\{tag}") as local:
+        m[0] = 1
+        assert local[0] == 1
+        assert local.tagname == f"Local\\{tag}"
+
+
+@needs_tag_files
 @pytest.mark.parametrize(
-    "name",
+    ("name", "message"),
     [
-        *[""] * TAGS_ARE_FILES,
-        ".",
-        "..",
-        ".a",
-        "a/b",
-        "a\\b",
-        "a b",
-        "a=b",
-        "é",
-        "a\n",
-        "x" * 121,
-        "a\0b",
-        "\0",
+        ("", "tag name is empty"),
+        ("Local\\", "tag name is empty"),
+        ("x" * 201, "tag name is longer than 200 bytes"),
+        ("é" * 101, "tag name is longer than 200 bytes"),
+        ("a\0b", "null character"),
+        ("\0", "null character"),
+        ("\udc80", "surrogates not allowed"),
     ],
 )
-def test_bad_name_is_an_error(name: str) -> None:
-    with pytest.raises(ValueError, match="tagname must be|null character"):
+def test_bad_name_is_an_error(name: str, message: str, path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
         open_tag(name)
+    with path.open("r+b") as file, pytest.raises(ValueError, match=message):
+        ironmap.mmap(file.fileno(), 0, tagname=name)
 
 
 @pytest.mark.parametrize("name", [1, b"a", 1.5, ["a"]])
@@ -342,6 +383,35 @@ def test_tag_belongs_to_the_user(tag: str) -> None:
         assert stat.S_IMODE(status.st_mode) == 0o600
         assert status.st_uid == place().stat().st_uid == os.geteuid()
         assert stat.S_IMODE(place().stat().st_mode) == 0o700
+
+
+@needs_tag_files
+def test_folder_of_another_user_is_an_error_with_the_owner(tag: str) -> None:
+    """In a system of its own, which takes root."""
+    code = """
+import ctypes, os, sys
+import ironmap
+libc = ctypes.CDLL(None, use_errno=True)
+NEWNS, REC, PRIVATE = 0x20000, 0x4000, 0x40000
+if libc.unshare(NEWNS) or libc.mount(b"none", b"/", b"none", REC | PRIVATE, None):
+    sys.exit()
+for folder in b"/dev/shm", b"/run":
+    if libc.mount(b"tags", folder, b"tmpfs", 0, b"size=1m"):
+        sys.exit()
+folder = f"/dev/shm/ironmap-{os.geteuid()}"
+os.mkdir(folder)
+os.chown(folder, 1, -1)
+try:
+    ironmap.mmap(-1, 1, tagname=sys.argv[1])
+except PermissionError as error:
+    print(error)
+"""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("a private /dev/shm takes root")
+    told = run_python(code, tag)
+    if not told:
+        pytest.skip("a private /dev/shm takes more rights")
+    assert told == f"[Errno 1] /dev/shm/ironmap-0 belongs to user 1: '{tag}'\n"
 
 
 @needs_tag_files

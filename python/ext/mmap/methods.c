@@ -42,8 +42,8 @@
     "and not a lost page later.\n\n"                                                               \
     "`tagname` names memory that processes share. With `fileno` -1, the memory of that name\n"     \
     "is mapped if it exists (length 0 maps all of it), and otherwise created. It exists\n"         \
-    "until its last map is closed or the process that has it ends. A name is 1 to 120 of\n"        \
-    "A-Z a-z 0-9 . _ - and does not begin with a full stop. A map of a file with a tagname\n"      \
+    "until its last map is closed or the process that has it ends. A name is any text of 1 to\n"   \
+    "200 bytes in UTF-8, on Windows what the system takes. A map of a file with a tagname\n"       \
     "shares the tag with other maps of that file. FileExistsError if the tag is in use with\n"     \
     "another file or none. Maps with a tagname cannot be resized.\n\n"                             \
     "ValueError if the file is empty or ends before the range, OverflowError for a negative\n"     \

@@ -105,24 +105,12 @@ static bool check_access(const Arguments *given)
     return true;
 }
 
-static bool check_tagname(const Arguments *given)
-{
-    if (given->tagname != NULL && !ironmap_is_valid_tag(given->tagname)) {
-        PyErr_Format(PyExc_ValueError,
-                     "tagname must be 1 to %d of A-Z a-z 0-9 . _ - and not begin with a full stop",
-                     IRONMAP_TAG_MAX);
-        return false;
-    }
-    return true;
-}
-
 /* If several arguments are wrong, the standard module reports the range first, but on Windows the
  * access. */
 static bool check(const Arguments *given)
 {
-    bool good = system_has_flags() ? check_range(given) && check_access(given)
-                                   : check_access(given) && check_range(given);
-    return good && check_tagname(given);
+    return system_has_flags() ? check_range(given) && check_access(given)
+                              : check_access(given) && check_range(given);
 }
 
 /* True if the map has no file. With MAP_ANONYMOUS, mmap(2) ignores the descriptor. */
@@ -178,6 +166,16 @@ static void raise_tag(int code, const char *message, const char *tagname)
     }
 }
 
+/* Raises the system's error for a tag, with the reason if it is known. */
+static void raise_tag_system(const ironmap_error *error, const char *tagname)
+{
+    if (error->what != NULL) {
+        raise_tag(error->system_code, error->what, tagname);
+    } else {
+        raise_system(error->system_code, tagname);
+    }
+}
+
 /* Raises errors that only a tag can cause. False, and nothing raised, for all others. */
 static bool raise_for_tag(const ironmap_error *error, const Arguments *given)
 {
@@ -191,7 +189,10 @@ static bool raise_for_tag(const ironmap_error *error, const Arguments *given)
         PyErr_Format(PyExc_ValueError, "mmap %s is greater than the length of the tag '%s'",
                      given->length == 0 ? "offset" : "length", given->tagname);
     } else if (memory && error->status == IRONMAP_E_SYSTEM) {
-        raise_system(error->system_code, given->tagname);
+        raise_tag_system(error, given->tagname);
+    } else if (error->status == IRONMAP_E_INVALID && given->tagname != NULL &&
+               !ironmap_is_valid_tag(given->tagname)) {
+        PyErr_SetString(PyExc_ValueError, error->what);
     } else {
         return false;
     }

@@ -33,6 +33,15 @@ static const char *class_name(PyTypeObject *type)
     return type->tp_base == &PyBaseObject_Type ? "mmap.mmap" : type->tp_name;
 }
 
+/* The tag as repr() shows it: any text may be one. */
+static PyObject *repr_tagname(const char *tag)
+{
+    PyObject *name = PyUnicode_FromString(tag);
+    PyObject *text = name == NULL ? NULL : PyUnicode_FromFormat(", tagname=%R", name);
+    Py_XDECREF(name);
+    return text;
+}
+
 static PyObject *mmap_repr(PyObject *self)
 {
     const char *name = class_name(Py_TYPE(self));
@@ -42,11 +51,16 @@ static PyObject *mmap_repr(PyObject *self)
         return PyUnicode_FromFormat("<%s %s>", name, state);
     }
     const char *tag = ironmap_tag(map);
-    return PyUnicode_FromFormat(
-        "<%s closed=False, access=%s, length=%zu, pos=%llu, offset=%llu%s%s%s>", name,
+    PyObject *tagname = tag == NULL ? PyUnicode_FromString("") : repr_tagname(tag);
+    if (tagname == NULL) {
+        return NULL;
+    }
+    PyObject *text = PyUnicode_FromFormat(
+        "<%s closed=False, access=%s, length=%zu, pos=%llu, offset=%llu%U>", name,
         access_name(mmap_object(self)), ironmap_length(map), (unsigned long long)ironmap_tell(map),
-        (unsigned long long)ironmap_offset(map), tag == NULL ? "" : ", tagname='",
-        tag == NULL ? "" : tag, tag == NULL ? "" : "'");
+        (unsigned long long)ironmap_offset(map), tagname);
+    Py_DECREF(tagname);
+    return text;
 }
 
 static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))

@@ -21,9 +21,10 @@
  *
  * MAKE (make_tag), with the file locked exclusively and the folder unlocked: truncate it to
  * nothing, set its length, reserve its blocks, write the header last, lock it shared, compare path
- * and file.
+ * and file. Threads of this process are to each other as processes are: no lock of the process is
+ * held over any of this, which takes long for much memory.
  *
- * CLOSE (ironmap__tag_release): unlock, lock exclusively. If that is granted and path and file are
+ * CLOSE (ironmap__tag_user_end): unlock, lock exclusively. If that is granted and path and file are
  * the same, remove the file. Two processes that close at once are both without a lock when they ask
  * for the exclusive one, so at least one of them is granted it.
  *
@@ -46,6 +47,9 @@
  *   differ, or the header is incomplete: retry. Or the maker maps the other's memory, still unused.
  * - Fork: see tag_users.c.
  *
+ * CANCELLATION. Opening and closing are not cancellation points: a cancelled thread would leave
+ * locks and descriptors behind.
+ *
  * A process that is stopped with the folder or the file locked exclusively delays opens, which call
  * request->stop meanwhile. A close never waits for another process.
  */
@@ -53,7 +57,10 @@
 
 #include "tag_users.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +71,7 @@
 
 #include "base/error.h"
 #include "base/range.h"
+#include "tag_sweep.h"
 
 /* Written in the byte order of the process that makes the tag, and checked by `order`. */
 typedef struct tag_header {
@@ -74,9 +82,12 @@ typedef struct tag_header {
     uint64_t length; /* of the tag */
     uint64_t device; /* the file that the tag is of */
     uint64_t inode;
+    char tag[208]; /* the tag, and zeros */
 } tag_header;
 
-static const char tag_magic[8] = {'i', 'r', 'o', 'n', 'm', 'a', 'p', '1'};
+static_assert(IRONMAP__TAG_MAX < sizeof(((tag_header *)NULL)->tag), "the header has the tag");
+
+static const char tag_magic[8] = {'i', 'r', 'o', 'n', 'm', 'a', 'p', '2'};
 static const uint32_t tag_order = 0x01020304;
 
 /* What to open. */
@@ -85,16 +96,20 @@ typedef struct tag_opening {
     tag_header header; /* of the tag if this process makes it */
 } tag_opening;
 
-/* Like IRONMAP__RETRY, for an incomplete header. */
-enum { HEADER_INCOMPLETE = IRONMAP__RETRY + 1 };
+/* Beside IRONMAP__BUSY and IRONMAP__CHANGED. */
+enum { HEADER_INCOMPLETE = IRONMAP__CHANGED + 1 };
 
 /* ---- the header ---- */
 
 /* The header of a new tag. */
-static int header_of(tag_header *made, ironmap__file file, uint64_t length, ironmap_error *error)
+static int header_of(tag_header *made, const ironmap__tag_request *request, ironmap_error *error)
 {
+    ironmap__file file = request->file;
+    uint64_t length = request->length;
+    const char *tag = ironmap__tag_of_name(request->name);
     *made = (tag_header){.order = tag_order, .length = length};
     memcpy(made->magic, tag_magic, sizeof(tag_magic));
+    memcpy(made->tag, tag, strlen(tag));
     if (file == IRONMAP__NO_FILE) {
         made->start = ironmap__align_up(sizeof(tag_header), ironmap__granularity());
         return length <= IRONMAP__FILE_MAX - made->start ? IRONMAP_OK
@@ -115,10 +130,12 @@ static bool header_is_complete(const tag_header *found)
            found->start <= IRONMAP__FILE_MAX && found->length <= IRONMAP__FILE_MAX - found->start;
 }
 
-static bool header_is_of_same_file(const tag_header *found, const tag_header *wanted)
+/* True for the same tag of the same file. */
+static bool header_is_of_same_tag(const tag_header *found, const tag_header *wanted)
 {
     return (found->start == 0) == (wanted->start == 0) && found->device == wanted->device &&
-           found->inode == wanted->inode;
+           found->inode == wanted->inode &&
+           memcmp(found->tag, wanted->tag, sizeof(found->tag)) == 0;
 }
 
 static int header_write(int fd, const tag_header *made, ironmap_error *error)
@@ -152,36 +169,21 @@ static int write_tag(int fd, const tag_header *made, ironmap_error *error)
     return status == IRONMAP_OK ? header_write(fd, made, error) : status;
 }
 
-/* Sweeps the folder, but not for every new tag if there are many: making n tags would look at n * n
- * files. The list of users is locked. */
-static void sweep_sometimes(int folder)
-{
-    enum { FILES_PER_NEW_TAG = 64 };
-    static size_t makes_before_next;
-    if (makes_before_next > 0) {
-        makes_before_next--;
-    } else {
-        makes_before_next = ironmap__tag_folder_sweep(folder) / FILES_PER_NEW_TAG;
-    }
-}
-
 /* Makes the tag in a file that is locked exclusively, then locks it shared. */
 static int make_tag(const ironmap__tag_user *user, int folder, const tag_opening *opening,
                     ironmap_error *error)
 {
-    int fd = (int)user->tag.handle;
-    sweep_sometimes(folder);
+    int fd = user->fd.number;
+    ironmap__tag_sweep(folder);
     int status = opening->request->length == 0 ? ironmap__fail(error, IRONMAP_E_NO_TAG)
                                                : write_tag(fd, &opening->header, error);
     if (status != IRONMAP_OK) {
-        ironmap__tag_file_remove_unused(folder, user->path.file, fd);
+        ironmap__tag_file_remove_unused(folder, user->path.file, &user->fd);
         return status;
     }
     status = ironmap__tag_lock(fd, LOCK_SH, error);
-    if (status == IRONMAP_OK && !ironmap__tag_file_is(folder, user->path.file, fd)) {
-        status = IRONMAP__RETRY;
-    }
-    return status;
+    return status == IRONMAP_OK ? ironmap__tag_file_check(folder, user->path.file, &user->fd, error)
+                                : status;
 }
 
 /* ---- opening ---- */
@@ -190,20 +192,18 @@ static int make_tag(const ironmap__tag_user *user, int folder, const tag_opening
 static int lock_and_find_users(bool *used, const ironmap__tag_user *user, int folder,
                                ironmap_error *error)
 {
-    int fd = (int)user->tag.handle;
+    int fd = user->fd.number;
     int status = ironmap__tag_lock(fd, LOCK_SH, error);
     if (status != IRONMAP_OK) {
         return status;
     }
     status = ironmap__tag_lock(fd, LOCK_EX, error);
-    *used = status == IRONMAP__RETRY;
+    *used = status == IRONMAP__BUSY;
     if (*used) {
         status = ironmap__tag_lock(fd, LOCK_SH, error);
     }
-    if (status == IRONMAP_OK && !ironmap__tag_file_is(folder, user->path.file, fd)) {
-        status = IRONMAP__RETRY;
-    }
-    return status;
+    return status == IRONMAP_OK ? ironmap__tag_file_check(folder, user->path.file, &user->fd, error)
+                                : status;
 }
 
 /* Reads the header. The tag is in use, at least by this process. */
@@ -217,7 +217,7 @@ static int read_tag(ironmap__tag_user *user, const tag_opening *opening, ironmap
     if (!header_is_complete(&found)) {
         return HEADER_INCOMPLETE;
     }
-    if (!header_is_of_same_file(&found, &opening->header)) {
+    if (!header_is_of_same_tag(&found, &opening->header)) {
         return ironmap__fail(error, IRONMAP_E_TAG_TAKEN);
     }
     user->tag.length = found.length;
@@ -239,41 +239,64 @@ static int open_in_file(ironmap__tag_user *user, int folder, const tag_opening *
     return status == IRONMAP_OK ? read_tag(user, opening, error) : status;
 }
 
+/* Opens the tag's file and records it. */
+static int open_and_record_file(ironmap__tag_user *user, int folder, bool create,
+                                ironmap_error *error)
+{
+    ironmap__tag_users_lock();
+    int status = ironmap__tag_file_open(&user->fd, folder, user->path.file, create, error);
+    if (status == IRONMAP_OK) {
+        ironmap__tag_fd_add(&user->fd);
+    }
+    ironmap__tag_users_unlock();
+    return status;
+}
+
 /* Opens the tag, with the folder open. */
 static int open_in_folder(ironmap__tag_user *user, int folder, const tag_opening *opening,
                           ironmap_error *error)
 {
-    int fd = -1;
     int status = ironmap__tag_lock(folder, LOCK_EX, error);
     if (status == IRONMAP_OK) {
-        status = ironmap__tag_file_open(&fd, folder, user->path.file, opening->request->length != 0,
-                                        error);
+        status = open_and_record_file(user, folder, opening->request->length != 0, error);
     }
     if (status != IRONMAP_OK) {
         return status;
     }
-    user->tag.handle = fd;
+    user->tag.handle = user->fd.number;
     status = open_in_file(user, folder, opening, error);
     if (status != IRONMAP_OK) {
-        (void)close(fd);
+        (void)ironmap__tag_fd_close(&user->fd);
     }
     return status;
 }
 
-/* One attempt. Returns a status, IRONMAP__RETRY or HEADER_INCOMPLETE. */
+/* Opens the folder and records it. */
+static int open_and_record_folder(ironmap__tag_fd *folder, ironmap__tag_user *user, bool create,
+                                  ironmap_error *error)
+{
+    ironmap__tag_users_lock();
+    int status = ironmap__tag_folder_find(folder, &user->path, create, error);
+    if (status == IRONMAP_OK) {
+        ironmap__tag_fd_add(folder);
+    }
+    ironmap__tag_users_unlock();
+    return status;
+}
+
+/* One attempt. Returns a status, IRONMAP__BUSY, IRONMAP__CHANGED or HEADER_INCOMPLETE. */
 static int open_once(ironmap__tag_user *user, const tag_opening *opening, ironmap_error *error)
 {
-    int folder = -1;
-    int status =
-        ironmap__tag_folder_open(&folder, &user->path, opening->request->length != 0, error);
+    ironmap__tag_fd folder;
+    int status = open_and_record_folder(&folder, user, opening->request->length != 0, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    status = open_in_folder(user, folder, opening, error);
-    (void)flock(folder, LOCK_UN);
-    (void)close(folder);
-    if (status != IRONMAP_OK) {
-        ironmap__tag_folder_remove(&user->path);
+    status = open_in_folder(user, folder.number, opening, error);
+    (void)flock(folder.number, LOCK_UN);
+    (void)ironmap__tag_fd_close(&folder);
+    if (status == IRONMAP_OK) {
+        ironmap__tag_user_add(user);
     }
     return status;
 }
@@ -293,54 +316,55 @@ static int wait_before(unsigned attempt, const tag_opening *opening, ironmap_err
     return stop ? ironmap__fail(error, IRONMAP_E_INTERRUPTED) : IRONMAP_OK;
 }
 
-/* One attempt, during which no other thread of the process opens, closes or forks. */
-static int open_with_list_locked(ironmap__tag_user *user, const tag_opening *opening,
-                                 ironmap_error *error)
+/* How many attempts in a row may end in this way. A lock may be held for any time. A header that
+ * stays incomplete is that of another version or of another program. */
+static unsigned attempts_max(int status)
 {
-    int status = ironmap__tag_users_lock(error);
-    if (status != IRONMAP_OK) {
-        return status;
-    }
-    status = open_once(user, opening, error);
-    if (status == IRONMAP_OK) {
-        ironmap__tag_users_add(user);
-    }
-    ironmap__tag_users_unlock();
-    return status;
+    enum { INCOMPLETE_MAX = 100, CHANGED_MAX = 1000 };
+    return status == IRONMAP__BUSY      ? UINT_MAX
+           : status == IRONMAP__CHANGED ? CHANGED_MAX
+                                        : INCOMPLETE_MAX;
 }
 
-/* A header that stays incomplete is that of another version or of another program. */
 static int open_with_retries(ironmap__tag_user *user, const tag_opening *opening,
                              ironmap_error *error)
 {
-    enum { INCOMPLETE_RETRIES_MAX = 100 };
-    int status = IRONMAP__RETRY;
-    for (unsigned attempt = 0; status > 0; attempt++) {
-        if (status == HEADER_INCOMPLETE && attempt > INCOMPLETE_RETRIES_MAX) {
+    int before = IRONMAP_OK;
+    unsigned in_a_row = 0;
+    for (unsigned attempt = 0;; attempt++) {
+        ironmap_error cause = {.status = IRONMAP_OK};
+        int status = attempt > 0 ? wait_before(attempt, opening, &cause) : IRONMAP_OK;
+        status = status == IRONMAP_OK ? open_once(user, opening, &cause) : status;
+        in_a_row = status == before ? in_a_row + 1 : 1;
+        before = status;
+        if (status == HEADER_INCOMPLETE && in_a_row > attempts_max(status)) {
             return ironmap__fail(error, IRONMAP_E_TAG_TAKEN);
         }
-        int waited = attempt > 0 ? wait_before(attempt, opening, error) : IRONMAP_OK;
-        if (waited != IRONMAP_OK) {
-            return waited;
+        if (status > 0 && in_a_row <= attempts_max(status)) {
+            continue;
         }
-        status = open_with_list_locked(user, opening, error);
+        if (status != IRONMAP_OK && error != NULL) {
+            *error = cause;
+        }
+        return status > 0 ? IRONMAP_E_SYSTEM : status;
     }
-    return status;
 }
 
-int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, ironmap_error *error)
+static int tag_open(ironmap__tag **tag, const ironmap__tag_request *request, ironmap_error *error)
 {
     tag_opening opening = {.request = request};
-    ironmap__tag_user *user = calloc(1, sizeof(*user));
+    size_t size = strlen(request->name) + 1;
+    ironmap__tag_user *user = calloc(1, sizeof(*user) + size);
     if (user == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    memcpy(user->tag.name, request->name, strlen(request->name) + 1);
+    user->tag.name = memcpy(user + 1, request->name, size);
     user->process = getpid();
     user->child_fd = -1;
-    int status = header_of(&opening.header, request->file, request->length, error);
+    ironmap__tag_file_name(user->path.file, ironmap__tag_of_name(request->name));
+    int status = header_of(&opening.header, request, error);
     if (status == IRONMAP_OK) {
-        status = ironmap__tag_path_of(&user->path, user->tag.name, error);
+        status = ironmap__tag_users_prepare(error);
     }
     if (status == IRONMAP_OK) {
         status = open_with_retries(user, &opening, error);
@@ -353,6 +377,15 @@ int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, i
     return IRONMAP_OK;
 }
 
+int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, ironmap_error *error)
+{
+    int cancel = 0;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int status = tag_open(tag, request, error);
+    (void)pthread_setcancelstate(cancel, NULL);
+    return status;
+}
+
 int ironmap__tag_map(ironmap__view *view, const ironmap__mode *mode, const ironmap__tag *tag,
                      ironmap__file file, uint64_t offset, size_t length, ironmap_error *error)
 {
@@ -363,14 +396,10 @@ int ironmap__tag_map(ironmap__view *view, const ironmap__mode *mode, const ironm
 int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error)
 {
     ironmap__tag_user *user = (ironmap__tag_user *)(void *)tag;
-    int status = ironmap__tag_users_lock(error);
-    if (status != IRONMAP_OK) {
-        return status;
-    }
-    ironmap__tag_users_remove(user);
-    ironmap__tag_release(user);
-    status = ironmap__file_close(tag->handle, error);
-    ironmap__tag_users_unlock();
+    int cancel = 0;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int code = ironmap__tag_user_end(user);
     free(user);
-    return status;
+    (void)pthread_setcancelstate(cancel, NULL);
+    return code == 0 ? IRONMAP_OK : ironmap__fail_system(error, code, "close");
 }

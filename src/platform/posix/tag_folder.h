@@ -2,10 +2,12 @@
 #ifndef IRONMAP_TAG_FOLDER_H
 #define IRONMAP_TAG_FOLDER_H
 
-#include "platform/platform.h"
+#include <sys/types.h>
 
-/* Capacity for the path of the folder, and for a tag's file name: capitals take two bytes. */
-enum { IRONMAP__TAG_FOLDER_MAX = 512, IRONMAP__TAG_FILE_MAX = 2 * IRONMAP__TAG_MAX + 1 };
+#include "tag_name.h"
+
+/* Capacity for the path of the folder. */
+enum { IRONMAP__TAG_FOLDER_MAX = 512 };
 
 /* Where the file of a tag is. */
 typedef struct ironmap__tag_path {
@@ -13,36 +15,48 @@ typedef struct ironmap__tag_path {
     char file[IRONMAP__TAG_FILE_MAX];
 } ironmap__tag_path;
 
-/* Returned beside the values of ironmap_status: the folder or the file was removed, or another
- * process has it locked. The caller starts again. */
-enum { IRONMAP__RETRY = 1 };
+/* A descriptor of a folder or a file, and what it is open for. */
+typedef struct ironmap__tag_fd {
+    int number;
+    dev_t device;
+    ino_t inode;
+    struct ironmap__tag_fd *next; /* see tag_users.h */
+} ironmap__tag_fd;
 
-/* Where the tag `name` of this user is, or would be. */
-int ironmap__tag_path_of(ironmap__tag_path *path, const char *name, ironmap_error *error);
+/* Returned beside the values of ironmap_status. The caller starts again. */
+enum {
+    IRONMAP__BUSY = 1,   /* another process or thread has the lock */
+    IRONMAP__CHANGED = 2 /* the folder or the file was made, removed or replaced meanwhile. `error`
+                          * has the call that found it, for a caller that does not start again. */
+};
 
-/* Opens the folder, or makes it if it does not exist and `create` is true: otherwise that is
- * IRONMAP_E_NO_TAG. EPERM if it is not a folder of this user alone. */
-int ironmap__tag_folder_open(int *folder, const ironmap__tag_path *path, bool create,
+/* ---- with the list of users locked, since a child of fork must not have the descriptors ---- */
+
+/* Finds and opens the folder of this user's tags, and stores its path. If it does not exist it is
+ * made if `create` is true, otherwise that is IRONMAP_E_NO_TAG. EPERM if its name, in every place
+ * where it may be, is held by another user or by something else than a folder. */
+int ironmap__tag_folder_find(ironmap__tag_fd *folder, ironmap__tag_path *path, bool create,
                              ironmap_error *error);
 
-/* Removes the folder if it has no tags. */
-void ironmap__tag_folder_remove(const ironmap__tag_path *path);
+/* Opens a folder that was found before. IRONMAP_E_NO_TAG if it does not exist. */
+int ironmap__tag_folder_open(ironmap__tag_fd *folder, const ironmap__tag_path *path,
+                             ironmap_error *error);
 
 /* Opens a file of the folder for reading and writing, or makes it if it does not exist and `create`
  * is true: otherwise that is IRONMAP_E_NO_TAG. EPERM if it is not a file of this user alone. */
-int ironmap__tag_file_open(int *fd, int folder, const char *name, bool create,
+int ironmap__tag_file_open(ironmap__tag_fd *file, int folder, const char *name, bool create,
                            ironmap_error *error);
 
-/* True if the file `name` of the folder is still the one that `fd` is open for. */
-bool ironmap__tag_file_is(int folder, const char *name, int fd);
+/* ---- with or without it ---- */
 
-/* flock(2) without waiting. IRONMAP__RETRY if another lock forbids it. */
+/* IRONMAP_OK if the file `name` of the folder is still `file`, IRONMAP__CHANGED if not. */
+int ironmap__tag_file_check(int folder, const char *name, const ironmap__tag_fd *file,
+                            ironmap_error *error);
+
+/* flock(2) without waiting. IRONMAP__BUSY if another lock forbids it. */
 int ironmap__tag_lock(int fd, int operation, ironmap_error *error);
 
-/* Removes the file `name` if it is that of `fd` and has no users. `fd` then keeps it locked. */
-void ironmap__tag_file_remove_unused(int folder, const char *name, int fd);
-
-/* Removes all files of the folder that have no users. Returns how many files it looked at. */
-size_t ironmap__tag_folder_sweep(int folder);
+/* Removes the file `name` if it is `file` and has no users. `file` then keeps it locked. */
+void ironmap__tag_file_remove_unused(int folder, const char *name, const ironmap__tag_fd *file);
 
 #endif /* IRONMAP_TAG_FOLDER_H */

@@ -24,10 +24,9 @@ static bool begins_with(const wchar_t *path, const wchar_t *prefix)
     return wcsncmp(path, prefix, wcslen(prefix)) == 0;
 }
 
-/* The path in UTF-16, otherwise unchanged. */
-static int path_to_utf16(wchar_t **wide, const char *path, ironmap_error *error)
+int ironmap__text_widen(wchar_t **wide, const char *text, ironmap_error *error)
 {
-    int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
+    int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
     if (length == 0) {
         return ironmap__fail_win32(error, GetLastError(), "MultiByteToWideChar");
     }
@@ -35,7 +34,7 @@ static int path_to_utf16(wchar_t **wide, const char *path, ironmap_error *error)
     if (made == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, made, length) == 0) {
+    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, made, length) == 0) {
         int status = ironmap__fail_win32(error, GetLastError(), "MultiByteToWideChar");
         free(made);
         return status;
@@ -88,7 +87,7 @@ static int path_to_unlimited(wchar_t **wide, ironmap_error *error)
 int ironmap__path_widen(wchar_t **wide, const char *path, ironmap_error *error)
 {
     wchar_t *made = NULL;
-    int status = path_to_utf16(&made, path, error);
+    int status = ironmap__text_widen(&made, path, error);
     if (status == IRONMAP_OK && GetFullPathNameW(made, 0, NULL, NULL) > MAX_PATH &&
         !begins_with(made, plain_prefix)) {
         status = path_to_unlimited(&made, error);

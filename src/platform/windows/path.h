@@ -6,6 +6,9 @@
 
 #include "base/error.h"
 
+/* A text in UTF-16, to be freed. Invalid UTF-8 is IRONMAP_E_INVALID. */
+int ironmap__text_widen(wchar_t **wide, const char *text, ironmap_error *error);
+
 /* The path in UTF-16, to be freed. A long path gets the form that is not limited to MAX_PATH.
  * Invalid UTF-8 is IRONMAP_E_INVALID. */
 int ironmap__path_widen(wchar_t **wide, const char *path, ironmap_error *error);

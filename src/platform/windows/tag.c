@@ -13,6 +13,7 @@
 #include <winternl.h>
 
 #include "base/error.h"
+#include "path.h"
 
 /* ERROR_INVALID_HANDLE: a mutex or another object that is not a section has the name. */
 static int tag_fail(ironmap_error *error, DWORD code, const char *call)
@@ -27,13 +28,14 @@ static int tag_fail(ironmap_error *error, DWORD code, const char *call)
     return status;
 }
 
-/* Tags are ASCII. */
-static void tag_widen(wchar_t *wide, const char *name)
+/* Which names a section may have, the system decides. Without a name it would not be shared. */
+const char *ironmap__tag_refusal(const char *name)
 {
-    size_t length = strlen(name) + 1;
-    for (size_t i = 0; i < length; i++) {
-        wide[i] = (wchar_t)name[i];
+    if (name[0] == '\0') {
+        return "tag name is empty";
     }
+    bool valid = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name, -1, NULL, 0) != 0;
+    return valid ? NULL : "tag name is not UTF-8";
 }
 
 /* Makes the requested section, or opens it if it exists. */
@@ -84,19 +86,30 @@ static int section_length(uint64_t *length, HANDLE section, ironmap_error *error
     return IRONMAP_OK;
 }
 
+/* Makes the section, or opens it. */
+static int tag_section(HANDLE *section, const ironmap__tag_request *request, ironmap_error *error)
+{
+    wchar_t *wide = NULL;
+    int status = ironmap__text_widen(&wide, request->name, error);
+    if (status == IRONMAP_OK) {
+        status = request->length != 0 ? tag_section_make(section, wide, request, error)
+                                      : tag_section_open(section, wide, request->mode, error);
+    }
+    free(wide);
+    return status;
+}
+
 int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, ironmap_error *error)
 {
     HANDLE section = NULL;
-    wchar_t wide[IRONMAP__TAG_MAX + 1];
-    ironmap__tag *made = calloc(1, sizeof(*made));
+    size_t size = strlen(request->name) + 1;
+    ironmap__tag *made = calloc(1, sizeof(*made) + size);
     if (made == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    memcpy(made->name, request->name, strlen(request->name) + 1);
+    made->name = memcpy(made + 1, request->name, size);
     made->memory = IRONMAP__NO_FILE;
-    tag_widen(wide, made->name);
-    int status = request->length != 0 ? tag_section_make(&section, wide, request, error)
-                                      : tag_section_open(&section, wide, request->mode, error);
+    int status = tag_section(&section, request, error);
     if (status == IRONMAP_OK) {
         made->handle = (intptr_t)section;
         status = section_length(&made->length, section, error);

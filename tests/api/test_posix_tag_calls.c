@@ -1,0 +1,546 @@
+/* Tags and system calls that take long, fail for ever or are cancelled: a call waits at a gate or
+ * fails where the test says so. */
+#include "tag_support.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LENGTH = 20000 };
+
+/* ---- the calls ------------------------------------------------------------------------------- */
+
+typedef enum call_kind {
+    NONE,
+    FALLOCATE,
+    FTRUNCATE,
+    FLOCK,
+    CLOSE,
+    CLOSED, /* waits after the call */
+    FSTATAT,
+    OPENAT
+} call_kind;
+
+/* The call of the armed thread that waits, counted from 1, or that fails from then on. */
+static _Thread_local bool armed;
+static call_kind wanted;
+static int countdown;
+static int fail_code; /* 0: wait */
+static atomic_bool waits;
+static atomic_bool go_on;
+
+static void arm(call_kind kind, int which, int code)
+{
+    wanted = kind;
+    countdown = which;
+    fail_code = code;
+    atomic_store(&waits, false);
+    atomic_store(&go_on, false);
+    armed = true;
+}
+
+static void nap(void)
+{
+    const struct timespec time = {.tv_nsec = 100000};
+
+    (void)nanosleep(&time, NULL);
+}
+
+/* True if the call is to fail, with its errno set. */
+static bool meet(call_kind kind)
+{
+    if (!armed || kind != wanted) {
+        return false;
+    }
+    countdown -= countdown > 0;
+    if (countdown > 0) {
+        return false;
+    }
+    if (fail_code != 0) {
+        errno = fail_code;
+        return true;
+    }
+    armed = false;
+    atomic_store(&waits, true);
+    while (!atomic_load(&go_on)) {
+        nap();
+    }
+    return false;
+}
+
+/* The C library's function. On 32 bits the large-file one has another name. */
+static void *real(const char *name, const char *large)
+{
+    void *found = sizeof(long) == 4 ? dlsym(RTLD_NEXT, large) : NULL;
+
+    found = found == NULL ? dlsym(RTLD_NEXT, name) : found;
+    if (found == NULL) {
+        abort();
+    }
+    return found;
+}
+
+#define FIND(call, name, large)                                                                    \
+    do {                                                                                           \
+        if ((call) == NULL) {                                                                      \
+            *(void **)&(call) = real(name, large);                                                 \
+        }                                                                                          \
+    } while (0)
+
+int flock(int fd, int operation)
+{
+    static int (*call)(int, int);
+
+    FIND(call, "flock", "flock");
+    return meet(FLOCK) ? -1 : call(fd, operation);
+}
+
+/* The types of the first descriptors that are closed: 'f' for a folder, '-' for a file. */
+static bool watching;
+static int closed_number; /* the last one of the armed thread */
+static char closed[8];
+
+static void watch_close(int fd)
+{
+    struct stat status;
+    size_t count = strlen(closed);
+
+    if (watching && count + 1 < sizeof(closed) && fstat(fd, &status) == 0) {
+        closed[count] = S_ISDIR(status.st_mode) ? 'f' : '-';
+    }
+}
+
+int close(int fd)
+{
+    static int (*call)(int);
+    int result;
+
+    FIND(call, "close", "close");
+    watch_close(fd);
+    if (meet(CLOSE)) {
+        return -1;
+    }
+    result = call(fd);
+    closed_number = armed ? fd : closed_number;
+    (void)meet(CLOSED);
+    return result;
+}
+
+int ftruncate(int fd, off_t length)
+{
+    static int (*call)(int, off_t);
+
+    FIND(call, "ftruncate", "ftruncate64");
+    return meet(FTRUNCATE) ? -1 : call(fd, length);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t length)
+{
+    static int (*call)(int, int, off_t, off_t);
+
+    FIND(call, "fallocate", "fallocate64");
+    return meet(FALLOCATE) ? -1 : call(fd, mode, offset, length);
+}
+
+int fstatat(int folder, const char *restrict name, struct stat *restrict status, int flags)
+{
+    static int (*call)(int, const char *, struct stat *, int);
+
+    FIND(call, "fstatat", "fstatat64");
+    return meet(FSTATAT) ? -1 : call(folder, name, status, flags);
+}
+
+int openat(int folder, const char *name, int flags, ...)
+{
+    static int (*call)(int, const char *, int, ...);
+    va_list more;
+    unsigned mode;
+
+    va_start(more, flags);
+    mode = (flags & O_CREAT) != 0 ? va_arg(more, unsigned) : 0;
+    va_end(more);
+    FIND(call, "openat", "openat64");
+    return meet(OPENAT) ? -1 : call(folder, name, flags, mode);
+}
+
+/* ---- calls that take long -------------------------------------------------------------------- */
+
+/* Opens and closes the tag, and waits at one call. */
+typedef struct slow_user {
+    call_kind kind;
+    int which;
+    int status;
+    atomic_bool ended;
+} slow_user;
+
+static void run_slow_user(void *argument)
+{
+    slow_user *own = argument;
+    ironmap_map *map = NULL;
+
+    arm(own->kind, own->which, 0);
+    own->status = tag_open(&map, tag, LENGTH);
+    if (own->status == IRONMAP_OK) {
+        own->status = ironmap_close(map, NULL);
+    }
+    armed = false;
+    atomic_store(&own->ended, true);
+}
+
+static int use_another_tag(void)
+{
+    ironmap_map *map = NULL;
+
+    child_check(tag_open(&map, "another", LENGTH) == IRONMAP_OK);
+    child_check(ironmap_close(map, NULL) == IRONMAP_OK);
+    return 0;
+}
+
+/* In a child: uses another tag, and has no descriptor of the thread that waits. */
+static int use_in_child(size_t descriptors, bool opens)
+{
+    child_check(open_descriptors() == descriptors);
+    return opens ? use_another_tag() : 0;
+}
+
+/* Forks, opens and closes while the thread waits at its call. `opens` is false if it has the folder
+ * locked: other opens then wait for it, forks never. Returns false if there is no such call. */
+static bool others_go_on(call_kind kind, int which, bool opens)
+{
+    slow_user slow = {.kind = kind, .which = which};
+    size_t descriptors = open_descriptors();
+    test_thread thread;
+    bool met;
+    pid_t child;
+
+    atomic_store(&waits, false);
+    thread_start(&thread, run_slow_user, &slow);
+    while (!atomic_load(&waits) && !atomic_load(&slow.ended)) {
+        nap();
+    }
+    met = atomic_load(&waits);
+    if (met) {
+        child = fork();
+        if (child == 0) {
+            _exit(use_in_child(descriptors, opens));
+        }
+        assert_int_equal(status_of(child), 0);
+        assert_true(!opens || use_another_tag() == 0);
+    }
+    atomic_store(&go_on, true);
+    thread_join(&thread);
+    assert_int_equal(slow.status, IRONMAP_OK);
+    assert_int_equal(open_descriptors(), descriptors);
+    return met;
+}
+
+static void allocation_stops_no_other_thread(void **state)
+{
+    (void)state;
+    (void)alarm(60);
+    assert_true(others_go_on(FALLOCATE, 1, true));
+    assert_true(others_go_on(FTRUNCATE, 1, true));
+    assert_true(others_go_on(FTRUNCATE, 2, true));
+    (void)alarm(0);
+    assert_nothing_left(tag);
+}
+
+/* Each flock and each close of opening, making and closing a tag. */
+static void locking_and_closing_stop_no_fork(void **state)
+{
+    int met = 0;
+
+    (void)state;
+    (void)alarm(60);
+    for (int which = 1; others_go_on(FLOCK, which, which == 1); which++) {
+        met++;
+    }
+    assert_true(met >= 6);
+    met = 0;
+    for (int which = 1; others_go_on(CLOSE, which, true); which++) {
+        met++;
+    }
+    assert_true(met >= 3);
+    (void)alarm(0);
+    assert_nothing_left(tag);
+}
+
+/* Starts the thread, which waits at its call. */
+static void start_and_wait(test_thread *thread, slow_user *slow)
+{
+    (void)alarm(60);
+    atomic_store(&waits, false);
+    thread_start(thread, run_slow_user, slow);
+    while (!atomic_load(&waits)) {
+        nap();
+    }
+}
+
+static void go_on_and_join(test_thread *thread, const slow_user *slow)
+{
+    atomic_store(&go_on, true);
+    thread_join(thread);
+    assert_int_equal(slow->status, IRONMAP_OK);
+    (void)alarm(0);
+}
+
+/* A tag that is being made when its process forks is gone when the process has closed it, whatever
+ * the child does. */
+static void child_does_not_keep_a_tag_that_was_being_made(void **state)
+{
+    slow_user slow = {.kind = FALLOCATE, .which = 1};
+    test_thread thread;
+    int pipes[2];
+    char byte = 0;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(pipe(pipes), 0);
+    start_and_wait(&thread, &slow);
+    child = fork();
+    if (child == 0) {
+        (void)close(pipes[1]);
+        _exit(read(pipes[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    go_on_and_join(&thread, &slow);
+    assert_nothing_left(tag);
+    (void)close(pipes[0]);
+    (void)close(pipes[1]);
+    assert_int_equal(status_of(child), 0);
+}
+
+/* A lock of a file without that of the folder would look like a user. */
+static void child_closes_the_file_before_the_folder(void **state)
+{
+    slow_user slow = {.kind = FLOCK, .which = 3};
+    test_thread thread;
+    pid_t child;
+
+    (void)state;
+    start_and_wait(&thread, &slow);
+    watching = true;
+    child = fork();
+    if (child == 0) {
+        _exit(strcmp(closed, "-f") == 0 ? 0 : 1);
+    }
+    watching = false;
+    go_on_and_join(&thread, &slow);
+    assert_int_equal(status_of(child), 0);
+}
+
+/* A thread has closed the descriptor of a tag and not yet forgotten it, and its number is used
+ * again. */
+static void start_and_wait_until_closed(test_thread *thread, slow_user *slow)
+{
+    *slow = (slow_user){.kind = CLOSED, .which = 3};
+    start_and_wait(thread, slow);
+}
+
+static void child_keeps_a_number_that_another_file_has(void **state)
+{
+    ironmap_map *map = open_tag(LENGTH);
+    int others[8];
+    size_t count = 0;
+    slow_user slow;
+    test_thread thread;
+    pid_t child;
+
+    (void)state;
+    start_and_wait_until_closed(&thread, &slow);
+    do {
+        others[count] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_true(others[count] != -1 && count < COUNT_OF(others) - 1);
+    } while (others[count++] != closed_number);
+    child = fork();
+    if (child == 0) {
+        _exit(fcntl(closed_number, F_GETFD) != -1 ? 0 : 1);
+    }
+    assert_int_equal(status_of(child), 0);
+    go_on_and_join(&thread, &slow);
+    while (count > 0) {
+        (void)close(others[--count]);
+    }
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* The child's second descriptor has the number: it keeps a lock of its own. */
+static void child_keeps_a_number_that_its_lock_has(void **state)
+{
+    ironmap_map *map = open_tag(LENGTH);
+    int pipes[2];
+    slow_user slow;
+    test_thread thread;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(pipe(pipes), 0);
+    start_and_wait_until_closed(&thread, &slow);
+    child = fork();
+    if (child == 0) {
+        char byte;
+
+        (void)close(pipes[1]);
+        _exit(read(pipes[0], &byte, 1) == 0 && ironmap_close(map, NULL) == IRONMAP_OK ? 0 : 1);
+    }
+    go_on_and_join(&thread, &slow);
+    close_map(map);
+    close_map(open_tag(0));
+    assert_true(tag_is_there(tag));
+    (void)close(pipes[0]);
+    (void)close(pipes[1]);
+    assert_int_equal(status_of(child), 0);
+    assert_nothing_left(tag);
+}
+
+/* Another map of the tag has the number, and shares its lock since no descriptor is left. */
+static void child_keeps_a_number_that_another_map_has(void **state)
+{
+    ironmap_map *first = open_tag(LENGTH);
+    ironmap_map *second = NULL;
+    struct rlimit limit;
+    struct rlimit least;
+    slow_user slow;
+    test_thread thread;
+    pid_t child;
+
+    (void)state;
+    start_and_wait_until_closed(&thread, &slow);
+    second = open_tag(0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    least = (struct rlimit){.rlim_cur = 3, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &least), 0);
+    child = fork();
+    if (child == 0) {
+        _exit(ironmap_close(second, NULL) == IRONMAP_OK ? 0 : 1);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(status_of(child), 0);
+    go_on_and_join(&thread, &slow);
+    close_map(second);
+    close_map(first);
+    close_map(open_tag(1));
+    assert_nothing_left(tag);
+}
+
+/* ---- calls that fail for ever ---------------------------------------------------------------- */
+
+static void persistent_error_ends_in_an_error(void **state)
+{
+    static const struct {
+        call_kind kind;
+        int code;
+    } failures[] = {{FSTATAT, EIO}, {FSTATAT, ENOENT}, {OPENAT, ENOENT},    {OPENAT, EINTR},
+                    {FLOCK, EINTR}, {FLOCK, ENOLCK},   {FALLOCATE, ENOSPC}, {FTRUNCATE, EIO}};
+    size_t descriptors = open_descriptors();
+
+    (void)state;
+    (void)alarm(120);
+    for (size_t i = 0; i < COUNT_OF(failures); i++) {
+        ironmap_options options = options_of(0, LENGTH);
+        ironmap_map *map = NULL;
+        ironmap_error error;
+        int status;
+
+        options.tag = tag;
+        arm(failures[i].kind, 1, failures[i].code);
+        status = ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &error);
+        armed = false;
+        assert_int_equal(status, IRONMAP_E_SYSTEM);
+        assert_int_equal(error.system_code, failures[i].code);
+        assert_int_equal(open_descriptors(), descriptors);
+        close_map(open_tag(LENGTH));
+        assert_nothing_left(tag);
+    }
+    (void)alarm(0);
+}
+
+/* ---- cancellation ---------------------------------------------------------------------------- */
+
+/* Threads that are cancelled before they open, and before they close. */
+static void *cancelled_open(void *result)
+{
+    ironmap_map **map = (ironmap_map **)result;
+
+    (void)pthread_cancel(pthread_self());
+    (void)tag_open(map, tag, LENGTH);
+    pthread_testcancel();
+    return NULL;
+}
+
+static void *cancelled_close(void *map)
+{
+    (void)pthread_cancel(pthread_self());
+    (void)ironmap_close(map, NULL);
+    pthread_testcancel();
+    return NULL;
+}
+
+static void *cancelled_fork(void *result)
+{
+    (void)pthread_cancel(pthread_self());
+    *(pid_t *)result = fork();
+    if (*(pid_t *)result == 0) {
+        _exit(use_another_tag());
+    }
+    pthread_testcancel();
+    return NULL;
+}
+
+static void run_cancelled(void *(*work)(void *), void *argument)
+{
+    pthread_t thread;
+    void *end = NULL;
+
+    assert_int_equal(pthread_create(&thread, NULL, work, argument), 0);
+    assert_int_equal(pthread_join(thread, &end), 0);
+    assert_true(end == PTHREAD_CANCELED);
+}
+
+static void cancelled_thread_leaves_no_lock(void **state)
+{
+    ironmap_map *map = NULL;
+    ironmap_map *other = NULL;
+    pid_t child = -1;
+
+    (void)state;
+    (void)alarm(60);
+    run_cancelled(cancelled_open, (void *)&map);
+    assert_non_null(map);
+    other = open_tag(0);
+    run_cancelled(cancelled_fork, &child);
+    assert_int_equal(status_of(child), 0);
+    close_map(other);
+    run_cancelled(cancelled_close, map);
+    assert_nothing_left(tag);
+    assert_int_equal(use_another_tag(), 0);
+    (void)alarm(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(allocation_stops_no_other_thread),
+        with_fixture(locking_and_closing_stop_no_fork),
+        with_fixture(child_does_not_keep_a_tag_that_was_being_made),
+        with_fixture(child_closes_the_file_before_the_folder),
+        with_fixture(child_keeps_a_number_that_another_file_has),
+        with_fixture(child_keeps_a_number_that_its_lock_has),
+        with_fixture(child_keeps_a_number_that_another_map_has),
+        with_fixture(persistent_error_ends_in_an_error),
+        with_fixture(cancelled_thread_leaves_no_lock),
+    };
+
+    tags_begin();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
