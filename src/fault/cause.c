@@ -19,7 +19,7 @@ static size_t end_in_view(const ironmap__mapping *mapping, uint64_t length)
     uint64_t begin = mapping->offset - ironmap__alignment(mapping);
     uint64_t rest = length > begin ? length - begin : 0;
     return rest >= mapping->view.length ? SIZE_MAX
-                                        : ironmap__align_up((size_t)rest, ironmap__page_size());
+                                        : ironmap__align_up((size_t)rest, mapping->mode.page);
 }
 
 size_t ironmap__file_end_in_view(const ironmap__mapping *mapping)

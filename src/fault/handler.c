@@ -28,7 +28,7 @@
 /* Replaces the pages of the run by zeros. */
 static bool replace(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap__page_run run)
 {
-    size_t page = ironmap__page_size();
+    size_t page = mapping->mode.page;
     ironmap__mark_pages(&mapping->state, kind, run);
     bool done = ironmap__page_replace(mapping->view.base + run.from * page,
                                       (run.to - run.from) * page, &mapping->mode);
@@ -45,7 +45,7 @@ static bool lose(ironmap__mapping *mapping, size_t failed, ironmap__loss_kind ki
 {
     size_t number = atomic_fetch_add(&mapping->state.losses, 1);
     size_t pages = ironmap__page_count(mapping);
-    bool truncated = failed * ironmap__page_size() >= ironmap__file_end_in_view(mapping);
+    bool truncated = failed * mapping->mode.page >= ironmap__file_end_in_view(mapping);
     bool has_room = ironmap__page_state_make_room(&mapping->state);
     ironmap__page_run run = {failed, pages};
     bool done = truncated && replace(mapping, kind, run);
@@ -81,7 +81,7 @@ static bool handle_address(void *address)
     }
     size_t at = (size_t)((uint8_t *)address - mapping->view.base);
     bool done =
-        at < ironmap__view_size_in_pages(mapping) && lose(mapping, at / ironmap__page_size(), kind);
+        at < ironmap__view_size_in_pages(mapping) && lose(mapping, at / mapping->mode.page, kind);
     atomic_fetch_sub(&state->handlers, 1);
     return done;
 }

@@ -6,7 +6,7 @@
 /* The pages that bytes [from, to) lie in; from < to. */
 static ironmap__page_run pages_of(const ironmap__mapping *mapping, size_t from, size_t to)
 {
-    size_t page = ironmap__page_size();
+    size_t page = mapping->mode.page;
     size_t alignment = ironmap__alignment(mapping);
     return (ironmap__page_run){(alignment + from) / page, (alignment + to - 1) / page + 1};
 }
@@ -14,7 +14,7 @@ static ironmap__page_run pages_of(const ironmap__mapping *mapping, size_t from, 
 /* Where page `number` begins, in bytes from data. It may lie before data: then at 0. */
 static size_t byte_of(const ironmap__mapping *mapping, size_t number)
 {
-    size_t at = number * ironmap__page_size();
+    size_t at = number * mapping->mode.page;
     size_t alignment = ironmap__alignment(mapping);
     return at > alignment ? at - alignment : 0;
 }

@@ -23,7 +23,7 @@ typedef struct ironmap__mapping {
 } ironmap__mapping;
 
 /* Bytes of the view before its first byte that counts: a view begins at a multiple of the
- * granularity, data anywhere. */
+ * granularity and of its page size, data anywhere. */
 static inline size_t ironmap__alignment(const ironmap__mapping *mapping)
 {
     return (size_t)(mapping->data - mapping->view.base);
@@ -32,19 +32,19 @@ static inline size_t ironmap__alignment(const ironmap__mapping *mapping)
 /* Bytes of the view, the rest of its last page included. */
 static inline size_t ironmap__view_size_in_pages(const ironmap__mapping *mapping)
 {
-    return ironmap__align_up(mapping->view.length, ironmap__page_size());
+    return ironmap__align_up(mapping->view.length, mapping->mode.page);
 }
 
 static inline size_t ironmap__page_count(const ironmap__mapping *mapping)
 {
-    return ironmap__view_size_in_pages(mapping) / ironmap__page_size();
+    return ironmap__view_size_in_pages(mapping) / mapping->mode.page;
 }
 
 /* Where the view begins in the file. An anonymous mapping has no file to be aligned in. */
 static inline uint64_t ironmap__view_offset(const ironmap__mapping *mapping)
 {
-    return mapping->mode.anonymous ? mapping->offset
-                                   : ironmap__align_down(mapping->offset, ironmap__granularity());
+    size_t unit = (size_t)ironmap__max(ironmap__granularity(), mapping->mode.page);
+    return mapping->mode.anonymous ? mapping->offset : ironmap__align_down(mapping->offset, unit);
 }
 
 /* The page state changes under what is const for a reader. */

@@ -27,7 +27,7 @@ void ironmap__wait_for_handlers(const ironmap__mapping *mapping)
 static int restore_run(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap__page_run run,
                        ironmap_error *error)
 {
-    size_t page = ironmap__page_size();
+    size_t page = mapping->mode.page;
     ironmap__view pages = {mapping->view.base + run.from * page, (run.to - run.from) * page};
     uint64_t offset = mapping->offset - ironmap__alignment(mapping) + (uint64_t)run.from * page;
     ironmap__note_restoring(&mapping->state, kind, run);
@@ -40,13 +40,19 @@ static int restore_run(ironmap__mapping *mapping, ironmap__loss_kind kind, ironm
     return status;
 }
 
-/* Restores all marked pages of one kind, as far as possible. Returns the first failure. */
-static int restore_kind(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap_error *error)
+/* Restores all marked pages of one kind, as far as possible. Returns the first failure. What an
+ * anonymous page held is gone: fresh zeros take its place only if the damage is cleared. */
+static int restore_kind(ironmap__mapping *mapping, ironmap__loss_kind kind, bool clear,
+                        ironmap_error *error)
 {
+    const bool can_restore = clear || !mapping->mode.anonymous;
     ironmap__page_run rest = {0, ironmap__page_count(mapping)};
     int first = IRONMAP_OK;
     while (rest.from < rest.to) {
         ironmap__page_run run = ironmap__next_marked(&mapping->state, kind, rest);
+        if (run.from < run.to && !can_restore) {
+            return IRONMAP_E_FAULT;
+        }
         if (run.from < run.to) {
             int status = restore_run(mapping, kind, run, first == IRONMAP_OK ? error : NULL);
             first = first == IRONMAP_OK ? status : first;
@@ -62,8 +68,8 @@ int ironmap__restore_locked(ironmap__mapping *mapping, bool clear, ironmap_error
     size_t losses = atomic_load(&state->losses);
     size_t exported = atomic_load(&state->exported);
     ironmap__wait_for_handlers(mapping);
-    bool all = restore_kind(mapping, IRONMAP__LOSS_GUARDED, NULL) == IRONMAP_OK;
-    int status = clear ? restore_kind(mapping, IRONMAP__LOSS_EXPORTED, error) : IRONMAP_OK;
+    bool all = restore_kind(mapping, IRONMAP__LOSS_GUARDED, clear, NULL) == IRONMAP_OK;
+    int status = clear ? restore_kind(mapping, IRONMAP__LOSS_EXPORTED, clear, error) : IRONMAP_OK;
     if (clear && status == IRONMAP_OK) {
         atomic_store(&state->cleared, exported);
     }

@@ -11,11 +11,12 @@ void ironmap__mapping_init(ironmap__mapping *mapping, const ironmap__mode *mode,
                            uint64_t offset)
 {
     *mapping = (ironmap__mapping){.data = nothing, .mode = *mode, .file = file, .offset = offset};
+    mapping->mode.page = ironmap__page_size();
 }
 
 int ironmap__enter(ironmap__mapping *mapping, ironmap_error *error)
 {
-    if (mapping->mode.anonymous) {
+    if (mapping->mode.anonymous && mapping->mode.page == ironmap__page_size()) {
         return IRONMAP_OK;
     }
     int status = ironmap__handler_install(error);

@@ -47,11 +47,11 @@ int ironmap_advise(ironmap_map *map, uint64_t offset, size_t length, int advice,
         /* The system still checks the advice. */
         return ironmap__view_advise(start, 0, native, error);
     }
-    if (native.is_hint || alignment == 0) {
-        length += alignment;
-    } else {
-        size_t skipped = (size_t)ironmap__min(ironmap__page_size() - alignment, length);
-        start += ironmap__page_size();
+    if (native.is_hint) {
+        length = ironmap__align_up(length + alignment, map->mapping.mode.page);
+    } else if (alignment > 0) {
+        size_t skipped = (size_t)ironmap__min(map->mapping.mode.page - alignment, length);
+        start += map->mapping.mode.page;
         length -= skipped;
     }
     return ironmap__view_advise(start, length, native, error);
@@ -74,7 +74,7 @@ static int on_pages(ironmap_map *map, uint64_t offset, size_t length, page_opera
     }
     size_t alignment = ironmap__offset_in_page(map, offset);
     return operation(map->mapping.data + offset - alignment,
-                     ironmap__align_up(length + alignment, ironmap__page_size()), error);
+                     ironmap__align_up(length + alignment, map->mapping.mode.page), error);
 }
 
 int ironmap_lock_pages(ironmap_map *map, uint64_t offset, size_t length, ironmap_error *error)

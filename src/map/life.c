@@ -53,6 +53,7 @@ int ironmap__mapping_open(ironmap__mapping *mapping, const ironmap__tag *tag, ir
     ironmap__view view = {NULL, 0};
     size_t view_length = 0;
     assert(mapping->view.base == NULL);
+    mapping->mode.page = ironmap__view_page_size(&mapping->mode, file);
     size_t alignment = (size_t)(mapping->offset - ironmap__view_offset(mapping));
     if (!ironmap__add_size(&view_length, alignment, length)) {
         return ironmap__fail(error, IRONMAP_E_OVERFLOW);

@@ -45,7 +45,7 @@ static inline int ironmap__check_write(const ironmap_map *map, uint64_t offset, 
 /* Bytes of the map's memory between the start of its page and `offset`. */
 static inline size_t ironmap__offset_in_page(const ironmap_map *map, uint64_t offset)
 {
-    return (size_t)((uintptr_t)(map->mapping.data + offset) % ironmap__page_size());
+    return (size_t)((uintptr_t)(map->mapping.data + offset) % map->mapping.mode.page);
 }
 
 #endif /* IRONMAP_MAP_H */

@@ -229,7 +229,7 @@ static void refresh_cut_page(ironmap_map *map, size_t old_length)
         return;
     }
     size_t alignment = ironmap__alignment(mapping);
-    size_t page_end = ironmap__align_up(alignment + old_length, ironmap__page_size()) - alignment;
+    size_t page_end = ironmap__align_up(alignment + old_length, mapping->mode.page) - alignment;
     (void)refresh(map, old_length, (size_t)ironmap__min(page_end, mapping->length), NULL);
 }
 

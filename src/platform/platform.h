@@ -109,6 +109,7 @@ typedef struct ironmap__mode {
     bool writable;
     bool shared;    /* stores reach the file, or the other processes */
     bool anonymous; /* no file behind it */
+    size_t page;    /* bytes in one of its pages, as ironmap__view_page_size has it */
     int prot;
     int flags;
 } ironmap__mode;
@@ -128,6 +129,11 @@ typedef struct ironmap__view {
     uint8_t *base; /* NULL: no view */
     size_t length;
 } ironmap__view;
+
+/* Bytes in a page of a view of `file`, or of fresh memory if the mode is anonymous: a power of two,
+ * more than the system's page size for huge pages. The length of such a view is rounded up to its
+ * pages, and its offset in the file is a multiple of them. */
+size_t ironmap__view_page_size(const ironmap__mode *mode, ironmap__file file);
 
 /* Maps `length` (not 0) bytes of `file` from `offset` (a multiple of the granularity), or fresh
  * zeros if the mode is anonymous. */
@@ -303,8 +309,9 @@ bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode
 void *ironmap__zeros_allocate(size_t length);
 void ironmap__zeros_free(void *zeros, size_t length);
 
-/* Maps the file's pages from `offset` again, in place of the run of pages. IRONMAP_E_NO_FILE for
- * IRONMAP__NO_FILE where the system needs the file. */
+/* Maps the file's pages from `offset` again, or fresh zeros if the mode is anonymous, in place of
+ * the run of pages. The file never changes. IRONMAP_E_NO_FILE for IRONMAP__NO_FILE where the system
+ * needs the file. */
 int ironmap__page_restore(const ironmap__view *run, const ironmap__mode *mode, ironmap__file file,
                           uint64_t offset, ironmap_error *error);
 

@@ -28,6 +28,7 @@
  */
 #include "features.h"
 
+#include "huge_pages.h"
 #include "system.h"
 #include "unmap.h"
 
@@ -353,11 +354,16 @@ static const int flags_of_first_map = 0
 int ironmap__page_restore(const ironmap__view *run, const ironmap__mode *mode, ironmap__file file,
                           uint64_t offset, ironmap_error *error)
 {
-    if (file == IRONMAP__NO_FILE) {
+    if (file == IRONMAP__NO_FILE && !mode->anonymous) {
         return ironmap__fail(error, IRONMAP_E_NO_FILE);
     }
-    int flags = (mode->flags & ~flags_of_first_map) | MAP_FIXED;
-    if (mmap(run->base, run->length, mode->prot, flags, (int)file, (off_t)offset) == MAP_FAILED) {
+    int flags = mode->flags & ~flags_of_first_map;
+    if (mode->page > ironmap__page_size() && !mode->anonymous) {
+        return ironmap__restore_huge(run, mode, flags, (int)file, (off_t)offset, error);
+    }
+    off_t at = mode->anonymous ? 0 : (off_t)offset;
+    flags |= MAP_FIXED;
+    if (mmap(run->base, run->length, mode->prot, flags, (int)file, at) == MAP_FAILED) {
         return ironmap__fail_system(error, errno, "mmap");
     }
     return IRONMAP_OK;

@@ -241,9 +241,11 @@ int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)
         return IRONMAP_OK;
     }
     /* mremap(2) moves one mapping only. Advice about a part, or a replaced page, has split the view
-     * (ENOMEM under valgrind). If memory is missing, mapping again will report it. */
-    return errno == EFAULT || errno == ENOMEM ? ironmap__fail(error, IRONMAP_E_UNSUPPORTED)
-                                              : ironmap__fail_system(error, errno, "mremap");
+     * (ENOMEM under valgrind). Huge pages never become more (EINVAL). If memory is missing, mapping
+     * again will report it. */
+    bool again = errno == EFAULT || errno == ENOMEM || errno == EINVAL;
+    return again ? ironmap__fail(error, IRONMAP_E_UNSUPPORTED)
+                 : ironmap__fail_system(error, errno, "mremap");
 }
 #else
 int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)

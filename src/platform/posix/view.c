@@ -54,6 +54,9 @@ int ironmap__view_map(ironmap__view *view, const ironmap__mode *mode, ironmap__f
 {
     off_t at = mode->anonymous ? 0 : (off_t)offset;
     ironmap__unmap_leftovers();
+    if (mode->page > ironmap__page_size()) {
+        length = ironmap__align_up(length, mode->page);
+    }
     void *base = mmap(NULL, length, mode->prot, mode->flags, (int)file, at);
     if (base == MAP_FAILED) {
         return ironmap__fail_system(error, errno, "mmap");

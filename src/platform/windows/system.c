@@ -31,6 +31,13 @@ size_t ironmap__page_size(void)
     return cached(&cached_page_size);
 }
 
+size_t ironmap__view_page_size(const ironmap__mode *mode, ironmap__file file)
+{
+    (void)mode;
+    (void)file;
+    return ironmap__page_size();
+}
+
 size_t ironmap__granularity(void)
 {
     return cached(&cached_granularity);
