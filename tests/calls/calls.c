@@ -28,6 +28,7 @@ static char trace[1 << 14];
 static calls_before *watch_before;
 static calls_after *watch_after;
 static _Thread_local calls_mapping last_mapping;
+static _Thread_local bool installs_handler;
 static atomic_size_t allocations;
 
 void calls_begin(unsigned number, bool for_good)
@@ -60,6 +61,11 @@ void calls_watch(calls_before *before, calls_after *after)
 calls_mapping calls_last_mapping(void)
 {
     return last_mapping;
+}
+
+bool calls_installs_handler(void)
+{
+    return installs_handler;
 }
 
 size_t calls_mapped_bytes(void)
@@ -168,10 +174,21 @@ WRAP(int, unlinkat, (int folder, const char *path, int flags), (folder, path, fl
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM)
 WRAP(int, dup2, (int from, int to), (from, to), -1, EMFILE)
 WRAP(DIR *, fdopendir, (int fd), (fd), NULL, ENOMEM)
-WRAP(int, sigaction, (int number, const struct sigaction *next, struct sigaction *before),
-     (number, next, before), -1, EINVAL)
 WRAP(int, msync, (void *start, size_t length, int flags), (start, length, flags), -1, EIO)
 WRAP(int, madvise, (void *start, size_t length, int advice), (start, length, advice), -1, ENOMEM)
+
+int __real_sigaction(int number, const struct sigaction *next, struct sigaction *before);
+int __wrap_sigaction(int number, const struct sigaction *next, struct sigaction *before);
+int __wrap_sigaction(int number, const struct sigaction *next, struct sigaction *before)
+{
+    installs_handler = next != NULL;
+    if (fails("sigaction", EINVAL)) {
+        return -1;
+    }
+    int result = __real_sigaction(number, next, before);
+    ended("sigaction");
+    return result;
+}
 
 /* A close that fails has closed the descriptor, as on Linux. */
 int __real_close(int fd);
@@ -236,6 +253,17 @@ int WRAP_LARGE(fcntl)(int fd, int command, ...)
     int result = REAL_LARGE(fcntl)(fd, command, argument);
     ended("fcntl");
     return result;
+}
+
+/* Never made to fail: only a place to watch, where a thread waits for another. */
+int __real_sched_yield(void);
+int __wrap_sched_yield(void);
+int __wrap_sched_yield(void)
+{
+    if (watch_before != NULL) {
+        (void)watch_before("sched_yield");
+    }
+    return __real_sched_yield();
 }
 
 /* ---- memory ---- */

@@ -31,6 +31,9 @@ typedef struct calls_mapping {
 
 calls_mapping calls_last_mapping(void);
 
+/* True if the last call of sigaction of this thread installs a handler. */
+bool calls_installs_handler(void);
+
 /* ---- what these calls have left behind ---- */
 
 /* Bytes in whole pages that are mapped, and blocks that are allocated. */

@@ -1,0 +1,328 @@
+/* Orders of two threads, or of a thread and a fork, that are rare: a gate makes each of them happen
+ * in every run. */
+#include "calls.h"
+#include "fault_support_posix.h"
+#include "gate.h"
+#include "support_posix.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { PAGES = 8 };
+
+static int gate_teardown(void **state)
+{
+    calls_watch(NULL, NULL);
+    return fixture_teardown(state);
+}
+
+#define with_gate(test) cmocka_unit_test_setup_teardown(test, fixture_setup, gate_teardown)
+
+/* ---- a thread that gets the second byte of page 1 ---- */
+
+static size_t lost_offset(void)
+{
+    return ironmap_page_size() + 1;
+}
+
+typedef struct getter {
+    test_thread thread;
+    const fixture *f;
+    int status;
+    uint8_t byte;
+} getter;
+
+static void get_byte(void *argument)
+{
+    getter *g = argument;
+
+    g->status = ironmap_get_byte(&g->byte, g->f->map, lost_offset(), NULL);
+}
+
+static void getter_start(getter *g, const fixture *f)
+{
+    *g = (getter){.f = f};
+    thread_start(&g->thread, get_byte, g);
+}
+
+static void map_whole_file(fixture *f)
+{
+    file_solid(f, PAGES * ironmap_page_size());
+    map_file(f, IRONMAP_WRITE);
+}
+
+static void file_lose(const fixture *f)
+{
+    file_truncate(f, 0);
+}
+
+static void file_bring_back(fixture *f)
+{
+    file_solid(f, PAGES * ironmap_page_size());
+}
+
+/* The thread holds the page's zeros in place, or is about to put the page back. */
+static void hold_in_a_loss(getter *g, fixture *f, gate_place place, bool yield_opens)
+{
+    map_whole_file(f);
+    file_lose(f);
+    gate_set(place, yield_opens);
+    getter_start(g, f);
+    gate_await();
+}
+
+static void release(getter *g)
+{
+    gate_open();
+    thread_join(&g->thread);
+}
+
+/* ---- handler and pin ---- */
+
+/* Whoever reads zeros through an exported address can ask for damage at once: the handler counts
+ * the loss before it replaces the page. */
+static void zeros_of_a_pinned_map_are_damage_at_once(void **state)
+{
+    fixture *f = *state;
+    getter g;
+
+    map_whole_file(f);
+    ironmap_pin(f->map);
+    file_lose(f);
+    gate_set(GATE_AFTER_REPLACING, false);
+    getter_start(&g, f);
+    gate_await();
+    assert_int_equal(peek(f->map, lost_offset()), 0);
+    assert_true(ironmap_is_damaged(f->map));
+    release(&g);
+    ironmap_unpin(f->map);
+}
+
+/* The handler saw no pin, so its zeros are no damage. A pin waits until they are put back. */
+static void pin_waits_for_a_handler(void **state)
+{
+    fixture *f = *state;
+    getter g;
+
+    hold_in_a_loss(&g, f, GATE_AFTER_REPLACING, true);
+    file_bring_back(f);
+    ironmap_pin(f->map);
+    assert_true(gate_was_opened_by_yield());
+    assert_int_equal(peek(f->map, lost_offset()), solid_byte(lost_offset()));
+    assert_false(ironmap_is_damaged(f->map));
+    release(&g);
+    ironmap_unpin(f->map);
+}
+
+/* ---- fork ---- */
+
+/* The byte, or an error: never zeros. */
+static int get_in_child(void *argument)
+{
+    const fixture *f = argument;
+    uint8_t byte = 0;
+
+    end_if_hanging(30);
+    int status = ironmap_get_byte(&byte, f->map, lost_offset(), NULL);
+    child_check(status == IRONMAP_E_FAULT ||
+                (status == IRONMAP_OK && byte == solid_byte(lost_offset())));
+    child_check(ironmap_get_byte(&byte, f->map, lost_offset(), NULL) == IRONMAP_OK);
+    child_check(byte == solid_byte(lost_offset()));
+    return 0;
+}
+
+static void child_of_fork_knows_what_a_handler_replaced(void **state)
+{
+    fixture *f = *state;
+    getter g;
+
+    hold_in_a_loss(&g, f, GATE_AFTER_REPLACING, false);
+    file_bring_back(f);
+    assert_int_equal(in_child(get_in_child, f), 0);
+    release(&g);
+    assert_true(g.status == IRONMAP_E_FAULT || g.byte == solid_byte(lost_offset()));
+}
+
+/* The thread has unmarked the page, and does not exist in the child. */
+static void child_of_fork_knows_what_a_thread_was_restoring(void **state)
+{
+    fixture *f = *state;
+    getter g;
+
+    hold_in_a_loss(&g, f, GATE_BEFORE_RESTORING, false);
+    file_bring_back(f);
+    assert_int_equal(in_child(get_in_child, f), 0);
+    release(&g);
+}
+
+/* ---- restoring ---- */
+
+/* While one thread restores, another that reads the same page waits for it. */
+static void reader_waits_for_a_restoring_thread(void **state)
+{
+    fixture *f = *state;
+    getter g;
+    uint8_t byte = 0;
+
+    hold_in_a_loss(&g, f, GATE_BEFORE_RESTORING, true);
+    file_bring_back(f);
+    assert_ok(ironmap_get_byte(&byte, f->map, lost_offset(), &failure));
+    assert_true(gate_was_opened_by_yield());
+    assert_int_equal(byte, solid_byte(lost_offset()));
+    release(&g);
+}
+
+/* ---- the registry ---- */
+
+enum { MAPS_MAX = 1024 };
+
+typedef struct opener {
+    test_thread thread;
+    const fixture *f;
+    ironmap_map *map;
+} opener;
+
+static void open_map(void *argument)
+{
+    opener *o = argument;
+
+    ignore(ironmap_open_path(&o->map, o->f->path, IRONMAP_WRITE, NULL, NULL));
+}
+
+/* Opens maps until one needs another block of the registry: opening it allocates once more. Returns
+ * how many maps a block has. */
+static size_t fill_a_block(ironmap_map **maps, const fixture *f)
+{
+    size_t usual = SIZE_MAX;
+
+    for (size_t i = 0; i < MAPS_MAX / 2; i++) {
+        size_t before = calls_allocations();
+
+        assert_ok(ironmap_open_path(&maps[i], f->path, IRONMAP_WRITE, NULL, &failure));
+        size_t made = calls_allocations() - before;
+        if (i > 1 && made > usual) {
+            return i;
+        }
+        usual = made;
+    }
+    fail_msg("%d maps need one block", MAPS_MAX / 2);
+    return 0;
+}
+
+static void close_maps(ironmap_map **maps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_ok(ironmap_close(maps[i], &failure));
+    }
+}
+
+static void lose_and_check(const ironmap_map *map, const fixture *f)
+{
+    uint8_t byte = 0;
+
+    file_truncate(f, 0);
+    assert_status(ironmap_get_byte(&byte, map, 0, &failure), IRONMAP_E_FAULT);
+    file_truncate(f, PAGES * ironmap_page_size());
+}
+
+static unsigned allocations_passed;
+
+/* The first allocation of an open is the map, and the second one the block. */
+static void skip_the_first_allocation(void)
+{
+    allocations_passed++;
+    if (allocations_passed == 1) {
+        gate_set(GATE_BEFORE_ALLOCATING, false);
+    }
+}
+
+/* Two threads find the registry full and make a block. One block stays, and both maps are in it. */
+static void two_threads_make_one_block(void **state)
+{
+    fixture *f = *state;
+    static ironmap_map *maps[MAPS_MAX];
+    opener first = {.f = f};
+    ironmap_map *second = NULL;
+
+    file_solid(f, PAGES * ironmap_page_size());
+    size_t capacity = fill_a_block(maps, f);
+    size_t count = 2 * capacity;
+    for (size_t i = capacity + 1; i < count; i++) {
+        assert_ok(ironmap_open_path(&maps[i], f->path, IRONMAP_WRITE, NULL, &failure));
+    }
+    size_t before = calls_allocations();
+    gate_set(GATE_BEFORE_ALLOCATING, false);
+    allocations_passed = 0;
+    gate_call(skip_the_first_allocation);
+    thread_start(&first.thread, open_map, &first);
+    gate_await();
+    assert_ok(ironmap_open_path(&second, f->path, IRONMAP_WRITE, NULL, &failure));
+    gate_open();
+    thread_join(&first.thread);
+    assert_non_null(first.map);
+    lose_and_check(first.map, f);
+    lose_and_check(second, f);
+    assert_ok(ironmap_close(first.map, &failure));
+    assert_ok(ironmap_close(second, &failure));
+    assert_u64(calls_allocations(), before + 1);
+    close_maps(maps, count);
+}
+
+/* ---- the signal ---- */
+
+enum { OTHER_HANDLER = 9 };
+
+static void other_handler(int number)
+{
+    (void)number;
+    _exit(OTHER_HANDLER);
+}
+
+static void install_other_handler(void)
+{
+    const struct sigaction other = {.sa_handler = other_handler};
+
+    calls_watch(NULL, NULL);
+    (void)sigaction(SIGBUS, &other, NULL);
+}
+
+/* A handler that is installed between the library's look and its own installation is not lost. */
+static int install_between(void *argument)
+{
+    fixture *f = argument;
+    ironmap_map *map = NULL;
+    uint8_t byte = 0;
+
+    gate_set(GATE_BEFORE_SIGACTION, false);
+    gate_call(install_other_handler);
+    child_check(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
+    file_truncate(f, 0);
+    child_check(ironmap_get_byte(&byte, map, 0, NULL) == IRONMAP_E_FAULT);
+    (void)raise(SIGBUS);
+    return 1;
+}
+
+static void handler_that_comes_between_gets_its_signals(void **state)
+{
+    fixture *f = *state;
+
+    file_solid(f, PAGES * ironmap_page_size());
+    assert_int_equal(fate_of(install_between, f), OTHER_HANDLER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_gate(zeros_of_a_pinned_map_are_damage_at_once),
+        with_gate(pin_waits_for_a_handler),
+        with_gate(child_of_fork_knows_what_a_handler_replaced),
+        with_gate(child_of_fork_knows_what_a_thread_was_restoring),
+        with_gate(reader_waits_for_a_restoring_thread),
+        with_gate(two_threads_make_one_block),
+        with_gate(handler_that_comes_between_gets_its_signals),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,120 @@
+/* Lost pages at the edge of what an operation touches: the source of a move, a needle inside the
+ * map, the last byte of a match. */
+#include "fault_support.h"
+
+enum { PAGES = 8, KEPT_PAGES = 4, COUNT = 100 };
+
+static size_t kept(void)
+{
+    return KEPT_PAGES * ironmap_page_size();
+}
+
+/* The pages from kept() on are lost. */
+static void map_half(fixture *f)
+{
+    file_solid(f, PAGES * ironmap_page_size());
+    map_file(f, IRONMAP_WRITE);
+    file_truncate(f, kept());
+}
+
+static void assert_solid(const fixture *f, size_t offset, size_t length)
+{
+    uint8_t bytes[1024];
+
+    assert_true(length <= sizeof(bytes));
+    assert_ok(ironmap_get(f->map, offset, bytes, length, &failure));
+    assert_true(is_solid(bytes, offset, length));
+}
+
+static void move_from_a_lost_page_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {0};
+    size_t lost = kept() + ironmap_page_size();
+
+    map_half(f);
+    assert_fault(ironmap_move(f->map, 7, lost, COUNT, &error), &error, lost, codes.lost_page);
+    assert_solid(f, 0, 7 + COUNT);
+}
+
+/* The bytes before the lost page are not moved either. */
+static void move_that_ends_in_a_lost_page_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {0};
+
+    map_half(f);
+    assert_fault(ironmap_move(f->map, 7, kept() - COUNT / 2, COUNT, &error), &error, kept(),
+                 codes.lost_page);
+    assert_solid(f, 0, 7 + COUNT);
+}
+
+/* The needle's zeros are not searched for. */
+static void needle_in_a_lost_page_is_an_error(void **state)
+{
+    fixture *f = *state;
+    const uint8_t *needle;
+    uint64_t index = 0;
+    size_t count = 0;
+
+    map_half(f);
+    needle = (const uint8_t *)ironmap_data(f->map) + kept() + ironmap_page_size();
+    assert_status(ironmap_find(&index, f->map, needle, 8, 0, kept(), &failure), IRONMAP_E_FAULT);
+    assert_ok(ironmap_clear_damage(f->map, &failure));
+    assert_status(ironmap_rfind(&index, f->map, needle, 8, 0, kept(), &failure), IRONMAP_E_FAULT);
+    assert_ok(ironmap_clear_damage(f->map, &failure));
+    assert_status(ironmap_count(&count, f->map, needle, 8, 0, kept(), &failure), IRONMAP_E_FAULT);
+}
+
+/* Where the bytes that are there fit, those that are not decide. */
+static void match_that_ends_in_a_lost_page_is_an_error(void **state)
+{
+    fixture *f = *state;
+    uint8_t needle[9];
+    uint64_t index = 0;
+    size_t count = 0;
+    size_t start = kept() - 5;
+
+    file_solid(f, PAGES * ironmap_page_size());
+    map_file(f, IRONMAP_WRITE);
+    solid_fill(needle, start, sizeof(needle));
+    file_truncate(f, kept());
+    assert_status(
+        ironmap_find(&index, f->map, needle, sizeof(needle), start - COUNT, COUNT + 9, &failure),
+        IRONMAP_E_FAULT);
+    assert_status(
+        ironmap_rfind(&index, f->map, needle, sizeof(needle), start - COUNT, COUNT + 9, &failure),
+        IRONMAP_E_FAULT);
+    assert_status(
+        ironmap_count(&count, f->map, needle, sizeof(needle), start - COUNT, COUNT + 9, &failure),
+        IRONMAP_E_FAULT);
+}
+
+/* The bytes of the lost page decide nothing. */
+static void match_before_a_lost_page_is_found(void **state)
+{
+    fixture *f = *state;
+    uint8_t needle[9];
+    uint64_t index = 0;
+    size_t start = kept() - sizeof(needle);
+
+    skip_if_whole_views_are_lost();
+    map_half(f);
+    solid_fill(needle, start, sizeof(needle));
+    assert_ok(ironmap_find(&index, f->map, needle, sizeof(needle), start - COUNT,
+                           COUNT + sizeof(needle), &failure));
+    assert_u64(index, start);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(move_from_a_lost_page_stores_nothing),
+        with_fixture(move_that_ends_in_a_lost_page_stores_nothing),
+        with_fixture(needle_in_a_lost_page_is_an_error),
+        with_fixture(match_that_ends_in_a_lost_page_is_an_error),
+        with_fixture(match_before_a_lost_page_is_found),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
