@@ -530,6 +530,9 @@ static int fork_without_descriptors(void *argument)
     }
     child = fork();
     if (child == 0) {
+        for (int fd = last; fd > last - 5; fd--) {
+            (void)close(fd);
+        }
         _exit(close_inherited(map));
     }
     child_check(waitpid(child, &status, 0) == child && status == 0);

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LENGTH = 20000, STRANGER = 1, USER = 65534, CANNOT = 77 };
+enum { LENGTH = 20000, STRANGER = 1, USER = 65534, CANNOT = 77, NO_LIBRARIES = 127 };
 
 static const char second_folder[] = "/run/user/65534/ironmap";
 static const char first_folder[] = "/dev/shm/ironmap-65534";
@@ -432,9 +432,18 @@ static int run_set_uid(void *argument)
 
 static void set_uid_program_does_not_trust_tmpdir(void **state)
 {
+    int status;
+
     (void)state;
     skip_inside_qemu("runs no set-uid programs");
-    run_alone(run_set_uid);
+    status = in_child(run_set_uid, NULL);
+    if (status == CANNOT) {
+        skip_because("a set-uid program takes root, and a file system that allows it");
+    }
+    if (status == NO_LIBRARIES) {
+        skip_because("a set-uid program finds libraries in the system's folders only");
+    }
+    assert_int_equal(status, 0);
 }
 
 int main(int count, char **arguments)

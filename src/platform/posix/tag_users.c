@@ -77,7 +77,7 @@ static void users_before_fork(void)
     (void)pthread_mutex_lock(&users_mutex);
     users_cancel_at = cancel;
     for (ironmap__tag_user *user = users; user != NULL; user = user->next) {
-        user->child_fd = user->shares_lock || user->released ? -1 : open_again(user);
+        user->child_fd = user->shares_lock ? -1 : open_again(user);
         user->shares_lock = user->child_fd == -1;
     }
 }
@@ -140,14 +140,14 @@ static void users_after_fork_child(void)
 
 /* ---- release ---- */
 
-/* Ends the lock. False if it is not this process's alone, or if there is none. */
+/* Ends the lock. False if it is not this process's alone. */
 static bool unlock(const ironmap__tag_user *user)
 {
-    return !user->shares_lock && !user->released && user->process == getpid() &&
-           flock(user->fd.number, LOCK_UN) == 0;
+    return !user->shares_lock && user->process == getpid() && flock(user->fd.number, LOCK_UN) == 0;
 }
 
-/* Other functions that run at exit may still use and close the maps. */
+/* Other functions that run at exit may still use and close the maps: releasing twice does no harm.
+ */
 static void users_at_exit(void)
 {
     ironmap__tag_fd folder;
@@ -157,7 +157,6 @@ static void users_at_exit(void)
             ironmap__tag_file_remove_unused(folder.number, user->path.file, &user->fd);
             (void)close(folder.number);
         }
-        user->released = true;
     }
     ironmap__tag_users_unlock();
 }

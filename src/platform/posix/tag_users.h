@@ -13,7 +13,6 @@ typedef struct ironmap__tag_user {
     ironmap__tag_path path;
     pid_t process;    /* that acquired the lock */
     bool shares_lock; /* with another process: never unlock explicitly */
-    bool released;    /* when the program exited */
     int child_fd;     /* during fork: the descriptor with the child's lock; -1: none */
     struct ironmap__tag_user *next;
 } ironmap__tag_user;
