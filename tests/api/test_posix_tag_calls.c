@@ -6,14 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -435,110 +433,6 @@ static void child_keeps_a_number_that_another_map_has(void **state)
     assert_nothing_left(tag);
 }
 
-/* ---- other children -------------------------------------------------------------------------- */
-
-/* fork without the handlers. */
-static pid_t fork_silently(void)
-{
-#ifdef SYS_fork
-    return (pid_t)syscall(SYS_fork);
-#else
-    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-#endif
-}
-
-/* It shares the lock. */
-static void child_without_handlers_keeps_the_tag(void **state)
-{
-    ironmap_map *map = open_tag(LENGTH);
-    pid_t child = fork_silently();
-
-    (void)state;
-    if (child == 0) {
-        (void)syscall(SYS_exit_group, ironmap_close(map, NULL) == IRONMAP_OK ? 0 : 1);
-    }
-    assert_int_equal(status_of(child), 0);
-    assert_true(tag_is_there(tag));
-    close_map(open_tag(0));
-    close_map(map);
-    assert_nothing_left(tag);
-}
-
-/* A child with a pipe from its parent. `work` runs when the parent writes a byte, and the child
- * ends when the parent closes the pipe. */
-static pid_t start_child(int *to_child, int (*work)(void))
-{
-    int pipes[2];
-    char byte = 0;
-    pid_t child;
-
-    assert_int_equal(pipe(pipes), 0);
-    child = fork();
-    if (child == 0) {
-        (void)close(pipes[1]);
-        while (read(pipes[0], &byte, 1) == 1) {
-            if (work() != 0) {
-                _exit(1);
-            }
-        }
-        _exit(0);
-    }
-    (void)close(pipes[0]);
-    *to_child = pipes[1];
-    return child;
-}
-
-static int open_or_close_tag(void)
-{
-    static ironmap_map *map;
-
-    if (map != NULL) {
-        child_check(ironmap_close(map, NULL) == IRONMAP_OK);
-        map = NULL;
-        return 0;
-    }
-    child_check(tag_open(&map, tag, LENGTH) == IRONMAP_OK);
-    return 0;
-}
-
-static int do_nothing(void)
-{
-    return 0;
-}
-
-static void wait_until_tag_is(bool there)
-{
-    while (tag_is_there(tag) != there) {
-        nap();
-    }
-}
-
-/* The file was removed, and another process has made the tag anew: a child of fork does not become
- * a user of that. */
-static void child_keeps_to_a_removed_file(void **state)
-{
-    int to_other;
-    int to_child;
-    pid_t other = start_child(&to_other, open_or_close_tag);
-    ironmap_map *map = open_tag(LENGTH);
-    pid_t child;
-
-    (void)state;
-    (void)alarm(60);
-    assert_int_equal(unlink(tag_path(tag)), 0);
-    assert_int_equal(write(to_other, "o", 1), 1);
-    wait_until_tag_is(true);
-    child = start_child(&to_child, do_nothing);
-    assert_int_equal(write(to_other, "c", 1), 1);
-    wait_until_tag_is(false);
-    (void)close(to_child);
-    (void)close(to_other);
-    assert_int_equal(status_of(child), 0);
-    assert_int_equal(status_of(other), 0);
-    close_map(map);
-    (void)alarm(0);
-}
-
 /* ---- calls that fail for ever ---------------------------------------------------------------- */
 
 static void persistent_error_ends_in_an_error(void **state)
@@ -569,6 +463,51 @@ static void persistent_error_ends_in_an_error(void **state)
         assert_nothing_left(tag);
     }
     (void)alarm(0);
+}
+
+/* A header that is incomplete once, after a long wait for the folder, is no error. */
+typedef struct incomplete {
+    int folder;
+    int file;
+    char header[64];
+    int checks;
+} incomplete;
+
+static int change_header(void *context)
+{
+    enum { LONG = 150 };
+    static const char zeros[64];
+    incomplete *own = context;
+
+    own->checks++;
+    if (own->checks == LONG) {
+        return pwrite(own->file, zeros, sizeof(zeros), 0) != (ssize_t)sizeof(zeros) ||
+               flock(own->folder, LOCK_UN) != 0;
+    }
+    return own->checks == LONG + 1 &&
+           pwrite(own->file, own->header, sizeof(zeros), 0) != (ssize_t)sizeof(zeros);
+}
+
+static void late_header_is_waited_for(void **state)
+{
+    ironmap_map *map = open_tag(LENGTH);
+    ironmap_map *other = NULL;
+    ironmap_options options = options_of(0, LENGTH);
+    incomplete own = {.folder = open(tag_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                      .file = open(tag_path(tag), O_RDWR | O_CLOEXEC)};
+
+    (void)state;
+    assert_true(pread(own.file, own.header, sizeof(own.header), 0) == (ssize_t)sizeof(own.header));
+    assert_int_equal(flock(own.folder, LOCK_EX), 0);
+    options.tag = tag;
+    options.check = change_header;
+    options.context = &own;
+    assert_ok(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure));
+    assert_true(own.checks > 150);
+    close_map(other);
+    close_map(map);
+    (void)close(own.folder);
+    (void)close(own.file);
 }
 
 /* ---- cancellation ---------------------------------------------------------------------------- */
@@ -643,9 +582,8 @@ int main(void)
         with_fixture(child_keeps_a_number_that_another_file_has),
         with_fixture(child_keeps_a_number_that_its_lock_has),
         with_fixture(child_keeps_a_number_that_another_map_has),
-        with_fixture(child_without_handlers_keeps_the_tag),
-        with_fixture(child_keeps_to_a_removed_file),
         with_fixture(persistent_error_ends_in_an_error),
+        with_fixture(late_header_is_waited_for),
         with_fixture(cancelled_thread_leaves_no_lock),
     };
 

@@ -201,6 +201,118 @@ static void tag_has_one_memory_while_threads_fork(void **state)
     (void)munmap(b, sizeof(*b));
 }
 
+/* ---- other children -------------------------------------------------------------------------- */
+
+#ifdef __linux__
+/* fork without the handlers. */
+static pid_t fork_silently(void)
+{
+#if defined(SYS_fork)
+    return (pid_t)syscall(SYS_fork);
+#else
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
+/* It shares the lock. */
+static void child_without_handlers_keeps_the_tag(void **state)
+{
+    ironmap_map *map = open_tag(LENGTH);
+    pid_t child = fork_silently();
+
+    (void)state;
+    if (child == 0) {
+        (void)syscall(SYS_exit_group, ironmap_close(map, NULL) == IRONMAP_OK ? 0 : 1);
+    }
+    assert_int_equal(status_of(child), 0);
+    assert_true(tag_is_there(tag));
+    close_map(open_tag(0));
+    close_map(map);
+    assert_nothing_left(tag);
+}
+#else
+static void child_without_handlers_keeps_the_tag(void **state)
+{
+    (void)state;
+    skip_because("fork always runs its handlers");
+}
+#endif
+
+/* A child with a pipe from its parent. `work` runs when the parent writes a byte, and the child
+ * ends when the parent closes the pipe. */
+static pid_t start_child(int *to_child, int (*work)(void))
+{
+    int pipes[2];
+    char byte = 0;
+    pid_t child;
+
+    assert_int_equal(pipe(pipes), 0);
+    child = fork();
+    if (child == 0) {
+        (void)close(pipes[1]);
+        while (read(pipes[0], &byte, 1) == 1) {
+            if (work() != 0) {
+                _exit(1);
+            }
+        }
+        _exit(0);
+    }
+    (void)close(pipes[0]);
+    *to_child = pipes[1];
+    return child;
+}
+
+static int open_or_close_tag(void)
+{
+    static ironmap_map *map;
+
+    if (map != NULL) {
+        child_check(ironmap_close(map, NULL) == IRONMAP_OK);
+        map = NULL;
+        return 0;
+    }
+    child_check(tag_open(&map, tag, LENGTH) == IRONMAP_OK);
+    return 0;
+}
+
+static int do_nothing(void)
+{
+    return 0;
+}
+
+static void wait_until_tag_is(bool there)
+{
+    while (tag_is_there(tag) != there) {
+        sleep_us(100);
+    }
+}
+
+/* The file was removed, and another process has made the tag anew: a child of fork does not become
+ * a user of that. */
+static void child_keeps_to_a_removed_file(void **state)
+{
+    int to_other;
+    int to_child;
+    pid_t other = start_child(&to_other, open_or_close_tag);
+    ironmap_map *map = open_tag(LENGTH);
+    pid_t child;
+
+    (void)state;
+    (void)alarm(60);
+    assert_int_equal(unlink(tag_path(tag)), 0);
+    assert_int_equal(write(to_other, "o", 1), 1);
+    wait_until_tag_is(true);
+    child = start_child(&to_child, do_nothing);
+    assert_int_equal(write(to_other, "c", 1), 1);
+    wait_until_tag_is(false);
+    (void)close(to_child);
+    (void)close(to_other);
+    assert_int_equal(status_of(child), 0);
+    assert_int_equal(status_of(other), 0);
+    close_map(map);
+    (void)alarm(0);
+}
+
 /* ---- processes that are killed --------------------------------------------------------------- */
 
 enum { ROUNDS = 250, VICTIMS = 8, LIFETIME_S = 60 };
@@ -320,6 +432,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_fixture(tag_has_one_memory_at_a_time),
         with_fixture(tag_has_one_memory_while_threads_fork),
+        with_fixture(child_without_handlers_keeps_the_tag),
+        with_fixture(child_keeps_to_a_removed_file),
         with_fixture(killed_processes_leave_no_stale_tag),
         with_fixture(sweep_removes_files_of_dead_processes),
     };
