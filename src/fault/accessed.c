@@ -2,7 +2,13 @@
 
 #include <stddef.h>
 
-IRONMAP__THREAD_LOCAL const struct ironmap__mapping *volatile ironmap__accessed;
+#include "base/compiler.h"
+#include "fault/mapping.h"
+#include "platform/platform.h"
+
+static const ironmap__mapping not_prepared;
+const struct ironmap__mapping *const ironmap__not_prepared = &not_prepared;
+IRONMAP__THREAD_LOCAL const struct ironmap__mapping *volatile ironmap__accessed = &not_prepared;
 IRONMAP__THREAD_LOCAL ironmap__frame *volatile ironmap__frames;
 
 bool ironmap__frame_exit(const ironmap__frame *frame)
@@ -19,6 +25,20 @@ bool ironmap__frame_exit(const ironmap__frame *frame)
         }
     }
     return false;
+}
+
+/* The threads of a daemon often block all signals, so that one thread has them. */
+IRONMAP__COLD void ironmap__prepare_thread(void)
+{
+    if (ironmap__accessed == ironmap__not_prepared) {
+        ironmap__fault_unblock();
+        ironmap__accessed = NULL;
+    }
+}
+
+bool ironmap__is_accessing_any(void)
+{
+    return ironmap__accessed != NULL && ironmap__accessed != ironmap__not_prepared;
 }
 
 bool ironmap__is_accessing(const struct ironmap__mapping *mapping)

@@ -17,6 +17,14 @@ struct ironmap__mapping;
 typedef struct ironmap_guard_frame ironmap__frame;
 
 extern IRONMAP__THREAD_LOCAL const struct ironmap__mapping *volatile ironmap__accessed;
+
+/* What a thread accesses before its first access: no mapping, and not NULL, so that the fast path
+ * tells it from other threads by the one look that it takes. */
+extern const struct ironmap__mapping *const ironmap__not_prepared;
+
+/* Prepares a thread for its first access. */
+void ironmap__prepare_thread(void);
+
 extern IRONMAP__THREAD_LOCAL ironmap__frame *volatile ironmap__frames;
 
 static inline void ironmap__frame_enter(ironmap__frame *frame,
@@ -31,7 +39,9 @@ static inline void ironmap__frame_enter(ironmap__frame *frame,
  * is not in the chain. */
 bool ironmap__frame_exit(const ironmap__frame *frame);
 
-/* True if this thread is inside a guard of `mapping`. Async-signal-safe. */
+/* True if this thread is inside a guard of `mapping`, or an access of the library of any mapping.
+ * Async-signal-safe. */
 bool ironmap__is_accessing(const struct ironmap__mapping *mapping);
+bool ironmap__is_accessing_any(void);
 
 #endif /* IRONMAP_ACCESSED_H */

@@ -4,6 +4,7 @@
 #ifndef IRONMAP_GUARD_FAST_H
 #define IRONMAP_GUARD_FAST_H
 
+#include "base/compiler.h"
 #include "fault/accessed.h"
 #include "fault/mapping.h"
 #include "platform/order_stores.h"
@@ -24,6 +25,9 @@ static inline bool ironmap__guard_try(ironmap__guard *guard, const ironmap__mapp
 
 static inline void ironmap__guard_enter(const ironmap__mapping *mapping)
 {
+    if (IRONMAP__RARE(ironmap__accessed != NULL)) {
+        ironmap__prepare_thread();
+    }
     ironmap__accessed = mapping;
     atomic_signal_fence(memory_order_seq_cst);
 }

@@ -90,7 +90,7 @@ static bool handle_address(void *address)
  * accessed now. A signal without an address may come from an access of this thread. */
 static bool handle(void *address)
 {
-    return address == NULL ? ironmap__accessed != NULL : handle_address(address);
+    return address == NULL ? ironmap__is_accessing_any() : handle_address(address);
 }
 
 static void mapping_after_fork(struct ironmap__mapping *mapping)
@@ -106,4 +106,12 @@ static void after_fork(void)
 int ironmap__handler_install(ironmap_error *error)
 {
     return ironmap__fault_handler_install(handle, after_fork, error);
+}
+
+void ironmap__handler_ensure(const ironmap__mapping *mapping)
+{
+    if (mapping->entry != NULL) {
+        (void)ironmap__handler_install(NULL);
+        ironmap__fault_unblock();
+    }
 }

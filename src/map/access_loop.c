@@ -1,5 +1,7 @@
 #include "map/access_loop.h"
 
+#include "fault/handler.h"
+
 void ironmap__access_prepare(ironmap__access_loop *loop, const ironmap__mapping *mapping,
                              const ironmap_map *map, ironmap__access_range range,
                              ironmap_error *error)
@@ -18,6 +20,9 @@ void ironmap__access_prepare(ironmap__access_loop *loop, const ironmap__mapping 
 
 void ironmap__access_start(ironmap__access_loop *loop)
 {
+    if (loop->total > loop->chunk) {
+        ironmap__handler_ensure(loop->guard.mapping);
+    }
     loop->status =
         ironmap__guard_begin(&loop->guard, loop->guard.mapping, loop->range, loop->error);
 }

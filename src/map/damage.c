@@ -20,9 +20,7 @@ int ironmap_guard_begin(ironmap_guard *guard, ironmap_map *map, ironmap_error *e
 {
     ironmap__guard begun;
     const ironmap__mapping *mapping = &map->mapping;
-    if (mapping->entry != NULL) {
-        (void)ironmap__handler_install(NULL);
-    }
+    ironmap__handler_ensure(mapping);
     int status = ironmap__guard_begin(&begun, mapping, whole_map(mapping), error);
     if (status != IRONMAP_OK) {
         return status;

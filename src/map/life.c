@@ -217,9 +217,7 @@ void *ironmap_data(const ironmap_map *map)
 void ironmap_pin(ironmap_map *map)
 {
     atomic_fetch_add(&map->mapping.pins, 1);
-    if (map->mapping.entry != NULL) {
-        (void)ironmap__handler_install(NULL);
-    }
+    ironmap__handler_ensure(&map->mapping);
     ironmap__restore_pending(&map->mapping);
 }
 

@@ -300,6 +300,10 @@ typedef bool ironmap__fault_handler(void *address);
 int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after_fork)(void),
                                    ironmap_error *error);
 
+/* Lets this thread receive the fault's signal, if it blocks it: the system ends a process whose
+ * thread blocks a signal that it causes itself. */
+void ironmap__fault_unblock(void);
+
 /* Replaces `length` bytes at `start`, whole pages, by zeros of the same protection.
  * Async-signal-safe, and keeps errno. */
 bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode);

@@ -2,6 +2,8 @@
  * on its stack. Each test is a child process, without maps and with the default action. */
 #include "signal_support.h"
 
+#include <ironmap/extra.h>
+
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -412,6 +414,108 @@ static int stack_unmapped_after_jump(void *unused)
     return in_small_thread(jump_off_unmapped_stack);
 }
 
+/* ---- blocked, or replaced after the map was opened ---- */
+
+static int block_all(void)
+{
+    sigset_t all;
+
+    return sigfillset(&all) == 0 ? pthread_sigmask(SIG_BLOCK, &all, NULL) : 1;
+}
+
+/* The usual thread of a daemon. */
+static void *worker(void *result)
+{
+    *(int *)result = block_all() == 0 ? own_fault_is_handled() : 1;
+    return NULL;
+}
+
+static int thread_that_blocks_all_signals(void *unused)
+{
+    int result = 1;
+    pthread_t thread;
+
+    (void)unused;
+    child_check(own_map() == 0);
+    child_check(pthread_create(&thread, NULL, worker, &result) == 0);
+    child_check(pthread_join(thread, NULL) == 0);
+    return result;
+}
+
+/* Opens a map of some chunks, whose file loses its last page. */
+static int long_map(size_t length)
+{
+    file_solid(files, length);
+    child_check(ironmap_open_path(&own, files->path, IRONMAP_READ, NULL, NULL) == IRONMAP_OK);
+    uint8_t byte = 0;
+    child_check(ironmap_get_byte(&byte, own, 0, NULL) == IRONMAP_OK);
+    return truncate(files->path, (off_t)(length - page(1)));
+}
+
+static int long_read_is_a_fault(size_t length)
+{
+    uint8_t *bytes = malloc(length);
+    ironmap_error error;
+
+    child_check(bytes != NULL);
+    child_check(ironmap_get(own, 0, bytes, length, &error) == IRONMAP_E_FAULT);
+    child_check(error.offset == length - page(1));
+    free(bytes);
+    return 0;
+}
+
+enum { LONG_BYTES = 3 << 20 };
+
+static int blocked_before_long_work(void *unused)
+{
+    (void)unused;
+    child_check(long_map(LONG_BYTES) == 0 && block_all() == 0);
+    return long_read_is_a_fault(LONG_BYTES);
+}
+
+static int default_before_long_work(void *unused)
+{
+    (void)unused;
+    child_check(long_map(LONG_BYTES) == 0);
+    child_check(signal(SIGBUS, SIG_DFL) != SIG_ERR);
+    return long_read_is_a_fault(LONG_BYTES);
+}
+
+static int blocked_before_pin(void *unused)
+{
+    (void)unused;
+    child_check(long_map(LONG_BYTES) == 0 && block_all() == 0);
+    ironmap_pin(own);
+    child_check(peek(own, LONG_BYTES - 1) == 0);
+    child_check(ironmap_is_damaged(own));
+    ironmap_unpin(own);
+    return 0;
+}
+
+static int blocked_before_guard(void *unused)
+{
+    ironmap_guard guard;
+
+    (void)unused;
+    child_check(long_map(LONG_BYTES) == 0 && block_all() == 0);
+    child_check(ironmap_guard_begin(&guard, own, NULL) == IRONMAP_OK);
+    child_check(peek(own, LONG_BYTES - 1) == 0);
+    child_check(ironmap_guard_end(&guard, NULL) == IRONMAP_E_FAULT);
+    return 0;
+}
+
+/* A signal that a thread sends to itself before its first access is not an access. */
+static int raised_before_the_first_access(void *unused)
+{
+    ironmap_options options = options_of(0, page(1));
+
+    (void)unused;
+    file_solid(files, page(1));
+    child_check(ironmap_open_path(&own, files->path, IRONMAP_READ, &options, NULL) == IRONMAP_OK);
+    (void)raise(SIGBUS);
+    return 0;
+}
+
 /* ---- cases ---- */
 
 static const signal_case cases[] = {
@@ -435,6 +539,12 @@ static const signal_case cases[] = {
     {"alternate stack", alternate_stack, false},
     {"jumps off an alternate stack", jumps_off_other_stack, false},
     {"stack unmapped after a jump", stack_unmapped_after_jump, false},
+    {"thread that blocks all signals", thread_that_blocks_all_signals, false},
+    {"blocked before long work", blocked_before_long_work, false},
+    {"default action before long work", default_before_long_work, false},
+    {"blocked before a pin", blocked_before_pin, false},
+    {"blocked before a guard", blocked_before_guard, false},
+    {"raised before the first access", raised_before_the_first_access, true},
 };
 
 int main(int count, char **arguments)

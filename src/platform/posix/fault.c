@@ -306,6 +306,14 @@ int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after
     return status;
 }
 
+void ironmap__fault_unblock(void)
+{
+    sigset_t fault;
+    (void)sigemptyset(&fault);
+    (void)sigaddset(&fault, SIGBUS);
+    (void)pthread_sigmask(SIG_UNBLOCK, &fault, NULL);
+}
+
 /* ---- pages ---- */
 
 /* FreeBSD never reserves and has no such flag. */

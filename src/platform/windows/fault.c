@@ -225,6 +225,11 @@ bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode
     return done;
 }
 
+/* No thread blocks an exception. */
+void ironmap__fault_unblock(void)
+{
+}
+
 /* Committed on allocation, unlike on Unix: marks and log of a view of 1 TiB take 64 MiB. */
 void *ironmap__zeros_allocate(size_t length)
 {
