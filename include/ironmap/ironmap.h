@@ -329,8 +329,11 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_file_handle(intptr_t *handle, const ir
  *
  * The first map of a file installs a handler for SIGBUS. Faults at other addresses are forwarded to
  * the previous handler. If another handler is installed later, opening, resizing, pinning or
- * guarding a map installs ours again. Two cases are not covered: a thread that blocks SIGBUS, and a
- * process at its limit of mappings. On Windows the whole map is lost for a moment with its page. */
+ * guarding a map, and an access of more than 1 MiB, installs ours again. These, and the first
+ * access of a thread, unblock the signal for the thread. Not covered are a handler that was
+ * installed and a signal that was blocked since then, a process that may have no further mapping,
+ * and swap errors of anonymous maps of ordinary pages. On Windows the whole map is lost for a
+ * moment with its page. */
 
 /* True if the map is damaged. */
 IRONMAP_API bool ironmap_is_damaged(const ironmap_map *map);
