@@ -11,8 +11,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "ledger.h"
@@ -166,6 +169,18 @@ WRAP_64(ssize_t, pread, (int fd, void *bytes, size_t length, off_t offset),
         (fd, bytes, length, offset), -1, EIO)
 WRAP_64(ssize_t, pwrite, (int fd, const void *bytes, size_t length, off_t offset),
         (fd, bytes, length, offset), -1, ENOSPC)
+WRAP_64(int, lstat, (const char *path, struct stat *status), (path, status), -1, EIO)
+WRAP_64(int, fstatfs, (int fd, struct statfs *status), (fd, status), -1, EIO)
+WRAP_64(int, fstatvfs, (int fd, struct statvfs *status), (fd, status), -1, EIO)
+WRAP_64(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL, EMFILE)
+WRAP(ssize_t, readlink, (const char *path, char *buffer, size_t length), (path, buffer, length), -1,
+     EIO)
+WRAP(int, mincore, (void *start, size_t length, unsigned char *pages), (start, length, pages), -1,
+     EAGAIN)
+WRAP(int, mlock, (const void *start, size_t length), (start, length), -1, ENOMEM)
+WRAP(int, munlock, (const void *start, size_t length), (start, length), -1, ENOMEM)
+WRAP(int, fchmodat, (int folder, const char *path, mode_t mode, int flags),
+     (folder, path, mode, flags), -1, EPERM)
 WRAP(int, flock, (int fd, int operation), (fd, operation), -1, ENOLCK)
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), -1, ENOSPC)
 WRAP(int, rmdir, (const char *path), (path), -1, EIO)
@@ -204,7 +219,22 @@ int __wrap_close(int fd)
     return failing ? -1 : result;
 }
 
-/* ---- calls with a variable number of arguments: these have one more at most ---- */
+/* ---- calls whose last arguments are of any number or type ---- */
+
+int REAL_LARGE(getrlimit)(unsigned resource, struct rlimit *limit);
+int WRAP_LARGE(getrlimit)(unsigned resource, struct rlimit *limit);
+int WRAP_LARGE(getrlimit)(unsigned resource, struct rlimit *limit)
+{
+    return fails("getrlimit", EIO) ? -1 : REAL_LARGE(getrlimit)(resource, limit);
+}
+
+/* The library passes five arguments. */
+int __real_prctl(int option, ...);
+int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+    return fails("prctl", ENOMEM) ? -1 : __real_prctl(option, a, b, c, d);
+}
 
 int REAL_LARGE(open)(const char *path, int flags, ...);
 int WRAP_LARGE(open)(const char *path, int flags, ...);

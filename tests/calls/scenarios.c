@@ -10,12 +10,15 @@
 #include "fault_support_posix.h"
 
 char scenario_tag[64];
+char scenario_tag_of_file[64];
 static size_t page;
 
 void scenarios_begin(void)
 {
     page = ironmap_page_size();
     (void)snprintf(scenario_tag, sizeof(scenario_tag), "failing-%ld", (long)getpid());
+    (void)snprintf(scenario_tag_of_file, sizeof(scenario_tag_of_file), "failing-file-%ld",
+                   (long)getpid());
 }
 
 static size_t page;
@@ -217,6 +220,32 @@ static int open_memory(fixture *f, ironmap_error *error)
                                   error);
 }
 
+static int open_tag(fixture *f, ironmap_error *error)
+{
+    return ironmap_open_anonymous(
+        &f->map, IRONMAP_WRITE, &(ironmap_options){.length = 3 * page, .tag = scenario_tag}, error);
+}
+
+static int open_tag_of_file(fixture *f, ironmap_error *error)
+{
+    return open_with(f,
+                     (ironmap_options){.length = 3 * page,
+                                       .open = IRONMAP_OPEN_EXTEND,
+                                       .tag = scenario_tag_of_file},
+                     error);
+}
+
+/* A second map of a tag, which the operation closes again. */
+static int open_tag_again(fixture *f, ironmap_error *error)
+{
+    ironmap_map *second = NULL;
+
+    (void)f;
+    int status = ironmap_open_anonymous(
+        &second, IRONMAP_WRITE, &(ironmap_options){.length = page, .tag = scenario_tag}, error);
+    return status == IRONMAP_OK ? ironmap_close(second, error) : status;
+}
+
 static int resize_to_9(fixture *f, ironmap_error *error)
 {
     return ironmap_resize(f->map, 9 * page, error);
@@ -308,6 +337,51 @@ static int peek_at_a_lost_byte(fixture *f, ironmap_error *error)
                                                                      : IRONMAP_E_INVALID;
 }
 
+static int lock_pages(fixture *f, ironmap_error *error)
+{
+    return ironmap_lock_pages(f->map, 0, page, error);
+}
+
+static int unlock_pages(fixture *f, ironmap_error *error)
+{
+    return ironmap_unlock_pages(f->map, 0, page, error);
+}
+
+static int advise(fixture *f, ironmap_error *error)
+{
+    return ironmap_advise(f->map, 0, page, IRONMAP_ADVICE_WILLNEED, error);
+}
+
+static int file_path(fixture *f, ironmap_error *error)
+{
+    char path[1024];
+
+    return ironmap_file_path(f->map, path, sizeof(path), error);
+}
+
+static int guard(fixture *f, ironmap_error *error)
+{
+    ironmap_guard guard;
+    int status = ironmap_guard_begin(&guard, f->map, error);
+
+    return status == IRONMAP_OK ? ironmap_guard_end(&guard, error) : status;
+}
+
+static int pin(fixture *f, ironmap_error *error)
+{
+    (void)error;
+    ironmap_pin(f->map);
+    ironmap_unpin(f->map);
+    return IRONMAP_OK;
+}
+
+static int find_nothing(fixture *f, ironmap_error *error)
+{
+    uint64_t index = 0;
+
+    return ironmap_find(&index, f->map, "not in the file", 15, 0, IRONMAP_TO_END, error);
+}
+
 /* The child closes its map of the tag, and the parent keeps its own. */
 static int fork_and_close(fixture *f, ironmap_error *error)
 {
@@ -330,6 +404,9 @@ const scenario scenarios[] = {
     {"opening without tracking", file_of_4, open_untracked, 0},
     {"opening a descriptor", file_of_4, open_descriptor, 0},
     {"opening memory", no_file, open_memory, 0},
+    {"making a tag", no_file, open_tag, 0},
+    {"opening a tag", map_of_a_tag, open_tag_again, 0},
+    {"making a tag of a file", short_file, open_tag_of_file, 0},
     {"growing", map_of_4, resize_to_9, 0},
     {"growing at an offset", map_at_an_offset, resize_to_9, 0},
     {"growing much", map_of_4, resize_to_600, 0},
@@ -359,6 +436,16 @@ const scenario scenarios[] = {
     {"closing a tag", map_of_a_tag, close_map, CLOSES},
     {"flushing", map_of_4, flush, 0},
     {"asking for the file's size", map_of_4, file_size, 0},
+    {"asking for the file's path", map_of_4, file_path, 0},
+    {"locking pages", map_of_4, lock_pages, 0},
+    {"unlocking pages", map_of_4, unlock_pages, 0},
+    {"advising", map_of_4, advise, 0},
+    {"guarding", map_of_4, guard, 0},
+    {"guarding with a lost page", map_with_a_lost_page, guard, REPAIRS},
+    {"pinning", map_of_4, pin, 0},
+    {"pinning with a lost page", map_with_a_lost_page, pin, REPAIRS},
+    {"finding nothing", map_of_4, find_nothing, 0},
+    {"finding with a lost page", map_with_a_lost_page, find_nothing, REPAIRS},
     {"getting a lost page", map_with_a_lost_page, get_all, REPAIRS},
     {"putting into a lost page", map_with_a_lost_page, put_some, REPAIRS},
     {"clearing damage", damaged_map, clear_damage, REPAIRS},

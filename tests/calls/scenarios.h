@@ -4,8 +4,9 @@
 
 #include "support.h"
 
-/* The name of a tag that no other process uses. */
+/* The names of tags that no other process uses. */
 extern char scenario_tag[64];
+extern char scenario_tag_of_file[64];
 
 /* Kinds of scenarios. CLOSES: the map is gone after every failure. REPAIRS: what a failed operation
  * has restored may stay restored. LOSES: loses a page, so the process ends if mmap(2) never works
@@ -22,7 +23,7 @@ typedef struct scenario {
 extern const scenario scenarios[];
 extern const size_t scenario_count;
 
-/* Sets the name. Called once. */
+/* Sets the names. Called once. */
 void scenarios_begin(void);
 
 /* Opens and closes the whole file of the fixture, as f->map. */

@@ -96,7 +96,7 @@ static void look(picture *p, const fixture *f)
     p->mapped = calls_mapped_bytes();
     p->allocations = calls_allocations();
     look_at_map(p, f->map);
-    p->tag_exists = tag_is_in_use(scenario_tag);
+    p->tag_exists = tag_is_in_use(scenario_tag) || tag_is_in_use(scenario_tag_of_file);
 }
 
 /* ---- one failure ----------------------------------------------------------------------------- */

@@ -183,28 +183,41 @@ static const char *temporary_folder(void)
     return folder != NULL && folder[0] == '/' ? folder : "/tmp";
 }
 
-static bool is_folder(const char *path)
+/* Codes for a place that this system does not have. After any other code it may be there, and a
+ * process that went to another place would not find the tags of the others. */
+static bool is_missing(int code)
+{
+    return code == ENOENT || code == ENOTDIR || code == EACCES || code == ELOOP;
+}
+
+static int find_folder(bool *found, const char *path, ironmap_error *error)
 {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    if (stat(path, &status) == -1) {
+        *found = false;
+        return is_missing(errno) ? IRONMAP_OK : ironmap__fail_system(error, errno, "stat");
+    }
+    *found = S_ISDIR(status.st_mode);
+    return IRONMAP_OK;
 }
 
 /* Opens /run/user/UID if it is a folder of this user alone. -1 if not. */
-static int open_runtime(void)
+static int open_runtime(int *runtime, ironmap_error *error)
 {
     char path[64];
     struct stat status;
     (void)snprintf(path, sizeof(path), "/run/user/%lu", (unsigned long)geteuid());
-    int fd = open_at(AT_FDCWD, path, OPEN_FOLDER, 0);
-    if (fd == -1) {
-        return -1;
+    *runtime = open_at(AT_FDCWD, path, OPEN_FOLDER, 0);
+    if (*runtime == -1) {
+        return is_missing(errno) ? IRONMAP_OK : ironmap__fail_system(error, errno, "open");
     }
-    if (fstat(fd, &status) == 0 && is_own(&status, S_IFDIR) &&
-        (status.st_mode & (S_IRWXG | S_IRWXO)) == 0) {
-        return fd;
+    int code = fstat(*runtime, &status) == -1 ? errno : 0;
+    if (code == 0 && is_own(&status, S_IFDIR) && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0) {
+        return IRONMAP_OK;
     }
-    (void)close(fd);
-    return -1;
+    (void)close(*runtime);
+    *runtime = -1;
+    return code == 0 ? IRONMAP_OK : ironmap__fail_system(error, code, "fstat");
 }
 
 /* Where the folder of this user may be. */
@@ -219,11 +232,19 @@ static int find_places(places *found, ironmap_error *error)
 {
     static const char shared_memory[] = "/dev/shm";
     unsigned long user = (unsigned long)geteuid();
-    *found = (places){.runtime = open_runtime()};
+    bool has_shared_memory = false;
+    *found = (places){.runtime = -1};
+    int status = open_runtime(&found->runtime, error);
+    if (status == IRONMAP_OK) {
+        status = find_folder(&has_shared_memory, shared_memory, error);
+    }
+    if (status != IRONMAP_OK) {
+        return status;
+    }
     (void)snprintf(found->second, sizeof(found->second), "/run/user/%lu/ironmap", user);
-    const char *folder = is_folder(shared_memory) ? shared_memory
-                         : found->runtime == -1   ? temporary_folder()
-                                                  : NULL;
+    const char *folder = has_shared_memory      ? shared_memory
+                         : found->runtime == -1 ? temporary_folder()
+                                                : NULL;
     if (folder == NULL) {
         return IRONMAP_OK;
     }
