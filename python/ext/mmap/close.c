@@ -18,9 +18,8 @@ int mmap_close_map(ironmap_map *map, ironmap_error *error)
 
 /* How a map ended, and what is to be raised about it. */
 typedef struct {
-    bool untold;         /* there was damage that the program was not told of */
-    Fault fault;         /* that damage */
-    ironmap_error error; /* that damage in the library's words */
+    bool untold; /* there was damage that the program was not told of */
+    Fault fault; /* that damage */
 } Ending;
 
 /* The object loses its map first, so that other threads see it as closed from then on. The map is
@@ -30,10 +29,11 @@ typedef struct {
 static void detach_and_close(Ending *ending, MmapObject *object)
 {
     ironmap_map *map = object->map;
-    ending->untold = ironmap_has_untold_damage(map) &&
-                     ironmap_check_damage(map, &ending->error) == IRONMAP_E_FAULT;
+    ironmap_error error;
+    ending->untold =
+        ironmap_has_untold_damage(map) && ironmap_check_damage(map, &error) == IRONMAP_E_FAULT;
     if (ending->untold) {
-        fault_describe(&ending->fault, map, &ending->error);
+        fault_describe(&ending->fault, map, &error);
     }
     object->map = NULL;
     (void)mmap_close_map(map, NULL);

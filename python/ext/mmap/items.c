@@ -83,7 +83,7 @@ static bool precheck_assign(PyObject *self)
 
 PyObject *mmap_item(PyObject *self, Py_ssize_t index)
 {
-    const ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     uint8_t byte = 0;
     ironmap_error error;
     if (map == NULL) {
@@ -114,7 +114,7 @@ static PyObject *get_index(PyObject *self, PyObject *key)
     if (!convert_index(key, &index)) {
         return NULL;
     }
-    const ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use(self);
     uint8_t byte = 0;
     ironmap_error error;
     if (map == NULL) {
