@@ -49,7 +49,7 @@ static size_t huge_page_of_flags(int flags)
 static size_t huge_page_of_file(int fd)
 {
     struct statfs system;
-    bool is_huge = fstatfs(fd, &system) == 0 && system.f_type == HUGETLBFS_MAGIC;
+    bool is_huge = fstatfs(fd, &system) == 0 && (uint32_t)system.f_type == HUGETLBFS_MAGIC;
     return is_huge ? (size_t)system.f_bsize : 0;
 }
 
