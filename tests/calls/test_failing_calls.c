@@ -26,7 +26,7 @@ typedef struct picture {
     uint32_t file_sum;
     bool map_exists;
     size_t map_length;
-    size_t map_position;
+    uint64_t map_position;
     int map_status; /* of reading all of it */
     uint32_t map_sum;
     bool tag_exists;
