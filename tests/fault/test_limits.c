@@ -159,6 +159,43 @@ static void page_is_lost_under_mlockall(void **state)
     assert_survives(*state, PAGES * ironmap_page_size(), everything_locked);
 }
 
+/* ---- maps that end at the limit ---- */
+
+enum { NEIGHBOURS = 5 };
+
+/* Private memory is one mapping with its neighbours, so unmapping one in the middle needs one
+ * mapping more than there are. */
+static int end_in_the_middle(void *argument)
+{
+    const ironmap_options options = {
+        .length = 64 * ironmap_page_size(), .flags = MAP_PRIVATE, .prot = PROT_READ | PROT_WRITE};
+    ironmap_map *maps[NEIGHBOURS] = {NULL};
+
+    (void)argument;
+    for (size_t i = 0; i < NEIGHBOURS; i++) {
+        child_check(ironmap_open_anonymous(&maps[i], IRONMAP_SYSTEM, &options, NULL) == IRONMAP_OK);
+        child_check(ironmap_fill(maps[i], 0, 'x', 1, NULL) == IRONMAP_OK);
+    }
+    child_check(mappings_but(0) == 0);
+    child_check(ironmap_resize(maps[2], 0, NULL) == IRONMAP_OK);
+    child_check(ironmap_length(maps[2]) == 0 && ironmap_data(maps[2]) == NULL);
+    child_check(ironmap_close(maps[1], NULL) == IRONMAP_OK);
+    child_check(ironmap_close(maps[3], NULL) == IRONMAP_OK);
+    return 0;
+}
+
+static void maps_end_without_another_mapping(void **state)
+{
+    (void)state;
+    if (inside_valgrind()) {
+        skip_because("valgrind has fewer mappings than the system");
+    }
+    if (sizeof(size_t) < sizeof(uint64_t)) {
+        skip_inside_qemu("keeps all 32-bit addresses mapped: unmapping frees none");
+    }
+    assert_int_equal(fate_of(end_in_the_middle, NULL), 0);
+}
+
 /* Zeros in place of all pages would exceed memory. */
 static void page_is_lost_in_a_file_longer_than_memory(void **state)
 {
@@ -238,6 +275,7 @@ int main(void)
         with_fixture(page_is_lost_without_descriptors),
         with_fixture(page_is_lost_with_few_mappings),
         with_fixture(page_is_lost_under_mlockall),
+        cmocka_unit_test(maps_end_without_another_mapping),
         with_fixture(page_is_lost_in_a_file_longer_than_memory),
         with_fixture(loss_in_a_terabyte_takes_as_little_memory_as_in_a_page),
     };
