@@ -178,6 +178,7 @@ WRAP(ssize_t, readlink, (const char *path, char *buffer, size_t length), (path, 
 WRAP(int, mincore, (void *start, size_t length, unsigned char *pages), (start, length, pages), -1,
      EAGAIN)
 WRAP(int, mlock, (const void *start, size_t length), (start, length), -1, ENOMEM)
+WRAP(int, mprotect, (void *start, size_t length, int prot), (start, length, prot), -1, ENOMEM)
 WRAP(int, munlock, (const void *start, size_t length), (start, length), -1, ENOMEM)
 WRAP(int, fchmodat, (int folder, const char *path, mode_t mode, int flags),
      (folder, path, mode, flags), -1, EPERM)

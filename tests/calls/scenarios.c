@@ -1,5 +1,6 @@
 #include "scenarios.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -168,6 +169,29 @@ static void damaged_map(fixture *f)
         _exit(NOT_PREPARED);
     }
     file_truncate(f, 4 * page);
+}
+
+static void one_handler(int number)
+{
+    (void)number;
+}
+
+static void other_handler(int number)
+{
+    (void)number;
+}
+
+/* Another program has installed a handler since the last map was opened. */
+static void file_and_a_new_handler(fixture *f)
+{
+    static bool other;
+    struct sigaction action = {.sa_handler = other ? other_handler : one_handler};
+
+    file_of_4(f);
+    other = !other;
+    if (sigaction(SIGBUS, &action, NULL) != 0) {
+        _exit(NOT_PREPARED);
+    }
 }
 
 /* ---- operating ---- */
@@ -382,6 +406,35 @@ static int find_nothing(fixture *f, ironmap_error *error)
     return ironmap_find(&index, f->map, "not in the file", 15, 0, IRONMAP_TO_END, error);
 }
 
+/* From memory of its own, into the map. */
+static int copy_from_another_map(fixture *f, ironmap_error *error)
+{
+    const ironmap_options options = {.length = page};
+    ironmap_map *source = NULL;
+    int status = ironmap_open_anonymous(&source, IRONMAP_WRITE, &options, error);
+
+    if (status == IRONMAP_OK) {
+        status = ironmap_copy(f->map, page, source, 0, page, error);
+        (void)ironmap_close(source, NULL);
+    }
+    return status;
+}
+
+static int move(fixture *f, ironmap_error *error)
+{
+    return ironmap_move(f->map, 10, page, 2 * page, error);
+}
+
+static int put_strided(fixture *f, ironmap_error *error)
+{
+    return ironmap_put_strided(f->map, 0, 7, (uint8_t *)ironmap_data(f->map) + page, 500, error);
+}
+
+static int get_strided(fixture *f, ironmap_error *error)
+{
+    return ironmap_get_strided(f->map, 0, 7, (uint8_t *)ironmap_data(f->map) + page, 500, error);
+}
+
 /* The child closes its map of the tag, and the parent keeps its own. */
 static int fork_and_close(fixture *f, ironmap_error *error)
 {
@@ -446,6 +499,11 @@ const scenario scenarios[] = {
     {"pinning with a lost page", map_with_a_lost_page, pin, REPAIRS},
     {"finding nothing", map_of_4, find_nothing, 0},
     {"finding with a lost page", map_with_a_lost_page, find_nothing, REPAIRS},
+    {"opening after another's handler", file_and_a_new_handler, open_whole, RECORDS},
+    {"copying from another map", map_of_4, copy_from_another_map, 0},
+    {"moving", map_of_4, move, 0},
+    {"putting strided from the map", map_of_4, put_strided, 0},
+    {"getting strided into the map", map_of_4, get_strided, 0},
     {"getting a lost page", map_with_a_lost_page, get_all, REPAIRS},
     {"putting into a lost page", map_with_a_lost_page, put_some, REPAIRS},
     {"clearing damage", damaged_map, clear_damage, REPAIRS},

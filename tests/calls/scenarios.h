@@ -10,8 +10,8 @@ extern char scenario_tag_of_file[64];
 
 /* Kinds of scenarios. CLOSES: the map is gone after every failure. REPAIRS: what a failed operation
  * has restored may stay restored. LOSES: loses a page, so the process ends if mmap(2) never works
- * again. */
-enum { CLOSES = 1, REPAIRS = 2, LOSES = 4 };
+ * again. RECORDS: another program's handler is recorded, which allocates once and for good. */
+enum { CLOSES = 1, REPAIRS = 2, LOSES = 4, RECORDS = 8 };
 
 typedef struct scenario {
     const char *name;

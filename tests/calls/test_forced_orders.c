@@ -5,6 +5,7 @@
 #include "gate.h"
 #include "support_posix.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -227,6 +228,17 @@ static void lose_and_check(const ironmap_map *map, const fixture *f)
     file_truncate(f, PAGES * ironmap_page_size());
 }
 
+/* Opens maps until two blocks are full. Returns how many. */
+static size_t fill_two_blocks(ironmap_map **maps, const fixture *f)
+{
+    size_t capacity = fill_a_block(maps, f);
+
+    for (size_t i = capacity + 1; i < 2 * capacity; i++) {
+        assert_ok(ironmap_open_path(&maps[i], f->path, IRONMAP_WRITE, NULL, &failure));
+    }
+    return 2 * capacity;
+}
+
 static unsigned allocations_passed;
 
 /* The first allocation of an open is the map, and the second one the block. */
@@ -247,11 +259,7 @@ static void two_threads_make_one_block(void **state)
     ironmap_map *second = NULL;
 
     file_solid(f, PAGES * ironmap_page_size());
-    size_t capacity = fill_a_block(maps, f);
-    size_t count = 2 * capacity;
-    for (size_t i = capacity + 1; i < count; i++) {
-        assert_ok(ironmap_open_path(&maps[i], f->path, IRONMAP_WRITE, NULL, &failure));
-    }
+    size_t count = fill_two_blocks(maps, f);
     size_t before = calls_allocations();
     gate_set(GATE_BEFORE_ALLOCATING, false);
     allocations_passed = 0;
@@ -267,6 +275,37 @@ static void two_threads_make_one_block(void **state)
     assert_ok(ironmap_close(first.map, &failure));
     assert_ok(ironmap_close(second, &failure));
     assert_u64(calls_allocations(), before + 1);
+    close_maps(maps, count);
+}
+
+static unsigned callocs;
+
+/* The map is made, and there is no memory for the block. */
+static int refuse_the_second_calloc(const char *name)
+{
+    callocs += strcmp(name, "calloc") == 0;
+    return strcmp(name, "calloc") == 0 && callocs == 2 ? ENOMEM : 0;
+}
+
+static void full_registry_without_memory_is_an_error(void **state)
+{
+    fixture *f = *state;
+    static ironmap_map *maps[MAPS_MAX];
+    ironmap_map *map = NULL;
+
+    file_solid(f, PAGES * ironmap_page_size());
+    size_t count = fill_two_blocks(maps, f);
+    size_t before = calls_allocations();
+    size_t mapped = calls_mapped_bytes();
+    callocs = 0;
+    calls_watch(refuse_the_second_calloc, NULL);
+    assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, &failure), IRONMAP_E_NOMEM);
+    assert_null(map);
+    assert_u64(calls_allocations(), before);
+    assert_u64(calls_mapped_bytes(), mapped);
+    assert_ok(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, &failure));
+    lose_and_check(map, f);
+    assert_ok(ironmap_close(map, &failure));
     close_maps(maps, count);
 }
 
@@ -320,6 +359,7 @@ int main(void)
         with_gate(child_of_fork_knows_what_a_handler_replaced),
         with_gate(child_of_fork_knows_what_a_thread_was_restoring),
         with_gate(reader_waits_for_a_restoring_thread),
+        with_gate(full_registry_without_memory_is_an_error),
         with_gate(two_threads_make_one_block),
         with_gate(handler_that_comes_between_gets_its_signals),
     };

@@ -4,6 +4,7 @@
 #include "features.h"
 
 #include "huge_pages.h"
+#include "unmap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -86,7 +87,7 @@ int ironmap__restore_huge(const ironmap__view *run, const ironmap__mode *mode, i
     }
     if (!done) {
         int code = errno;
-        (void)munmap(base, run->length);
+        (void)ironmap__unmap_pages(base, run->length);
         return ironmap__fail_system(error, code, call);
     }
     return IRONMAP_OK;
