@@ -215,10 +215,23 @@ static int find_no_place(void *argument)
     return 0;
 }
 
+/* Root can open every folder. */
+static int find_no_place_as_root(void *argument)
+{
+    (void)argument;
+    if (!fresh_system() || geteuid() != 0) {
+        return CANNOT;
+    }
+    child_check(make_folder("/dev/shm/ironmap-0", 0755, STRANGER));
+    child_check(make_folder("/run/user/0", 0700, STRANGER));
+    return opening_is(IRONMAP_E_SYSTEM, EPERM, "/dev/shm/ironmap-0 belongs to user 1");
+}
+
 static void error_names_the_owner(void **state)
 {
     (void)state;
     run_alone(find_no_place);
+    run_alone(find_no_place_as_root);
 }
 
 static int hold_both(void *argument)
@@ -341,6 +354,27 @@ static void modes_do_not_depend_on_the_umask(void **state)
     run_alone(open_with_any_umask);
 }
 
+/* Root can open a file whatever its mode is. */
+static int open_as_root(void *argument)
+{
+    ironmap_map *map = NULL;
+
+    (void)argument;
+    if (!fresh_system() || geteuid() != 0) {
+        return CANNOT;
+    }
+    (void)umask(0777);
+    child_check(tag_open(&map, "one", LENGTH) == IRONMAP_OK);
+    child_check(has_mode("/dev/shm/ironmap-0", 0700) && has_mode("/dev/shm/ironmap-0/one", 0600));
+    return 0;
+}
+
+static void modes_of_root_do_not_depend_on_the_umask(void **state)
+{
+    (void)state;
+    run_alone(open_as_root);
+}
+
 /* As if a process was killed after it made the folder or the file with a umask of 0777. */
 static int open_after_a_kill(void *argument)
 {
@@ -404,6 +438,8 @@ static int use_tag_as_set_uid(void)
     if (geteuid() != USER || getuid() == USER) {
         return CANNOT; /* the file system ignores the mode */
     }
+    /* Some C libraries have removed it. */
+    child_check(setenv("TMPDIR", "/tmp/folder", 1) == 0);
     (void)snprintf(folder, sizeof(folder), "/tmp/ironmap-%d", USER);
     return use_tag_in(folder);
 }
@@ -456,6 +492,7 @@ int main(int count, char **arguments)
         with_fixture(second_folder_is_checked_as_the_first),
         with_fixture(one_process_at_a_time_makes_the_folder),
         with_fixture(modes_do_not_depend_on_the_umask),
+        with_fixture(modes_of_root_do_not_depend_on_the_umask),
         with_fixture(wrong_modes_are_mended),
         with_fixture(linked_file_is_refused),
         with_fixture(set_uid_program_does_not_trust_tmpdir),
