@@ -90,6 +90,7 @@ static int use_tag_in(const char *folder)
 {
     ironmap_map *one = NULL;
     ironmap_map *two = NULL;
+    size_t descriptors = open_descriptors();
 
     child_check(tag_open(&one, "one", LENGTH) == IRONMAP_OK);
     child_check(is_in(folder, "one"));
@@ -99,6 +100,7 @@ static int use_tag_in(const char *folder)
     child_check(ironmap_close(one, NULL) == IRONMAP_OK);
     child_check(ironmap_close(two, NULL) == IRONMAP_OK);
     child_check(!is_in(folder, "one") && has_mode(folder, 0700));
+    child_check(open_descriptors() == descriptors);
     return 0;
 }
 
@@ -165,6 +167,29 @@ static void folder_of_a_stranger_is_passed_over(void **state)
     }
 }
 
+/* Without a /dev/shm. A relative TMPDIR depends on the working directory. */
+static int use_other_places(void *argument)
+{
+    (void)argument;
+    if (!fresh_system() || !own_memory("/tmp", "size=16m") || chmod("/tmp", 01777) != 0 ||
+        mkdir("/tmp/folder", 0777) != 0 || chmod("/tmp/folder", 0777) != 0 ||
+        !own_memory("/dev", "size=1m") || seteuid(USER) != 0) {
+        return CANNOT;
+    }
+    child_check(setenv("TMPDIR", "tmp/folder", 1) == 0 && chdir("/") == 0);
+    child_check(use_tag_in("/tmp/ironmap-65534") == 0);
+    child_check(setenv("TMPDIR", "/tmp/folder", 1) == 0);
+    child_check(use_tag_in("/tmp/folder/ironmap-65534") == 0);
+    child_check(seteuid(0) == 0 && begin_session(0700, USER) && seteuid(USER) == 0);
+    return use_tag_in(second_folder);
+}
+
+static void tags_have_a_place_without_shared_memory(void **state)
+{
+    (void)state;
+    run_alone(use_other_places);
+}
+
 /* The stranger goes away while a tag is open: all processes still find the second folder. */
 static int keep_the_second(void *argument)
 {
@@ -195,13 +220,21 @@ static void second_folder_stays_in_use(void **state)
 static int find_no_place(void *argument)
 {
     static const char what[] = "/dev/shm/ironmap-65534 belongs to user 1";
+    ironmap_options options = options_of(0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_error before;
 
     (void)argument;
     if (!fresh_system() || !make_folder(first_folder, 0700, STRANGER)) {
         return CANNOT;
     }
+    child_check(chown(first_folder, 2, (gid_t)-1) == 0 && seteuid(USER) == 0);
+    options.tag = "one";
+    child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &before) == IRONMAP_E_SYSTEM);
+    child_check(seteuid(0) == 0 && chown(first_folder, STRANGER, (gid_t)-1) == 0);
     child_check(seteuid(USER) == 0);
     child_check(opening_is(IRONMAP_E_SYSTEM, EPERM, what) == 0);
+    child_check(strcmp(before.what, "/dev/shm/ironmap-65534 belongs to user 2") == 0);
     /* A folder that is open to others, or another user's, is no session's. */
     child_check(seteuid(0) == 0 && begin_session(0755, USER) && seteuid(USER) == 0);
     child_check(opening_is(IRONMAP_E_SYSTEM, EPERM, what) == 0);
@@ -487,6 +520,7 @@ int main(int count, char **arguments)
     const struct CMUnitTest tests[] = {
         with_fixture(folder_of_the_first_tag_stays),
         with_fixture(folder_of_a_stranger_is_passed_over),
+        with_fixture(tags_have_a_place_without_shared_memory),
         with_fixture(second_folder_stays_in_use),
         with_fixture(error_names_the_owner),
         with_fixture(second_folder_is_checked_as_the_first),

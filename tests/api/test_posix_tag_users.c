@@ -427,6 +427,39 @@ static void sweep_removes_files_of_dead_processes(void **state)
     assert_nothing_left(tag);
 }
 
+/* With many files not every new tag sweeps, but one of the next does. */
+static void sweep_goes_on_with_many_files(void **state)
+{
+    enum { TAGS = 140, NEXT = 8 };
+    ironmap_map *maps[TAGS];
+    char name[100];
+    pid_t child;
+
+    (void)state;
+    for (size_t i = 0; i < TAGS; i++) {
+        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
+        assert_int_equal(tag_open(&maps[i], name, 1), IRONMAP_OK);
+    }
+    child = fork();
+    if (child == 0) {
+        ironmap_map *map = NULL;
+        _exit(tag_open(&map, tag, LENGTH) == IRONMAP_OK ? 0 : 1);
+    }
+    assert_int_equal(status_of(child), 0);
+    (void)snprintf(name, sizeof(name), "%s-other", tag);
+    for (size_t i = 0; i < NEXT; i++) {
+        ironmap_map *map = NULL;
+
+        assert_int_equal(tag_open(&map, name, 1), IRONMAP_OK);
+        close_map(map);
+    }
+    assert_false(tag_is_there(tag));
+    for (size_t i = 0; i < TAGS; i++) {
+        close_map(maps[i]);
+    }
+    close_map(open_tag(1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +469,7 @@ int main(void)
         with_fixture(child_keeps_to_a_removed_file),
         with_fixture(killed_processes_leave_no_stale_tag),
         with_fixture(sweep_removes_files_of_dead_processes),
+        with_fixture(sweep_goes_on_with_many_files),
     };
 
     tags_begin();
