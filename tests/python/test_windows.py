@@ -141,6 +141,19 @@ def test_both_modules_share_a_name(first: Any, tag: str) -> None:
         assert one[:5] == b"Hello"
 
 
+@pytest.mark.parametrize("pattern", ["{}", "Local\\{}", "{} é", "a/{}", "x" * 200 + "{}", "a\\{}"])
+def test_both_modules_take_the_same_names(pattern: str, tag: str) -> None:
+    name = pattern.format(tag)
+    expected = outcome(standard.mmap, -1, 100, name)
+    result = outcome(ironmap.mmap, -1, 100, name)
+    assert result.error is expected.error
+    if expected.error is None:
+        expected.value[0] = 7
+        assert result.value[0] == 7
+        result.value.close()
+        expected.value.close()
+
+
 @MODULES
 def test_size_of_named_memory_is_that_of_the_map(module: Any, tag: str) -> None:
     with module.mmap(-1, 100, tag) as one, module.mmap(-1, 5, tag) as two:
