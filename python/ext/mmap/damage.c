@@ -62,7 +62,7 @@ PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
     ironmap_hold(map);
     size_t count = ironmap_damage_count(map);
     bool done = append_damage(list, map);
-    if (done && PyList_GET_SIZE(list) > 0) {
+    if (done) {
         ironmap_note_told_damage(map, count);
     }
     ironmap_release(map);
