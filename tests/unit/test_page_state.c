@@ -97,6 +97,10 @@ static void room_is_kept_for_as_many_pages(void **state)
 
 static void room_that_no_memory_has_is_refused(void **state)
 {
+    if (sizeof(size_t) < 8) {
+        print_message("skipped: with 32 bits there is memory for the marks of all pages\n");
+        skip();
+    }
     ironmap__page_state_set_pages(*state, SIZE_MAX / 64);
     assert_false(ironmap__page_state_make_room(*state));
 }
