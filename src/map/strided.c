@@ -24,17 +24,17 @@ static uint64_t distance(strided s)
 static ironmap_status range_of_strided(const ironmap_map *map, strided s)
 {
     size_t length = map->mapping.length;
-    uint64_t span = 0;
+    uint64_t to_last = 0;
     if (s.count == 0) {
         return ironmap__range_check(s.offset, 0, length);
     }
-    if (!ironmap__span(&span, s.count, distance(s))) {
+    if (!ironmap__span(&to_last, s.count, distance(s))) {
         return IRONMAP_E_OVERFLOW;
     }
     if (s.offset >= length) {
         return IRONMAP_E_RANGE;
     }
-    bool outside = s.step > 0 ? span >= length - s.offset : span > s.offset;
+    bool outside = s.step > 0 ? to_last >= length - s.offset : to_last > s.offset;
     return outside ? IRONMAP_E_RANGE : IRONMAP_OK;
 }
 
@@ -56,8 +56,8 @@ static ironmap__access_range strided_range(strided s, bool store)
     if (s.count == 0) {
         return (ironmap__access_range){offset, 0, store};
     }
-    size_t span = (size_t)((s.count - 1) * distance(s));
-    return (ironmap__access_range){s.step > 0 ? offset : offset - span, span + 1, store};
+    size_t to_last = (size_t)((s.count - 1) * distance(s));
+    return (ironmap__access_range){s.step > 0 ? offset : offset - to_last, to_last + 1, store};
 }
 
 /* A loop whose units are the bytes of `s`. It reads ahead only if every page is needed. */
