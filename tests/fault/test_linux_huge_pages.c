@@ -67,6 +67,7 @@ static int reset_pool(void **state)
 
 static void skip_without_pool(void)
 {
+    skip_inside_qemu("has no huge pages");
     if (meminfo("HugePages_Free") < POOL_PAGES) {
         skip_because("the system has no huge pages to spare");
     }
