@@ -41,8 +41,8 @@ static void short_copy_from_a_lost_page_stores_nothing(void **state)
     map_source(f, length);
     ironmap_map *target = make_target(length);
     file_truncate(f, length / 2);
-    assert_fault(ironmap_copy(target, 0, f->map, 0, length, &error), &error,
-                 first_damaged(length / 2), codes.lost_page);
+    assert_fault(ironmap_copy(target, 0, f->map, 0, length, &error), &error, length / 2,
+                 codes.lost_page);
     assert_true(error.in_source);
     assert_target(target, 0);
     assert_ok(ironmap_close(target, &failure));
@@ -74,8 +74,8 @@ static void lost_page_of_the_target_is_told_as_such(void **state)
     map_source(f, 2 * length);
     ironmap_map *source = make_target(2 * length);
     file_truncate(f, length);
-    assert_fault(ironmap_copy(f->map, 0, source, 0, 2 * length, &error), &error,
-                 first_damaged(length), codes.lost_page);
+    assert_fault(ironmap_copy(f->map, 0, source, 0, 2 * length, &error), &error, length,
+                 codes.lost_page);
     assert_false(error.in_source);
     assert_ok(ironmap_close(source, &failure));
 }
