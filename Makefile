@@ -110,7 +110,7 @@ clean: ## 1 s | remove .venv/, build/ and dist/
 test: test-c test-python ## 5 min | run the tests: of the C library, then of the Python package
 
 test-c: $(VENV)/.ready-test build/c/build.ninja ## 3 min | run the tests of the C library
-	@$(C_TEST) build/c
+	@$(C_TEST) build/c $(C_TEST_ARGS)
 
 test-python: $(VENV)/.ready-test $(EXTENSION) ## 2 min | run the tests of the Python package
 	@$(PYTEST) $(PYTHON_TESTS) $(PYTEST_ARGS)
@@ -162,16 +162,21 @@ test-consumers: $(VENV)/.ready-test build/c/build.ninja ## 1 min | build program
 	@$(C_TEST) build/c --suite consumers
 
 test-unity: $(VENV)/.ready-test build/unity/build.ninja ## 2 min | run the C tests with the library as one translation unit
-	@$(C_TEST) build/unity --suite unit --suite fault
+	@$(C_TEST) build/unity --suite unit $(if $(QUICK),,--suite fault)
 
 test-user: ## 6 min | run `make test` in a copy as the user nobody, if this is root
-	@$(PYTHON) tools/as_user.py make test
+	@$(PYTHON) tools/as_user.py make test C_TEST_ARGS="$(ONLY_LIBRARY)"
 
-# QUICK=yes: all tests with the oldest and the newest, and these with those in the middle.
+# What does not depend on how the library is built, or on the user.
+ONLY_LIBRARY = --no-suite consumers --no-suite tools
+
+# QUICK=yes: all tests with the oldest and the newest, and these with those in the middle; none with
+# $(PYTHON), which `make test` runs.
 SHORT_TESTS = -k "not benchmark and not fault and not kill and not large and not leaks and not state_machine and not stubs"
 test-interpreters: ## 2 min each | run the Python tests with every CPython that is found
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
 	@failed=; while read -r name part path; do \
+	    if [ "$(QUICK)" = yes ] && [ "$$path" = "$$($(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.executable))')" ]; then continue; fi; \
 	    echo "== CPython $$name: $$path"; \
 	    if [ "$(QUICK)$$part" = yesmiddle ]; then args='$(SHORT_TESTS)'; else args='$(PYTEST_ARGS)'; fi; \
 	    $(MAKE) test-python PYTHON="$$path" VENV="build/venv-$$name" PYTEST_ARGS="$$args" </dev/null || \
@@ -180,7 +185,7 @@ test-interpreters: ## 2 min each | run the Python tests with every CPython that 
 	    if [ -n "$$failed" ]; then echo "failed with CPython$$failed"; exit 1; fi
 
 test-mremap: $(VENV)/.ready-test build/mremap/build.ninja ## 3 min | run the C tests as on a system without mremap
-	@$(C_TEST) build/mremap
+	@$(C_TEST) build/mremap $(ONLY_LIBRARY)
 
 # The fault tests that run with tools that have signal handlers and limits of their own.
 LOSSES = damage truncation fault_threads
@@ -199,7 +204,7 @@ test-asan: $(VENV)/.ready-test build/asan/build.ninja ## 6 min | run all tests w
 	@$(C_TEST) build/asan $(LOSSES)
 	@$(MESON) install -C build/asan --quiet --tags python-runtime --destdir $(CURDIR)/build/asan/root
 	@LD_PRELOAD="$(SANITIZERS)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(ASAN_PACKAGES) \
-	    $(PYTEST) tests/python tests/compat $(PYTEST_ARGS)
+	    $(PYTEST) tests/python tests/compat $(if $(QUICK),-k "not leak") $(PYTEST_ARGS)
 
 # Thousands of rounds and a minute of threads, instead of a few.
 # CI has less time: QUICK=yes.
@@ -257,7 +262,7 @@ test-processors: $(VENV)/.ready-test ## 5 min each | run the C tests on other pr
 	    done; if [ -n "$$failed" ]; then echo "failed on$$failed"; exit 1; fi
 
 # Fewer rounds than usual, and more time: an emulated processor is several times slower.
-FEWER = IRONMAP_FAULT_ROUNDS=$(if $(QUICK),50,300)
+FEWER = IRONMAP_FAULT_ROUNDS=$(if $(QUICK),50,300) IRONMAP_KERNEL_SHARE=$(if $(QUICK),5,1)
 test-on-%: build/%/build.ninja
 	@echo "== $*"
 	@$(FEWER) $(C_TEST) build/$* --timeout-multiplier 10
