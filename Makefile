@@ -107,12 +107,12 @@ clean: ## 1 s | remove .venv/, build/ and dist/
 
 ##@ Develop
 
-test: test-c test-python ## 5 min | run the tests: of the C library, then of the Python package
+test: test-c test-python ## 3 min | run the tests: of the C library, then of the Python package
 
-test-c: $(VENV)/.ready-test build/c/build.ninja ## 3 min | run the tests of the C library
+test-c: $(VENV)/.ready-test build/c/build.ninja ## 2 min | run the tests of the C library
 	@$(C_TEST) build/c $(C_TEST_ARGS)
 
-test-python: $(VENV)/.ready-test $(EXTENSION) ## 2 min | run the tests of the Python package
+test-python: $(VENV)/.ready-test $(EXTENSION) ## 1 min | run the tests of the Python package
 	@$(PYTEST) $(PYTHON_TESTS) $(PYTEST_ARGS)
 
 C_FILES = $(shell find include src python/ext tests/api tests/calls tests/fault tests/unit tests/windows machines examples bench \
@@ -125,7 +125,7 @@ WINDOWS_HEADERS = /usr/share/mingw-w64/include
 WINDOWS_FLAGS = --target=x86_64-w64-windows-gnu -std=c17 -Iinclude -Isrc -D_UCRT \
     -DIRONMAP_STATIC -isystem $(WINDOWS_HEADERS)
 
-lint: $(VENV)/.ready-lint build/lint/build.ninja $(EXTENSION) ## 5 min | check style, types and the floors of the architecture
+lint: $(VENV)/.ready-lint build/lint/build.ninja $(EXTENSION) ## 2 min | check style, types and the floors of the architecture
 	@$(PYTHON) tools/check_floors.py
 	@$(IN_VENV) ruff check --quiet
 	@$(IN_VENV) ruff format --check --quiet
@@ -164,7 +164,7 @@ test-consumers: $(VENV)/.ready-test build/c/build.ninja ## 1 min | build program
 test-unity: $(VENV)/.ready-test build/unity/build.ninja ## 2 min | run the C tests with the library as one translation unit
 	@$(C_TEST) build/unity --suite unit $(if $(QUICK),,--suite fault)
 
-test-user: ## 6 min | run `make test` in a copy as the user nobody, if this is root
+test-user: ## 3 min | run `make test` in a copy as the user nobody, if this is root
 	@$(PYTHON) tools/as_user.py make test C_TEST_ARGS="$(ONLY_LIBRARY)"
 
 # What does not depend on how the library is built, or on the user.
@@ -184,7 +184,7 @@ test-interpreters: ## 2 min each | run the Python tests with every CPython that 
 	    done <build/interpreters; \
 	    if [ -n "$$failed" ]; then echo "failed with CPython$$failed"; exit 1; fi
 
-test-mremap: $(VENV)/.ready-test build/mremap/build.ninja ## 3 min | run the C tests as on a system without mremap
+test-mremap: $(VENV)/.ready-test build/mremap/build.ninja ## 2 min | run the C tests as on a system without mremap
 	@$(C_TEST) build/mremap $(ONLY_LIBRARY)
 
 # The fault tests that run with tools that have signal handlers and limits of their own.
@@ -199,7 +199,7 @@ ASAN_PACKAGES = $(CURDIR)/build/asan/root/packages
 test-asan: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
 # Tests ask for memory that no machine has.
 test-asan: export ASAN_OPTIONS = abort_on_error=1:allocator_may_return_null=1
-test-asan: $(VENV)/.ready-test build/asan/build.ninja ## 6 min | run all tests with the address and undefined-behaviour sanitizers
+test-asan: $(VENV)/.ready-test build/asan/build.ninja ## 5 min | run all tests with the address and undefined-behaviour sanitizers
 	@$(C_TEST) build/asan --no-suite tools --no-suite consumers --no-suite fault
 	@$(C_TEST) build/asan $(LOSSES)
 	@$(MESON) install -C build/asan --quiet --tags python-runtime --destdir $(CURDIR)/build/asan/root
@@ -276,7 +276,7 @@ test-on-aarch64: build/aarch64/build.ninja
 
 # tools/windows.py installs mingw-w64, Wine, cmocka, CPython's headers, and CPython. Wine's server is
 # stopped at the end, even if a test fails.
-test-windows: $(VENV)/.ready-test ## 5 min | run all tests as Windows programs, under Wine
+test-windows: $(VENV)/.ready-test ## 4 min | run all tests as Windows programs, under Wine
 	@if $(PYTHON) tools/windows.py prepare; then $(MAKE) test-under-wine; \
 	    else echo "skipped: the tests on Windows"; fi
 
