@@ -40,7 +40,7 @@ static void hold_owner(Source *source, PyObject *owner)
     PyBuffer_Release(&source->view);
 }
 
-bool source_open(Source *source, PyObject *object, PyObject *self)
+bool source_open_slow(Source *source, PyObject *object, PyObject *self)
 {
     *source = (Source){.bytes = NULL};
     if (PyObject_GetBuffer(object, &source->view, PyBUF_SIMPLE) == -1) {
@@ -56,7 +56,7 @@ bool source_open(Source *source, PyObject *object, PyObject *self)
     return true;
 }
 
-void source_close(Source *source)
+void source_close_slow(Source *source)
 {
     PyMem_Free(source->copy);
     if (source->owner != NULL) {

@@ -18,10 +18,32 @@ typedef struct {
     void *copy;
 } Source;
 
-/* Gets the bytes of `object` for a method of `self`. May run Python code. False with an exception.
- * Until source_close no thread can close or resize the other map. */
-bool source_open(Source *source, PyObject *object, PyObject *self);
-void source_close(Source *source);
+bool source_open_slow(Source *source, PyObject *object, PyObject *self);
+void source_close_slow(Source *source);
+
+/* Gets the bytes of `object`, an argument, for a method of `self`. May run Python code. False with
+ * an exception. Until source_close no thread can close or resize the other map. */
+static inline bool source_open(Source *source, PyObject *object, PyObject *self)
+{
+    if (!PyBytes_CheckExact(object)) {
+        return source_open_slow(source, object, self);
+    }
+    /* Fast path: these never change, and the caller keeps its arguments. */
+    source->bytes = PyBytes_AS_STRING(object);
+    source->length = (size_t)PyBytes_GET_SIZE(object);
+    source->map = NULL;
+    source->view.obj = NULL;
+    source->owner = NULL;
+    source->copy = NULL;
+    return true;
+}
+
+static inline void source_close(Source *source)
+{
+    if (source->view.obj != NULL || source->owner != NULL) {
+        source_close_slow(source);
+    }
+}
 
 /* The map whose memory `view` of `object` is, and `*offset` in it. NULL if it is none of ours, or
  * that of `self`. Valid as long as the view. */
