@@ -43,10 +43,8 @@ static inline int ironmap__guard_end(ironmap__guard guard, ironmap__access_range
                                      ironmap_error *error)
 {
     ironmap__guard_exit();
-    if (range.store) {
-        ironmap__guard_order_stores();
-    }
-    return ironmap__guard_held(guard) ? IRONMAP_OK : ironmap__guard_end_slow(guard, range, error);
+    return ironmap__guard_held(guard, range.store) ? IRONMAP_OK
+                                                   : ironmap__guard_end_slow(guard, range, error);
 }
 
 /* In the middle of long work: if pages outside the range were lost, the access begins anew and goes
@@ -54,10 +52,7 @@ static inline int ironmap__guard_end(ironmap__guard guard, ironmap__access_range
 static inline int ironmap__guard_check(ironmap__guard *guard, ironmap__access_range range,
                                        ironmap_error *error)
 {
-    if (range.store) {
-        ironmap__guard_order_stores();
-    }
-    if (ironmap__guard_held(*guard)) {
+    if (ironmap__guard_held(*guard, range.store)) {
         return IRONMAP_OK;
     }
     ironmap__guard_exit();

@@ -38,15 +38,12 @@ static inline void ironmap__guard_exit(void)
     ironmap__accessed = NULL;
 }
 
-/* Before an access that stored asks whether it held. */
-static inline void ironmap__guard_order_stores(void)
+/* True if nothing was lost since the access began. `stored`: the access may have stored. */
+static inline bool ironmap__guard_held(ironmap__guard guard, bool stored)
 {
-    IRONMAP__ORDER_STORES();
-}
-
-/* True if nothing was lost since the access began. */
-static inline bool ironmap__guard_held(ironmap__guard guard)
-{
+    if (stored) {
+        IRONMAP__ORDER_STORES();
+    }
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&guard.mapping->state.losses, memory_order_relaxed) == guard.losses;
 }

@@ -22,10 +22,7 @@ static inline bool copy_fast(const ironmap__mapping *mapping, void *target, cons
     ironmap__guard_enter(mapping);
     memcpy(target, source, length);
     ironmap__guard_exit();
-    if (store) {
-        ironmap__guard_order_stores();
-    }
-    return ironmap__guard_held(guard);
+    return ironmap__guard_held(guard, store);
 }
 
 /* Between two places of which one or both are the map's own memory, and which may overlap: begins

@@ -137,7 +137,7 @@ static bool search_fast(search *s)
         search_positions(s, IRONMAP__CHUNK_BYTES);
     }
     ironmap__guard_exit();
-    if (!ironmap__guard_held(guard)) {
+    if (!ironmap__guard_held(guard, false)) {
         s->matches = before;
         s->left = all;
         s->last = IRONMAP__NO_MATCH;

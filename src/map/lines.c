@@ -69,7 +69,7 @@ int ironmap_copy_line(size_t *line_length, const ironmap_map *map, uint64_t offs
     ironmap__guard_enter(&map->mapping);
     memcpy(buffer, line, kept);
     ironmap__guard_exit();
-    if (!ironmap__guard_held(guard)) {
+    if (!ironmap__guard_held(guard, false)) {
         return copy_in_steps(line_length, map, where, keep_end, allocate, context, error);
     }
     *line_length = found;

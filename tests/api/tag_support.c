@@ -98,6 +98,21 @@ void close_map(ironmap_map *map)
     assert_ok(ironmap_close(map, &failure));
 }
 
+const char *numbered_tag(size_t number)
+{
+    static char name[sizeof(tag) + 24];
+
+    (void)snprintf(name, sizeof(name), "%s-%zu", tag, number);
+    return name;
+}
+
+void open_numbered_tags(ironmap_map **maps, size_t count, size_t length)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(tag_open(&maps[i], numbered_tag(i), length), IRONMAP_OK);
+    }
+}
+
 int status_of(pid_t child)
 {
     int status = 0;

@@ -38,6 +38,10 @@ int tag_open(ironmap_map **map, const char *name, size_t length);
 ironmap_map *open_tag(size_t length);
 void close_map(ironmap_map *map);
 
+/* The name of one of many tags, until the next call, and memory of the first `count` of them. */
+const char *numbered_tag(size_t number);
+void open_numbered_tags(ironmap_map **maps, size_t count, size_t length);
+
 /* The child's exit status, or minus the signal that ended it. */
 int status_of(pid_t child);
 

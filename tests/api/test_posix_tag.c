@@ -396,14 +396,10 @@ static void parent_and_child_use_many_tags(void **state)
 {
     enum { TAGS = 40 };
     ironmap_map *maps[TAGS];
-    char name[100];
     pid_t child;
 
     (void)state;
-    for (size_t i = 0; i < TAGS; i++) {
-        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
-        assert_int_equal(tag_open(&maps[i], name, LENGTH), IRONMAP_OK);
-    }
+    open_numbered_tags(maps, TAGS, LENGTH);
     child = fork();
     if (child == 0) {
         for (size_t i = 0; i < TAGS; i += 2) {
@@ -420,8 +416,7 @@ static void parent_and_child_use_many_tags(void **state)
     for (size_t i = 0; i < TAGS; i += 2) {
         ironmap_map *other = NULL;
 
-        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
-        assert_int_equal(tag_open(&other, name, 0), IRONMAP_OK);
+        assert_int_equal(tag_open(&other, numbered_tag(i), 0), IRONMAP_OK);
         assert_map(other, 0, "child", 5);
         close_map(other);
         close_map(maps[i]);
@@ -429,8 +424,7 @@ static void parent_and_child_use_many_tags(void **state)
     /* The child has left these open: the next new tag sweeps them. */
     close_map(open_tag(1));
     for (size_t i = 0; i < TAGS; i++) {
-        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
-        assert_nothing_left(name);
+        assert_nothing_left(numbered_tag(i));
     }
 }
 

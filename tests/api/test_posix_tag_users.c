@@ -436,10 +436,7 @@ static void sweep_goes_on_with_many_files(void **state)
     pid_t child;
 
     (void)state;
-    for (size_t i = 0; i < TAGS; i++) {
-        (void)snprintf(name, sizeof(name), "%s-%zu", tag, i);
-        assert_int_equal(tag_open(&maps[i], name, 1), IRONMAP_OK);
-    }
+    open_numbered_tags(maps, TAGS, 1);
     child = fork();
     if (child == 0) {
         ironmap_map *map = NULL;

@@ -82,8 +82,8 @@ static void release(getter *g)
 
 /* ---- handler and pin ---- */
 
-/* Whoever reads zeros through an exported address can ask for damage at once: the handler counts
- * the loss before it replaces the page. */
+/* The damage is there as soon as an exported address reads as zeros: the handler counts the loss
+ * before it replaces the page. */
 static void zeros_of_a_pinned_map_are_damage_at_once(void **state)
 {
     fixture *f = *state;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,8 +49,10 @@ def lost(tmp_path: Path) -> Iterator[ironmap.mmap]:
     m.close()
 
 
-SAME: Callable[[Any], Any] = lambda m: m  # noqa: E731 - a row of the table below
-SOURCES: dict[str, Callable[[ironmap.mmap], Any]] = {"map": SAME, "memoryview": memoryview}
+SOURCES: dict[str, Callable[[ironmap.mmap], AbstractContextManager[Any]]] = {
+    "map": nullcontext,
+    "memoryview": memoryview,
+}
 STORES: dict[str, Callable[[ironmap.mmap, Any], object]] = {
     "m[:] = other": lambda m, other: m.__setitem__(slice(None), other),
     "m[::-1] = other": lambda m, other: m.__setitem__(slice(None, None, -1), other),
@@ -68,11 +71,8 @@ SEARCHES: dict[str, Callable[[ironmap.mmap, Any], object]] = {
 def test_store_from_a_lost_page_is_a_fault_and_stores_nothing(
     target: ironmap.mmap, lost: ironmap.mmap, name: str, source: str
 ) -> None:
-    value = SOURCES[source](lost)
-    with pytest.raises(ironmap.FaultError) as raised:
+    with SOURCES[source](lost) as value, pytest.raises(ironmap.FaultError) as raised:
         STORES[name](target, value)
-    if source == "memoryview":
-        value.release()
     assert raised.value.offset == GOOD
     assert str(raised.value.filename).endswith("lost")
     assert target[:] == b"t" * LENGTH
@@ -84,11 +84,8 @@ def test_store_from_a_lost_page_is_a_fault_and_stores_nothing(
 def test_lost_needle_is_a_fault(
     target: ironmap.mmap, lost: ironmap.mmap, name: str, source: str
 ) -> None:
-    value = SOURCES[source](lost)
-    with pytest.raises(ironmap.FaultError) as raised:
+    with SOURCES[source](lost) as value, pytest.raises(ironmap.FaultError) as raised:
         SEARCHES[name](target, value)
-    if source == "memoryview":
-        value.release()
     assert raised.value.offset == GOOD
 
 
@@ -139,19 +136,17 @@ def test_bytes_of_another_map_arrive(target: ironmap.mmap, source: str) -> None:
     content = bytes(range(256)) * (LENGTH // 256)
     with ironmap.mmap(-1, LENGTH) as other:
         other[:] = content
-        value = SOURCES[source](other)
-        target[:] = value
-        assert target[:] == content
-        target[::-1] = value
-        assert target[:] == content[::-1]
-        assert target.write(value) == LENGTH
-        assert target[:] == content
-        target.seek(0)
-        assert other.readinto(target) == LENGTH
-        assert target.find(value) == 0
-        assert list(target.find_all(value)) == [0]
-        if source == "memoryview":
-            value.release()
+        with SOURCES[source](other) as value:
+            target[:] = value
+            assert target[:] == content
+            target[::-1] = value
+            assert target[:] == content[::-1]
+            assert target.write(value) == LENGTH
+            assert target[:] == content
+            target.seek(0)
+            assert other.readinto(target) == LENGTH
+            assert target.find(value) == 0
+            assert list(target.find_all(value)) == [0]
 
 
 def test_part_of_another_map_arrives(target: ironmap.mmap) -> None:

@@ -26,13 +26,10 @@ static inline void ironmap__guard_exit(void)
 {
 }
 
-static inline void ironmap__guard_order_stores(void)
-{
-}
-
-static inline bool ironmap__guard_held(ironmap__guard guard)
+static inline bool ironmap__guard_held(ironmap__guard guard, bool stored)
 {
     (void)guard;
+    (void)stored;
     return true;
 }
 
