@@ -47,13 +47,15 @@ class Row(NamedTuple):
 
 
 class Stall(NamedTuple):
-    """Milliseconds by which another thread woke late, while `contestant` did `what`."""
+    """Milliseconds by which another thread woke late, while `contestant` did `what`. The thread
+    does nothing else, but for `mapping_ms`: that one maps and unmaps a page each time."""
 
     what: str
     contestant: str
     longest_ms: float
     rare_ms: float  # the 99.9th percentile
     wakes: int
+    mapping_ms: float = 0.0  # the longest
 
 
 class Short(NamedTuple):
@@ -96,6 +98,7 @@ class Record:
     rows: list[Row] = dataclasses.field(default_factory=list)
     cold: dict[str, Figure] = dataclasses.field(default_factory=dict)
     stalls: list[Stall] = dataclasses.field(default_factory=list)
+    operations: list[Stall] = dataclasses.field(default_factory=list)
     shorts: list[Short] = dataclasses.field(default_factory=list)
     calls: list[Call] = dataclasses.field(default_factory=list)
     kernels: list[Kernel] = dataclasses.field(default_factory=list)
@@ -133,6 +136,7 @@ def load(path: Path) -> Record:
         rows=[Row(**{**row, "figures": figures(row["figures"])}) for row in content["rows"]],
         cold=figures(content["cold"]),
         stalls=[Stall(**each) for each in content["stalls"]],
+        operations=[Stall(**each) for each in content.get("operations", [])],
         shorts=[Short(**each) for each in content["shorts"]],
         calls=[Call(**each) for each in content["calls"]],
         kernels=[Kernel(**each) for each in content["kernels"]],

@@ -53,9 +53,10 @@ def stalls_table(stalls: list[Stall]) -> list[str]:
     if not stalls:
         return []
     title = "another thread is held up"
-    lines = ["", line(title, ["longest", "1 in 1000"])]
+    lines = ["", line(title, ["longest", "1 in 1000", "if it maps"])]
     for stall in stalls:
-        cells = [f"{stall.longest_ms:.1f} ms", f"{stall.rare_ms:.1f} ms"]
+        times = (stall.longest_ms, stall.rare_ms, stall.mapping_ms)
+        cells = [f"{time:.1f} ms" for time in times]
         lines.append(line(f"{stall.what} {stall.contestant}", cells))
     return lines
 
@@ -122,6 +123,7 @@ def report(record: Record) -> str:
     lines = about(record)
     for group in groups:
         lines += rows_table(group, [row for row in record.rows if row.group == group])
-    lines += cold_table(record.cold) + stalls_table(record.stalls) + shorts_table(record.shorts)
+    lines += cold_table(record.cold) + stalls_table(record.stalls)
+    lines += stalls_table(record.operations) + shorts_table(record.shorts)
     lines += kernels_table(record.kernels) + calls_table(record) + goals_table(record)
     return "\n".join(lines)

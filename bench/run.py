@@ -112,12 +112,16 @@ class Run:
 
     def measure_stalls(self, there: list[Peer]) -> None:
         works = [
-            (case.name, peer.contestant(case))
+            partial(stalls.of, case.name, peer.contestant(case))
             for case in self.headlines
             for peer in there
             if peer.name in (OURS, STANDARD) and peer.takes(case)
         ]
         self.record.stalls = stalls.measure_all(works, self.effort.seconds)
+
+    def measure_operations(self) -> None:
+        works = stalls.all_operations(self.folder / "operations")
+        self.record.operations = stalls.measure_all(works, self.effort.seconds / 2)
 
     def measure_others(self) -> None:
         for corpus in corpora.make_others(self.size // OTHER_SHARE):
@@ -160,6 +164,7 @@ def measure_everything(run: Run, program: Path | None) -> None:
         "a cold file": run.measure_cold,
         "the headlines": run.measure_text,
         "other contents and worst cases": run.measure_others,
+        "stalls by every operation": run.measure_operations,
         "calls": partial(run.measure_calls, program),
     }
     for name, step in steps.items():

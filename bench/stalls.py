@@ -3,26 +3,40 @@ another thread works on a map."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import functools
+import mmap
+import signal
 import statistics
+import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from record import Stall
+import operations
+import report
+from goals import STALL_MS
+from record import OURS, Stall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from measure import Contestant
 
 PERIOD = 0.001
+SIZES = {"1 GiB": 1 << 30, "4 TiB": 4 << 40}
 
 
 class Ticker(threading.Thread):
-    """Sleeps for a millisecond repeatedly, and records how much longer each sleep took."""
+    """Sleeps for a millisecond repeatedly, then does `action`, and records how much longer both
+    together took."""
 
-    def __init__(self) -> None:
+    def __init__(self, action: Callable[[], object] = int) -> None:
         super().__init__(daemon=True)
+        self.action = action
         self.delays: list[float] = []
         self.ended = False
 
@@ -30,6 +44,7 @@ class Ticker(threading.Thread):
         before = time.perf_counter()
         while not self.ended:
             time.sleep(PERIOD)
+            self.action()
             now = time.perf_counter()
             self.delays.append(max(now - before - PERIOD, 0.0))
             before = now
@@ -46,25 +61,67 @@ def rare(delays: list[float]) -> float:
     return statistics.quantiles(delays, n=1000, method="inclusive")[-1]
 
 
+def map_a_page() -> None:
+    """As an allocation of memory does it: needs the lock of the process's mappings."""
+    with mmap.mmap(-1, mmap.PAGESIZE) as page:
+        page[0] = 1
+
+
+class EnoughError(Exception):
+    """The time for the work is over."""
+
+
+@contextlib.contextmanager
+def for_seconds(seconds: float) -> Iterator[None]:
+    """Ends the block after this time, in the middle of what it does if that can be interrupted."""
+
+    def enough(*_: object) -> None:
+        raise EnoughError
+
+    before = signal.signal(signal.SIGALRM, enough)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        with contextlib.suppress(EnoughError):
+            yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def while_running(what: str, contestant: str, work: Callable[[], object], seconds: float) -> Stall:
-    """Repeats the work for this many seconds, at least once."""
-    ticker = Ticker()
-    ticker.start()
+    """Does the work for this many seconds, at least once."""
+    tickers = [Ticker(), Ticker(map_a_page)]
+    for ticker in tickers:
+        ticker.start()
     try:
         end = time.perf_counter() + seconds
         work()
         while time.perf_counter() < end:
             work()
     finally:
-        ticker.end()
+        for ticker in tickers:
+            ticker.end()
     # A sleeper that a call kept from waking has recorded the whole call as its delay.
-    longest = max(ticker.delays)
-    return Stall(what, contestant, longest * 1e3, rare(ticker.delays) * 1e3, len(ticker.delays))
+    delays = tickers[0].delays
+    return Stall(
+        what,
+        contestant,
+        longest_ms=max(delays) * 1e3,
+        rare_ms=rare(delays) * 1e3,
+        wakes=len(delays),
+        mapping_ms=max(tickers[1].delays) * 1e3,
+    )
 
 
 def idle(seconds: float) -> Stall:
     """The delays of the machine itself, while nothing else runs in this process."""
     return while_running("nothing", "", lambda: time.sleep(seconds), seconds)
+
+
+def busy(seconds: float) -> Stall:
+    """The delays while another thread runs Python code, which gives up the GIL every 5 ms."""
+
+    return while_running("Python code", "", lambda: repeat(int, seconds), seconds)
 
 
 def of(what: str, contestant: Contestant, seconds: float) -> Stall:
@@ -73,16 +130,63 @@ def of(what: str, contestant: Contestant, seconds: float) -> Stall:
     return while_running(what, contestant.name, contestant.call, seconds)
 
 
+def repeat(operation: Callable[[], object], seconds: float) -> None:
+    with for_seconds(seconds):
+        while True:
+            operation()
+
+
+def of_operation(name: str, size: str, path: Path, seconds: float) -> Stall:
+    """The delays while ironmap repeats an operation on a new map of this size. It is interrupted at
+    the end, a rare path is not."""
+    with operations.subject(path, SIZES[size]) as subject:
+        work: Callable[[], object]
+        if name in operations.RARE_PATHS:
+            work = functools.partial(operations.RARE_PATHS[name], subject)
+        else:
+            operation = functools.partial(operations.OPERATIONS[name], subject)
+            work = functools.partial(repeat, operation, seconds)
+        return while_running(f"{name}, {size}", OURS, work, seconds)
+
+
 def calmer(first: Stall, second: Stall) -> Stall:
     """The better of two runs of the same work. Delays that the work always causes are in both,
     delays by other processes seldom. Delays that the work rarely causes may be missed."""
     return min(first, second, key=lambda stall: stall.longest_ms)
 
 
-def measure_all(works: list[tuple[str, Contestant]], seconds: float) -> list[Stall]:
-    """Measures no work, then each kind of work, twice in interleaved rounds."""
+def measure_all(works: Sequence[Callable[[float], Stall]], seconds: float) -> list[Stall]:
+    """Measures no work, Python code, then each kind of work, twice in interleaved rounds."""
 
     def once() -> list[Stall]:
-        return [idle(seconds), *(of(what, contestant, seconds) for what, contestant in works)]
+        return [idle(seconds), busy(seconds), *(work(seconds) for work in works)]
 
     return list(map(calmer, once(), once()))
+
+
+def all_operations(path: Path) -> list[Callable[[float], Stall]]:
+    """The works of every operation at every size, on a file of this name."""
+    return [
+        functools.partial(of_operation, name, size, path)
+        for size in SIZES
+        for name in (*operations.OPERATIONS, *operations.RARE_PATHS)
+    ]
+
+
+def main() -> int:
+    """Prints the stalls by every operation; 1 if one is above the limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each (default 0.5)")
+    parser.add_argument("--folder", type=Path, help="of the sparse file (default: temporary)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-") as folder:
+        works = all_operations(Path(folder) / "operations")
+        measured = measure_all(works, options.seconds)
+    print(*report.stalls_table(measured), sep="\n")
+    over = [stall.what for stall in measured if stall.contestant and stall.longest_ms > STALL_MS]
+    print(f"above {STALL_MS} ms: {', '.join(over) or 'none'}")
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

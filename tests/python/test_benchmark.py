@@ -56,6 +56,7 @@ def test_small_run_measures_every_part(small: Path) -> None:
     assert {"headlines", "worst cases", "absent needles in dna"} <= groups
     assert {"ironmap", "mmap"} <= record["rows"][0]["figures"].keys()
     assert {stall["contestant"] for stall in record["stalls"]} == {"", "ironmap", "mmap"}
+    assert {"lose all pages, 4 TiB", "find, 1 GiB"} <= {s["what"] for s in record["operations"]}
     lines = next(row["figures"] for row in record["rows"] if row["kind"] == "lines")
     assert {"ironmap", "mmap", "no search"} <= lines.keys()
     assert record["shorts"]
