@@ -33,7 +33,7 @@ endif
 
 .PHONY: help demo install uninstall test test-c test-python lint format amalgamation clean \
     test-all test-consumers test-unity test-user test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-tsan test-processors test-windows test-systems test-bench fuzz \
+    test-mremap test-fault test-model test-tsan test-processors test-windows test-systems test-bench fuzz \
     bench bench-record bench-calls bench-stalls FORCE
 
 # `make help` prints the lines of this file that begin with "##@", "#:" or have "##".
@@ -115,7 +115,7 @@ test-c: $(VENV)/.ready-test build/c/build.ninja ## 2 min | run the tests of the 
 test-python: $(VENV)/.ready-test $(EXTENSION) ## 1 min | run the tests of the Python package
 	@$(PYTEST) $(PYTHON_TESTS) $(PYTEST_ARGS)
 
-C_FILES = $(shell find include src python/ext tests/api tests/calls tests/fault tests/unit tests/windows machines examples bench \
+C_FILES = $(shell find include src python/ext tests/api tests/calls tests/fault tests/model tests/unit tests/windows machines examples bench \
     -name '*.[ch]')
 # What this machine compiles: not what is for other systems and processors.
 TIDY_FILES = $(shell find src python/ext -name '*.c' -not -path 'src/platform/windows/*' \
@@ -155,7 +155,7 @@ format: $(VENV)/.ready-lint ## 5 s | format the C and the Python code
 
 test-all: ## 60 min | run `make test` and all of this group and of other systems
 	@$(MAKE) test test-consumers test-unity test-user test-bench test-mremap test-valgrind test-asan \
-	    test-fault test-tsan fuzz test-processors test-windows test-systems test-interpreters
+	    test-fault test-model test-tsan fuzz test-processors test-windows test-systems test-interpreters
 
 test-consumers: $(VENV)/.ready-test build/c/build.ninja ## 1 min | build programs with pkg-config, Meson and CMake, and the amalgamation
 	@$(SET_UP) system consumers || echo "skipped: the tests with what is missing"
@@ -212,6 +212,12 @@ LONG = IRONMAP_FAULT_ROUNDS=$(if $(QUICK),1000,20000) IRONMAP_FAULT_SECONDS=$(if
 test-fault: $(VENV)/.ready-test build/c/build.ninja ## 10 min | lose pages in every way, thousands of times
 	@$(SET_UP) system fault || echo "skipped: the fault tests with FUSE"
 	@$(LONG) $(C_TEST) build/c --suite fault --timeout-multiplier 10
+
+# Seconds of each race.
+MODEL_SECONDS ?= 60
+test-model: $(VENV)/.ready-test $(EXTENSION) build/c/build.ninja ## 3 min | let random operations run for long
+	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(C_TEST) build/c --suite model --timeout-multiplier 0 --verbose
+	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(VPYTHON) -m pytest -q -s tests/python/test_changing_maps.py
 
 test-tsan: $(VENV)/.ready-test build/tsan/build.ninja ## 3 min | lose pages in threads, with the thread sanitizer
 	@TSAN_OPTIONS="halt_on_error=1 history_size=7 suppressions=$(CURDIR)/tests/fault/tsan.supp" $(LONG) $(C_TEST) build/tsan fault_threads --timeout-multiplier 10
