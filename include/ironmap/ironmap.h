@@ -331,9 +331,10 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_file_handle(intptr_t *handle, const ir
  * the previous handler. If another handler is installed later, opening, resizing, pinning or
  * guarding a map, and an access of more than 1 MiB, installs ours again. These, and the first
  * access of a thread, unblock the signal for the thread. Not covered are a handler that was
- * installed and a signal that was blocked since then, a process that may have no further mapping,
- * and swap errors of anonymous maps of ordinary pages. On Windows the whole map is lost for a
- * moment with its page. */
+ * installed and a signal that was blocked since then, a page that the system refuses to replace (a
+ * sealed view, or a store without any memory left), and swap errors of anonymous maps of ordinary
+ * pages. On Windows, and at Linux's limit of mappings, the whole map is lost for a moment with its
+ * page. */
 
 /* True if the map is damaged. */
 IRONMAP_API bool ironmap_is_damaged(const ironmap_map *map);

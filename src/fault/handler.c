@@ -36,26 +36,39 @@ static bool replace(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap_
     return done;
 }
 
+/* Replaces the whole view where the system refused a part of it. Above the limit of mappings even
+ * that needs one to be given back. */
+static bool replace_all(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap__page_run all)
+{
+    bool done = replace(mapping, kind, all);
+    while (!done && ironmap__spare_mapping_give()) {
+        done = replace(mapping, kind, all);
+    }
+    return done || ironmap__page_replace_for_loads(mapping->view.base,
+                                                   ironmap__view_size_in_pages(mapping));
+}
+
 /* Replaces page `failed`. If the file ends before it, all pages behind it are unavailable as well,
- * and are replaced with it if the system can. If there is no memory for a mark, the process may
- * have no more mappings (each replaced page splits one), or the system replaces whole views only,
- * the whole view is replaced.
+ * and are replaced with it if the system can. If there is no memory for a mark, mappings are scarce
+ * (each replaced page splits one, and marks take one), or the system replaces whole views only, the
+ * whole view is replaced.
  */
 static bool lose(ironmap__mapping *mapping, size_t failed, ironmap__loss_kind kind)
 {
     size_t number = atomic_fetch_add(&mapping->state.losses, 1);
     size_t pages = ironmap__page_count(mapping);
     bool truncated = failed * mapping->mode.page >= ironmap__file_end_in_view(mapping);
-    bool has_room = ironmap__page_state_make_room(&mapping->state);
+    bool scarce = ironmap__mappings_are_scarce();
+    bool has_room = !scarce && ironmap__page_state_make_room(&mapping->state);
     ironmap__page_run run = {failed, pages};
-    bool done = truncated && replace(mapping, kind, run);
+    bool done = !scarce && truncated && replace(mapping, kind, run);
     if (!done && has_room) {
         run.to = failed + 1;
         done = replace(mapping, kind, run);
     }
     if (!done) {
         run = (ironmap__page_run){0, pages};
-        done = replace(mapping, kind, run);
+        done = replace_all(mapping, kind, run);
     }
     ironmap__log_loss(&mapping->state, number, failed, run);
     return done;

@@ -308,6 +308,15 @@ void ironmap__fault_unblock(void);
  * Async-signal-safe, and keeps errno. */
 bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode);
 
+/* The same without any memory. A store then ends the process, as without the handler. */
+bool ironmap__page_replace_for_loads(void *start, size_t length);
+
+/* Where the system refuses further mappings: gives one back that was kept for this; false if there
+ * is none left. From then on mappings are scarce, until the handler is installed again where the
+ * process may have them. Async-signal-safe. */
+bool ironmap__spare_mapping_give(void);
+bool ironmap__mappings_are_scarce(void);
+
 /* `length` bytes of zeros, NULL if memory is out. Pages that are never stored into take no memory.
  * Async-signal-safe, and keeps errno. */
 void *ironmap__zeros_allocate(size_t length);

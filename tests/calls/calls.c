@@ -303,7 +303,9 @@ void *REAL_LARGE(mmap)(void *start, size_t length, int prot, int flags, int fd, 
 void *WRAP_LARGE(mmap)(void *start, size_t length, int prot, int flags, int fd, off_t offset);
 void *WRAP_LARGE(mmap)(void *start, size_t length, int prot, int flags, int fd, off_t offset)
 {
-    last_mapping = (calls_mapping){(flags & MAP_FIXED) != 0, (flags & MAP_ANONYMOUS) != 0};
+    last_mapping = (calls_mapping){.fixed = (flags & MAP_FIXED) != 0,
+                                   .anonymous = (flags & MAP_ANONYMOUS) != 0,
+                                   .writable = (prot & PROT_WRITE) != 0};
     if (fails("mmap", ENOMEM)) {
         return MAP_FAILED;
     }

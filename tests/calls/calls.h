@@ -27,6 +27,7 @@ void calls_watch(calls_before *before, calls_after *after);
 typedef struct calls_mapping {
     bool fixed;     /* in the place of another mapping */
     bool anonymous; /* zeros, and no file */
+    bool writable;
 } calls_mapping;
 
 calls_mapping calls_last_mapping(void);

@@ -220,6 +220,35 @@ static void closing_without_any_memory_is_an_error(void **state)
     no_memory_to_unmap = false;
 }
 
+/* ---- memory that the system never overcommits ---- */
+
+static int refuse_memory_to_write(const char *name)
+{
+    calls_mapping mapping = calls_last_mapping();
+    bool refused = strcmp(name, "mmap") == 0 && mapping.anonymous && mapping.writable;
+
+    return refused ? ENOMEM : 0;
+}
+
+/* As with vm.overcommit_memory = 2 of Linux at the limit. */
+static void page_is_lost_without_memory_to_write(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 0;
+
+    file_make(f, ironmap_page_size());
+    map_file(f, IRONMAP_WRITE);
+    file_truncate(f, 0);
+    calls_watch(refuse_memory_to_write, NULL);
+    int lost = ironmap_get_byte(&byte, f->map, 0, &failure);
+    file_truncate(f, ironmap_page_size());
+    int found = ironmap_put_byte(f->map, 0, 'x', NULL);
+    calls_watch(NULL, NULL);
+    assert_int_equal(lost, IRONMAP_E_FAULT);
+    assert_int_equal(found, IRONMAP_OK);
+    assert_file(f, 0, "x", 1);
+}
+
 #define watched(test) cmocka_unit_test_setup_teardown(test, watch_unmapping, unwatch_unmapping)
 
 int main(void)
@@ -233,6 +262,7 @@ int main(void)
         watched(private_memory_that_grows_again_is_zero),
         watched(memory_of_a_private_view_is_given_back),
         watched(closing_without_any_memory_is_an_error),
+        with_fixture(page_is_lost_without_memory_to_write),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

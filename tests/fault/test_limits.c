@@ -81,11 +81,14 @@ static int no_descriptors(void)
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+enum { LAST = 32 };
+
+/* The last mappings of mappings_but. */
+static void *last[LAST];
+
 /* Maps single pages of two kinds in turn up to the limit of the system, and unmaps `left`. */
 static int mappings_but(size_t left)
 {
-    enum { KEPT = 4 };
-    void *last[KEPT] = {NULL};
     size_t page = ironmap_page_size();
     size_t count = 0;
 
@@ -96,10 +99,10 @@ static int mappings_but(size_t left)
         if (made == MAP_FAILED) {
             break;
         }
-        last[count % KEPT] = made;
+        last[count % LAST] = made;
     }
     for (size_t i = 0; i < left; i++) {
-        (void)munmap(last[(count - 1 - i) % KEPT], page);
+        (void)munmap(last[(count - 1 - i) % LAST], page);
     }
     return errno == ENOMEM ? 0 : 1;
 }
@@ -110,9 +113,44 @@ static int few_mappings(void)
     return mappings_but(2);
 }
 
+/* Above the limit: the system refuses every mmap. */
+static int no_mappings(void)
+{
+    return mappings_but(0);
+}
+
 static int everything_locked(void)
 {
     return mlockall(MCL_CURRENT | MCL_FUTURE) == 0 || errno == EPERM || errno == ENOMEM ? 0 : 1;
+}
+
+/* All memory is locked, the limit of it is reached, and it holds for this process. */
+static int no_memory_to_lock(void)
+{
+    enum { NOBODY = 65534 };
+    unsigned long kibibytes = 0;
+
+    if (everything_locked() != 0) {
+        return 1;
+    }
+    FILE *status = fopen("/proc/self/status", "r");
+    char line[128];
+    while (status != NULL && fgets(line, sizeof(line), status) != NULL) {
+        (void)sscanf(line, "VmLck: %lu", &kibibytes);
+    }
+    const struct rlimit limit = {kibibytes * 1024, kibibytes * 1024};
+    bool closed = status != NULL && fclose(status) == 0;
+    return closed && setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && setuid(NOBODY) == 0 ? 0 : 1;
+}
+
+static void skip_without_a_limit_of_mappings(void)
+{
+    if (inside_valgrind()) {
+        skip_because("valgrind has fewer mappings than the system");
+    }
+    if (sizeof(size_t) < sizeof(uint64_t)) {
+        skip_inside_qemu("keeps all 32-bit addresses mapped: unmapping frees none");
+    }
 }
 
 /* ---- tests ----------------------------------------------------------------------------------- */
@@ -143,14 +181,105 @@ static void page_is_lost_without_descriptors(void **state)
 
 static void page_is_lost_with_few_mappings(void **state)
 {
-    if (inside_valgrind()) {
-        skip_because("valgrind has fewer mappings than the system");
-    }
-    if (sizeof(size_t) < sizeof(uint64_t)) {
-        skip_inside_qemu("keeps all 32-bit addresses mapped: unmapping frees none");
-    }
+    skip_without_a_limit_of_mappings();
     file_solid(*state, PAGES * ironmap_page_size());
     assert_survives(*state, PAGES * ironmap_page_size(), few_mappings);
+}
+
+static void page_is_lost_without_mappings(void **state)
+{
+    skip_without_a_limit_of_mappings();
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_survives(*state, PAGES * ironmap_page_size(), no_mappings);
+}
+
+enum { MANY = 16 };
+
+/* The mappings that are given back for the first loss last for all. */
+static int lose_pages_of_many_maps(void *argument)
+{
+    const limited *l = argument;
+    ironmap_options options = options_of(0, (size_t)l->length);
+    ironmap_map *maps[MANY] = {NULL};
+    uint8_t byte = 0;
+
+    for (size_t i = 0; i < MANY; i++) {
+        child_check(ironmap_open_path(&maps[i], l->f->path, IRONMAP_WRITE, &options, NULL) ==
+                    IRONMAP_OK);
+    }
+    child_check(ftruncate(l->f->fd, 0) == 0);
+    child_check(l->reach_limit() == 0);
+    for (size_t i = 0; i < MANY; i++) {
+        uint64_t offset = (i % PAGES) * ironmap_page_size();
+        child_check(ironmap_get_byte(&byte, maps[i], offset, NULL) == IRONMAP_E_FAULT);
+    }
+    child_check(ftruncate(l->f->fd, (off_t)l->length) == 0);
+    for (size_t i = 0; i < MANY; i++) {
+        child_check(ironmap_get_byte(&byte, maps[i], 0, NULL) == IRONMAP_OK && byte == 0);
+        child_check(ironmap_close(maps[i], NULL) == IRONMAP_OK);
+    }
+    return 0;
+}
+
+static void pages_of_many_maps_are_lost_without_mappings(void **state)
+{
+    limited l = {*state, PAGES * ironmap_page_size(), no_mappings};
+
+    skip_without_a_limit_of_mappings();
+    file_solid(l.f, l.length);
+    assert_int_equal(fate_of(lose_pages_of_many_maps, &l), 0);
+}
+
+static bool damage_begins_at(const ironmap_map *map, uint64_t expected)
+{
+    uint64_t offset = 0;
+    size_t length = 0;
+
+    return ironmap_damage(&offset, &length, map, 0, NULL) == IRONMAP_OK && offset == expected;
+}
+
+/* At the limit a whole view is lost. When the process may have mappings again, and a map was
+ * opened, pages are. */
+static int leave_the_limit(void *argument)
+{
+    const limited *l = argument;
+    ironmap_options options = options_of(0, (size_t)l->length);
+    uint64_t kept = (PAGES / 2) * ironmap_page_size();
+    ironmap_map *maps[2] = {NULL};
+
+    child_check(ironmap_open_path(&maps[0], l->f->path, IRONMAP_READ, &options, NULL) ==
+                IRONMAP_OK);
+    ironmap_pin(maps[0]);
+    const volatile uint8_t *data = ironmap_data(maps[0]);
+    child_check(ftruncate(l->f->fd, (off_t)kept) == 0);
+    child_check(l->reach_limit() == 0);
+    child_check(data[kept] == 0 && damage_begins_at(maps[0], 0));
+    for (size_t i = 0; i < LAST; i++) {
+        child_check(munmap(last[i], ironmap_page_size()) == 0);
+    }
+    child_check(ironmap_clear_damage(maps[0], NULL) == IRONMAP_OK);
+    child_check(ironmap_open_path(&maps[1], l->f->path, IRONMAP_READ, NULL, NULL) == IRONMAP_OK);
+    child_check(data[kept] == 0 && damage_begins_at(maps[0], kept));
+    return 0;
+}
+
+static void pages_are_lost_again_after_the_limit(void **state)
+{
+    limited l = {*state, PAGES * ironmap_page_size(), no_mappings};
+
+    skip_without_a_limit_of_mappings();
+    file_solid(l.f, l.length);
+    assert_int_equal(fate_of(leave_the_limit, &l), 0);
+}
+
+static void page_is_lost_without_memory_to_lock(void **state)
+{
+    if (geteuid() != 0) {
+        skip_because("only root can lock all memory and lose the right to lock more");
+    }
+    skip_inside_qemu("does not lock memory");
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_survives(*state, PAGES * ironmap_page_size(), no_memory_to_lock);
 }
 
 static void page_is_lost_under_mlockall(void **state)
@@ -187,12 +316,7 @@ static int end_in_the_middle(void *argument)
 static void maps_end_without_another_mapping(void **state)
 {
     (void)state;
-    if (inside_valgrind()) {
-        skip_because("valgrind has fewer mappings than the system");
-    }
-    if (sizeof(size_t) < sizeof(uint64_t)) {
-        skip_inside_qemu("keeps all 32-bit addresses mapped: unmapping frees none");
-    }
+    skip_without_a_limit_of_mappings();
     assert_int_equal(fate_of(end_in_the_middle, NULL), 0);
 }
 
@@ -274,6 +398,10 @@ int main(void)
         with_fixture(page_is_lost_without_data_segment),
         with_fixture(page_is_lost_without_descriptors),
         with_fixture(page_is_lost_with_few_mappings),
+        with_fixture(page_is_lost_without_mappings),
+        with_fixture(pages_of_many_maps_are_lost_without_mappings),
+        with_fixture(pages_are_lost_again_after_the_limit),
+        with_fixture(page_is_lost_without_memory_to_lock),
         with_fixture(page_is_lost_under_mlockall),
         cmocka_unit_test(maps_end_without_another_mapping),
         with_fixture(page_is_lost_in_a_file_longer_than_memory),

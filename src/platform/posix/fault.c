@@ -29,6 +29,7 @@
 #include "features.h"
 
 #include "huge_pages.h"
+#include "spare_mappings.h"
 #include "system.h"
 #include "unmap.h"
 
@@ -301,6 +302,7 @@ int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after
     int status = set_functions(handler, after_fork, error);
     if (status == IRONMAP_OK) {
         status = install(error);
+        ironmap__spare_mappings_keep();
     }
     (void)pthread_mutex_unlock(&install_mutex);
     return status;
@@ -323,17 +325,35 @@ static const int no_reserve = 0
 #endif
     ;
 
+static bool map_zeros(void *start, size_t length, int prot)
+{
+    int flags = MAP_FIXED | MAP_ANONYMOUS | no_reserve;
+    /* Shared memory does not count for RLIMIT_DATA. */
+    return mmap(start, length, prot, flags | MAP_PRIVATE, -1, 0) != MAP_FAILED ||
+           mmap(start, length, prot, flags | MAP_SHARED, -1, 0) != MAP_FAILED;
+}
+
+/* What mmap(2) refuses because the limit of locked memory is reached, it gives once as much is
+ * unlocked. */
 bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode)
 {
     int saved = errno;
-    int flags = MAP_FIXED | MAP_ANONYMOUS | no_reserve;
-    void *base = mmap(start, length, mode->prot, flags | MAP_PRIVATE, -1, 0);
-    if (base == MAP_FAILED) {
-        /* Shared memory does not count for RLIMIT_DATA. */
-        base = mmap(start, length, mode->prot, flags | MAP_SHARED, -1, 0);
+    bool done = map_zeros(start, length, mode->prot);
+    if (!done && errno == EAGAIN && munlock(start, length) == 0) {
+        done = map_zeros(start, length, mode->prot);
     }
     errno = saved;
-    return base != MAP_FAILED;
+    return done;
+}
+
+/* Where the system never overcommits, memory that can be written counts even if it never is. */
+bool ironmap__page_replace_for_loads(void *start, size_t length)
+{
+    int saved = errno;
+    int flags = MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE;
+    bool done = mmap(start, length, PROT_READ, flags, -1, 0) != MAP_FAILED;
+    errno = saved;
+    return done;
 }
 
 void *ironmap__zeros_allocate(size_t length)

@@ -225,12 +225,30 @@ bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode
     return done;
 }
 
+/* Memory is not what replacing a view fails for. */
+bool ironmap__page_replace_for_loads(void *start, size_t length)
+{
+    (void)start;
+    (void)length;
+    return false;
+}
+
 /* No thread blocks an exception. */
 void ironmap__fault_unblock(void)
 {
 }
 
 /* Committed on allocation, unlike on Unix: marks and log of a view of 1 TiB take 64 MiB. */
+bool ironmap__spare_mapping_give(void)
+{
+    return false;
+}
+
+bool ironmap__mappings_are_scarce(void)
+{
+    return false;
+}
+
 void *ironmap__zeros_allocate(size_t length)
 {
     return VirtualAlloc(NULL, length, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
