@@ -188,15 +188,19 @@ static int length_resolve(size_t *length, map_source *source, const ironmap_opti
 
 /* ---- the map ---- */
 
-/* Puts the file back as it was and closes it. These calls report no error: the one that led here
- * stays. */
+/* Puts the file back as it was and closes it. What another process has appended meanwhile stays,
+ * and so does a file that was made here. These calls report no error: the one that led here stays.
+ */
 static void source_undo(const map_source *source)
 {
-    if (source->created) {
-        ironmap__file_remove(source->path, source->file);
-    } else if (source->extended &&
-               ironmap__can_undo_extension(source->file, source->length_after)) {
-        (void)ironmap__file_set_length(source->file, source->length_before, NULL);
+    uint64_t length = source->extended ? source->length_after : 0;
+    bool changed = source->created || source->extended;
+    if (changed && ironmap__can_undo_extension(source->file, length)) {
+        if (source->created) {
+            ironmap__file_remove(source->path, source->file);
+        } else {
+            (void)ironmap__file_set_length(source->file, source->length_before, NULL);
+        }
     }
     if (source->owned) {
         (void)ironmap__file_close(source->file, NULL);

@@ -56,6 +56,21 @@ static void failed_open_keeps_what_another_process_appended(void **state)
     assert_appended(f, 4096);
 }
 
+static void failed_open_keeps_a_file_that_another_process_wrote_to(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(0, 4096);
+
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
+    begin_to_append(f);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, ENOMEM);
+    f->fd = open(f->path, O_RDWR | O_CLOEXEC);
+    assert_true(f->fd != -1);
+    assert_appended(f, 4096);
+}
+
 static void failed_resize_keeps_what_another_process_appended(void **state)
 {
     fixture *f = *state;
@@ -255,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(failed_open_keeps_what_another_process_appended),
+        with_fixture(failed_open_keeps_a_file_that_another_process_wrote_to),
         with_fixture(failed_resize_keeps_what_another_process_appended),
         watched(view_of_a_closed_map_is_unmapped_later),
         watched(opening_does_not_try_each_view),
