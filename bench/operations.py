@@ -215,6 +215,12 @@ RARE_PATHS: dict[str, Callable[[Subject], object]] = {
 }
 
 
+def read_a_byte(subject: Subject) -> None:
+    """What another thread does meanwhile. It may find the page lost, and the map in use."""
+    with contextlib.suppress(ironmap.FaultError, BufferError):
+        subject.map[0]
+
+
 @contextlib.contextmanager
 def subject(path: Path, size: int) -> Iterator[Subject]:
     made = Subject(path, size)

@@ -48,7 +48,8 @@ class Row(NamedTuple):
 
 class Stall(NamedTuple):
     """Milliseconds by which another thread woke late, while `contestant` did `what`. The thread
-    does nothing else, but for `mapping_ms`: that one maps and unmaps a page each time."""
+    does nothing else, but for `mapping_ms`: that one maps and unmaps a page each time, and for
+    `same_map_ms`: that one reads a byte of the same map (0: nobody did)."""
 
     what: str
     contestant: str
@@ -56,6 +57,7 @@ class Stall(NamedTuple):
     rare_ms: float  # the 99.9th percentile
     wakes: int
     mapping_ms: float = 0.0  # the longest
+    same_map_ms: float = 0.0  # the longest
 
 
 class Short(NamedTuple):

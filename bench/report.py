@@ -53,9 +53,9 @@ def stalls_table(stalls: list[Stall]) -> list[str]:
     if not stalls:
         return []
     title = "another thread is held up"
-    lines = ["", line(title, ["longest", "1 in 1000", "if it maps"])]
+    lines = ["", line(title, ["longest", "1 in 1000", "if it maps", "same map"])]
     for stall in stalls:
-        times = (stall.longest_ms, stall.rare_ms, stall.mapping_ms)
+        times = (stall.longest_ms, stall.rare_ms, stall.mapping_ms, stall.same_map_ms)
         cells = [f"{time:.1f} ms" for time in times]
         lines.append(line(f"{stall.what} {stall.contestant}", cells))
     return lines

@@ -88,9 +88,15 @@ def for_seconds(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def while_running(what: str, contestant: str, work: Callable[[], object], seconds: float) -> Stall:
-    """Does the work for this many seconds, at least once."""
-    tickers = [Ticker(), Ticker(map_a_page)]
+def while_running(
+    what: str,
+    contestant: str,
+    work: Callable[[], object],
+    seconds: float,
+    use: Callable[[], object] = int,
+) -> Stall:
+    """Does the work for this many seconds, at least once. `use` is a short use of the same map."""
+    tickers = [Ticker(), Ticker(map_a_page), Ticker(use)]
     for ticker in tickers:
         ticker.start()
     try:
@@ -110,6 +116,7 @@ def while_running(what: str, contestant: str, work: Callable[[], object], second
         rare_ms=rare(delays) * 1e3,
         wakes=len(delays),
         mapping_ms=max(tickers[1].delays) * 1e3,
+        same_map_ms=max(tickers[2].delays) * 1e3 if use is not int else 0.0,
     )
 
 
@@ -146,7 +153,8 @@ def of_operation(name: str, size: str, path: Path, seconds: float) -> Stall:
         else:
             operation = functools.partial(operations.OPERATIONS[name], subject)
             work = functools.partial(repeat, operation, seconds)
-        return while_running(f"{name}, {size}", OURS, work, seconds)
+        use = functools.partial(operations.read_a_byte, subject)
+        return while_running(f"{name}, {size}", OURS, work, seconds, use)
 
 
 def calmer(first: Stall, second: Stall) -> Stall:
