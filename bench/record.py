@@ -49,7 +49,7 @@ class Row(NamedTuple):
 class Stall(NamedTuple):
     """Milliseconds by which another thread woke late, while `contestant` did `what`. The thread
     does nothing else, but for `mapping_ms`: that one maps and unmaps a page each time, and for
-    `same_map_ms`: that one reads a byte of the same map (0: nobody did)."""
+    `same_map_ms`: that one reads a byte of the same map. 0: not measured."""
 
     what: str
     contestant: str

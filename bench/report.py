@@ -56,7 +56,7 @@ def stalls_table(stalls: list[Stall]) -> list[str]:
     lines = ["", line(title, ["longest", "1 in 1000", "if it maps", "same map"])]
     for stall in stalls:
         times = (stall.longest_ms, stall.rare_ms, stall.mapping_ms, stall.same_map_ms)
-        cells = [f"{time:.1f} ms" for time in times]
+        cells = [f"{time:.1f} ms" if time else "" for time in times]
         lines.append(line(f"{stall.what} {stall.contestant}", cells))
     return lines
 

@@ -121,7 +121,7 @@ class Run:
 
     def measure_operations(self) -> None:
         works = stalls.all_operations(self.folder / "operations")
-        self.record.operations = stalls.measure_all(works, self.effort.seconds / 2)
+        self.record.operations = stalls.measure_all(works, self.effort.seconds / 4)
 
     def measure_others(self) -> None:
         for corpus in corpora.make_others(self.size // OTHER_SHARE):

@@ -88,36 +88,27 @@ def for_seconds(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def while_running(
-    what: str,
-    contestant: str,
-    work: Callable[[], object],
-    seconds: float,
-    use: Callable[[], object] = int,
-) -> Stall:
-    """Does the work for this many seconds, at least once. `use` is a short use of the same map."""
-    tickers = [Ticker(), Ticker(map_a_page), Ticker(use)]
-    for ticker in tickers:
-        ticker.start()
+def delays_beside(
+    work: Callable[[], object], seconds: float, action: Callable[[], object] = int
+) -> list[float]:
+    """The delays of a thread that repeats `action`, while the work is done for this many seconds,
+    and at least once. One thread at a time: several would wait for each other."""
+    ticker = Ticker(action)
+    ticker.start()
     try:
         end = time.perf_counter() + seconds
         work()
         while time.perf_counter() < end:
             work()
     finally:
-        for ticker in tickers:
-            ticker.end()
+        ticker.end()
     # A sleeper that a call kept from waking has recorded the whole call as its delay.
-    delays = tickers[0].delays
-    return Stall(
-        what,
-        contestant,
-        longest_ms=max(delays) * 1e3,
-        rare_ms=rare(delays) * 1e3,
-        wakes=len(delays),
-        mapping_ms=max(tickers[1].delays) * 1e3,
-        same_map_ms=max(tickers[2].delays) * 1e3 if use is not int else 0.0,
-    )
+    return ticker.delays
+
+
+def while_running(what: str, contestant: str, work: Callable[[], object], seconds: float) -> Stall:
+    delays = delays_beside(work, seconds)
+    return Stall(what, contestant, max(delays) * 1e3, rare(delays) * 1e3, len(delays))
 
 
 def idle(seconds: float) -> Stall:
@@ -127,7 +118,6 @@ def idle(seconds: float) -> Stall:
 
 def busy(seconds: float) -> Stall:
     """The delays while another thread runs Python code, which gives up the GIL every 5 ms."""
-
     return while_running("Python code", "", lambda: repeat(int, seconds), seconds)
 
 
@@ -153,14 +143,18 @@ def of_operation(name: str, size: str, path: Path, seconds: float) -> Stall:
         else:
             operation = functools.partial(operations.OPERATIONS[name], subject)
             work = functools.partial(repeat, operation, seconds)
-        use = functools.partial(operations.read_a_byte, subject)
-        return while_running(f"{name}, {size}", OURS, work, seconds, use)
+        read = functools.partial(operations.read_a_byte, subject)
+        return while_running(f"{name}, {size}", OURS, work, seconds)._replace(
+            mapping_ms=max(delays_beside(work, seconds, map_a_page)) * 1e3,
+            same_map_ms=max(delays_beside(work, seconds, read)) * 1e3,
+        )
 
 
 def calmer(first: Stall, second: Stall) -> Stall:
     """The better of two runs of the same work. Delays that the work always causes are in both,
     delays by other processes seldom. Delays that the work rarely causes may be missed."""
-    return min(first, second, key=lambda stall: stall.longest_ms)
+    longest, rare_ms, wakes = min(first[2:5], second[2:5])
+    return Stall(*first[:2], longest, rare_ms, wakes, *map(min, first[5:], second[5:]))
 
 
 def measure_all(works: Sequence[Callable[[float], Stall]], seconds: float) -> list[Stall]:
@@ -184,7 +178,7 @@ def all_operations(path: Path) -> list[Callable[[float], Stall]]:
 def main() -> int:
     """Prints the stalls by every operation; 1 if one is above the limit."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each (default 0.5)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="for each (default 0.3)")
     parser.add_argument("--folder", type=Path, help="of the sparse file (default: temporary)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-") as folder:
