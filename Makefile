@@ -220,7 +220,7 @@ test-model: $(VENV)/.ready-test $(EXTENSION) build/c/build.ninja ## 3 min | let 
 	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(VPYTHON) -m pytest -q -s tests/python/test_changing_maps.py
 
 test-tsan: $(VENV)/.ready-test build/tsan/build.ninja ## 3 min | lose pages in threads, with the thread sanitizer
-	@TSAN_OPTIONS="halt_on_error=1 history_size=7 suppressions=$(CURDIR)/tests/fault/tsan.supp" $(LONG) $(C_TEST) build/tsan fault_threads --timeout-multiplier 10
+	@TSAN_OPTIONS="halt_on_error=1 history_size=7 suppressions=$(CURDIR)/tests/fault/tsan.supp" $(LONG) $(C_TEST) build/tsan fault_threads registry --timeout-multiplier 10
 
 # Inputs worth keeping stay in build/fuzz/corpus.
 FUZZ_SECONDS ?= 60

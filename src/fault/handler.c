@@ -113,6 +113,7 @@ static void mapping_after_fork(struct ironmap__mapping *mapping)
 
 static void after_fork(void)
 {
+    ironmap__registry_after_fork();
     ironmap__registry_each(mapping_after_fork);
 }
 

@@ -10,21 +10,31 @@ struct ironmap__mapping;
 /* An entry of the registry. */
 typedef struct ironmap__registry_entry ironmap__registry_entry;
 
-/* A free entry, given to `mapping`, without an address; NULL if memory is out. Thread-safe. */
+/* A free entry, given to `mapping`, without an address; NULL if memory is out. Thread-safe, O(1).
+ */
 ironmap__registry_entry *ironmap__registry_enter(struct ironmap__mapping *mapping);
 
-/* Says which addresses are the mapping's: [base, base + length), none with length 0. One thread at
- * a time for an entry. */
+/* Says which addresses are the mapping's: [base, base + length), none with length 0. No other entry
+ * has one of them. One thread at a time for an entry, O(log n). */
 void ironmap__registry_set(ironmap__registry_entry *entry, uintptr_t base, size_t length);
 
 /* Gives the entry back. */
 void ironmap__registry_exit(ironmap__registry_entry *entry);
 
-/* The mapping that has `address`, or NULL. Async-signal-safe and lock-free. */
+/* The mapping that has `address`, or NULL. Async-signal-safe and lock-free. O(log n), or O(n) while
+ * other threads change the registry without a pause. */
 struct ironmap__mapping *ironmap__registry_find(uintptr_t address);
+
+/* The mapping that has the lowest of the addresses [first, last] that belong to any, or NULL. As
+ * ironmap__registry_find. */
+struct ironmap__mapping *ironmap__registry_first(uintptr_t first, uintptr_t last);
 
 /* Calls `visit` with every mapping that has an entry. For a child of fork, in which no other thread
  * changes the registry. */
 void ironmap__registry_each(void (*visit)(struct ironmap__mapping *mapping));
+
+/* In a child of fork: makes the registry whole if a thread of the parent was changing it. The
+ * mapping that it was changing has no address then. */
+void ironmap__registry_after_fork(void);
 
 #endif /* IRONMAP_REGISTRY_H */
