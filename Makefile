@@ -33,8 +33,8 @@ endif
 
 .PHONY: help demo install uninstall test test-c test-python lint format amalgamation clean \
     test-all test-consumers test-unity test-user test-interpreters test-asan test-valgrind \
-    test-mremap test-fault test-model test-tsan test-processors test-windows test-systems test-bench fuzz \
-    bench bench-record bench-calls bench-stalls FORCE
+    test-mremap test-fault test-model test-mutants test-tsan test-processors test-windows test-systems \
+    test-bench fuzz fuzz-extension coverage bench bench-record bench-calls bench-stalls FORCE
 
 # `make help` prints the lines of this file that begin with "##@", "#:" or have "##".
 help: ## | list the commands
@@ -155,7 +155,8 @@ format: $(VENV)/.ready-lint ## 5 s | format the C and the Python code
 
 test-all: ## 60 min | run `make test` and all of this group and of other systems
 	@$(MAKE) test test-consumers test-unity test-user test-bench test-mremap test-valgrind test-asan \
-	    test-fault test-model test-tsan fuzz test-processors test-windows test-systems test-interpreters
+	    test-fault test-model test-tsan fuzz coverage test-processors test-windows test-systems \
+	    test-interpreters
 
 test-consumers: $(VENV)/.ready-test build/c/build.ninja ## 1 min | build programs with pkg-config, Meson and CMake, and the amalgamation
 	@$(SET_UP) system consumers || echo "skipped: the tests with what is missing"
@@ -222,16 +223,37 @@ test-model: $(VENV)/.ready-test $(EXTENSION) build/c/build.ninja ## 3 min | let 
 test-tsan: $(VENV)/.ready-test build/tsan/build.ninja ## 3 min | lose pages in threads, with the thread sanitizer
 	@TSAN_OPTIONS="halt_on_error=1 history_size=7 suppressions=$(CURDIR)/tests/fault/tsan.supp" $(LONG) $(C_TEST) build/tsan fault_threads registry --timeout-multiplier 10
 
-# Inputs worth keeping stay in build/fuzz/corpus.
+# Inputs worth keeping stay in build/fuzz/corpus. Those of tests/fuzz/corpus come first.
 FUZZ_SECONDS ?= 60
-fuzz: $(VENV)/.ready-build ## 2 min | fuzz the search kernels
+FUZZ = -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0
+fuzz: $(VENV)/.ready-test ## 5 min | fuzz the search kernels, the C interface and the extension
 	@if $(SET_UP) system fuzz; then $(MAKE) build/fuzz/build.ninja && \
-	    $(NINJA) -C build/fuzz && mkdir -p build/fuzz/corpus && \
-	    cd build/fuzz && tests/fuzz/fuzz_search -max_total_time=$(FUZZ_SECONDS) -max_len=8000 \
-	        -print_final_stats=1 -verbosity=0 corpus; \
+	    $(NINJA) -C build/fuzz && cd build/fuzz && mkdir -p corpus/search corpus/calls && \
+	    tests/fuzz/fuzz_search $(FUZZ) -max_len=8000 corpus/search && \
+	    tests/fuzz/fuzz_calls $(FUZZ) -max_len=1200 corpus/calls ../../tests/fuzz/corpus/calls; \
 	    else echo "skipped: the fuzzers"; fi
+	@$(MAKE) fuzz-extension
 
-#: FUZZ_SECONDS=60   how long to fuzz
+fuzz-extension: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
+fuzz-extension: $(VENV)/.ready-test build/asan/build.ninja
+	@$(NINJA) -C build/asan
+	@$(MESON) install -C build/asan --quiet --tags python-runtime --destdir $(CURDIR)/build/asan/root
+	@mkdir -p build/fuzz/corpus/extension && cp tests/fuzz/corpus/extension/* build/fuzz/corpus/extension/
+	@LD_PRELOAD="$(SANITIZERS)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(ASAN_PACKAGES) \
+	    $(VPYTHON) tests/fuzz/fuzz_extension.py build/fuzz/corpus/extension --seconds $(FUZZ_SECONDS)
+
+coverage: $(VENV)/.ready-test build/coverage/build.ninja ## 8 min | what the tests reach, file by file: lines and branches
+	@$(SET_UP) ready $(VENV) build test coverage
+	@$(NINJA) -C build/coverage
+	@$(IN_VENV) PYTHON=$(VPYTHON) sh tools/coverage.sh build/coverage
+
+# Other machines: see the head of tools/mutants.py.
+MUTANTS_ARGS ?=
+test-mutants: $(VENV)/.ready-test ## 90 min | take out one safeguard at a time: a test must fail
+	@$(VPYTHON) tools/mutants.py $(MUTANTS_ARGS)
+
+#: FUZZ_SECONDS=60   how long each fuzzer runs
+#: MUTANTS_ARGS="-j 16 --only src/fault"   how many at once, and which
 
 ##@ Measure
 
