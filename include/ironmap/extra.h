@@ -43,6 +43,33 @@ IRONMAP_API void ironmap_note_told_damage(ironmap_map *map, size_t count);
 /* True if the map is damaged and the program was not told of all of it. */
 IRONMAP_API bool ironmap_has_untold_damage(const ironmap_map *map);
 
+/* True if the map was ever pinned: code may still use its addresses. */
+IRONMAP_API bool ironmap_was_exported(const ironmap_map *map);
+
+/* What ironmap_close_reserving keeps: addresses that were a map's. */
+typedef struct ironmap_reservation ironmap_reservation;
+
+/* Closes the map like ironmap_close, and keeps its addresses for code that still uses them. `*kept`
+ * then has all that were ever the map's. It is NULL if the map was never exported, and with
+ * IRONMAP_E_BUSY; it is set whenever the map is gone, after an error as well. The addresses have no
+ * memory, no file and no descriptor. They read as zeros, and stores into them go nowhere, but take
+ * memory. Nothing else is mapped there until ironmap_reservation_free.
+ *
+ * IRONMAP_E_SYSTEM as ironmap_close, and if the system can neither keep the addresses empty nor put
+ * zeros there. Then they show what they showed before until they are freed. */
+IRONMAP_API int ironmap_close_reserving(ironmap_reservation **kept, ironmap_map *map,
+                                        ironmap_error *error);
+
+/* IRONMAP_E_FAULT if an address was used since the map was closed, with the offset that it had in
+ * the map, or if the map had damage of which the program was not told (ironmap_note_told_damage).
+ * A use is not noticed where the system keeps no empty memory (macOS, NetBSD, OpenBSD), and if
+ * there was no descriptor left at close. Thread-safe. */
+IRONMAP_NODISCARD IRONMAP_API int ironmap_reservation_check(const ironmap_reservation *kept,
+                                                            ironmap_error *error);
+
+/* Gives the addresses back; NULL does nothing. No code may use them any more. */
+IRONMAP_API void ironmap_reservation_free(ironmap_reservation *kept);
+
 /* Returns memory for `length` bytes, or NULL. It must not change the map. */
 typedef void *ironmap_allocator(void *context, size_t length);
 

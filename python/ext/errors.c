@@ -113,6 +113,15 @@ void fault_describe(Fault *fault, const ironmap_map *map, const ironmap_error *e
     fault->named = ironmap_file_path(map, fault->name, sizeof(fault->name), NULL) == IRONMAP_OK;
 }
 
+void fault_describe_closed(Fault *fault, const char *name, const ironmap_error *error)
+{
+    fault->error = *error;
+    fault->named = name != NULL;
+    if (name != NULL) {
+        (void)snprintf(fault->name, sizeof(fault->name), "%s", name);
+    }
+}
+
 /* FaultError(code, message, name) with the attribute `offset`. */
 static PyObject *make_fault(const Fault *fault, PyObject *class, int code)
 {

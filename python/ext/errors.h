@@ -23,6 +23,9 @@ typedef struct {
 /* Copies `error`, an IRONMAP_E_FAULT of `map`, and the name of the map's file. */
 void fault_describe(Fault *fault, const ironmap_map *map, const ironmap_error *error);
 
+/* The same for a map that was closed; `name` is that of its file, or NULL. */
+void fault_describe_closed(Fault *fault, const char *name, const ironmap_error *error);
+
 /* Raises `class`, which is ironmap.FaultError. */
 PyObject *fault_raise(const Fault *fault, PyObject *class);
 

@@ -198,7 +198,9 @@ class mmap:  # noqa: N801
 
     @property
     def closed(self) -> bool: ...
-    # FaultError for damage that nothing has told. The map is closed all the same.
+    # FaultError for damage that nothing has told. The map is closed all the same. An address that
+    # was exported, as to an array of numpy, reads zeros from then on, as long as this object lives.
+    # Its use is told when the object is collected: FaultError goes to sys.unraisablehook.
     def close(self) -> None: ...
     # Ranges (start, end) of bytes that read as zeros because their pages were lost.
     @property

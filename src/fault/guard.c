@@ -36,6 +36,9 @@ IRONMAP__COLD int ironmap__guard_begin_slow(ironmap__guard *guard, ironmap__acce
     if (damage < mapping->length) {
         return ironmap__fail_damage(mapping, damage, error);
     }
+    if (atomic_load(&mapping->state.stale) != 0) {
+        return ironmap__fail_stale(mapping, error);
+    }
     return lost < end ? ironmap__fail_fault(mapping, lost, range.store, error) : IRONMAP_OK;
 }
 

@@ -22,6 +22,7 @@
 
 #include "fault/accessed.h"
 #include "fault/cause.h"
+#include "fault/changes.h"
 #include "fault/mapping.h"
 #include "fault/registry.h"
 
@@ -36,16 +37,26 @@ static bool replace(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap_
     return done;
 }
 
-/* Replaces the whole view where the system refused a part of it. Above the limit of mappings even
- * that needs one to be given back. */
+/* Puts zeros in the place of the whole view. Above the limit of mappings even that needs one to be
+ * given back. */
+static bool replace_view(const ironmap__mapping *mapping)
+{
+    uint8_t *base = mapping->view.base;
+    size_t length = ironmap__view_size_in_pages(mapping);
+    bool done = ironmap__page_replace(base, length, &mapping->mode);
+    while (!done && ironmap__spare_mapping_give()) {
+        done = ironmap__page_replace(base, length, &mapping->mode);
+    }
+    return done || ironmap__page_replace_for_loads(base, length);
+}
+
+/* Replaces all pages where the system refused a part of them. */
 static bool replace_all(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap__page_run all)
 {
-    bool done = replace(mapping, kind, all);
-    while (!done && ironmap__spare_mapping_give()) {
-        done = replace(mapping, kind, all);
-    }
-    return done || ironmap__page_replace_for_loads(mapping->view.base,
-                                                   ironmap__view_size_in_pages(mapping));
+    ironmap__mark_pages(&mapping->state, kind, all);
+    bool done = replace_view(mapping);
+    ironmap__mark_pages(&mapping->state, kind, all);
+    return done;
 }
 
 /* Replaces page `failed`. If the file ends before it, all pages behind it are unavailable as well,
@@ -74,29 +85,60 @@ static bool lose(ironmap__mapping *mapping, size_t failed, ironmap__loss_kind ki
     return done;
 }
 
+/* An address that was a map's. Zeros take the place of the whole reservation, so that one fault is
+ * all that it costs. The place is that in the map, of which the reservation may begin before. */
+static bool lose_reservation(ironmap__mapping *mapping, uintptr_t address)
+{
+    uintptr_t first = (uintptr_t)mapping->data;
+    size_t place = address > first ? address - first : 0;
+    ironmap__note_stale_use(&mapping->state, place);
+    if (mapping->reserved_for != mapping) {
+        ironmap__note_stale_use(&mapping->reserved_for->state, place);
+    }
+    return replace_view(mapping);
+}
+
 /* Zeros that a guarded access puts in place can be seen by another thread through an exported
  * address, and no guard would tell it. So while a mapping is pinned, every loss is damage. A pin is
  * counted before the page state is looked at, and a handler is counted before it looks for pins:
  * either the handler sees the pin, or the pin waits for the handler and restores the pages
  * (ironmap__restore_pending). */
-static bool handle_address(void *address)
+static bool lose_page(ironmap__mapping *mapping, const void *address)
 {
-    ironmap__mapping *mapping = ironmap__registry_find((uintptr_t)address);
-    if (mapping == NULL) {
-        return false;
-    }
     ironmap__page_state *state = &mapping->state;
-    atomic_fetch_add(&state->handlers, 1);
     bool guarded = ironmap__is_accessing(mapping) && atomic_load(&mapping->pins) == 0;
     ironmap__loss_kind kind = guarded ? IRONMAP__LOSS_GUARDED : IRONMAP__LOSS_EXPORTED;
     if (kind == IRONMAP__LOSS_EXPORTED) {
         atomic_fetch_add(&state->exported, 1);
     }
-    size_t at = (size_t)((uint8_t *)address - mapping->view.base);
-    bool done =
-        at < ironmap__view_size_in_pages(mapping) && lose(mapping, at / mapping->mode.page, kind);
-    atomic_fetch_sub(&state->handlers, 1);
-    return done;
+    size_t at = (size_t)((const uint8_t *)address - mapping->view.base);
+    return at < ironmap__view_size_in_pages(mapping) &&
+           lose(mapping, at / mapping->mode.page, kind);
+}
+
+/* A thread may use exported addresses while another changes the mapping's shape. So a handler that
+ * is counted looks again if the address is still the mapping's: either it is, or the mapping was
+ * suspended, which waits for handlers. The mapping's memory stays as long as exported addresses are
+ * used. If an address was in change, the access is retried. */
+static bool handle_address(void *address)
+{
+    size_t ended = ironmap__changes_ended();
+    ironmap__mapping *mapping = ironmap__registry_find((uintptr_t)address);
+    if (mapping != NULL) {
+        bool done = true;
+        atomic_fetch_add(&mapping->state.handlers, 1);
+        if (ironmap__registry_find((uintptr_t)address) == mapping) {
+            done = mapping->reserved_for != NULL ? lose_reservation(mapping, (uintptr_t)address)
+                                                 : lose_page(mapping, address);
+        }
+        atomic_fetch_sub(&mapping->state.handlers, 1);
+        return done;
+    }
+    if (!ironmap__changed_since(ended)) {
+        return false;
+    }
+    ironmap__yield();
+    return true;
 }
 
 /* Called by the platform in a signal handler: true if `address` was a page of ours and can be
@@ -113,6 +155,7 @@ static void mapping_after_fork(struct ironmap__mapping *mapping)
 
 static void after_fork(void)
 {
+    ironmap__changes_after_fork();
     ironmap__registry_after_fork();
     ironmap__registry_each(mapping_after_fork);
 }

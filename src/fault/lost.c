@@ -83,6 +83,7 @@ static size_t damage_end(const ironmap__mapping *mapping, size_t from)
     return (size_t)ironmap__min(byte_of(mapping, run.to), mapping->length);
 }
 
+/* A stale use is a range of one byte, which may lie behind the mapping's end. */
 void ironmap__damaged_range(size_t *begin, size_t *end, const ironmap__mapping *mapping,
                             size_t from)
 {
@@ -90,6 +91,11 @@ void ironmap__damaged_range(size_t *begin, size_t *end, const ironmap__mapping *
     ironmap__wait_for_handlers(mapping);
     *begin = ironmap__first_damaged_byte(mapping, from);
     *end = *begin < mapping->length ? damage_end(mapping, *begin) : *begin;
+    size_t stale = atomic_load(&mapping->state.stale);
+    if (stale > from && (*begin == *end || stale <= *begin)) {
+        *begin = stale - 1;
+        *end = stale;
+    }
     ironmap__restore_unlock(ironmap__mutable(mapping));
 }
 
@@ -107,6 +113,21 @@ int ironmap__fail_damage(const ironmap__mapping *mapping, size_t offset, ironmap
     return status;
 }
 
+int ironmap__fail_stale(const ironmap__mapping *mapping, ironmap_error *error)
+{
+    if (error != NULL) {
+        size_t stale = atomic_load(&mapping->state.stale);
+        *error = (ironmap_error){.status = IRONMAP_E_FAULT,
+                                 .system_code = ironmap__fault_code(IRONMAP__NO_FILE, false),
+                                 .what = mapping->reserved_for == mapping
+                                             ? "used after the map was closed"
+                                             : "used at an address from before a resize",
+                                 .offset = (uint64_t)stale - 1, /* without a place: unknown */
+                                 .file_length = IRONMAP_UNKNOWN};
+    }
+    return IRONMAP_E_FAULT;
+}
+
 int ironmap__check_damage(const ironmap__mapping *mapping, ironmap_error *error)
 {
     if (!ironmap__is_damaged(&mapping->state)) {
@@ -115,5 +136,9 @@ int ironmap__check_damage(const ironmap__mapping *mapping, ironmap_error *error)
     ironmap__restore_lock(ironmap__mutable(mapping));
     size_t damage = ironmap__first_damaged_byte(mapping, 0);
     ironmap__restore_unlock(ironmap__mutable(mapping));
-    return damage == mapping->length ? IRONMAP_OK : ironmap__fail_damage(mapping, damage, error);
+    if (damage < mapping->length) {
+        return ironmap__fail_damage(mapping, damage, error);
+    }
+    return atomic_load(&mapping->state.stale) == 0 ? IRONMAP_OK
+                                                   : ironmap__fail_stale(mapping, error);
 }

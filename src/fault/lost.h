@@ -26,4 +26,7 @@ void ironmap__damaged_range(size_t *begin, size_t *end, const ironmap__mapping *
 int ironmap__check_damage(const ironmap__mapping *mapping, ironmap_error *error);
 int ironmap__fail_damage(const ironmap__mapping *mapping, size_t offset, ironmap_error *error);
 
+/* The same for the stale use that was noted. */
+int ironmap__fail_stale(const ironmap__mapping *mapping, ironmap_error *error);
+
 #endif /* IRONMAP_LOST_H */

@@ -15,11 +15,17 @@ typedef struct ironmap__mapping {
     ironmap__mode mode;
     ironmap__page_state state; /* begins with the two counters of the guard */
 
-    atomic_size_t pins; /* exported addresses; see ironmap_pin */
+    atomic_size_t pins;       /* exported addresses; see ironmap_pin */
+    atomic_bool was_exported; /* it was pinned: code may use its addresses without a pin */
+    bool suspended;           /* see ironmap__suspend */
     ironmap__view view;
     ironmap__file file;                    /* IRONMAP__NO_FILE: anonymous or not tracked */
     uint64_t offset;                       /* in the file, of data */
     struct ironmap__registry_entry *entry; /* NULL: not registered */
+
+    /* NULL, except for a reservation (reservation.h): the mapping that is told of uses. It is the
+     * mapping itself if its map was closed. */
+    struct ironmap__mapping *reserved_for;
 } ironmap__mapping;
 
 /* Bytes of the view before its first byte that counts: a view begins at a multiple of the

@@ -86,6 +86,31 @@ const ironmap__loss *ironmap__logged_loss(const ironmap__page_state *state, size
     return room == NULL ? NULL : &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
 }
 
+/* ---- stale uses ---- */
+
+enum { NEVER_RESTORED = -1 };
+
+/* The place comes first, so that a use that is counted is damage. `restored` comes last, so that a
+ * slow path finds the place. */
+void ironmap__note_stale_use(ironmap__page_state *state, size_t place)
+{
+    size_t noted = atomic_load(&state->stale);
+    while ((noted == 0 || noted > place + 1) &&
+           !atomic_compare_exchange_weak(&state->stale, &noted, place + 1)) {
+    }
+    atomic_fetch_add(&state->stale_uses, 1);
+    atomic_store(&state->restored, (size_t)NEVER_RESTORED);
+}
+
+/* Looks again after: a use that was noted in between wins. */
+void ironmap__note_restored(ironmap__page_state *state, size_t losses)
+{
+    atomic_store(&state->restored, losses);
+    if (atomic_load(&state->stale) != 0) {
+        atomic_store(&state->restored, (size_t)NEVER_RESTORED);
+    }
+}
+
 /* ---- fork ---- */
 
 /* `to` says that there is a note: it is cleared before the rest changes, and set after. */

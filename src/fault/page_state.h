@@ -57,6 +57,10 @@ typedef struct ironmap__page_state {
     atomic_size_t handlers; /* handlers that are replacing pages right now */
     atomic_flag restoring;  /* held by the one thread that restores */
 
+    /* Uses of addresses that were the mapping's (reservation.h). They are damage as well. */
+    atomic_size_t stale;      /* the first byte of the map used so, and 1; 0: none */
+    atomic_size_t stale_uses; /* how many were noted, ever */
+
     ironmap__page_set marks[IRONMAP__LOSS_KINDS];
     _Atomic(ironmap__page_room *) room; /* NULL before the first loss */
 
@@ -99,10 +103,26 @@ void ironmap__note_restoring(ironmap__page_state *state, ironmap__loss_kind kind
  * run that the parent was restoring is marked again. */
 void ironmap__page_state_after_fork(ironmap__page_state *state);
 
-/* True if a page under an exported address was lost and the damage has not been cleared. */
+/* Notes that an address was used that had been the mapping's, at byte `place`. The next access then
+ * takes the slow path: `restored` is a number that losses never reach. Async-signal-safe, and uses
+ * no room. */
+void ironmap__note_stale_use(ironmap__page_state *state, size_t place);
+
+/* Every page is the file's again, up to this number of losses, unless a stale use is noted. */
+void ironmap__note_restored(ironmap__page_state *state, size_t losses);
+
+/* True if a page under an exported address was lost, or a stale use noted, and the damage has not
+ * been cleared. */
 static inline bool ironmap__is_damaged(const ironmap__page_state *state)
 {
-    return atomic_load(&state->exported) != atomic_load(&state->cleared);
+    return atomic_load(&state->exported) != atomic_load(&state->cleared) ||
+           atomic_load(&state->stale) != 0;
+}
+
+/* How often there was damage, ever. */
+static inline size_t ironmap__damage_count(const ironmap__page_state *state)
+{
+    return atomic_load(&state->exported) + atomic_load(&state->stale_uses);
 }
 
 #endif /* IRONMAP_PAGE_STATE_H */

@@ -72,9 +72,10 @@ int ironmap__restore_locked(ironmap__mapping *mapping, bool clear, ironmap_error
     int status = clear ? restore_kind(mapping, IRONMAP__LOSS_EXPORTED, clear, error) : IRONMAP_OK;
     if (clear && status == IRONMAP_OK) {
         atomic_store(&state->cleared, exported);
+        atomic_store(&state->stale, 0);
     }
     if (all && !ironmap__is_damaged(state)) {
-        atomic_store(&state->restored, losses);
+        ironmap__note_restored(state, losses);
     }
     return status;
 }

@@ -1,8 +1,10 @@
 #include "fault/shape.h"
 
+#include "fault/changes.h"
 #include "fault/guard.h"
 #include "fault/handler.h"
 #include "fault/registry.h"
+#include "fault/restore.h"
 
 /* The data of a mapping without a view, so that data + 0 is an address. */
 static uint8_t nothing[1];
@@ -31,9 +33,35 @@ int ironmap__enter(ironmap__mapping *mapping, ironmap_error *error)
 
 void ironmap__suspend(ironmap__mapping *mapping)
 {
-    if (mapping->entry != NULL) {
+    if (mapping->entry != NULL && !mapping->suspended) {
+        ironmap__change_begin();
+        mapping->suspended = true;
         ironmap__registry_set(mapping->entry, 0, 0);
+        ironmap__wait_for_handlers(mapping);
     }
+}
+
+/* Says which addresses are the mapping's, if it has an entry. */
+static void resume(ironmap__mapping *mapping)
+{
+    if (mapping->entry != NULL) {
+        ironmap__registry_set(mapping->entry, (uintptr_t)mapping->view.base,
+                              ironmap__view_size_in_pages(mapping));
+    }
+    if (mapping->suspended) {
+        mapping->suspended = false;
+        ironmap__change_end();
+    }
+}
+
+/* True if zeros stand in for any page. */
+static bool has_lost_pages(const ironmap__mapping *mapping)
+{
+    ironmap__page_run whole = {0, mapping->state.marks[0].pages};
+    ironmap__page_run guarded = ironmap__next_marked(&mapping->state, IRONMAP__LOSS_GUARDED, whole);
+    ironmap__page_run exported =
+        ironmap__next_marked(&mapping->state, IRONMAP__LOSS_EXPORTED, whole);
+    return guarded.from < guarded.to || exported.from < exported.to;
 }
 
 void ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
@@ -42,11 +70,23 @@ void ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t
     mapping->view = view;
     mapping->data = view.base == NULL ? nothing : view.base + alignment;
     mapping->length = view.base == NULL ? 0 : length;
-    ironmap__page_state_set_pages(&mapping->state, ironmap__page_count(mapping));
-    if (mapping->entry != NULL) {
-        ironmap__registry_set(mapping->entry, (uintptr_t)view.base,
-                              ironmap__view_size_in_pages(mapping));
+    bool lost = has_lost_pages(mapping);
+    size_t pages = ironmap__page_count(mapping);
+    ironmap__page_state_set_pages(&mapping->state, lost ? 0 : pages);
+    if (lost) {
+        ironmap__page_state_set_pages(&mapping->state, pages);
+        ironmap__mark_pages(&mapping->state, IRONMAP__LOSS_EXPORTED, (ironmap__page_run){0, pages});
     }
+    resume(mapping);
+}
+
+void ironmap__set_reserved(ironmap__mapping *mapping, ironmap__view view, uint8_t *data)
+{
+    mapping->view = view;
+    mapping->data = data;
+    mapping->length = 0;
+    ironmap__page_state_set_pages(&mapping->state, 0);
+    resume(mapping);
 }
 
 ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping)
@@ -56,6 +96,7 @@ ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping)
         ironmap__registry_exit(mapping->entry);
         mapping->entry = NULL;
     }
+    resume(mapping);
     ironmap__page_state_set_pages(&mapping->state, 0);
     mapping->view = (ironmap__view){.base = NULL, .length = 0};
     mapping->data = nothing;

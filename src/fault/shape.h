@@ -17,13 +17,19 @@ void ironmap__mapping_init(ironmap__mapping *mapping, const ironmap__mode *mode,
  * when it is used. */
 int ironmap__enter(ironmap__mapping *mapping, ironmap_error *error);
 
-/* Withdraws the mapping's addresses. Never fails. */
+/* Withdraws the mapping's addresses, and waits for handlers. An access of code that still uses one
+ * of them, if it fails, is retried until the mapping has its new view. Never fails. */
 void ironmap__suspend(ironmap__mapping *mapping);
 
 /* Says that `view` is the mapping's from now on. `length` bytes of it count, behind the first
- * `alignment` bytes. No page may be lost. Never fails. */
+ * `alignment` bytes. The caller has restored all pages. If another thread has lost one since,
+ * through an exported address, all pages count as damaged. Never fails. */
 void ironmap__replace_view(ironmap__mapping *mapping, ironmap__view view, size_t alignment,
                            size_t length);
+
+/* Says that `view` are the addresses of a reservation (reservation.h), or none; `data` is where the
+ * map's first byte was. Never fails. */
+void ironmap__set_reserved(ironmap__mapping *mapping, ironmap__view view, uint8_t *data);
 
 /* Suspends the mapping for good and gives its room back. Returns the view, which is the caller's to
  * unmap; the mapping has none. */

@@ -52,7 +52,7 @@ bool ironmap_is_damaged(const ironmap_map *map)
 
 size_t ironmap_damage_count(const ironmap_map *map)
 {
-    return atomic_load(&map->mapping.state.exported);
+    return ironmap__damage_count(&map->mapping.state);
 }
 
 int ironmap_check_damage(const ironmap_map *map, ironmap_error *error)
@@ -90,7 +90,7 @@ bool ironmap_has_untold_damage(const ironmap_map *map)
 int ironmap_damage(uint64_t *offset, size_t *length, const ironmap_map *map, uint64_t from,
                    ironmap_error *error)
 {
-    if (from > map->mapping.length) {
+    if (from > map->mapping.length && from > atomic_load(&map->mapping.state.stale)) {
         return ironmap__fail(error, IRONMAP_E_RANGE);
     }
     size_t begin = 0;
@@ -103,5 +103,10 @@ int ironmap_damage(uint64_t *offset, size_t *length, const ironmap_map *map, uin
 
 int ironmap_clear_damage(ironmap_map *map, ironmap_error *error)
 {
-    return ironmap__restore(&map->mapping, true, error);
+    int status = ironmap__restore(&map->mapping, true, error);
+    for (ironmap__reservation *kept = map->left; kept != NULL && status == IRONMAP_OK;
+         kept = kept->next) {
+        ironmap__reservation_renew(kept);
+    }
+    return status;
 }

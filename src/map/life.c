@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "fault/handler.h"
+#include "fault/lost.h"
 #include "fault/restore.h"
 #include "fault/shape.h"
 #include "map/mode.h"
@@ -107,30 +108,42 @@ static bool owns_file(const ironmap_map *map)
     return map->mapping.file != IRONMAP__NO_FILE && !map->tag_memory;
 }
 
-static int close_file(const ironmap_map *map, ironmap_error *error)
+/* Closes the file, if it is not IRONMAP__NO_FILE, and the tag. The tag comes last: nothing may
+ * store into its memory after it is closed. `first` is what the steps before have returned. The
+ * first failure is the one that is reported. */
+static int close_file_and_tag(ironmap_map *map, ironmap__file file, int first, ironmap_error *error)
 {
-    return owns_file(map) ? ironmap__file_close(map->mapping.file, error) : IRONMAP_OK;
+    int status = first;
+    if (file != IRONMAP__NO_FILE) {
+        int closed = ironmap__file_close(file, status == IRONMAP_OK ? error : NULL);
+        status = status == IRONMAP_OK ? closed : status;
+    }
+    if (map->tag != NULL) {
+        int left = ironmap__tag_close(map->tag, status == IRONMAP_OK ? error : NULL);
+        status = status == IRONMAP_OK ? left : status;
+        map->tag = NULL;
+    }
+    return status;
 }
 
-static int close_tag(const ironmap_map *map, ironmap_error *error)
+/* Nothing may use the addresses that resizes have left. */
+static void free_map(ironmap_map *map)
 {
-    return map->tag == NULL ? IRONMAP_OK : ironmap__tag_close(map->tag, error);
+    while (map->left != NULL) {
+        ironmap__reservation *next = map->left->next;
+        ironmap__reservation_free(map->left);
+        map->left = next;
+    }
+    free(map);
 }
 
-/* The tag comes last: nothing may store into its memory after it is closed. The first failure is
- * the one that is reported. */
 int ironmap__map_end(ironmap_map *map, ironmap_error *error)
 {
-    int unmapped = ironmap__unmap(map, error);
-    error = unmapped == IRONMAP_OK ? error : NULL;
-    int closed = close_file(map, error);
-    error = closed == IRONMAP_OK ? error : NULL;
-    int left = close_tag(map, error);
-    free(map);
-    if (unmapped != IRONMAP_OK) {
-        return unmapped;
-    }
-    return closed != IRONMAP_OK ? closed : left;
+    ironmap__file file = owns_file(map) ? map->mapping.file : IRONMAP__NO_FILE;
+    int status = ironmap__unmap(map, error);
+    status = close_file_and_tag(map, file, status, error);
+    free_map(map);
+    return status;
 }
 
 int ironmap_close(ironmap_map *map, ironmap_error *error)
@@ -142,6 +155,63 @@ int ironmap_close(ironmap_map *map, ironmap_error *error)
         return ironmap__fail(error, IRONMAP_E_BUSY);
     }
     return ironmap__map_end(map, error);
+}
+
+/* ---- closing, with the addresses kept ---- */
+
+bool ironmap_was_exported(const ironmap_map *map)
+{
+    return atomic_load_explicit(&map->mapping.was_exported, memory_order_relaxed);
+}
+
+/* What is left of the map, in the map's own memory. */
+struct ironmap_reservation {
+    ironmap_map map;
+};
+
+/* Damage that was cleared counts as told. So from here on damage that was not told is a use of the
+ * addresses, or was there before. */
+static void forget_told_damage(ironmap_map *map)
+{
+    size_t count = ironmap_damage_count(map);
+    if (!ironmap_is_damaged(map)) {
+        ironmap_note_told_damage(map, count);
+    }
+    if (count <= map->told_damage) {
+        atomic_store(&map->mapping.state.stale, 0);
+    }
+}
+
+int ironmap_close_reserving(ironmap_reservation **kept, ironmap_map *map, ironmap_error *error)
+{
+    *kept = NULL;
+    if (map == NULL || !ironmap_was_exported(map)) {
+        return ironmap_close(map, error);
+    }
+    if (ironmap_is_busy(map)) {
+        return ironmap__fail(error, IRONMAP_E_BUSY);
+    }
+    ironmap__file file = owns_file(map) ? map->mapping.file : IRONMAP__NO_FILE;
+    int status = ironmap__become_reservation(&map->mapping, error);
+    forget_told_damage(map);
+    status = close_file_and_tag(map, file, status, error);
+    *kept = (ironmap_reservation *)map;
+    return status;
+}
+
+int ironmap_reservation_check(const ironmap_reservation *kept, ironmap_error *error)
+{
+    const ironmap_map *map = &kept->map;
+    return ironmap_damage_count(map) > map->told_damage ? ironmap__fail_stale(&map->mapping, error)
+                                                        : IRONMAP_OK;
+}
+
+void ironmap_reservation_free(ironmap_reservation *kept)
+{
+    if (kept != NULL) {
+        (void)ironmap__unmap(&kept->map, NULL);
+        free_map(&kept->map);
+    }
 }
 
 /* ---- about a map ---- */
@@ -217,6 +287,7 @@ void *ironmap_data(const ironmap_map *map)
 void ironmap_pin(ironmap_map *map)
 {
     atomic_fetch_add(&map->mapping.pins, 1);
+    atomic_store_explicit(&map->mapping.was_exported, true, memory_order_relaxed);
     ironmap__handler_ensure(&map->mapping);
     ironmap__restore_pending(&map->mapping);
 }

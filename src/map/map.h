@@ -6,13 +6,15 @@
 
 #include "base/error.h"
 #include "fault/mapping.h"
+#include "fault/reservation.h"
 
 struct ironmap_map {
     ironmap__mapping mapping;
-    ironmap_access access; /* as ironmap_map_access tells it */
-    size_t position;       /* of stream.c; beyond the length only after a resize */
-    atomic_size_t holds;   /* see ironmap_hold */
-    size_t told_damage;    /* see ironmap_note_told_damage */
+    ironmap_access access;      /* as ironmap_map_access tells it */
+    size_t position;            /* of stream.c; beyond the length only after a resize */
+    atomic_size_t holds;        /* see ironmap_hold */
+    size_t told_damage;         /* see ironmap_note_told_damage */
+    ironmap__reservation *left; /* addresses that resizes have left; some may have none */
 
     ironmap__tag *tag; /* NULL: none */
     bool tag_memory;   /* mapped is the tag's own memory: file and offset are those of the tag */

@@ -144,6 +144,13 @@ int ironmap__view_map(ironmap__view *view, const ironmap__mode *mode, ironmap__f
  * are no view any more and a later call unmaps them: that is no failure. */
 int ironmap__view_unmap(ironmap__view *view, ironmap_error *error);
 
+/* Gives up what a part of a view shows, whole pages, and keeps the addresses: no moment passes in
+ * which the system could give them to something else. They have no memory and no file. An access is
+ * an unavailable page. After a failure nothing changed. IRONMAP_E_UNSUPPORTED where the system has
+ * no empty file. Windows: `pages` is a whole view, and there is such a moment (docs/windows.md). */
+int ironmap__view_reserve(const ironmap__view *pages, const ironmap__mode *mode,
+                          ironmap_error *error);
+
 /* Makes a view longer or shorter (not 0). It keeps its content and may move. Its file has the new
  * length already. Getting shorter never fails. After a failure the view is unchanged.
  * IRONMAP_E_UNSUPPORTED if only mapping again can make it longer. */

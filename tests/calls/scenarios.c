@@ -144,6 +144,28 @@ static void map_of_a_tag(fixture *f)
     must(ironmap_put(f->map, 0, "shared", 6, NULL));
 }
 
+/* Pinned once, so that code may use the map's addresses without a pin. */
+static void exported_map(fixture *f)
+{
+    map_of_4(f);
+    ironmap_pin(f->map);
+    ironmap_unpin(f->map);
+}
+
+static void exported_memory(fixture *f)
+{
+    private_memory(f);
+    ironmap_pin(f->map);
+    ironmap_unpin(f->map);
+}
+
+static void exported_tag(fixture *f)
+{
+    map_of_a_tag(f);
+    ironmap_pin(f->map);
+    ironmap_unpin(f->map);
+}
+
 static void truncated_map(fixture *f)
 {
     map_of_4(f);
@@ -448,6 +470,23 @@ static int fork_and_close(fixture *f, ironmap_error *error)
     return child > 0 && waitpid(child, &status, 0) == child ? IRONMAP_OK : IRONMAP_E_INVALID;
 }
 
+/* The addresses show zeros. If the system could do nothing, they show what they showed. */
+static int close_and_use(fixture *f, ironmap_error *error)
+{
+    ironmap_reservation *kept = NULL;
+    const volatile uint8_t *last = (const uint8_t *)ironmap_data(f->map) + 4 * page - 1;
+    const uint8_t before = *last;
+    int status = ironmap_close_reserving(&kept, f->map, error);
+
+    f->map = NULL;
+    if (kept == NULL || (*last != 0 && (status == IRONMAP_OK || *last != before))) {
+        print_error("the addresses were not kept\n");
+        _exit(NOT_KEPT);
+    }
+    ironmap_reservation_free(kept);
+    return status;
+}
+
 const scenario scenarios[] = {
     {"creating a file", no_file, create, 0},
     {"extending a file", short_file, extend, 0},
@@ -487,6 +526,9 @@ const scenario scenarios[] = {
     {"closing", map_of_4, close_map, CLOSES},
     {"closing memory", private_memory, close_map, CLOSES},
     {"closing a tag", map_of_a_tag, close_map, CLOSES},
+    {"closing an exported map", exported_map, close_and_use, CLOSES | LOSES},
+    {"closing exported memory", exported_memory, close_and_use, CLOSES | LOSES},
+    {"closing an exported tag", exported_tag, close_and_use, CLOSES | LOSES},
     {"flushing", map_of_4, flush, 0},
     {"asking for the file's size", map_of_4, file_size, 0},
     {"asking for the file's path", map_of_4, file_path, 0},

@@ -31,7 +31,7 @@ int open_whole(fixture *f, ironmap_error *error);
 int close_map(fixture *f, ironmap_error *error);
 
 /* Ends this process if the call has failed: the scenario cannot be prepared. */
-enum { NOT_PREPARED = 2 };
+enum { NOT_PREPARED = 2, NOT_KEPT = 4 };
 void must(int status);
 
 #endif /* IRONMAP_TESTS_SCENARIOS_H */

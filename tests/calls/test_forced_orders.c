@@ -351,6 +351,100 @@ static void handler_that_comes_between_gets_its_signals(void **state)
     assert_int_equal(fate_of(install_between, f), OTHER_HANDLER);
 }
 
+/* ---- a change of shape, and a thread that uses an exported address without a pin ---- */
+
+typedef struct closer {
+    test_thread thread;
+    fixture *f;
+    ironmap_reservation *kept;
+} closer;
+
+static void close_it(void *argument)
+{
+    closer *c = argument;
+
+    (void)ironmap_close_reserving(&c->kept, c->f->map, NULL);
+    c->f->map = NULL;
+}
+
+static void map_exported_file(fixture *f)
+{
+    map_whole_file(f);
+    ironmap_pin(f->map);
+    ironmap_unpin(f->map);
+    file_lose(f);
+}
+
+/* The registry has no address of the map while its view is replaced. A handler lets the access be
+ * retried meanwhile, and yields. */
+static void access_in_the_middle_of_a_close_is_retried(void **state)
+{
+    fixture *f = *state;
+    closer c = {.f = f};
+
+    map_exported_file(f);
+    const volatile uint8_t *byte = (const uint8_t *)ironmap_data(f->map) + lost_offset();
+    gate_set(GATE_BEFORE_RESTORING, true);
+    thread_start(&c.thread, close_it, &c);
+    gate_await();
+    assert_int_equal(*byte, 0);
+    assert_true(gate_was_opened_by_yield());
+    thread_join(&c.thread);
+    ironmap_reservation_free(c.kept);
+}
+
+static void peek_at_it(void *argument)
+{
+    (void)*(const volatile uint8_t *)argument;
+}
+
+/* The handler uses the state of the map's pages, which a close resets. */
+static void close_waits_for_a_handler(void **state)
+{
+    fixture *f = *state;
+    test_thread peeking;
+    ironmap_reservation *kept = NULL;
+
+    map_exported_file(f);
+    gate_set(GATE_AFTER_REPLACING, true);
+    thread_start(&peeking, peek_at_it, (uint8_t *)ironmap_data(f->map) + lost_offset());
+    gate_await();
+    assert_ok(ironmap_close_reserving(&kept, f->map, &failure));
+    f->map = NULL;
+    assert_true(gate_was_opened_by_yield());
+    thread_join(&peeking);
+    ironmap_reservation_free(kept);
+}
+
+/* No other thread ends the change in a child that was forked in the middle of it. A signal that is
+ * nobody's must not be taken for one of an address in change. */
+static int raise_in_strange_memory(void *argument)
+{
+    fixture *f = argument;
+    void *base = NULL;
+
+    end_if_hanging(30);
+    file_truncate(f, ironmap_page_size());
+    base = mmap(NULL, ironmap_page_size(), PROT_READ, MAP_SHARED, f->fd, 0);
+    file_truncate(f, 0);
+    return *(const volatile uint8_t *)base;
+}
+
+static void child_forked_in_the_middle_of_a_close_can_die(void **state)
+{
+    fixture *f = *state;
+    closer c = {.f = f};
+
+    map_exported_file(f);
+    gate_set(GATE_BEFORE_RESTORING, false);
+    thread_start(&c.thread, close_it, &c);
+    gate_await();
+    assert_int_equal(fate_of(raise_in_strange_memory, f), -SIGBUS);
+    gate_open();
+    thread_join(&c.thread);
+    ironmap_reservation_free(c.kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +456,9 @@ int main(void)
         with_gate(full_registry_without_memory_is_an_error),
         with_gate(two_threads_make_one_block),
         with_gate(handler_that_comes_between_gets_its_signals),
+        with_gate(access_in_the_middle_of_a_close_is_retried),
+        with_gate(close_waits_for_a_handler),
+        with_gate(child_forked_in_the_middle_of_a_close_can_die),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,32 @@ static void exported_losses_are_damage_until_cleared(void **state)
     assert_false(ironmap__is_damaged(pages));
 }
 
+/* The first place is told. The fast path of an access sees the use, and goes on after it is
+ * cleared.
+ */
+static void stale_use_is_damage_until_cleared(void **state)
+{
+    ironmap__page_state *pages = *state;
+
+    ironmap__note_restored(pages, 0);
+    assert_int_equal(pages->restored, pages->losses);
+    ironmap__note_stale_use(pages, 70);
+    assert_true(ironmap__is_damaged(pages));
+    assert_int_equal(ironmap__damage_count(pages), 1);
+    assert_true(pages->restored != pages->losses);
+    ironmap__note_stale_use(pages, 0);
+    ironmap__note_stale_use(pages, 80);
+    assert_int_equal(pages->stale, 1);
+    assert_int_equal(ironmap__damage_count(pages), 3);
+    ironmap__note_restored(pages, 0);
+    assert_true(pages->restored != pages->losses);
+    atomic_store(&pages->stale, 0);
+    ironmap__note_restored(pages, 0);
+    assert_int_equal(pages->restored, pages->losses);
+    assert_false(ironmap__is_damaged(pages));
+    assert_int_equal(ironmap__damage_count(pages), 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -173,6 +199,7 @@ int main(void)
         TEST(child_of_fork_marks_the_run_that_was_being_restored),
         TEST(child_of_fork_marks_nothing_when_nothing_was_restored),
         TEST(exported_losses_are_damage_until_cleared),
+        TEST(stale_use_is_damage_until_cleared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

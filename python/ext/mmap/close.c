@@ -7,6 +7,8 @@
 #include "mmap/object.h"
 #include "state.h"
 
+#include <string.h>
+
 /* Unmapping much memory is slow, and so is closing the last descriptor of a deleted file. */
 int mmap_close_map(ironmap_map *map, ironmap_error *error)
 {
@@ -16,27 +18,60 @@ int mmap_close_map(ironmap_map *map, ironmap_error *error)
     return status;
 }
 
+/* The name of the file of a map whose addresses will be kept, for a use that is told much later.
+ * NULL if it has none, or if memory is out. */
+static char *name_to_keep(const ironmap_map *map)
+{
+    char name[sizeof(((Fault *)NULL)->name)];
+    if (!ironmap_was_exported(map) ||
+        ironmap_file_path(map, name, sizeof(name), NULL) != IRONMAP_OK) {
+        return NULL;
+    }
+    size_t size = strlen(name) + 1;
+    char *kept = PyMem_RawMalloc(size);
+    if (kept != NULL) {
+        memcpy(kept, name, size);
+    }
+    return kept;
+}
+
+/* Closes the map of the object without the GIL. An array may still use an address that was
+ * exported: numpy gives its buffer back at once. So these addresses are kept as long as the object,
+ * to which such an array has a reference. */
+static void close_and_keep(MmapObject *object, ironmap_map *map)
+{
+    ironmap_reservation *kept = NULL;
+    PyThreadState *thread = PyEval_SaveThread();
+    char *name = name_to_keep(map);
+    (void)ironmap_close_reserving(&kept, map, NULL);
+    PyEval_RestoreThread(thread);
+    object->kept = kept;
+    object->kept_name = name;
+}
+
 /* How a map ended, and what is to be raised about it. */
 typedef struct {
     bool untold; /* there was damage that the program was not told of */
     Fault fault; /* that damage */
 } Ending;
 
-/* The object loses its map first, so that other threads see it as closed from then on. The map is
- * not pinned, so it is gone afterwards even if the system reports an error, and its damage is all
- * that there will be. The standard module ignores that error, of close(2) as a rule, and so does
- * this one. Runs no Python code of this thread. */
-static void detach_and_close(Ending *ending, MmapObject *object)
+/* Takes the map, which is to be closed, from the object, so that other threads see it as closed
+ * from then on. The map is not pinned, so closing it ends it even if the system reports an error.
+ * The standard module ignores that error, of close(2) as a rule, and so does this one. Runs no
+ * Python code of this thread. */
+static ironmap_map *detach(Ending *ending, MmapObject *object)
 {
     ironmap_map *map = object->map;
     ironmap_error error;
+    size_t count = ironmap_damage_count(map);
     ending->untold =
         ironmap_has_untold_damage(map) && ironmap_check_damage(map, &error) == IRONMAP_E_FAULT;
     if (ending->untold) {
         fault_describe(&ending->fault, map, &error);
+        ironmap_note_told_damage(map, count);
     }
     object->map = NULL;
-    (void)mmap_close_map(map, NULL);
+    return map;
 }
 
 /* Raises FaultError for the damage. */
@@ -63,7 +98,7 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     Ending ending;
-    detach_and_close(&ending, object);
+    close_and_keep(object, detach(&ending, object));
     if (ending.untold) {
         raise_untold(&ending, Py_TYPE(self));
         return NULL;
@@ -120,6 +155,23 @@ static COLD void report_untold(const Ending *ending, PyTypeObject *type)
     PyErr_Restore(exception, value, traceback);
 }
 
+/* Frees the addresses that close() has kept, and tells if one was used since. */
+static void free_kept(MmapObject *object, PyTypeObject *type)
+{
+    Ending ending;
+    ironmap_error error;
+    ending.untold = ironmap_reservation_check(object->kept, &error) == IRONMAP_E_FAULT;
+    if (ending.untold) {
+        fault_describe_closed(&ending.fault, object->kept_name, &error);
+    }
+    ironmap_reservation_free(object->kept);
+    PyMem_RawFree(object->kept_name);
+    if (ending.untold) {
+        report_untold(&ending, type);
+    }
+}
+
+/* No array uses the map's addresses any more: it would have a reference to the object. */
 void mmap_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
@@ -132,10 +184,13 @@ void mmap_dealloc(PyObject *self)
      */
     if (object->map != NULL) {
         Ending ending;
-        detach_and_close(&ending, object);
+        (void)mmap_close_map(detach(&ending, object), NULL);
         if (ending.untold) {
             report_untold(&ending, type);
         }
+    }
+    if (object->kept != NULL) {
+        free_kept(object, type);
     }
     type->tp_free(self);
     Py_DECREF(type);

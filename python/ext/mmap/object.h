@@ -10,7 +10,7 @@
 #ifndef IRONMAP_EXT_MMAP_OBJECT_H
 #define IRONMAP_EXT_MMAP_OBJECT_H
 
-#include <ironmap/ironmap.h>
+#include <ironmap/extra.h>
 
 #include "compat.h"
 #include "errors.h"
@@ -18,11 +18,13 @@
 typedef struct {
     PyObject_HEAD ironmap_map *map; /* NULL: closed, or another thread resizes it */
     PyObject *weakrefs;
-    bool resizing;  /* a thread resizes the map without the GIL; it sets `map` again */
-    bool anonymous; /* made with descriptor -1 */
-    bool tracked;   /* made with trackfd=True */
-    bool plain;     /* made without access on a system without flags */
-    bool readonly;  /* opened read-only; still valid after close() */
+    ironmap_reservation *kept; /* closed: addresses that were exported; NULL: none */
+    char *kept_name;           /* of the file that they were of; NULL: none */
+    bool resizing;             /* a thread resizes the map without the GIL; it sets `map` again */
+    bool anonymous;            /* made with descriptor -1 */
+    bool tracked;              /* made with trackfd=True */
+    bool plain;                /* made without access on a system without flags */
+    bool readonly;             /* opened read-only; still valid after close() */
 } MmapObject;
 
 static inline MmapObject *mmap_object(PyObject *self)

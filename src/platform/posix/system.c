@@ -100,6 +100,32 @@ int ironmap__file_path(char *buffer, size_t capacity, ironmap__file file, ironma
 }
 #endif
 
+#if defined(__linux__) || defined(SHM_ANON)
+static int new_empty_file(const char **call)
+{
+#ifdef __linux__
+    *call = "memfd_create";
+    return memfd_create("ironmap", MFD_CLOEXEC);
+#else
+    *call = "shm_open";
+    return shm_open(SHM_ANON, O_RDWR | O_CLOEXEC, 0600);
+#endif
+}
+
+int ironmap__empty_file(int *fd, ironmap_error *error)
+{
+    const char *call = NULL;
+    *fd = ironmap__descriptor_beyond_streams(new_empty_file(&call));
+    return *fd != -1 ? IRONMAP_OK : ironmap__fail_system(error, errno, call);
+}
+#else
+int ironmap__empty_file(int *fd, ironmap_error *error)
+{
+    (void)fd;
+    return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
+}
+#endif
+
 #ifdef __linux__
 bool ironmap__block_device_length(uint64_t *length, int fd)
 {

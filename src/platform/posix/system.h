@@ -29,6 +29,10 @@ bool ironmap__on_pseudo_file_system(int fd);
  * may be IRONMAP__NO_FILE. */
 int ironmap__sync_device(ironmap__file file, ironmap_error *error);
 
+/* Opens a new file without a name that is empty. IRONMAP_E_UNSUPPORTED where the system has none.
+ */
+int ironmap__empty_file(int *fd, ironmap_error *error);
+
 /* The signals that were blocked in the code that a signal has interrupted. `context` is the third
  * argument of its handler. Async-signal-safe. */
 void ironmap__interrupted_mask(sigset_t *mask, const void *context);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/range.h"
@@ -73,6 +74,21 @@ int ironmap__view_unmap(ironmap__view *view, ironmap_error *error)
     }
     *view = (ironmap__view){.base = NULL, .length = 0};
     return IRONMAP_OK;
+}
+
+/* The mapping of an empty file. One call puts it in the place of what was there. */
+int ironmap__view_reserve(const ironmap__view *pages, const ironmap__mode *mode,
+                          ironmap_error *error)
+{
+    int fd = -1;
+    int status = ironmap__empty_file(&fd, error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    void *base = mmap(pages->base, pages->length, mode->prot, MAP_SHARED | MAP_FIXED, fd, 0);
+    int code = errno;
+    (void)close(fd);
+    return base != MAP_FAILED ? IRONMAP_OK : ironmap__fail_system(error, code, "mmap");
 }
 
 bool ironmap__view_can_grow(const ironmap__mode *mode)

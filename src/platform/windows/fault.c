@@ -111,6 +111,9 @@ static verdict classify_in(const ironmap__record *record, const failure *failed)
     if (VirtualQuery(failed->address, &memory, sizeof(memory)) == 0) {
         return NOT_OURS;
     }
+    if (record->kept && !record->used && permits(record->protection, failed->access)) {
+        return LOST;
+    }
     if (record->replaced && memory.State == MEM_RESERVE) {
         bool committed =
             permits(record->protection, failed->access) && commit_zeros(record, failed->address);
@@ -218,6 +221,9 @@ bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode
     AcquireSRWLockExclusive(&ironmap__records_lock);
     ironmap__record *record = ironmap__record_find(start);
     bool done = record != NULL && record->replaced;
+    if (done) {
+        record->used = true;
+    }
     if (record != NULL && !done && record->base == start && length >= record->length) {
         done = replace_view(record);
     }

@@ -14,6 +14,8 @@ typedef struct ironmap__record {
     DWORD access;     /* FILE_MAP_* of the view; 0: memory of VirtualAlloc */
     DWORD protection; /* PAGE_* of memory that replaces the view */
     bool anonymous;   /* no file behind it */
+    bool kept;        /* replaced, and no view any more: only its addresses are kept */
+    bool used;        /* kept, and the fault handler was told of a use */
     bool replaced;    /* unavailable: its addresses are reserved, and committed on first use */
     uint8_t *saved;   /* replaced: the private pages of a copy-on-write view; NULL: none */
 } ironmap__record;

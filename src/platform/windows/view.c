@@ -23,8 +23,12 @@
 
 /* ---- records ---- */
 
+/* NULL: the addresses were lost when they were to be kept. */
 static void record_free(ironmap__record *record)
 {
+    if (record == NULL) {
+        return;
+    }
     ironmap__private_pages_discard(record);
     if (record->section != NULL) {
         (void)CloseHandle(record->section);
@@ -188,15 +192,62 @@ int ironmap__view_unmap(ironmap__view *view, ironmap_error *error)
     }
     AcquireSRWLockExclusive(&ironmap__records_lock);
     ironmap__record *record = ironmap__record_at(view->base);
-    ironmap__record_remove(record);
-    int status = record_unmap(record, error);
-    if (status != IRONMAP_OK) {
-        ironmap__record_add(record, view->base);
+    int status = IRONMAP_OK;
+    if (record != NULL) {
+        ironmap__record_remove(record);
+        status = record_unmap(record, error);
+        if (status != IRONMAP_OK) {
+            ironmap__record_add(record, view->base);
+        }
     }
     ReleaseSRWLockExclusive(&ironmap__records_lock);
     if (status == IRONMAP_OK) {
         record_free(record);
         *view = (ironmap__view){.base = NULL, .length = 0};
+    }
+    return status;
+}
+
+/* Reserves the addresses of a record in the place of what is there: a view, private memory or
+ * committed zeros. Another thread can get those of a view in between. Then none are kept, and the
+ * record is removed. */
+static int reserve_addresses(ironmap__record *record, ironmap_error *error)
+{
+    if (record->access == 0 || record->replaced) {
+        return VirtualFree(record->base, 0, MEM_DECOMMIT)
+                   ? IRONMAP_OK
+                   : ironmap__fail_win32(error, GetLastError(), "VirtualFree");
+    }
+    if (!UnmapViewOfFile(record->base)) {
+        return ironmap__fail_win32(error, GetLastError(), "UnmapViewOfFile");
+    }
+    if (VirtualAlloc(record->base, record->length, MEM_RESERVE, record->protection) == NULL) {
+        ironmap__record_remove(record);
+        record->base = NULL;
+    }
+    return IRONMAP_OK;
+}
+
+int ironmap__view_reserve(const ironmap__view *pages, const ironmap__mode *mode,
+                          ironmap_error *error)
+{
+    (void)mode;
+    AcquireSRWLockExclusive(&ironmap__records_lock);
+    ironmap__record *record = ironmap__record_at(pages->base);
+    bool whole = record != NULL && pages->length >= record->length;
+    int status =
+        whole ? reserve_addresses(record, error) : ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
+    if (status == IRONMAP_OK) {
+        ironmap__private_pages_discard(record);
+        (void)(record->section == NULL || CloseHandle(record->section));
+        record->section = NULL;
+        record->replaced = true;
+        record->kept = true;
+        record->used = false;
+    }
+    ReleaseSRWLockExclusive(&ironmap__records_lock);
+    if (status == IRONMAP_OK && record->base == NULL) {
+        record_free(record);
     }
     return status;
 }

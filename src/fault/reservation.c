@@ -1,0 +1,89 @@
+#include "fault/reservation.h"
+
+#include <stdlib.h>
+
+#include "fault/registry.h"
+#include "fault/shape.h"
+
+static ironmap__view whole_pages(const ironmap__mapping *mapping)
+{
+    return (ironmap__view){mapping->view.base, ironmap__view_size_in_pages(mapping)};
+}
+
+int ironmap__give_up_pages(const ironmap__view *pages, const ironmap__mode *mode, bool watched,
+                           ironmap_error *error)
+{
+    ironmap_error refusal = {.status = IRONMAP_OK};
+    int status = watched ? ironmap__view_reserve(pages, mode, &refusal)
+                         : ironmap__fail(&refusal, IRONMAP_E_NOMEM);
+    if (status == IRONMAP_OK || ironmap__page_replace(pages->base, pages->length, mode)) {
+        return IRONMAP_OK;
+    }
+    if (error != NULL) {
+        *error = refusal;
+    }
+    return status;
+}
+
+ironmap__reservation *ironmap__reservation_new(const ironmap__mapping *mapping,
+                                               ironmap_error *error)
+{
+    ironmap__reservation *made = malloc(sizeof(*made));
+    if (made == NULL) {
+        (void)ironmap__fail(error, IRONMAP_E_NOMEM);
+        return NULL;
+    }
+    ironmap__mapping_init(&made->mapping, &mapping->mode, IRONMAP__NO_FILE, 0);
+    made->mapping.mode.page = mapping->mode.page;
+    made->mapping.mode.anonymous = false;
+    made->next = NULL;
+    if (ironmap__enter(&made->mapping, error) != IRONMAP_OK) {
+        free(made);
+        return NULL;
+    }
+    return made;
+}
+
+void ironmap__reservation_free(ironmap__reservation *kept)
+{
+    ironmap__view view = whole_pages(&kept->mapping);
+    (void)ironmap__withdraw_view(&kept->mapping);
+    (void)ironmap__view_unmap(&view, NULL);
+    free(kept);
+}
+
+/* Its data is that of the owner, from which places count. It may lie before the view. */
+void ironmap__reservation_set(ironmap__reservation *kept, ironmap__mapping *owner,
+                              ironmap__view view)
+{
+    ironmap__suspend(&kept->mapping);
+    kept->mapping.reserved_for = owner;
+    ironmap__set_reserved(&kept->mapping, view, owner->data);
+}
+
+void ironmap__reservation_renew(ironmap__reservation *kept)
+{
+    const ironmap__view pages = whole_pages(&kept->mapping);
+    if (pages.base != NULL && atomic_exchange(&kept->mapping.state.stale, 0) != 0) {
+        (void)ironmap__give_up_pages(&pages, &kept->mapping.mode, true, NULL);
+    }
+}
+
+/* A mapping that was anonymous may have no entry. If it cannot get one, its pages become zeros. */
+int ironmap__become_reservation(ironmap__mapping *mapping, ironmap_error *error)
+{
+    const ironmap__view pages = whole_pages(mapping);
+    if (mapping->entry == NULL) {
+        mapping->mode.anonymous = false;
+        (void)ironmap__enter(mapping, NULL);
+    }
+    ironmap__suspend(mapping);
+    mapping->mode.anonymous = false;
+    int status = pages.base == NULL ? IRONMAP_OK
+                                    : ironmap__give_up_pages(&pages, &mapping->mode,
+                                                             mapping->entry != NULL, error);
+    mapping->reserved_for = mapping;
+    mapping->file = IRONMAP__NO_FILE;
+    ironmap__set_reserved(mapping, pages, mapping->data);
+    return status;
+}
