@@ -214,11 +214,18 @@ test-fault: $(VENV)/.ready-test build/c/build.ninja ## 10 min | lose pages in ev
 	@$(SET_UP) system fault || echo "skipped: the fault tests with FUSE"
 	@$(LONG) $(C_TEST) build/c --suite fault --timeout-multiplier 10
 
-# Seconds of each race.
+# Seconds of each race; operations and lost pages of the model, on each file system.
 MODEL_SECONDS ?= 60
-test-model: $(VENV)/.ready-test $(EXTENSION) build/c/build.ninja ## 3 min | let random operations run for long
-	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(C_TEST) build/c --suite model --timeout-multiplier 0 --verbose
+MODEL_OPERATIONS ?= 1000000
+MODEL_LOSSES ?= 1000000
+MODEL = IRONMAP_MODEL_OPERATIONS=$(MODEL_OPERATIONS) IRONMAP_MODEL_LOSSES=$(MODEL_LOSSES)
+test-model: $(VENV)/.ready-test $(EXTENSION) build/c/build.ninja ## 10 min | let random operations run for long, on several file systems
+	@$(NINJA) -C build/c
+	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(C_TEST) build/c changing_maps --verbose
 	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(VPYTHON) -m pytest -q -s tests/python/test_changing_maps.py
+	@$(MODEL) build/c/tests/model/test_linux_model
+	@$(SET_UP) system file-systems || echo "skipped: some file systems"
+	@IRONMAP_MODEL_OPERATIONS=$$(($(MODEL_OPERATIONS) / 10)) $(PYTHON) tools/file_systems.py build/c/tests/model/test_linux_model
 
 test-tsan: $(VENV)/.ready-test build/tsan/build.ninja ## 3 min | lose pages in threads, with the thread sanitizer
 	@TSAN_OPTIONS="halt_on_error=1 history_size=7 suppressions=$(CURDIR)/tests/fault/tsan.supp" $(LONG) $(C_TEST) build/tsan fault_threads registry --timeout-multiplier 10

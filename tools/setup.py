@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,6 +121,14 @@ def needs(features: list[str]) -> list[Need]:
         ],
         "bench": [
             Need("ripgrep", lambda: shutil.which("rg") is not None, ["ripgrep"]),
+        ],
+        "file-systems": [
+            Need(name, partial(has_command, "", f"mkfs.{name}"), [package])
+            for name, package in {
+                "ext4": "e2fsprogs",
+                "xfs": "xfsprogs",
+                "btrfs": "btrfs-progs",
+            }.items()
         ],
         "valgrind": [
             Need("valgrind", lambda: has_command("VALGRIND", "valgrind"), ["valgrind"]),
