@@ -161,13 +161,22 @@ static void names_are_checked(void **state)
 {
     fixture *f = *state;
     static const char wrong_name[] = "name is too long or has a forbidden character";
+    static const char *const forbidden[] = {"a[b", "a]b",   "a\\b",  "a$b",
+                                            "a`b", "a\x1f", "a\x7f", "\xc3\xa4"};
     char name[IRONMAP_NAME_MAX + 2];
+    const char *const allowed[] = {" ~", "a", name};
 
     memset(name, 'n', sizeof(name));
     name[IRONMAP_NAME_MAX + 1] = '\0';
     map_anonymous(f, IRONMAP_WRITE, LENGTH);
     assert_invalid(ironmap_set_name(f->map, name, &failure), wrong_name);
-    assert_invalid(ironmap_set_name(f->map, "a[b", &failure), wrong_name);
+    for (size_t i = 0; i < COUNT_OF(forbidden); i++) {
+        assert_invalid(ironmap_set_name(f->map, forbidden[i], &failure), wrong_name);
+    }
+    name[IRONMAP_NAME_MAX] = '\0';
+    for (size_t i = 0; i < COUNT_OF(allowed); i++) {
+        assert_status_or_ok(ironmap_set_name(f->map, allowed[i], &failure), IRONMAP_E_UNSUPPORTED);
+    }
     map_close(f);
     file_make(f, LENGTH);
     map_file(f, IRONMAP_WRITE);

@@ -121,6 +121,22 @@ static void lack_of_memory_is_an_error(void **state)
     free(r);
 }
 
+/* A line that is too long to be copied in one pass. */
+static void lack_of_memory_for_a_long_line_is_an_error(void **state)
+{
+    enum { LONG_LINE = 100000 };
+    fixture *f = *state;
+    line_buffer *r = line_buffer_new();
+    size_t length = 12345;
+
+    map_anonymous(f, IRONMAP_WRITE, LONG_LINE);
+    r->capacity = 3;
+    assert_fails(ironmap_copy_line(&length, f->map, 0, IRONMAP_TO_END, true, allocate, r, &failure),
+                 IRONMAP_E_NOMEM);
+    assert_u64(length, 12345);
+    free(r);
+}
+
 /* ---- many lines ---- */
 
 enum { MOST_LINES = 64 };
@@ -209,6 +225,9 @@ static void wrong_batches_are_refused(void **state)
     lines.lengths = NULL;
     assert_invalid(ironmap_find_lines(&lines, f->map, 0, IRONMAP_TO_END, &failure), no_room);
     lines.lengths = lengths;
+    lines.offsets = NULL;
+    assert_invalid(ironmap_find_lines(&lines, f->map, 0, IRONMAP_TO_END, &failure), no_room);
+    lines.offsets = offsets;
     lines.reserved[3] = 1;
     assert_fails(ironmap_find_lines(&lines, f->map, 0, IRONMAP_TO_END, &failure),
                  IRONMAP_E_UNSUPPORTED);
@@ -224,6 +243,7 @@ int main(void)
         with_fixture(copy_line_keeps_the_position),
         with_fixture(long_line_is_copied),
         with_fixture(lack_of_memory_is_an_error),
+        with_fixture(lack_of_memory_for_a_long_line_is_an_error),
         with_fixture(find_lines_lists_the_lines_of_a_range),
         with_fixture(wrong_batches_are_refused),
     };

@@ -265,7 +265,21 @@ static int work_put_strided(checker *o, uint8_t *bytes)
     return ironmap_put_strided(o->map, 0, 2, bytes, CHECKED / 2, &failure);
 }
 
-static work *const works[] = {work_get, work_put, work_fill, work_get_strided, work_put_strided};
+/* From another map, which has no check. */
+static int work_copy(checker *o, uint8_t *bytes)
+{
+    const ironmap_options options = {.length = CHECKED};
+    ironmap_map *source = NULL;
+
+    (void)bytes;
+    assert_ok(ironmap_open_anonymous(&source, IRONMAP_WRITE, &options, &failure));
+    int status = ironmap_copy(o->map, 0, source, 0, CHECKED, &failure);
+    assert_int_equal(ironmap_close(source, NULL), IRONMAP_OK);
+    return status;
+}
+
+static work *const works[] = {work_get,         work_put,         work_fill,
+                              work_get_strided, work_put_strided, work_copy};
 
 /* Opens f->map with a check. */
 static void map_with_check(fixture *f, checker *o)

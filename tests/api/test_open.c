@@ -306,6 +306,9 @@ static void nonempty_refuses_empty_maps(void **state)
     assert_fails(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, &options, &failure),
                  IRONMAP_E_BEYOND_FILE);
     assert_null(map);
+    options.offset = 0;
+    assert_fails(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure), IRONMAP_E_EMPTY);
+    assert_null(map);
     options.offset = LENGTH - 1;
     assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
     assert_map_pattern(f->map, LENGTH - 1, 1);

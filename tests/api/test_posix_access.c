@@ -59,6 +59,8 @@ static void assert_loads_refused(ironmap_map *map)
     uint8_t bytes[2] = {'#', '#'};
     size_t length = 42;
     uint64_t index = 42;
+    ironmap_matches matches = {.offsets = &index, .capacity = 1};
+    ironmap_lines lines = {.offsets = &index, .lengths = &length, .capacity = 1};
 
     assert_fails(ironmap_get(map, 0, bytes, 1, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_get_byte(bytes, map, 0, &failure), IRONMAP_E_NOT_READABLE);
@@ -71,6 +73,14 @@ static void assert_loads_refused(ironmap_map *map)
                  IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_rfind(&index, map, "x", 1, 0, IRONMAP_TO_END, &failure),
                  IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_count(&length, map, "x", 1, 0, IRONMAP_TO_END, &failure),
+                 IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_find_all(&matches, map, "x", 1, 0, IRONMAP_TO_END, &failure),
+                 IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_find_lines(&lines, map, 0, IRONMAP_TO_END, &failure),
+                 IRONMAP_E_NOT_READABLE);
+    assert_u64(matches.next, 0);
+    assert_u64(lines.next, 0);
     assert_int_equal(bytes[0], '#');
     assert_u64(length, 42);
     assert_u64(index, 42);

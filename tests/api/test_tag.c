@@ -196,6 +196,28 @@ static void length_zero_maps_the_whole_tag(void **state)
     close_map(map);
 }
 
+/* From the end of the tag on there is nothing to map. */
+static void nonempty_refuses_the_end_of_a_tag(void **state)
+{
+    ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
+    ironmap_map *rest = open_tag(IRONMAP_WRITE, LENGTH, 0);
+    ironmap_options options = tagged(LENGTH, 0);
+    ironmap_map *none = NULL;
+
+    (void)state;
+    assert_u64(ironmap_length(rest), 0);
+    options.open = IRONMAP_OPEN_NONEMPTY;
+    assert_fails(ironmap_open_anonymous(&none, IRONMAP_WRITE, &options, &failure),
+                 IRONMAP_E_BEYOND_FILE);
+    assert_null(none);
+    options.offset--;
+    assert_ok(ironmap_open_anonymous(&none, IRONMAP_WRITE, &options, &failure));
+    assert_u64(ironmap_length(none), 1);
+    close_map(none);
+    close_map(rest);
+    close_map(map);
+}
+
 static void impossible_lengths_are_refused(void **state)
 {
     (void)state;
@@ -478,6 +500,7 @@ int main(void)
         with_fixture(tag_is_gone_after_the_last_close),
         with_fixture(larger_view_is_an_error),
         with_fixture(length_zero_maps_the_whole_tag),
+        with_fixture(nonempty_refuses_the_end_of_a_tag),
         with_fixture(impossible_lengths_are_refused),
         with_fixture(each_map_of_a_tag_has_its_access),
         with_fixture(tagged_map_is_not_resizable),

@@ -80,6 +80,20 @@ static void lost_page_of_the_target_is_told_as_such(void **state)
     assert_ok(ironmap_close(source, &failure));
 }
 
+/* Nobody asks for the error. */
+static void lost_source_is_a_fault_without_an_error(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 64 * 1024;
+
+    map_source(f, length);
+    ironmap_map *target = make_target(length);
+    file_truncate(f, 0);
+    assert_int_equal(ironmap_copy(target, 0, f->map, 0, length, NULL), IRONMAP_E_FAULT);
+    assert_target(target, 0);
+    assert_ok(ironmap_close(target, &failure));
+}
+
 /* Zeros that an exported address has shown before are not copied either. */
 static void damaged_source_stores_nothing(void **state)
 {
@@ -103,6 +117,7 @@ int main(void)
         with_fixture(short_copy_from_a_lost_page_stores_nothing),
         with_fixture(long_copy_keeps_the_pieces_before_a_lost_page),
         with_fixture(lost_page_of_the_target_is_told_as_such),
+        with_fixture(lost_source_is_a_fault_without_an_error),
         with_fixture(damaged_source_stores_nothing),
     };
 

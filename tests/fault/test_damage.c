@@ -232,6 +232,51 @@ static void check_file_end_finds_the_first_page_behind_it(void **state)
     assert_false(ironmap_is_damaged(f->map));
 }
 
+/* The map begins inside a page, and ends with it. */
+static void check_file_end_counts_from_the_maps_first_byte(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(pages(2) + 100, pages(1) - 100);
+    ironmap_error error;
+
+    file_solid(f, pages(PAGES));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_READ, &options, &failure));
+    skip_if_whole_views_are_lost();
+    file_truncate(f, pages(2) + 1);
+    assert_ok(ironmap_check_file_end(f->map, &failure));
+    file_truncate(f, pages(2));
+    assert_fault(ironmap_check_file_end(f->map, &error), &error, 0, codes.lost_page);
+    file_truncate(f, pages(1));
+    assert_fault(ironmap_check_file_end(f->map, &error), &error, 0, codes.lost_page);
+    assert_u64(error.file_length, pages(1));
+}
+
+/* There is no byte that could be lost. */
+static void check_file_end_accepts_an_empty_map(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(pages(PAGES), 0);
+
+    file_solid(f, pages(PAGES));
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_READ, &options, &failure));
+    assert_u64(ironmap_length(f->map), 0);
+    file_truncate(f, 0);
+    assert_ok(ironmap_check_file_end(f->map, &failure));
+}
+
+/* Without the file nothing tells where it ends. */
+static void check_file_end_does_not_know_an_untracked_file(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(0, 0);
+
+    file_solid(f, pages(PAGES));
+    options.open = IRONMAP_OPEN_NO_TRACK;
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_READ, &options, &failure));
+    file_truncate(f, 0);
+    assert_ok(ironmap_check_file_end(f->map, &failure));
+}
+
 /* Damage is untold until all of it was noted or cleared. */
 static void damage_is_untold_until_it_is_noted(void **state)
 {
@@ -593,6 +638,9 @@ int main(void)
         with_fixture(damage_can_be_asked_for_without_an_access),
         with_fixture(damage_of_an_available_page_has_no_cause),
         with_fixture(check_file_end_finds_the_first_page_behind_it),
+        with_fixture(check_file_end_counts_from_the_maps_first_byte),
+        with_fixture(check_file_end_accepts_an_empty_map),
+        with_fixture(check_file_end_does_not_know_an_untracked_file),
         with_fixture(damage_is_untold_until_it_is_noted),
         with_fixture(calls_without_access_ignore_damage),
         with_fixture(clearing_unavailable_pages_succeeds),

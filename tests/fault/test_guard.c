@@ -75,6 +75,36 @@ static void guard_that_has_not_begun_cannot_end(void **state)
     assert_string_equal(error.what, "the guard has not begun on this thread");
 }
 
+/* A guard of this map that another thread has begun. */
+static void end_of_another_thread(void *argument)
+{
+    ironmap_guard *guard = argument;
+    ironmap_error error = {.what = NULL};
+    ironmap_map *map = guard->map;
+    ironmap_guard own;
+
+    assert_int_equal(ironmap_guard_begin(&own, map, NULL), IRONMAP_OK);
+    assert_int_equal(ironmap_guard_end(guard, &error), IRONMAP_E_INVALID);
+    assert_string_equal(error.what, "the guard has not begun on this thread");
+    assert_int_equal(ironmap_guard_end(&own, NULL), IRONMAP_OK);
+    assert_int_equal(ironmap_guard_end(guard, NULL), IRONMAP_E_INVALID);
+}
+
+static void guard_ends_on_the_thread_that_began_it(void **state)
+{
+    fixture *f = *state;
+    ironmap_guard guard;
+    test_thread other;
+
+    map_to_lose(f);
+    assert_ok(ironmap_guard_begin(&guard, f->map, &failure));
+    thread_start(&other, end_of_another_thread, &guard);
+    thread_join(&other);
+    assert_true(ironmap_is_busy(f->map));
+    assert_ok(ironmap_guard_end(&guard, &failure));
+    assert_false(ironmap_is_busy(f->map));
+}
+
 /* The file is whole again when the guard ends, but the code has seen zeros. */
 static void loss_is_told_although_the_file_is_long_again(void **state)
 {
@@ -99,6 +129,7 @@ int main(void)
         with_fixture(guards_may_end_in_any_order),
         with_fixture(ended_guards_do_not_hide_a_loss),
         with_fixture(guard_that_has_not_begun_cannot_end),
+        with_fixture(guard_ends_on_the_thread_that_began_it),
         with_fixture(loss_is_told_although_the_file_is_long_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

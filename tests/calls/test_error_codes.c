@@ -1,0 +1,351 @@
+/* What the library makes of the system's error codes: which are tried again, which have a meaning
+ * of their own, and which are passed on. */
+#include "calls.h"
+#include "support_posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { LENGTH = 65536 };
+
+/* ---- the call that fails ---- */
+
+static const char *chosen;
+static int code;
+static int skipped; /* calls of this name before the first that fails */
+static int times;   /* how many fail then */
+
+static int fail_chosen(const char *name)
+{
+    if (chosen == NULL || strcmp(name, chosen) != 0 || times == 0) {
+        return 0;
+    }
+    if (skipped > 0) {
+        skipped--;
+        return 0;
+    }
+    times--;
+    return code;
+}
+
+static void make_fail(const char *name, int with, int from, int number)
+{
+    chosen = name;
+    code = with;
+    skipped = from;
+    times = number;
+    calls_watch(fail_chosen, NULL);
+}
+
+/* The call was made, and failed as often as wanted. */
+static void assert_failed(void)
+{
+    calls_watch(NULL, NULL);
+    assert_int_equal(times, 0);
+}
+
+/* ---- interrupted calls ---- */
+
+static void interrupted_open_is_made_again(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    make_fail("open", EINTR, 0, 2);
+    map_file(f, IRONMAP_WRITE);
+    assert_failed();
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+static void interrupted_extension_is_made_again(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    make_fail("ftruncate", EINTR, 0, 2);
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
+    assert_failed();
+    assert_u64(file_length(f), 2 * LENGTH);
+}
+
+static void interrupted_reservation_is_made_again(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(0, LENGTH);
+
+    file_make(f, LENGTH);
+    options.open = IRONMAP_OPEN_PREALLOCATE;
+    make_fail("fallocate", EINTR, 0, 2);
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
+    assert_failed();
+}
+
+/* A private map that shrinks inside a page and grows reads the rest of the page from its file. */
+static void interrupted_read_is_made_again(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(0, 0);
+
+    file_make(f, LENGTH);
+    options.flags = MAP_PRIVATE;
+    options.prot = PROT_READ | PROT_WRITE;
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_SYSTEM, &options, &failure));
+    assert_ok(ironmap_resize(f->map, 100, &failure));
+    make_fail("pread", EINTR, 0, 2);
+    assert_ok(ironmap_resize(f->map, 200, &failure));
+    assert_failed();
+    assert_map_kept(f->map, 0, 100, 200);
+}
+
+/* The descriptor is closed all the same. */
+static void interrupted_close_has_closed(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    make_fail("close", EINTR, 0, 1);
+    assert_ok(ironmap_close(f->map, &failure));
+    f->map = NULL;
+    assert_failed();
+}
+
+/* The first two calls of openat(2) are for folders. */
+static void interrupted_calls_of_a_tag_are_made_again(void **state)
+{
+    static const struct {
+        const char *name;
+        int skipped;
+    } calls[] = {{"flock", 0}, {"openat", 2}};
+    const ironmap_options options = {.length = LENGTH, .tag = "interrupted"};
+    ironmap_map *map = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        make_fail(calls[i].name, EINTR, calls[i].skipped, 1);
+        assert_ok(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure));
+        assert_failed();
+        make_fail("close", EINTR, 0, 1);
+        assert_ok(ironmap_close(map, &failure));
+        assert_failed();
+    }
+}
+
+/* ---- files that come and go ---- */
+
+static void file_that_is_removed_meanwhile_is_made(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(0, LENGTH);
+
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
+    make_fail("open", EEXIST, 0, 1);
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
+    assert_failed();
+    assert_u64(file_length(f), LENGTH);
+}
+
+static void path_follows_the_files_name(void **state)
+{
+    static const struct {
+        int code;
+        int status;
+    } answers[] = {{ENOENT, IRONMAP_E_NO_FILE}, {ENOTDIR, IRONMAP_E_NO_FILE}, {EACCES, IRONMAP_OK}};
+    fixture *f = *state;
+    char path[4096];
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        make_fail("stat", answers[i].code, 0, 1);
+        assert_int_equal(ironmap_file_path(f->map, path, sizeof(path), NULL), answers[i].status);
+        assert_failed();
+    }
+    make_fail("fstat", EIO, 0, 1);
+    assert_ok(ironmap_file_path(f->map, path, sizeof(path), &failure));
+    assert_failed();
+}
+
+/* ---- what the system cannot do ---- */
+
+static void reservation_that_is_not_supported_is_told(void **state)
+{
+    static const int unsupported[] = {EOPNOTSUPP, ENOSYS, EINVAL};
+    const ironmap_options tagged = {.length = LENGTH, .tag = "not-reserved"};
+    fixture *f = *state;
+    ironmap_options options = options_of(0, LENGTH);
+    ironmap_map *map = NULL;
+
+    file_make(f, LENGTH);
+    options.open = IRONMAP_OPEN_PREALLOCATE;
+    for (size_t i = 0; i < COUNT_OF(unsupported); i++) {
+        make_fail("fallocate", unsupported[i], 0, 1);
+        assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                     IRONMAP_E_UNSUPPORTED);
+        assert_failed();
+        make_fail("fallocate", unsupported[i], 0, 1);
+        assert_ok(ironmap_open_anonymous(&map, IRONMAP_WRITE, &tagged, &failure));
+        assert_failed();
+        assert_ok(ironmap_close(map, &failure));
+    }
+    make_fail("fallocate", ENOSPC, 0, 1);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, ENOSPC);
+    assert_failed();
+}
+
+static void view_that_cannot_be_moved_is_mapped_again(void **state)
+{
+    static const int split[] = {EFAULT, ENOMEM, EINVAL};
+    fixture *f = *state;
+    size_t length = LENGTH;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    for (size_t i = 0; i < COUNT_OF(split); i++) {
+        length += LENGTH;
+        make_fail("mremap", split[i], 0, 1);
+        assert_ok(ironmap_resize(f->map, length, &failure));
+        calls_watch(NULL, NULL);
+        assert_map_kept(f->map, 0, LENGTH, length);
+    }
+}
+
+/* No system without mremap(2) comes here. */
+static void view_that_cannot_grow_for_another_reason_stays(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {.call = NULL};
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    make_fail("mremap", EAGAIN, 0, 1);
+    int status = ironmap_resize(f->map, 2 * LENGTH, &error);
+    bool made = times == 0;
+    calls_watch(NULL, NULL);
+    if (!made) {
+        skip_because("the library was built without mremap");
+    }
+    assert_int_equal(status, IRONMAP_E_SYSTEM);
+    assert_int_equal(error.system_code, EAGAIN);
+    assert_string_equal(error.call, "mremap");
+    assert_map_pattern(f->map, 0, LENGTH);
+    assert_file_unchanged(f, LENGTH);
+}
+
+static void kernel_without_names_is_told(void **state)
+{
+    static const int unsupported[] = {EINVAL, EBADF};
+    fixture *f = *state;
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(unsupported); i++) {
+        make_fail("prctl", unsupported[i], 0, 1);
+        assert_status(ironmap_set_name(f->map, "name", &failure), IRONMAP_E_UNSUPPORTED);
+        assert_failed();
+    }
+    make_fail("prctl", ENOMEM, 0, 1);
+    assert_system_fails(ironmap_set_name(f->map, "name", &failure), IRONMAP_E_SYSTEM, ENOMEM);
+    assert_failed();
+}
+
+static void limit_of_few_descriptors_is_too_many_open_files(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+
+    file_make(f, LENGTH);
+    make_fail("fcntl", EINVAL, 1, 1);
+    assert_system_fails(ironmap_open_fd(&map, f->fd, IRONMAP_WRITE, NULL, &failure),
+                        IRONMAP_E_SYSTEM, EMFILE);
+    assert_failed();
+}
+
+static void refused_lock_is_an_error(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    make_fail("mlock", EPERM, 0, 1);
+    assert_system_fails(ironmap_lock_pages(f->map, 0, IRONMAP_TO_END, &failure), IRONMAP_E_SYSTEM,
+                        EPERM);
+    make_fail("munlock", ENOMEM, 0, 1);
+    assert_system_fails(ironmap_unlock_pages(f->map, 0, IRONMAP_TO_END, &failure), IRONMAP_E_SYSTEM,
+                        ENOMEM);
+    assert_failed();
+}
+
+/* ---- the limit of a process for its files ---- */
+
+/* Nothing tells how long the file is: it may be longer than the limit. */
+static void file_over_the_limit_that_cannot_be_asked_for_is_not_extended(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    make_fail("getrlimit", EIO, 0, 1);
+    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
+    assert_failed();
+    assert_u64(file_length(f), 2 * LENGTH);
+}
+
+/* ---- what a program is told of a copy, a line and a strided access without memory ---- */
+
+static void strided_access_without_memory_stores_nothing(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    uint8_t *own = ironmap_data(f->map);
+    make_fail("malloc", ENOMEM, 0, 2);
+    assert_fails(ironmap_put_strided(f->map, 0, 2, own + 100, 50, &failure), IRONMAP_E_NOMEM);
+    assert_fails(ironmap_get_strided(f->map, 0, 2, own + 100, 50, &failure), IRONMAP_E_NOMEM);
+    assert_failed();
+    assert_map_pattern(f->map, 0, LENGTH);
+}
+
+static void copy_without_memory_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    const ironmap_options options = {.length = LENGTH};
+    ironmap_map *target = NULL;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    assert_ok(ironmap_open_anonymous(&target, IRONMAP_WRITE, &options, &failure));
+    make_fail("malloc", ENOMEM, 0, 1);
+    assert_fails(ironmap_copy(target, 0, f->map, 0, LENGTH, &failure), IRONMAP_E_NOMEM);
+    assert_failed();
+    assert_map_filled(target, 0, LENGTH, 0);
+    assert_ok(ironmap_close(target, &failure));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(interrupted_open_is_made_again),
+        with_fixture(interrupted_extension_is_made_again),
+        with_fixture(interrupted_reservation_is_made_again),
+        with_fixture(interrupted_read_is_made_again),
+        with_fixture(interrupted_close_has_closed),
+        with_fixture(interrupted_calls_of_a_tag_are_made_again),
+        with_fixture(file_that_is_removed_meanwhile_is_made),
+        with_fixture(path_follows_the_files_name),
+        with_fixture(reservation_that_is_not_supported_is_told),
+        with_fixture(view_that_cannot_be_moved_is_mapped_again),
+        with_fixture(view_that_cannot_grow_for_another_reason_stays),
+        with_fixture(kernel_without_names_is_told),
+        with_fixture(limit_of_few_descriptors_is_too_many_open_files),
+        with_fixture(refused_lock_is_an_error),
+        with_fixture(file_over_the_limit_that_cannot_be_asked_for_is_not_extended),
+        with_fixture(strided_access_without_memory_stores_nothing),
+        with_fixture(copy_without_memory_stores_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
