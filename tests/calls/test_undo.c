@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -69,6 +70,41 @@ static void failed_open_keeps_a_file_that_another_process_wrote_to(void **state)
     f->fd = open(f->path, O_RDWR | O_CLOEXEC);
     assert_true(f->fd != -1);
     assert_appended(f, 4096);
+}
+
+/* Another process replaces the file that was just made, as by rename(2). */
+static int replace_and_fail(const char *name)
+{
+    char aside[sizeof(shared_file->path) + 8];
+
+    if (strcmp(name, "mmap") != 0 || is_appended) {
+        return 0;
+    }
+    is_appended = true;
+    (void)snprintf(aside, sizeof(aside), "%s.aside", shared_file->path);
+    int fd = rename(shared_file->path, aside) == 0
+                 ? open(shared_file->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)
+                 : -1;
+    (void)close(fd);
+    (void)unlink(aside);
+    return ENOMEM;
+}
+
+static void failed_open_keeps_a_file_that_took_the_name(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(0, 4096);
+
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND;
+    shared_file = f;
+    is_appended = false;
+    calls_watch(replace_and_fail, NULL);
+    assert_system_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, ENOMEM);
+    calls_watch(NULL, NULL);
+    assert_true(file_exists(f));
+    assert_int_equal(unlink(f->path), 0);
 }
 
 static void failed_resize_keeps_what_another_process_appended(void **state)
@@ -271,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_fixture(failed_open_keeps_what_another_process_appended),
         with_fixture(failed_open_keeps_a_file_that_another_process_wrote_to),
+        with_fixture(failed_open_keeps_a_file_that_took_the_name),
         with_fixture(failed_resize_keeps_what_another_process_appended),
         watched(view_of_a_closed_map_is_unmapped_later),
         watched(opening_does_not_try_each_view),
