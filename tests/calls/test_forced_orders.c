@@ -117,6 +117,26 @@ static void pin_waits_for_a_handler(void **state)
     ironmap_unpin(f->map);
 }
 
+/* The caller's code saw the zeros of another thread's handler, which has not logged the loss yet.
+ */
+static void guard_waits_for_the_handler_whose_zeros_it_saw(void **state)
+{
+    fixture *f = *state;
+    ironmap_guard guard;
+    getter g;
+
+    map_whole_file(f);
+    assert_ok(ironmap_guard_begin(&guard, f->map, &failure));
+    file_lose(f);
+    gate_set(GATE_AFTER_REPLACING, true);
+    getter_start(&g, f);
+    gate_await();
+    assert_int_equal(peek(f->map, lost_offset()), 0);
+    assert_status(ironmap_guard_end(&guard, &failure), IRONMAP_E_FAULT);
+    assert_true(gate_was_opened_by_yield());
+    release(&g);
+}
+
 /* ---- fork ---- */
 
 /* The byte, or an error: never zeros. */
@@ -159,6 +179,54 @@ static void child_of_fork_knows_what_a_thread_was_restoring(void **state)
 }
 
 /* ---- restoring ---- */
+
+/* A page is lost, inside a guard of this thread, while another thread puts others back. It is then
+ * not among those that are whole again. */
+static void loss_while_a_thread_restores_is_restored_later(void **state)
+{
+    fixture *f = *state;
+    ironmap_guard guard;
+    getter g;
+    uint8_t byte = 0;
+
+    map_whole_file(f);
+    assert_ok(ironmap_guard_begin(&guard, f->map, &failure));
+    file_lose(f);
+    gate_set(GATE_BEFORE_RESTORING, false);
+    getter_start(&g, f);
+    gate_await();
+    assert_int_equal(peek(f->map, 0), 0);
+    file_bring_back(f);
+    release(&g);
+    assert_ok(ironmap_get_byte(&byte, f->map, 0, &failure));
+    assert_int_equal(byte, solid_byte(0));
+    assert_status(ironmap_guard_end(&guard, &failure), IRONMAP_E_FAULT);
+}
+
+static void clear_damage(void *argument)
+{
+    getter *g = argument;
+
+    g->status = ironmap_clear_damage(g->f->map, NULL);
+}
+
+/* Damage that comes while an earlier one is cleared stays. */
+static void damage_while_a_thread_clears_it_stays(void **state)
+{
+    fixture *f = *state;
+    getter g = {.f = f};
+
+    map_whole_file(f);
+    file_lose(f);
+    assert_int_equal(peek(f->map, lost_offset()), 0);
+    gate_set(GATE_BEFORE_RESTORING, false);
+    thread_start(&g.thread, clear_damage, &g);
+    gate_await();
+    assert_int_equal(peek(f->map, 0), 0);
+    release(&g);
+    assert_int_equal(g.status, IRONMAP_OK);
+    assert_true(ironmap_is_damaged(f->map));
+}
 
 /* While one thread restores, another that reads the same page waits for it. */
 static void reader_waits_for_a_restoring_thread(void **state)
@@ -450,6 +518,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_gate(zeros_of_a_pinned_map_are_damage_at_once),
         with_gate(pin_waits_for_a_handler),
+        with_gate(guard_waits_for_the_handler_whose_zeros_it_saw),
+        with_gate(loss_while_a_thread_restores_is_restored_later),
+        with_gate(damage_while_a_thread_clears_it_stays),
         with_gate(child_of_fork_knows_what_a_handler_replaced),
         with_gate(child_of_fork_knows_what_a_thread_was_restoring),
         with_gate(reader_waits_for_a_restoring_thread),

@@ -9,14 +9,26 @@
 
 enum { PAGES = 300 };
 
+/* Another handler that makes room in the middle of the call. */
+static ironmap__page_state *of_other_handler;
+static size_t bytes_in_use;
+
 void *ironmap__zeros_allocate(size_t length)
 {
-    return calloc(length, 1);
+    ironmap__page_state *other = of_other_handler;
+    of_other_handler = NULL;
+    if (other != NULL) {
+        assert_true(ironmap__page_state_make_room(other));
+        ironmap__mark_pages(other, IRONMAP__LOSS_GUARDED, (ironmap__page_run){5, 6});
+    }
+    void *zeros = calloc(length, 1);
+    bytes_in_use += zeros == NULL ? 0 : length;
+    return zeros;
 }
 
 void ironmap__zeros_free(void *zeros, size_t length)
 {
-    (void)length;
+    bytes_in_use -= length;
     free(zeros);
 }
 
@@ -35,7 +47,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     ironmap__page_state_set_pages(*state, 0);
-    return 0;
+    return bytes_in_use == 0 ? 0 : -1;
 }
 
 static void mark(ironmap__page_state *pages, ironmap__loss_kind kind, size_t from, size_t to)
@@ -186,10 +198,24 @@ static void stale_use_is_damage_until_cleared(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* One of them wins, and both use its room. */
+static void two_handlers_make_one_room(void **state)
+{
+    ironmap__page_state *pages = *state;
+
+    ironmap__page_state_set_pages(pages, PAGES + 1);
+    assert_int_equal(bytes_in_use, 0);
+    of_other_handler = pages;
+    assert_true(ironmap__page_state_make_room(pages));
+    mark(pages, GUARDED, 6, 7);
+    assert_next(pages, 0, PAGES, (ironmap__page_run){5, 7});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(kinds_are_independent),
+        TEST(two_handlers_make_one_room),
         TEST(mark_in_a_large_mapping_is_found),
         TEST(without_room_all_pages_can_be_marked),
         TEST(room_is_kept_for_as_many_pages),
