@@ -57,6 +57,8 @@ COPIED = """
     src tests tools
 """.split()  # noqa: SIM905
 PYTHON_TESTS = ("tests/python", "tests/compat")
+# Python tests that no change of the extension concerns.
+LEFT_OUT = {"benchmark", "docs", "fuzz", "readme", "stubs"}
 
 
 @dataclass
@@ -316,7 +318,8 @@ def python_tests(tree: Tree, python: str) -> list[Test]:
         for path in sorted((tree.root / folder).glob("test_*.py")):
             name = path.stem.removeprefix("test_")
             file = str(path.relative_to(tree.root))
-            tests.append(Test(name=name, command=[python, *PYTEST, file]))
+            if name not in LEFT_OUT:
+                tests.append(Test(name=name, command=[python, *PYTEST, file]))
     return tests
 
 
@@ -366,16 +369,31 @@ def ignored(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name == "__pycache__" or (top and name in {"build", ".venv"})}
 
 
-def set_up(folder: Path, jobs: int, python: str) -> Tree:
-    """Copies the tree, and builds all of it."""
-    root = folder / "base"
-    shutil.rmtree(folder, ignore_errors=True)
-    root.mkdir(parents=True)
+def copy_if_changed(source: str, target: str) -> None:
+    """Keeps the times of files that did not change, for the build."""
+    if not Path(target).is_file() or Path(source).read_bytes() != Path(target).read_bytes():
+        shutil.copyfile(source, target)
+        shutil.copymode(source, target)
+
+
+def copy_tree(root: Path) -> None:
     for name in COPIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=ignored)
-        elif (ROOT / name).is_file():
-            shutil.copy2(ROOT / name, root / name)
+        source, target = ROOT / name, root / name
+        if source.is_dir():
+            shutil.copytree(
+                source, target, ignore=ignored, copy_function=copy_if_changed, dirs_exist_ok=True
+            )
+        elif source.is_file():
+            copy_if_changed(str(source), str(target))
+
+
+def set_up(folder: Path, jobs: int, python: str) -> Tree:
+    """Copies the tree, and builds all of it, or what changed since the last run."""
+    root = folder / "base"
+    for left in folder.glob("worker*"):
+        shutil.rmtree(left)
+    root.mkdir(parents=True, exist_ok=True)
+    copy_tree(root)
     env = dict(os.environ) | {"PYTHONDONTWRITEBYTECODE": "1"}
     tree = Tree(root, env, program("ninja", "ninja"), own_shared_memory())
     machine = folder / "machine.ini"
@@ -383,6 +401,7 @@ def set_up(folder: Path, jobs: int, python: str) -> Tree:
     options = ["-Dbuildtype=plain", "-Dwarning_level=0", "-Dc_args=-O1", "-Dtests=enabled"]
     options += ["-Dpython=enabled", "-Dexamples=disabled", f"--native-file={machine}"]
     meson = program("meson", "mesonbuild.mesonmain")
+    shutil.rmtree(root / "packages", ignore_errors=True)
     for command in (
         [*meson, "setup", "build", *options],
         [*tree.ninja, "-C", "build", f"-j{jobs}"],
@@ -425,9 +444,8 @@ class Result:
 def run_c(tree: Tree, mutant: Mutant, tests: Tests) -> tuple[str, str]:
     first = [test for name in mutant.tests for test in tests.c if test.name == name]
     rest = [test for test in tests.c if test not in first]
-    for group in (first, [] if tests.named_only else rest):
-        if not group:
-            continue
+    groups = [[test] for test in first] + ([] if tests.named_only else [rest])
+    for group in groups:
         made = tree.make(sorted({target for test in group for target in test.targets}))
         if made.status != 0:
             return "", made.output
