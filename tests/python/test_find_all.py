@@ -56,6 +56,15 @@ def test_find_all_in_every_range(map_bytes: MapMaker, sub: bytes) -> None:
         assert list(m.find_all(sub, start, end)) == expected, (start, end)
 
 
+def test_truth_that_raises_is_an_error(map_bytes: MapMaker) -> None:
+    class Undecided:
+        def __bool__(self) -> bool:
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        map_bytes(b"aaaa").find_all(b"aa", overlapping=Undecided())  # type: ignore[arg-type]
+
+
 def test_overlapping_matches_are_found_on_request(map_bytes: MapMaker) -> None:
     m = map_bytes(b"aaaa abababa")
     assert list(m.find_all(b"aa")) == [0, 2]

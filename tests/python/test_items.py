@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import sys
 from array import array
@@ -26,6 +27,25 @@ def test_item_is_an_integer(digits: ironmap.mmap) -> None:
     assert digits[0] == ord("0")
     assert digits[9] == digits[-1] == ord("9")
     assert digits[-10] == ord("0")
+
+
+def test_sequence_functions_of_c_store_items(digits: ironmap.mmap) -> None:
+    """They add the length to a negative index, once."""
+    store = ctypes.pythonapi.PySequence_SetItem
+    store.argtypes = [ctypes.py_object, ctypes.c_ssize_t, ctypes.py_object]
+    delete = ctypes.pythonapi.PySequence_DelItem
+    delete.argtypes = [ctypes.py_object, ctypes.c_ssize_t]
+    store(digits, 0, ord("a"))
+    store(digits, -1, b"z")
+    assert digits[:] == b"a12345678z"
+    for index in (10, -11, -20):
+        with pytest.raises(IndexError, match="mmap index out of range"):
+            store(digits, index, 1)
+    with pytest.raises(TypeError, match="mmap object doesn't support item deletion"):
+        delete(digits, 0)
+    with pytest.raises(ValueError, match="range"):
+        store(digits, 0, 256)
+    assert digits[:] == b"a12345678z"
 
 
 @pytest.mark.parametrize("index", [10, -11, 2**40, -(2**40), 2**70, -(2**70)])
