@@ -1,5 +1,5 @@
-/* For the build that measures coverage, in front of every source. A process that ends by _exit, as a
- * child of a test does, or by a signal whose default action the library restores, writes its
+/* For the build that measures coverage, in front of every source. A process that ends by _exit, as
+ * a child of a test does, or by a signal whose default action the library restores, writes its
  * counters first. */
 #ifndef IRONMAP_COVERAGE_H
 #define IRONMAP_COVERAGE_H
@@ -14,8 +14,8 @@ void ironmap_real_exit(int status) __asm__("_exit") __attribute__((noreturn));
 int ironmap_real_sigaction(int number, const void *action, void *before) __asm__("sigaction");
 
 IRONMAP_WEAK __attribute__((noreturn)) void ironmap_test_exit(int status);
-IRONMAP_WEAK int ironmap_test_sigaction_of(int number, const void *action, void *before) __asm__(
-    "ironmap_test_sigaction");
+IRONMAP_WEAK int ironmap_test_sigaction_of(int number, const void *action,
+                                           void *before) __asm__("ironmap_test_sigaction");
 
 IRONMAP_WEAK __attribute__((noreturn)) void ironmap_test_exit(int status)
 {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -37,6 +38,15 @@ static void make_fail(const char *name, int with, int from, int number)
     skipped = from;
     times = number;
     calls_watch(fail_chosen, NULL);
+}
+
+/* A tag that no other process uses. */
+static ironmap_options options_of_tag(void)
+{
+    static char tag[64];
+
+    (void)snprintf(tag, sizeof(tag), "error-codes-%lu", (unsigned long)getpid());
+    return (ironmap_options){.length = LENGTH, .tag = tag};
 }
 
 /* The call was made, and failed as often as wanted. */
@@ -120,7 +130,7 @@ static void interrupted_calls_of_a_tag_are_made_again(void **state)
         const char *name;
         int skipped;
     } calls[] = {{"flock", 0}, {"openat", 2}};
-    const ironmap_options options = {.length = LENGTH, .tag = "interrupted"};
+    const ironmap_options options = options_of_tag();
     ironmap_map *map = NULL;
 
     (void)state;
@@ -174,7 +184,7 @@ static void path_follows_the_files_name(void **state)
 static void reservation_that_is_not_supported_is_told(void **state)
 {
     static const int unsupported[] = {EOPNOTSUPP, ENOSYS, EINVAL};
-    const ironmap_options tagged = {.length = LENGTH, .tag = "not-reserved"};
+    const ironmap_options tagged = options_of_tag();
     fixture *f = *state;
     ironmap_options options = options_of(0, LENGTH);
     ironmap_map *map = NULL;
