@@ -129,7 +129,8 @@ typedef struct ironmap_error {
     uint64_t offset;       /* IRONMAP_E_FAULT: the offset in the map of the unavailable byte, or
                             * IRONMAP_NOT_FOUND if it is not known any more */
     uint64_t file_length;  /* IRONMAP_E_FAULT: bytes in the file at that moment; IRONMAP_UNKNOWN */
-    bool in_source;        /* IRONMAP_E_FAULT of ironmap_copy: the byte is one of the source */
+    bool in_source;        /* IRONMAP_E_FAULT: the byte is not one of the map, but one of the map
+                            * that ironmap_copy, a buffer or a needle takes bytes from */
     uint64_t reserved[3];  /* 0 */
 } ironmap_error;
 
@@ -327,14 +328,13 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_file_handle(intptr_t *handle, const ir
  * is then damaged: functions that access its bytes are IRONMAP_E_FAULT until ironmap_clear_damage.
  * Code between ironmap_guard_begin and ironmap_guard_end is told of the loss and damages nothing.
  *
- * The first map of a file installs a handler for SIGBUS. Faults at other addresses are forwarded to
+ * The first map installs a handler for SIGBUS. Faults at other addresses are forwarded to
  * the previous handler. If another handler is installed later, opening, resizing, pinning or
  * guarding a map, and an access of more than 1 MiB, installs ours again. These, and the first
  * access of a thread, unblock the signal for the thread. Not covered are a handler that was
- * installed and a signal that was blocked since then, a page that the system refuses to replace (a
- * sealed view, or a store without any memory left), and swap errors of anonymous maps of ordinary
- * pages. On Windows, and at Linux's limit of mappings, the whole map is lost for a moment with its
- * page. */
+ * installed and a signal that was blocked since then, and a page that the system refuses to replace
+ * (a sealed view, or a store without any memory left). On Windows, and at Linux's limit of
+ * mappings, the whole map is lost for a moment with its page. */
 
 /* True if the map is damaged. */
 IRONMAP_API bool ironmap_is_damaged(const ironmap_map *map);
@@ -388,7 +388,13 @@ IRONMAP_API void ironmap_unpin(ironmap_map *map);
  *
  * Errors of all functions here: IRONMAP_E_RANGE, IRONMAP_E_OVERFLOW, IRONMAP_E_NOT_READABLE for
  * loads, IRONMAP_E_READONLY for stores, IRONMAP_E_FAULT, IRONMAP_E_INTERRUPTED. `buffer` may lie in
- * the map. */
+ * the map.
+ *
+ * Bytes to store may lie in other maps, also in several or in part. If a page of them is
+ * unavailable, no byte is stored that was made up for it: up to 1 MiB nothing is stored at all. Of
+ * more, the MiBs before stay stored. The error is IRONMAP_E_FAULT with error.in_source. That takes
+ * memory (IRONMAP_E_NOMEM). A needle may lie in another map as well. A buffer to load into should
+ * not: what is lost there is damage of the other map. */
 
 /* Copies `length` bytes at `offset` of the map into `buffer` (get), or the other way (put). */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_get(const ironmap_map *map, uint64_t offset, void *buffer,
@@ -418,8 +424,8 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_move(ironmap_map *map, uint64_t target
 
 /* Copies `length` bytes from offset `from` of one map to offset `to` of another, or of the same
  * one. If a page of the source is unavailable, no byte is stored that was made up for it: up to 1
- * MiB nothing is stored at all. Of more, the MiBs before stay stored. Use this, and not ironmap_put
- * with the other map's ironmap_data, which no guard watches. */
+ * MiB nothing is stored at all. Of more, the MiBs before stay stored. ironmap_put with an address
+ * of the other map does the same, but has to find that map. */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_copy(ironmap_map *target, uint64_t to,
                                                const ironmap_map *source, uint64_t from,
                                                size_t length, ironmap_error *error);

@@ -2,6 +2,9 @@
 
 #include <limits.h>
 
+#include "errors.h"
+#include "mmap/source.h"
+
 bool check_count_slow(const char *name, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most)
 {
     const char *bound = least == most ? "exactly" : given < least ? "at least" : "at most";
@@ -74,6 +77,23 @@ bool convert_int(PyObject *object, int *value)
     return true;
 }
 
+/* The byte of a buffer of length 1, under the guard of the map whose memory it is. */
+static bool load_byte(uint8_t *value, PyObject *object, const Py_buffer *view)
+{
+    ironmap_error error;
+    uint64_t offset = 0;
+    ironmap_map *map = source_map(&offset, object, view, NULL);
+    if (map == NULL) {
+        *value = *(const uint8_t *)view->buf;
+        return true;
+    }
+    bool loaded = ironmap_get_byte(value, map, offset, &error) == IRONMAP_OK;
+    if (!loaded) {
+        raise_error(map, &error, "");
+    }
+    return loaded;
+}
+
 /* The byte of a bytes-like object of length 1. For other lengths `*fits` is false and no exception
  * is set. */
 static bool convert_single_byte(PyObject *object, uint8_t *value, bool *fits)
@@ -89,11 +109,9 @@ static bool convert_single_byte(PyObject *object, uint8_t *value, bool *fits)
         return not_contiguous;
     }
     *fits = view.len == 1;
-    if (*fits) {
-        *value = *(const uint8_t *)view.buf;
-    }
+    bool loaded = !*fits || load_byte(value, object, &view);
     PyBuffer_Release(&view);
-    return true;
+    return loaded;
 }
 
 bool convert_item_slow(PyObject *object, uint8_t *value)

@@ -110,7 +110,8 @@ PyObject *raise_no_file(const char *operation)
 void fault_describe(Fault *fault, const ironmap_map *map, const ironmap_error *error)
 {
     fault->error = *error;
-    fault->named = ironmap_file_path(map, fault->name, sizeof(fault->name), NULL) == IRONMAP_OK;
+    fault->named =
+        map != NULL && ironmap_file_path(map, fault->name, sizeof(fault->name), NULL) == IRONMAP_OK;
 }
 
 void fault_describe_closed(Fault *fault, const char *name, const ironmap_error *error)
@@ -172,7 +173,9 @@ static PyObject *raise_fault(ironmap_map *map, const ironmap_error *error)
 {
     Fault fault;
     fault_describe(&fault, map, error);
-    note_told(map, error);
+    if (map != NULL) {
+        note_told(map, error);
+    }
     PyObject *class = module_object("FaultError");
     if (class != NULL) {
         fault_raise(&fault, class);

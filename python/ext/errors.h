@@ -8,8 +8,9 @@
 #include "compat.h"
 
 /* Raises the exception for `error`, which a function of the library reported of `map` (NULL if
- * there is no map). Statuses that mean "out of range" become ValueError(`range_message`). A
- * FaultError about damage counts as telling the program of the map's damage. */
+ * there is no map, or it is not known which one). Statuses that mean "out of range" become
+ * ValueError(`range_message`). A FaultError about damage counts as telling the program of the map's
+ * damage. */
 PyObject *raise_error(ironmap_map *map, const ironmap_error *error, const char *range_message);
 
 /* What a FaultError says, copied from the map: raising it may run Python code that closes the map,

@@ -12,11 +12,11 @@
  *     level 1   head ----------> 0x3000 --------> 0x7000 ----------> NULL
  *     level 0   head -> 0x1000 -> 0x3000 -> 0x4000 -> 0x7000 -> 0x9000 -> NULL
  *
- * Writers change it under a lock that is held over no call. `sequence` is odd meanwhile. A reader
+ * Writers change it under a lock that is held over no call. The sequence is odd meanwhile. A reader
  * takes no lock and a bounded number of steps: the links that it follows may be changing, but
  * always lead to entries.
  * - A hit is proven by the version of the entry itself.
- * - A miss counts if `sequence` was even and is the same after.
+ * - A miss counts if the sequence was even and is the same after.
  * - Otherwise the reader tries again a few times, and then looks at all entries. That is always
  *   right, also for a signal that interrupts a writer.
  */
@@ -54,9 +54,10 @@ struct block {
 static struct block first_block;
 static _Atomic(struct block *) newest_block; /* NULL before the first entry */
 
+atomic_size_t ironmap__registry_sequence;
+
 /* Under the lock. */
 static atomic_bool locked;
-static atomic_size_t sequence;
 static ironmap__registry_entry head; /* of the index: before all entries, without addresses */
 static ironmap__registry_entry *free_entries;
 static uint32_t random_state = 0x9E3779B9;
@@ -180,7 +181,7 @@ ironmap__registry_entry *ironmap__registry_enter(struct ironmap__mapping *mappin
 void ironmap__registry_set(ironmap__registry_entry *entry, uintptr_t base, size_t length)
 {
     lock();
-    atomic_fetch_add(&sequence, 1);
+    atomic_fetch_add(&ironmap__registry_sequence, 1);
     if (entry->levels > 0) {
         unlink_entry(entry);
     }
@@ -191,7 +192,7 @@ void ironmap__registry_set(ironmap__registry_entry *entry, uintptr_t base, size_
     if (length > 0) {
         link_entry(entry);
     }
-    atomic_fetch_add(&sequence, 1);
+    atomic_fetch_add(&ironmap__registry_sequence, 1);
     unlock();
 }
 
@@ -244,7 +245,7 @@ static const ironmap__registry_entry *index_floor(uintptr_t address)
 static bool index_first(struct ironmap__mapping **found, uintptr_t first, uintptr_t last)
 {
     uintptr_t lowest = 0;
-    size_t before = atomic_load(&sequence);
+    size_t before = atomic_load(&ironmap__registry_sequence);
     const ironmap__registry_entry *entry = index_floor(first);
     if (entry == NULL) {
         return false;
@@ -255,7 +256,25 @@ static bool index_first(struct ironmap__mapping **found, uintptr_t first, uintpt
     }
     const ironmap__registry_entry *after = atomic_load(&entry->next[0]);
     *found = after == NULL ? NULL : entry_match(&lowest, after, first, last);
-    return before % 2 == 0 && atomic_load(&sequence) == before;
+    return before % 2 == 0 && atomic_load(&ironmap__registry_sequence) == before;
+}
+
+bool ironmap__registry_find_gap(ironmap__registry_gap *gap, uintptr_t address)
+{
+    size_t before = atomic_load(&ironmap__registry_sequence);
+    const ironmap__registry_entry *floor = index_floor(address);
+    if (floor == NULL) {
+        return false;
+    }
+    uintptr_t last_before = atomic_load(&floor->base) + (atomic_load(&floor->length) - 1);
+    const ironmap__registry_entry *after = atomic_load(&floor->next[0]);
+    *gap = (ironmap__registry_gap){
+        .sequence = before,
+        .first = floor == &head ? 0 : last_before + 1,
+        .last = after == NULL ? UINTPTR_MAX : atomic_load(&after->base) - 1,
+    };
+    bool is_free = floor == &head || address > last_before;
+    return is_free && before % 2 == 0 && ironmap__registry_is_as_at(gap);
 }
 
 /* Looks at all entries. */
@@ -332,7 +351,7 @@ void ironmap__registry_after_fork(void)
     if (!atomic_load(&locked)) {
         return;
     }
-    atomic_store(&sequence, atomic_load(&sequence) | 1);
+    atomic_store(&ironmap__registry_sequence, atomic_load(&ironmap__registry_sequence) | 1);
     free_entries = NULL;
     for (size_t level = 0; level < LEVELS; level++) {
         atomic_store(&head.next[level], NULL);
@@ -342,6 +361,6 @@ void ironmap__registry_after_fork(void)
             repair_entry(&block->entries[i]);
         }
     }
-    atomic_fetch_add(&sequence, 1);
+    atomic_fetch_add(&ironmap__registry_sequence, 1);
     unlock();
 }

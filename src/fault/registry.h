@@ -2,6 +2,8 @@
 #ifndef IRONMAP_REGISTRY_H
 #define IRONMAP_REGISTRY_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +30,25 @@ struct ironmap__mapping *ironmap__registry_find(uintptr_t address);
 /* The mapping that has the lowest of the addresses [first, last] that belong to any, or NULL. As
  * ironmap__registry_find. */
 struct ironmap__mapping *ironmap__registry_first(uintptr_t first, uintptr_t last);
+
+/* Addresses [first, last] of no mapping, as long as the registry does not change. */
+typedef struct ironmap__registry_gap {
+    size_t sequence; /* of the registry */
+    uintptr_t first;
+    uintptr_t last;
+} ironmap__registry_gap;
+
+/* Counts the changes of addresses, two for each; odd in the middle of one. */
+extern atomic_size_t ironmap__registry_sequence;
+
+/* True if no mapping got or gave up addresses since the gap was found. */
+static inline bool ironmap__registry_is_as_at(const ironmap__registry_gap *gap)
+{
+    return atomic_load_explicit(&ironmap__registry_sequence, memory_order_acquire) == gap->sequence;
+}
+
+/* The gap that `address` lies in. False if it is a mapping's, or if the registry is changing. */
+bool ironmap__registry_find_gap(ironmap__registry_gap *gap, uintptr_t address);
 
 /* Calls `visit` with every mapping that has an entry. For a child of fork, in which no other thread
  * changes the registry. */

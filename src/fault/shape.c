@@ -18,9 +18,6 @@ void ironmap__mapping_init(ironmap__mapping *mapping, const ironmap__mode *mode,
 
 int ironmap__enter(ironmap__mapping *mapping, ironmap_error *error)
 {
-    if (mapping->mode.anonymous && mapping->mode.page == ironmap__page_size()) {
-        return IRONMAP_OK;
-    }
     int status = ironmap__handler_install(error);
     if (status != IRONMAP_OK) {
         return status;

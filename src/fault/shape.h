@@ -13,8 +13,8 @@ void ironmap__mapping_init(ironmap__mapping *mapping, const ironmap__mode *mode,
                            uint64_t offset);
 
 /* Before a mapping gets its first view: installs the fault handler and enters the registry, without
- * an address. An anonymous mapping needs neither, except one of huge pages: there may be none left
- * when it is used. */
+ * an address. Anonymous memory can be lost as well: huge pages that are not there, swap that cannot
+ * be read, memory that fails. */
 int ironmap__enter(ironmap__mapping *mapping, ironmap_error *error);
 
 /* Withdraws the mapping's addresses, and waits for handlers. An access of code that still uses one

@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "map/access_loop.h"
 #include "map/own_memory.h"
+#include "map/source.h"
 
 /* Fast path: copies at once, under the guard. False if that does not count. `store` is a constant.
  */
@@ -101,6 +102,34 @@ int ironmap__copy_between(ironmap__mapping *target, const ironmap__mapping *sour
     return status == IRONMAP_OK ? source_status : status;
 }
 
+/* ---- bytes that may be another map's ---- */
+
+/* Stores bytes some of which are a map's. By way of a buffer, so that nothing is stored that was
+ * made up for a lost page. Bytes of this map may be overwritten before they are read: then the
+ * buffer has all of them. */
+static IRONMAP__NOINLINE int put_mapped(ironmap_map *map, size_t offset, const uint8_t *bytes,
+                                        size_t length, ironmap_error *error)
+{
+    bool own = ironmap__map_contains(&map->mapping, bytes, length);
+    size_t capacity = own ? length : (size_t)ironmap__min(length, IRONMAP__CHUNK_BYTES);
+    uint8_t *buffer = malloc(capacity);
+    if (buffer == NULL) {
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    }
+    int status = IRONMAP_OK;
+    for (size_t done = 0; done < length && status == IRONMAP_OK; done += capacity) {
+        size_t count = (size_t)ironmap__min(length - done, capacity);
+        bool stop = done > 0 && map->check != NULL && map->check(map->check_context) != 0;
+        status = stop ? ironmap__fail(error, IRONMAP_E_INTERRUPTED)
+                      : ironmap__load(buffer, bytes + done, count, error);
+        if (status == IRONMAP_OK) {
+            status = copy_in(map, offset + done, buffer, count, error);
+        }
+    }
+    free(buffer);
+    return status;
+}
+
 /* ---- bytes ---- */
 
 int ironmap_get(const ironmap_map *map, uint64_t offset, void *buffer, size_t length,
@@ -131,8 +160,12 @@ int ironmap_put(ironmap_map *map, uint64_t offset, const void *buffer, size_t le
         return status;
     }
     uint8_t *target = mapping->data + offset;
-    if (ironmap__map_contains(mapping, buffer, length)) {
+    if (ironmap__map_contains_all(mapping, buffer, length)) {
         return copy_inside(map, target, buffer, length, error);
+    }
+    if (length > 0 &&
+        (ironmap__map_contains(mapping, buffer, length) || ironmap__is_mapped(buffer, length))) {
+        return put_mapped(map, (size_t)offset, buffer, length, error);
     }
     if (length > 0 && length <= IRONMAP__CHUNK_BYTES &&
         copy_fast(mapping, target, buffer, length, true)) {

@@ -1,6 +1,9 @@
 /* Searching a map: the range, then the kernels, chunk by chunk. */
+#include <stdlib.h>
+
 #include "map/access_loop.h"
 #include "map/own_memory.h"
+#include "map/source.h"
 #include "search/search.h"
 
 /* The positions [from, to) at which a match may begin. */
@@ -146,9 +149,35 @@ static bool search_fast(search *s)
     return is_over(s);
 }
 
-static int search_run(search *s, ironmap_error *error)
+static int search_bytes(search *s, ironmap_error *error)
 {
     return search_fast(s) ? IRONMAP_OK : search_slow(s, error);
+}
+
+/* Searches for a needle that is, in part or whole, the memory of another map: for a copy of it. */
+static IRONMAP__COLD int search_mapped(search *s, ironmap_error *error)
+{
+    size_t length = s->pattern.length;
+    uint8_t *needle = malloc(length);
+    if (needle == NULL) {
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    }
+    int status = ironmap__load(needle, s->pattern.bytes, length, error);
+    if (status == IRONMAP_OK) {
+        s->pattern.bytes = needle;
+        status = search_bytes(s, error);
+    }
+    free(needle);
+    return status;
+}
+
+/* A needle in the map's own memory has the same guard as the haystack. */
+static int search_run(search *s, ironmap_error *error)
+{
+    const ironmap__pattern *needle = &s->pattern;
+    bool mapped = ironmap__is_mapped(needle->bytes, needle->length) &&
+                  !ironmap__map_contains_all(&s->map->mapping, needle->bytes, needle->length);
+    return IRONMAP__RARE(mapped) ? search_mapped(s, error) : search_bytes(s, error);
 }
 
 /* What the caller asked for. */

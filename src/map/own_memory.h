@@ -12,6 +12,14 @@ static inline bool ironmap__map_contains(const ironmap__mapping *mapping, const 
     return distance < mapping->length || (uintptr_t)0 - distance < length;
 }
 
+/* True if all of the bytes are the map's own. */
+static inline bool ironmap__map_contains_all(const ironmap__mapping *mapping, const void *buffer,
+                                             size_t length)
+{
+    uintptr_t distance = (uintptr_t)buffer - (uintptr_t)mapping->data;
+    return ironmap__range_check(distance, length, mapping->length) == IRONMAP_OK;
+}
+
 /* The smallest range of the map that has all its own bytes of the memory at `a` and at `b`. */
 static inline ironmap__access_range ironmap__bounding_range(const ironmap__mapping *mapping,
                                                             const void *a, size_t a_length,

@@ -1,11 +1,14 @@
 /* Bytes of a map that lie a step apart. Where the other side is the map's own memory, a copy comes
- * first: what is stored must not be read again.
+ * first: what is stored must not be read again. So it does where the bytes to store are another
+ * map's, which may be lost.
  */
 #include "map/access.h"
 
 #include <stdlib.h>
 
 #include "map/access_loop.h"
+#include "map/own_memory.h"
+#include "map/source.h"
 
 /* `count` bytes that lie `step` apart, the first at `offset`. */
 typedef struct strided {
@@ -90,7 +93,7 @@ static int gather(uint8_t *target, const ironmap_map *map, strided s, ironmap_er
     return ironmap__access_end(&loop);
 }
 
-/* Stores bytes that are not in the map's memory. */
+/* Stores bytes that are not in the memory of a map. */
 static int scatter(ironmap_map *map, strided s, const uint8_t *source, ironmap_error *error)
 {
     ironmap__access_loop loop;
@@ -106,17 +109,9 @@ static int scatter(ironmap_map *map, strided s, const uint8_t *source, ironmap_e
 
 /* ---- with the map's own memory on the other side ---- */
 
-/* True if all `count` bytes of `buffer` are the map's own: then `*offset` is that of the first. */
-static bool is_own_memory(uint64_t *offset, const ironmap_map *map, const void *buffer,
-                          size_t count)
+static int gather_inside(ironmap_map *map, const void *target, strided s, ironmap_error *error)
 {
-    uintptr_t distance = (uintptr_t)buffer - (uintptr_t)map->mapping.data;
-    *offset = distance;
-    return count > 0 && ironmap__range_check(distance, count, map->mapping.length) == IRONMAP_OK;
-}
-
-static int gather_inside(ironmap_map *map, uint64_t to, strided s, ironmap_error *error)
-{
+    uint64_t to = (uintptr_t)target - (uintptr_t)map->mapping.data;
     uint8_t *copy = malloc(s.count);
     if (copy == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
@@ -129,13 +124,14 @@ static int gather_inside(ironmap_map *map, uint64_t to, strided s, ironmap_error
     return status;
 }
 
-static int scatter_inside(ironmap_map *map, strided s, uint64_t from, ironmap_error *error)
+/* Stores bytes some of which are a map's, this one's or another's. */
+static int scatter_mapped(ironmap_map *map, strided s, const uint8_t *source, ironmap_error *error)
 {
     uint8_t *copy = malloc(s.count);
     if (copy == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    int status = ironmap_get(map, from, copy, s.count, error);
+    int status = ironmap__load(copy, source, s.count, error);
     if (status == IRONMAP_OK) {
         status = scatter(map, s, copy, error);
     }
@@ -149,15 +145,14 @@ int ironmap_get_strided(const ironmap_map *map, uint64_t offset, int64_t step, v
                         size_t count, ironmap_error *error)
 {
     const strided s = {offset, step, count};
-    uint64_t own = 0;
     bool readable = map->mapping.mode.readable;
     int status = check_strided(map, s, readable ? IRONMAP_OK : IRONMAP_E_NOT_READABLE, error);
     if (status != IRONMAP_OK) {
         return status;
     }
     /* The caller has the address of the map's memory, and so the map itself. */
-    return is_own_memory(&own, map, buffer, count)
-               ? gather_inside((ironmap_map *)(uintptr_t)map, own, s, error)
+    return count > 0 && ironmap__map_contains_all(&map->mapping, buffer, count)
+               ? gather_inside((ironmap_map *)(uintptr_t)map, buffer, s, error)
                : gather(buffer, map, s, error);
 }
 
@@ -165,12 +160,11 @@ int ironmap_put_strided(ironmap_map *map, uint64_t offset, int64_t step, const v
                         size_t count, ironmap_error *error)
 {
     const strided s = {offset, step, count};
-    uint64_t own = 0;
     bool writable = map->mapping.mode.writable;
     int status = check_strided(map, s, writable ? IRONMAP_OK : IRONMAP_E_READONLY, error);
     if (status != IRONMAP_OK) {
         return status;
     }
-    return is_own_memory(&own, map, buffer, count) ? scatter_inside(map, s, own, error)
-                                                   : scatter(map, s, buffer, error);
+    return count > 0 && ironmap__is_mapped(buffer, count) ? scatter_mapped(map, s, buffer, error)
+                                                          : scatter(map, s, buffer, error);
 }

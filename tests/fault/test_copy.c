@@ -111,9 +111,30 @@ static void damaged_source_stores_nothing(void **state)
     assert_ok(ironmap_close(target, &failure));
 }
 
+/* Must be the first test of the process: no page was lost before. */
+static void needle_that_is_the_first_loss_is_an_error(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 64 * 1024;
+    uint64_t index = 0;
+    ironmap_error error;
+
+    map_source(f, length);
+    ironmap_map *target = make_target(length);
+    assert_ok(ironmap_fill(target, 100, 0, 100, &failure));
+    const uint8_t *needle = (const uint8_t *)ironmap_data(f->map) + length / 2;
+    file_truncate(f, length / 2);
+    assert_int_equal(ironmap_find(&index, target, needle, 5, 0, IRONMAP_TO_END, &error),
+                     IRONMAP_E_FAULT);
+    assert_true(error.in_source);
+    assert_u64(error.offset, length / 2);
+    assert_ok(ironmap_close(target, &failure));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        with_fixture(needle_that_is_the_first_loss_is_an_error),
         with_fixture(short_copy_from_a_lost_page_stores_nothing),
         with_fixture(long_copy_keeps_the_pieces_before_a_lost_page),
         with_fixture(lost_page_of_the_target_is_told_as_such),

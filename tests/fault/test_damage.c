@@ -415,23 +415,6 @@ static void private_stores_survive_a_loss(void **state)
     assert_file(f, 5, &(uint8_t){solid_byte(5)}, 1);
 }
 
-/* A store from another map's damaged memory is damage of that other map. */
-static void store_from_damaged_memory_is_damage_of_its_map(void **state)
-{
-    fixture *f = *state;
-    ironmap_map *other = NULL;
-    ironmap_options options = options_of(0, 100);
-    uint8_t zeros[100] = {0};
-
-    map_solid(f, IRONMAP_WRITE, 0, 0);
-    assert_ok(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure));
-    file_truncate(f, pages(2));
-    assert_ok(ironmap_put(other, 0, (uint8_t *)ironmap_data(f->map) + pages(3), 100, &failure));
-    assert_map(other, 0, zeros, 100);
-    assert_u64(ironmap_damage_count(f->map), 1);
-    assert_ok(ironmap_close(other, &failure));
-}
-
 /* ---- the guard ------------------------------------------------------------------------------- */
 
 /* An offset to read, and what was read. */
@@ -648,7 +631,6 @@ int main(void)
         with_fixture(untracked_damage_stays),
         with_fixture(untracked_map_works_on_other_pages),
         with_fixture(private_stores_survive_a_loss),
-        with_fixture(store_from_damaged_memory_is_damage_of_its_map),
         with_fixture(guard_reports_what_was_lost),
         with_fixture(guard_refuses_damage),
         with_fixture(nested_guards_report_a_loss),

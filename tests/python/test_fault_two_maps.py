@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -174,3 +175,46 @@ def test_strided_store_of_own_memory_is_that_of_a_bytearray() -> None:
         with memoryview(m) as view:
             m[::2] = view[:100]
         assert m[:] == bytes(expected)
+
+
+def test_item_from_a_lost_page_is_a_fault_error(target: ironmap.mmap, lost: ironmap.mmap) -> None:
+    with memoryview(lost) as view:
+        target[0] = view[:1]
+        assert target[0] == ord("s")
+        for store in (
+            lambda: target.__setitem__(1, view[GOOD : GOOD + 1]),
+            lambda: target.write_byte(view[GOOD : GOOD + 1]),
+        ):
+            with pytest.raises(ironmap.FaultError) as caught:
+                store()
+            assert caught.value.offset == GOOD
+            assert target[:2] == b"st"
+            lost.clear_damage()
+
+
+def fault_of(call: Callable[[], object]) -> tuple[int | None, object]:
+    with pytest.raises(ironmap.FaultError) as caught:
+        call()
+    return caught.value.offset, caught.value.filename
+
+
+@pytest.mark.parametrize("count", [4, 2 * PAGE])
+def test_bytes_behind_another_buffer_are_guarded_as_well(
+    target: ironmap.mmap, lost: ironmap.mmap, count: int
+) -> None:
+    array = (ctypes.c_char * LENGTH).from_buffer(lost)
+    with memoryview(array) as whole, whole.cast("B") as view:
+        inner = view[GOOD - 2 : GOOD - 2 + count]
+        for store in (
+            lambda: target.__setitem__(slice(count), inner),
+            lambda: target.write(inner),
+            lambda: target.__setitem__(slice(0, 2 * count, 2), inner),
+            lambda: target.find(inner),
+            lambda: target.count(inner),
+        ):
+            offset, name = fault_of(store)
+            assert offset in (GOOD - 2, GOOD)
+            assert name is None
+            assert target[:] == b"t" * LENGTH
+        inner.release()
+    del array

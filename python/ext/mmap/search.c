@@ -113,7 +113,7 @@ static PyObject *search_bounds(PyObject *self, Search *search, PyObject *const *
     uint64_t index = IRONMAP_NOT_FOUND;
     ironmap_error error;
     if (search_map(&index, map, search, &error) != IRONMAP_OK) {
-        return raise_error(map, &error, "");
+        return raise_error(error.in_source ? NULL : map, &error, "");
     }
     return PyLong_FromSsize_t(index == IRONMAP_NOT_FOUND ? -1 : (Py_ssize_t)index);
 }
@@ -168,7 +168,10 @@ static PyObject *count_bounds(PyObject *self, const Source *needle, PyObject *co
                              : ironmap_count(&found, map, needle->bytes, needle->length, start,
                                              length, &error);
     mmap_acquire_gil(map, thread);
-    return status == IRONMAP_OK ? PyLong_FromSize_t(found) : raise_error(map, &error, "");
+    if (status != IRONMAP_OK) {
+        return raise_error(error.in_source ? NULL : map, &error, "");
+    }
+    return PyLong_FromSize_t(found);
 }
 
 PyObject *mmap_count(PyObject *self, PyObject *const *args, Py_ssize_t count)

@@ -1,6 +1,6 @@
 /* Unavailable pages on Unix: the SIGBUS handler, and the chain of previous handlers.
  *
- * The handler is installed when the first map of a file is made, and installed again with each
+ * The handler is installed when the first map is made, and installed again with each
  * further one if another was installed since. Each installation records the handler that it
  * replaced:
  *

@@ -1,0 +1,189 @@
+/* Bytes that a function takes may be the memory of another map: a lost page of it is an error, and
+ * no byte made up for it reaches the target. */
+#include "fault_support.h"
+
+#define MIB ((size_t)1 << 20)
+
+enum { BACKGROUND = 0xee };
+
+static ironmap_map *make_target(size_t length)
+{
+    ironmap_options options = options_of(0, length);
+    ironmap_map *target = NULL;
+
+    assert_ok(ironmap_open_anonymous(&target, IRONMAP_WRITE, &options, &failure));
+    assert_ok(ironmap_fill(target, 0, BACKGROUND, length, &failure));
+    return target;
+}
+
+/* The source is f's map of a solid file. Returns its memory. */
+static const uint8_t *map_source(fixture *f, size_t length)
+{
+    file_solid(f, length);
+    map_file(f, IRONMAP_WRITE);
+    return ironmap_data(f->map);
+}
+
+static void assert_unchanged(const ironmap_map *target)
+{
+    assert_true(is_filled(ironmap_data(target), ironmap_length(target), BACKGROUND));
+}
+
+/* The call fails since byte `lost` of the source is unavailable. */
+#define assert_source_fault(call, lost)                                                            \
+    do {                                                                                           \
+        ironmap_error error = {.status = IRONMAP_OK};                                              \
+        assert_fault(call, &error, lost, codes.lost_page);                                         \
+        assert_true(error.in_source);                                                              \
+    } while (0)
+
+/* Must be the first test of the process: no page was lost before. */
+static void few_bytes_that_are_the_first_loss_are_not_stored(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 64 * 1024;
+
+    const uint8_t *source = map_source(f, length);
+    ironmap_map *target = make_target(length);
+    assert_ok(ironmap_put(target, 8, source + length / 2, 8, &failure));
+    assert_true(is_solid((const uint8_t *)ironmap_data(target) + 8, length / 2, 8));
+    assert_ok(ironmap_fill(target, 0, BACKGROUND, length, &failure));
+    file_truncate(f, length / 2);
+    ironmap_error error = {.status = IRONMAP_OK};
+    assert_int_equal(ironmap_put(target, 0, source + length / 2, 8, &error), IRONMAP_E_FAULT);
+    assert_true(error.in_source);
+    assert_u64(error.offset, length / 2);
+    assert_unchanged(target);
+    assert_ok(ironmap_close(target, &failure));
+}
+
+static void lost_page_of_the_source_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    const size_t length = MIB;
+    const size_t lengths[] = {16, 256, 257, 4096, 64 * 1024, MIB / 2};
+
+    const uint8_t *source = map_source(f, length);
+    ironmap_map *target = make_target(length);
+    file_truncate(f, length / 2);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        const size_t from = length / 2 - lengths[i] / 2;
+        ironmap_error error = {.status = IRONMAP_OK};
+        assert_fault(ironmap_put(target, 1, source + from, lengths[i], &error), &error, length / 2,
+                     codes.lost_page);
+        assert_true(error.in_source);
+        assert_unchanged(target);
+    }
+    assert_ok(ironmap_write(target, "plain", 5, &failure));
+    assert_ok(ironmap_close(target, &failure));
+}
+
+static void long_put_keeps_the_pieces_before_a_lost_page(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 4 * MIB;
+
+    skip_if_whole_views_are_lost();
+    const uint8_t *source = map_source(f, length);
+    ironmap_map *target = make_target(length);
+    file_truncate(f, 5 * MIB / 2);
+    assert_source_fault(ironmap_put(target, 0, source, length, &error), 5 * MIB / 2);
+    const uint8_t *bytes = ironmap_data(target);
+    assert_true(is_solid(bytes, 0, 2 * MIB));
+    assert_true(is_filled(bytes + 2 * MIB, 2 * MIB, BACKGROUND));
+    assert_ok(ironmap_close(target, &failure));
+}
+
+static void strided_put_from_a_lost_page_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 64 * 1024;
+
+    const uint8_t *source = map_source(f, length);
+    ironmap_map *target = make_target(length);
+    assert_ok(ironmap_put_strided(target, 1, 2, source, length / 2, &failure));
+    assert_int_equal(peek(target, 7), solid_byte(3));
+    assert_int_equal(peek(target, 6), BACKGROUND);
+    assert_ok(ironmap_fill(target, 0, BACKGROUND, length, &failure));
+    file_truncate(f, length / 2);
+    assert_source_fault(
+        ironmap_put_strided(target, length - 1, -1, source + length / 2 - 8, 16, &error),
+        length / 2);
+    assert_unchanged(target);
+    assert_ok(ironmap_close(target, &failure));
+}
+
+static void needle_in_a_lost_page_is_an_error(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 64 * 1024;
+    uint64_t index = 0;
+    size_t count = 0;
+    uint64_t offsets[4];
+    ironmap_matches matches = {.offsets = offsets, .capacity = 4};
+
+    const uint8_t *source = map_source(f, length);
+    ironmap_map *target = make_target(length);
+    const uint8_t *needle = source + length / 2 - 8;
+    assert_ok(ironmap_put(target, 1000, needle, 16, &failure));
+    assert_ok(ironmap_find(&index, target, needle, 16, 0, IRONMAP_TO_END, &failure));
+    assert_u64(index, 1000);
+    file_truncate(f, length / 2);
+    const size_t lost = length / 2;
+    assert_source_fault(ironmap_find(&index, target, needle, 16, 0, IRONMAP_TO_END, &error), lost);
+    assert_source_fault(ironmap_rfind(&index, target, needle, 16, 0, IRONMAP_TO_END, &error), lost);
+    assert_source_fault(ironmap_count(&count, target, needle, 16, 0, IRONMAP_TO_END, &error), lost);
+    assert_source_fault(ironmap_find_all(&matches, target, needle, 16, 0, IRONMAP_TO_END, &error),
+                        lost);
+    assert_ok(ironmap_find(&index, target, "none", 4, 0, IRONMAP_TO_END, &failure));
+    assert_u64(index, IRONMAP_NOT_FOUND);
+    assert_ok(ironmap_close(target, &failure));
+}
+
+/* The system often places the next view right below the one before. */
+static void bytes_of_two_maps_are_guarded_by_both(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 64 * 1024;
+    ironmap_map *other = NULL;
+
+    const uint8_t *high = map_source(f, length);
+    assert_ok(ironmap_open_path(&other, f->path, IRONMAP_READ, NULL, &failure));
+    const uint8_t *low = ironmap_data(other);
+    if (low > high) {
+        const uint8_t *first = low;
+        low = high;
+        high = first;
+    }
+    ironmap_map *target = make_target(length);
+    const uint8_t *both = low + length - 16;
+    if (low + length == high) {
+        assert_ok(ironmap_put(target, 0, both, 32, &failure));
+        assert_true(is_solid(ironmap_data(target), length - 16, 16));
+        assert_true(is_solid((const uint8_t *)ironmap_data(target) + 16, 0, 16));
+        assert_ok(ironmap_fill(target, 0, BACKGROUND, length, &failure));
+        file_truncate(f, length / 2);
+        assert_source_fault(ironmap_put(target, 0, both, 32, &error), length - 16);
+        file_truncate(f, 0);
+        assert_source_fault(ironmap_put(target, 0, both + 16, 32, &error), 0);
+        assert_unchanged(target);
+    } else {
+        print_message("the two views are not neighbours\n");
+    }
+    assert_ok(ironmap_close(other, &failure));
+    assert_ok(ironmap_close(target, &failure));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_fixture(few_bytes_that_are_the_first_loss_are_not_stored),
+        with_fixture(lost_page_of_the_source_stores_nothing),
+        with_fixture(long_put_keeps_the_pieces_before_a_lost_page),
+        with_fixture(strided_put_from_a_lost_page_stores_nothing),
+        with_fixture(needle_in_a_lost_page_is_an_error),
+        with_fixture(bytes_of_two_maps_are_guarded_by_both),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
