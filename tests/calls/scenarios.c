@@ -320,7 +320,7 @@ static int resize_to_nothing(fixture *f, ironmap_error *error)
 /* Without the failure, what grows again is zeros. */
 static int resize_to_2_and_4(fixture *f, ironmap_error *error)
 {
-    int status = ironmap_resize(f->map, 2 * page, NULL);
+    int status = ironmap_resize(f->map, 2 * page, error);
 
     if (status == IRONMAP_OK) {
         (void)calls_end();
