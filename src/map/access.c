@@ -160,12 +160,10 @@ int ironmap_put(ironmap_map *map, uint64_t offset, const void *buffer, size_t le
         return status;
     }
     uint8_t *target = mapping->data + offset;
-    if (ironmap__map_contains_all(mapping, buffer, length)) {
-        return copy_inside(map, target, buffer, length, error);
-    }
-    if (length > 0 &&
-        (ironmap__map_contains(mapping, buffer, length) || ironmap__is_mapped(buffer, length))) {
-        return put_mapped(map, (size_t)offset, buffer, length, error);
+    if (length > 0 && ironmap__is_mapped(buffer, length)) {
+        return ironmap__map_contains_all(mapping, buffer, length)
+                   ? copy_inside(map, target, buffer, length, error)
+                   : put_mapped(map, (size_t)offset, buffer, length, error);
     }
     if (length > 0 && length <= IRONMAP__CHUNK_BYTES &&
         copy_fast(mapping, target, buffer, length, true)) {
