@@ -224,7 +224,8 @@ test-model: $(VENV)/.ready-test $(EXTENSION) build/c/build.ninja ## 10 min | let
 	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(C_TEST) build/c changing_maps --verbose
 	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(VPYTHON) -m pytest -q -s tests/python/test_changing_maps.py
 	@$(MODEL) build/c/tests/model/test_linux_model
-	@IRONMAP_MODEL_ROUNDS=10000 build/c/tests/model/test_model_threads
+	@$(SET_UP) system fault || echo "skipped: the fault tests with FUSE"
+	@IRONMAP_MODEL_ROUNDS=5000 $(C_TEST) build/c model_threads io_error --verbose
 	@$(SET_UP) system file-systems || echo "skipped: some file systems"
 	@IRONMAP_MODEL_OPERATIONS=$$(($(MODEL_OPERATIONS) / 10)) $(PYTHON) tools/file_systems.py build/c/tests/model/test_linux_model
 

@@ -92,7 +92,20 @@ def mounted(system: FileSystem, folder: Path) -> Iterator[Path]:
         try:
             yield point
         finally:
-            subprocess.run(["umount", point], check=True)
+            # What is in use goes as soon as it is not.
+            if subprocess.run(["umount", point], check=False).returncode != 0:
+                subprocess.run(["umount", "--lazy", point], check=True)
+
+
+def succeeds(command: list[str], folder: Path) -> bool:
+    """Runs the command. Its whole group of processes ends if this one is interrupted."""
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        try:
+            return process.wait() == 0
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def run_on(system: FileSystem, command: list[str]) -> bool:
@@ -101,10 +114,7 @@ def run_on(system: FileSystem, command: list[str]) -> bool:
         try:
             with mounted(system, Path(folder)) as point:
                 print(f"== {system.name}", flush=True)
-                done = subprocess.run(
-                    command, env={**os.environ, "TMPDIR": str(point)}, check=False
-                )
-                return done.returncode == 0
+                return succeeds(command, point)
         except UnavailableError as error:
             print(f"skipped: {system.name}: {error}", flush=True)
             return True

@@ -316,6 +316,115 @@ static void killed_file_system_damages_exported_memory(void **state)
     assert_unavailable();
 }
 
+/* ---- random operations ------------------------------------------------------------------------
+ */
+
+/* True if a page of [from, to) cannot be read. If it is in memory, it is there all the same. */
+static bool is_bad(size_t from, size_t to)
+{
+    for (size_t page = from / FAULTY_PAGE; page * FAULTY_PAGE < to; page++) {
+        if (atomic_load(&control->bad[page])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Judges an access to [from, to). True if it succeeded. */
+static bool judge(int status, const ironmap_error *error, size_t from, size_t to)
+{
+    if (status != IRONMAP_OK) {
+        size_t at = (size_t)error->offset;
+
+        assert_int_equal(status, IRONMAP_E_FAULT);
+        assert_true(is_bad(from, to));
+        assert_true(at / FAULTY_PAGE >= from / FAULTY_PAGE && at < to && is_bad(at, at + 1));
+    }
+    return status == IRONMAP_OK;
+}
+
+static void assert_content(const uint8_t *bytes, size_t from, size_t to)
+{
+    for (size_t at = from; at < to; at++) {
+        assert_int_equal(bytes[at - from], (uint8_t)(at / FAULTY_PAGE + 1));
+    }
+}
+
+/* One operation on [from, to). True if it succeeded. */
+static bool operate(size_t kind, uint8_t *bytes, size_t from, size_t to)
+{
+    ironmap_error error = {0};
+    ironmap_guard guard;
+    uint64_t index = 0;
+    bool good = false;
+
+    switch (kind) {
+    case 0:
+        good = judge(ironmap_get(f->map, from, bytes, to - from, &error), &error, from, to);
+        break;
+    case 1:
+        good =
+            judge(ironmap_find(&index, f->map, "", 1, from, to - from, &error), &error, from, to);
+        assert_true(!good || index == IRONMAP_NOT_FOUND);
+        return good;
+    case 2:
+        assert_ok(ironmap_guard_begin(&guard, f->map, &failure));
+        memcpy(bytes, (const uint8_t *)ironmap_data(f->map) + from, to - from);
+        good = judge(ironmap_guard_end(&guard, &error), &error, from, to);
+        break;
+    default:
+        to = from + 1;
+        ironmap_pin(f->map);
+        bytes[0] = peek(f->map, from);
+        ironmap_unpin(f->map);
+        good = judge(ironmap_check_damage(f->map, &error), &error, from, to);
+        assert_ok(ironmap_clear_damage(f->map, &failure));
+        break;
+    }
+    if (good) {
+        assert_content(bytes, from, to);
+    }
+    return good;
+}
+
+/* Nothing of the file stays in memory. */
+static void evict_file(int number)
+{
+    mounted_file(number);
+    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Pages fail and recover while all kinds of accesses go over them. */
+static void random_operations_over_bad_pages_show_no_zeros(void **state)
+{
+    static uint8_t bytes[FAULTY_PAGES * FAULTY_PAGE];
+    static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_COPY, IRONMAP_WRITE};
+    random_source random = random_start();
+    size_t rounds = setting("IRONMAP_MODEL_ROUNDS", inside_qemu() ? 10 : 100);
+    size_t faults = 0;
+
+    (void)state;
+    for (size_t round = 0; round < rounds; round++) {
+        evict_file((int)(round % FAULTY_FILES));
+        map_faulty(accesses[round % COUNT_OF(accesses)], (int)(round % FAULTY_FILES));
+        for (size_t i = 0; i < 100; i++) {
+            size_t from = (size_t)random_below(&random, sizeof(bytes));
+            size_t length = 1 + (size_t)random_below(&random, 3 * FAULTY_PAGE);
+            size_t rest = sizeof(bytes) - from;
+
+            page_bad((size_t)random_below(&random, FAULTY_PAGES), random_below(&random, 2) == 0);
+            faults += !operate((size_t)random_below(&random, 4), bytes, from,
+                               from + (length < rest ? length : rest));
+        }
+        map_close(f);
+    }
+    print_message("%zu operations, %zu lost pages\n", 100 * rounds, faults);
+    assert_true(faults > 0);
+}
+
 #define with_server(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -326,6 +435,7 @@ int main(void)
         with_server(every_operation_over_a_bad_page_fails),
         with_server(bad_pages_of_exported_memory_are_damage),
         with_server(private_stores_survive_bad_pages),
+        with_server(random_operations_over_bad_pages_show_no_zeros),
         with_server(killed_file_system_is_a_lost_page),
         with_server(killed_file_system_damages_exported_memory),
     };

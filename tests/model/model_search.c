@@ -24,12 +24,12 @@ static size_t next_match(const model *m, const search *s, size_t at)
     return SIZE_MAX;
 }
 
-/* True if a match depends on lost bytes: all that is there of some place is the needle's. Of other
- * places, a search may see that they do not match without the lost bytes. */
-static bool needs_lost(const model *m, const search *s)
+/* True if a match at or behind `start` depends on lost bytes: all that is there of some place is
+ * the needle's. Of other places, a search may see that they do not match without the lost bytes. */
+static bool needs_lost(const model *m, const search *s, size_t start)
 {
     size_t lost = model_lost(m);
-    size_t at = lost > s->range.from + s->size ? lost - s->size + 1 : s->range.from;
+    size_t at = lost > start + s->size ? lost - s->size + 1 : start;
 
     for (; at + s->size <= s->range.to; at++) {
         size_t end = at + s->size < lost ? at + s->size : lost;
@@ -87,7 +87,8 @@ void model_find(model *m)
     model_note(m, "find", s.range.from, s.range.to);
     int status = ironmap_find(&found, m->map, needle_of(m, &s), s.size, s.range.from,
                               s.range.to - s.range.from, &m->error);
-    if (model_judge_search(m, status, s.range.from, s.range.to, !is_sure && needs_lost(m, &s))) {
+    if (model_judge_search(m, status, s.range.from, s.range.to,
+                           !is_sure && needs_lost(m, &s, s.range.from))) {
         model_check(m, found == (right == SIZE_MAX ? IRONMAP_NOT_FOUND : right), "find");
     }
 }
@@ -104,7 +105,7 @@ void model_rfind(model *m)
     model_note(m, "rfind", s.range.from, s.range.to);
     int status = ironmap_rfind(&found, m->map, needle_of(m, &s), s.size, s.range.from,
                                s.range.to - s.range.from, &m->error);
-    if (model_judge_search(m, status, s.range.from, s.range.to, needs_lost(m, &s))) {
+    if (model_judge_search(m, status, s.range.from, s.range.to, needs_lost(m, &s, s.range.from))) {
         model_check(m, found == (right == SIZE_MAX ? IRONMAP_NOT_FOUND : right), "rfind");
     }
 }
@@ -114,15 +115,17 @@ void model_count(model *m)
     search s = some_search(m);
     size_t right = 0;
     size_t count = 0;
+    size_t next = s.range.from; /* behind the last match that needs no lost byte */
 
     for (size_t at = next_match(m, &s, s.range.from); at != SIZE_MAX;
          at = next_match(m, &s, at + s.size)) {
         right++;
+        next = at + s.size <= model_lost(m) ? at + s.size : next;
     }
     model_note(m, "count", s.range.from, s.range.to);
     int status = ironmap_count(&count, m->map, needle_of(m, &s), s.size, s.range.from,
                                s.range.to - s.range.from, &m->error);
-    if (model_judge_search(m, status, s.range.from, s.range.to, needs_lost(m, &s))) {
+    if (model_judge_search(m, status, s.range.from, s.range.to, needs_lost(m, &s, next))) {
         model_check(m, count == right, "count");
     }
 }
@@ -138,19 +141,23 @@ void model_find_all(model *m)
                                .overlapping = model_chance(m, 2)};
     size_t step = matches.overlapping ? 1 : s.size;
     size_t right = next_match(m, &s, s.range.from);
+    size_t next = s.range.from;
 
     model_note(m, "find_all", s.range.from, s.range.to);
     for (size_t batch = 0; batch < 20; batch++) {
-        size_t last = right;
+        size_t sure = 0;
 
-        for (size_t i = 1; i < matches.capacity && last != SIZE_MAX; i++) {
-            last = next_match(m, &s, last + step);
+        for (size_t at = right;
+             sure < matches.capacity && at != SIZE_MAX && at + s.size <= model_lost(m);
+             at = next_match(m, &s, next)) {
+            next = at + step;
+            sure++;
         }
-        bool is_sure = last != SIZE_MAX && last + s.size <= model_lost(m);
+        bool is_sure = sure == matches.capacity;
         int status = ironmap_find_all(&matches, m->map, s.needle, s.size, s.range.from,
                                       s.range.to - s.range.from, &m->error);
         if (!model_judge_search(m, status, s.range.from, s.range.to,
-                                !is_sure && needs_lost(m, &s))) {
+                                !is_sure && needs_lost(m, &s, next))) {
             return;
         }
         for (size_t i = 0; i < matches.found; i++) {
