@@ -238,6 +238,23 @@ static int check(void *context)
     return ironmap_get_byte(&byte, o->map, 1, NULL) != IRONMAP_OK || o->checks == o->stop;
 }
 
+/* Between two places of one map, which overlap. */
+static void copy_of_a_map_into_itself_may_overlap(void **state)
+{
+    enum { SHIFT = 4096 };
+    fixture *f = *state;
+    const size_t length = 3 * MIB;
+    uint8_t *expected = memory_of(length);
+
+    map_anonymous(f, IRONMAP_WRITE, length);
+    pattern_fill(ironmap_data(f->map), 0, length);
+    pattern_fill(expected, 0, length);
+    memmove(expected + SHIFT, expected, length - SHIFT);
+    assert_ok(ironmap_copy(f->map, SHIFT, f->map, 0, length - SHIFT, &failure));
+    assert_memory_equal(ironmap_data(f->map), expected, length);
+    free(expected);
+}
+
 typedef int work(checker *o, uint8_t *bytes);
 
 static int work_get(checker *o, uint8_t *bytes)
@@ -344,6 +361,7 @@ int main(void)
         with_fixture(searches_lose_no_store),
         with_fixture(the_longest_store_reaches_the_file),
         with_fixture(prepare_changes_no_byte),
+        with_fixture(copy_of_a_map_into_itself_may_overlap),
         with_fixture(long_copies_call_the_check),
         with_fixture(long_copies_can_be_interrupted),
     };

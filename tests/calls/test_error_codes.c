@@ -288,6 +288,87 @@ static void refused_lock_is_an_error(void **state)
     assert_failed();
 }
 
+/* ---- what the system is asked for ---- */
+
+static int handler_calls;
+
+static int count_handler_calls(const char *name)
+{
+    handler_calls += strcmp(name, "sigaction") == 0 ? 1 : 0;
+    return 0;
+}
+
+/* That costs more than a short operation. */
+static void only_long_operations_look_at_the_signal(void **state)
+{
+    fixture *f = *state;
+    const size_t length = (size_t)4 << 20;
+
+    file_make(f, 1);
+    file_truncate(f, length);
+    map_file(f, IRONMAP_WRITE);
+    handler_calls = 0;
+    calls_watch(count_handler_calls, NULL);
+    assert_ok(ironmap_fill(f->map, 0, 1, 1000, &failure));
+    int after_short = handler_calls;
+    assert_ok(ironmap_fill(f->map, 0, 1, length, &failure));
+    calls_watch(NULL, NULL);
+    assert_int_equal(after_short, 0);
+    assert_true(handler_calls > 0);
+}
+
+/* ---- a private map whose file is truncated while it grows ---- */
+
+static const fixture *truncated;
+static bool is_short;
+
+/* The old view cannot grow. When the file is about to be mapped again, it is truncated. */
+static int truncate_before_mapping(const char *name)
+{
+    if (strcmp(name, "mremap") == 0) {
+        return ENOMEM;
+    }
+    if (strcmp(name, "mmap") == 0 && !calls_last_mapping().fixed &&
+        !calls_last_mapping().anonymous && !is_short) {
+        is_short = true;
+        file_truncate(truncated, 0);
+    }
+    return 0;
+}
+
+/* Zeros are in the place of the old view's pages: the file is long again, so the new view's are
+ * there. */
+static void lengthen_after_the_loss(const char *name)
+{
+    if (strcmp(name, "mmap") == 0 && calls_last_mapping().fixed && calls_last_mapping().anonymous) {
+        file_truncate(truncated, 2 * (uint64_t)LENGTH);
+    }
+}
+
+static void growing_private_map_tells_a_loss_of_its_old_view(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(0, 0);
+
+    file_make(f, LENGTH);
+    options.flags = MAP_PRIVATE;
+    options.prot = PROT_READ | PROT_WRITE;
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_SYSTEM, &options, &failure));
+    truncated = f;
+    is_short = false;
+    calls_watch(truncate_before_mapping, lengthen_after_the_loss);
+    int status = ironmap_resize(f->map, 2 * (size_t)LENGTH, NULL);
+    calls_watch(NULL, NULL);
+    assert_true(is_short);
+    assert_int_equal(status, IRONMAP_E_FAULT);
+    assert_u64(ironmap_length(f->map), LENGTH);
+    assert_false(ironmap_is_damaged(f->map));
+    /* Nothing of the access is left: a loss under the exported address is damage. */
+    file_truncate(f, 0);
+    assert_int_equal(((volatile const uint8_t *)ironmap_data(f->map))[LENGTH - 1], 0);
+    assert_true(ironmap_is_damaged(f->map));
+}
+
 /* ---- the limit of a process for its files ---- */
 
 /* Nothing tells how long the file is: it may be longer than the limit. */
@@ -352,6 +433,8 @@ int main(void)
         with_fixture(kernel_without_names_is_told),
         with_fixture(limit_of_few_descriptors_is_too_many_open_files),
         with_fixture(refused_lock_is_an_error),
+        with_fixture(only_long_operations_look_at_the_signal),
+        with_fixture(growing_private_map_tells_a_loss_of_its_old_view),
         with_fixture(file_over_the_limit_that_cannot_be_asked_for_is_not_extended),
         with_fixture(strided_access_without_memory_stores_nothing),
         with_fixture(copy_without_memory_stores_nothing),

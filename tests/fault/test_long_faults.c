@@ -158,12 +158,71 @@ static void losses_elsewhere_never_fail_an_access(void **state)
     assert_int_equal(found, IRONMAP_NOT_FOUND);
 }
 
+/* ---- the check, between two chunks ---- */
+
+typedef struct checker {
+    const fixture *f;
+    bool looks; /* loads a lost byte through the exported address */
+} checker;
+
+/* Truncates the file, once. */
+static int truncate_in_check(void *context)
+{
+    checker *c = context;
+
+    if (c->f != NULL) {
+        file_truncate(c->f, 0);
+        if (c->looks && peek(c->f->map, LENGTH - 1) != 0) {
+            return 1;
+        }
+    }
+    c->f = NULL;
+    return 0;
+}
+
+static void get_with_check(fixture *f, checker *c)
+{
+    ironmap_options options = options_of(0, 0);
+    uint8_t *bytes = malloc(LENGTH);
+
+    assert_non_null(bytes);
+    options.check = truncate_in_check;
+    options.context = c;
+    file_solid(f, LENGTH);
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
+    c->f = f;
+    assert_status(ironmap_get(f->map, 0, bytes, LENGTH, &failure), IRONMAP_E_FAULT);
+    free(bytes);
+}
+
+/* The check is foreign code: nothing guards what it loads. */
+static void loss_in_the_check_is_damage(void **state)
+{
+    fixture *f = *state;
+    checker c = {.looks = true};
+
+    get_with_check(f, &c);
+    assert_true(ironmap_is_damaged(f->map));
+}
+
+/* After the check the access is guarded again. */
+static void loss_after_the_check_is_no_damage(void **state)
+{
+    fixture *f = *state;
+    checker c = {.looks = false};
+
+    get_with_check(f, &c);
+    assert_false(ironmap_is_damaged(f->map));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(failure_has_the_offset_of_the_first_lost_byte),
         with_fixture(strided_access_fails_only_at_lost_bytes),
         with_fixture(losses_elsewhere_never_fail_an_access),
+        with_fixture(loss_in_the_check_is_damage),
+        with_fixture(loss_after_the_check_is_no_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,6 +293,12 @@ def leave_guarded(m: ironmap.mmap, error: BaseException) -> object:
         raise error
 
 
+def with_errno(error: Exception) -> Exception:
+    """An exception of another class that has the errno of a bad address."""
+    error.errno = errno.EFAULT  # type: ignore[attr-defined]
+    return error
+
+
 def bad_address() -> OSError:
     return OSError(errno.EFAULT, "Bad address")
 
@@ -310,7 +316,13 @@ def test_bad_address_of_a_whole_map_is_not_replaced(other: OtherProcess, length:
 
 @pytest.mark.parametrize(
     "error",
-    [OSError(errno.EIO, "other"), OSError("no errno"), ValueError(errno.EFAULT), KeyboardInterrupt],
+    [
+        OSError(errno.EIO, "other"),
+        OSError("no errno"),
+        ValueError(errno.EFAULT),
+        with_errno(ValueError("with errno")),
+        KeyboardInterrupt,
+    ],
     ids=str,
 )
 def test_other_exceptions_are_not_replaced(
