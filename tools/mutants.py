@@ -569,6 +569,10 @@ def main() -> int:
     tests = Tests(
         c_tests(base), python_tests(base, options.python), extension_target(base), options.named
     )
+    if options.named:
+        named = {name for mutant in chosen for name in mutant.tests}
+        tests.c = [test for test in tests.c if test.name in named]
+        tests.python = [test for test in tests.python if test.name in named]
     kinds = {mutant.in_python for mutant in chosen}
     alone = time_alone(
         base,

@@ -317,6 +317,40 @@ static void only_long_operations_look_at_the_signal(void **state)
     assert_true(handler_calls > 0);
 }
 
+/* The call would fail, and is not made. */
+static void assert_not_called(void)
+{
+    calls_watch(NULL, NULL);
+    assert_int_equal(times, 1);
+    times = 0;
+}
+
+static void nothing_needs_no_call(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    make_fail("mlock", EPERM, 0, 1);
+    assert_ok(ironmap_lock_pages(f->map, 100, 0, &failure));
+    assert_not_called();
+    map_close(f);
+    map_anonymous(f, IRONMAP_WRITE, 0);
+    make_fail("prctl", EINVAL, 0, 1);
+    assert_ok(ironmap_set_name(f->map, "empty", &failure));
+    assert_not_called();
+}
+
+/* Advice of no bytes is a call, which refuses unknown advice. */
+static void advice_of_nothing_is_checked(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    make_fail("madvise", EINVAL, 0, 1);
+    assert_system_fails(ironmap_advise(f->map, LENGTH, 0, 0, &failure), IRONMAP_E_SYSTEM, EINVAL);
+    assert_failed();
+}
+
 /* ---- a private map whose file is truncated while it grows ---- */
 
 static const fixture *truncated;
@@ -434,6 +468,8 @@ int main(void)
         with_fixture(limit_of_few_descriptors_is_too_many_open_files),
         with_fixture(refused_lock_is_an_error),
         with_fixture(only_long_operations_look_at_the_signal),
+        with_fixture(nothing_needs_no_call),
+        with_fixture(advice_of_nothing_is_checked),
         with_fixture(growing_private_map_tells_a_loss_of_its_old_view),
         with_fixture(file_over_the_limit_that_cannot_be_asked_for_is_not_extended),
         with_fixture(strided_access_without_memory_stores_nothing),

@@ -158,6 +158,24 @@ static void losses_elsewhere_never_fail_an_access(void **state)
     assert_int_equal(found, IRONMAP_NOT_FOUND);
 }
 
+/* What follows a lost page may be lost too, and each page costs a signal. */
+static void access_stops_after_the_chunk_of_a_lost_page(void **state)
+{
+    fixture *f = *state;
+    uint8_t *bytes = malloc(LENGTH);
+
+    skip_if_whole_views_are_lost();
+    assert_non_null(bytes);
+    memset(bytes, 0xee, LENGTH);
+    file_solid(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    file_truncate(f, 3 * MIB / 2);
+    assert_status(ironmap_get(f->map, 0, bytes, LENGTH, &failure), IRONMAP_E_FAULT);
+    assert_true(is_solid(bytes, 0, 3 * MIB / 2));
+    assert_true(is_filled(bytes + 2 * MIB, LENGTH - 2 * MIB, 0xee));
+    free(bytes);
+}
+
 /* ---- the check, between two chunks ---- */
 
 typedef struct checker {
@@ -221,6 +239,7 @@ int main(void)
         with_fixture(failure_has_the_offset_of_the_first_lost_byte),
         with_fixture(strided_access_fails_only_at_lost_bytes),
         with_fixture(losses_elsewhere_never_fail_an_access),
+        with_fixture(access_stops_after_the_chunk_of_a_lost_page),
         with_fixture(loss_in_the_check_is_damage),
         with_fixture(loss_after_the_check_is_no_damage),
     };

@@ -2,6 +2,9 @@
  * map, the last byte of a match. */
 #include "fault_support.h"
 
+#include <stdlib.h>
+#include <sys/mman.h>
+
 enum { PAGES = 8, KEPT_PAGES = 4, COUNT = 100 };
 
 static size_t kept(void)
@@ -106,10 +109,60 @@ static void match_before_a_lost_page_is_found(void **state)
     assert_u64(index, start);
 }
 
+/* ---- buffers that are the map's own memory in part ---- */
+
+/* Maps a page in front of the map's memory. False if something else is there. */
+static bool map_page_before(const ironmap_map *map)
+{
+#ifdef MAP_FIXED_NOREPLACE
+    size_t page = ironmap_page_size();
+    uint8_t *place = (uint8_t *)ironmap_data(map) - page;
+    void *got = mmap(place, page, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    if (got != MAP_FAILED && got != place) {
+        (void)munmap(got, page);
+    }
+    return got == place;
+#else
+    (void)map;
+    return false;
+#endif
+}
+
+/* The bytes arrive as by memmove(3), and a lost page among them is told. */
+static void buffer_that_ends_inside_the_map_is_its_own(void **state)
+{
+    fixture *f = *state;
+    const size_t page = ironmap_page_size();
+    const size_t length = ((size_t)3 << 20) / page * page;
+    uint8_t *expected = malloc(length);
+    ironmap_error error = {.offset = 0};
+
+    assert_non_null(expected);
+    file_solid(f, length);
+    map_file(f, IRONMAP_WRITE);
+    if (!map_page_before(f->map)) {
+        free(expected);
+        skip_because("there is something in front of the map");
+    }
+    uint8_t *before = (uint8_t *)ironmap_data(f->map) - page;
+    memset(before, 7, page);
+    memcpy(expected, before, length);
+    assert_ok(ironmap_put(f->map, 0, before, length, &failure));
+    assert_memory_equal(ironmap_data(f->map), expected, length);
+    file_truncate(f, length / 2);
+    assert_int_equal(ironmap_put(f->map, 0, before, length, &error), IRONMAP_E_FAULT);
+    assert_in_range(error.offset, length / 2 / page * page, length);
+    (void)munmap(before, page);
+    free(expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(move_from_a_lost_page_stores_nothing),
+        with_fixture(buffer_that_ends_inside_the_map_is_its_own),
         with_fixture(move_that_ends_in_a_lost_page_stores_nothing),
         with_fixture(needle_in_a_lost_page_is_an_error),
         with_fixture(match_that_ends_in_a_lost_page_is_an_error),
