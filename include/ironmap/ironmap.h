@@ -336,6 +336,21 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_file_handle(intptr_t *handle, const ir
  * (a sealed view, or a store without any memory left). On Windows, and at Linux's limit of
  * mappings, the whole map is lost for a moment with its page. */
 
+/* Whether a lost page is an error on this thread now, or what prevents it. */
+typedef enum ironmap_protection {
+    IRONMAP_PROTECTED = 0,
+    IRONMAP_UNPROTECTED_NO_MAP = 1,  /* no map was opened yet: nothing is installed */
+    IRONMAP_UNPROTECTED_HANDLER = 2, /* another handler has SIGBUS. It may pass the signal on */
+    IRONMAP_UNPROTECTED_DEFAULT = 3, /* SIGBUS has SIG_DFL */
+    IRONMAP_UNPROTECTED_IGNORED = 4, /* SIGBUS has SIG_IGN */
+    IRONMAP_UNPROTECTED_BLOCKED = 5  /* this thread blocks SIGBUS */
+} ironmap_protection;
+
+/* The protection of the calling thread. Opening, resizing, pinning or guarding a map on it restores
+ * it. On Windows IRONMAP_PROTECTED or IRONMAP_UNPROTECTED_NO_MAP: nothing tells if another handler
+ * comes first. Thread-safe; takes two system calls. */
+IRONMAP_API ironmap_protection ironmap_thread_protection(void);
+
 /* True if the map is damaged. */
 IRONMAP_API bool ironmap_is_damaged(const ironmap_map *map);
 

@@ -45,6 +45,11 @@ int ironmap_guard_end(ironmap_guard *guard, ironmap_error *error)
     return status;
 }
 
+ironmap_protection ironmap_thread_protection(void)
+{
+    return ironmap__fault_protection();
+}
+
 bool ironmap_is_damaged(const ironmap_map *map)
 {
     return ironmap__is_damaged(&map->mapping.state);

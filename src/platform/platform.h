@@ -307,6 +307,9 @@ typedef bool ironmap__fault_handler(void *address);
 int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after_fork)(void),
                                    ironmap_error *error);
 
+/* Whether the handler that was installed would be asked about a fault of this thread. */
+ironmap_protection ironmap__fault_protection(void);
+
 /* Lets this thread receive the fault's signal, if it blocks it: the system ends a process whose
  * thread blocks a signal that it causes itself. */
 void ironmap__fault_unblock(void);

@@ -514,6 +514,32 @@ static int raised_before_the_first_access(void *unused)
     return 0;
 }
 
+/* ---- what protects a thread ---- */
+
+static int protection_is_told(void *unused)
+{
+    const struct sigaction other = {.sa_handler = count_only};
+    sigset_t fault;
+
+    (void)unused;
+    (void)sigemptyset(&fault);
+    (void)sigaddset(&fault, SIGBUS);
+    child_check(ironmap_thread_protection() == IRONMAP_UNPROTECTED_NO_MAP);
+    child_check(own_map() == 0);
+    child_check(ironmap_thread_protection() == IRONMAP_PROTECTED);
+    (void)pthread_sigmask(SIG_BLOCK, &fault, NULL);
+    child_check(ironmap_thread_protection() == IRONMAP_UNPROTECTED_BLOCKED);
+    (void)signal(SIGBUS, SIG_DFL);
+    child_check(ironmap_thread_protection() == IRONMAP_UNPROTECTED_DEFAULT);
+    (void)signal(SIGBUS, SIG_IGN);
+    child_check(ironmap_thread_protection() == IRONMAP_UNPROTECTED_IGNORED);
+    (void)sigaction(SIGBUS, &other, NULL);
+    child_check(ironmap_thread_protection() == IRONMAP_UNPROTECTED_HANDLER);
+    ironmap_pin(own);
+    child_check(ironmap_thread_protection() == IRONMAP_PROTECTED);
+    return 0;
+}
+
 /* ---- cases ---- */
 
 static const signal_case cases[] = {
@@ -542,6 +568,7 @@ static const signal_case cases[] = {
     {"default action before long work", default_before_long_work, false},
     {"blocked before a pin", blocked_before_pin, false},
     {"blocked before a guard", blocked_before_guard, false},
+    {"protection", protection_is_told, false},
     {"raised before the first access", raised_before_the_first_access, true},
 };
 

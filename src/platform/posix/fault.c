@@ -39,6 +39,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -314,6 +315,37 @@ void ironmap__fault_unblock(void)
     (void)sigemptyset(&fault);
     (void)sigaddset(&fault, SIGBUS);
     (void)pthread_sigmask(SIG_UNBLOCK, &fault, NULL);
+}
+
+/* The disposition of a signal that is not ours. */
+static ironmap_protection protection_under(const struct sigaction *action)
+{
+    if ((action->sa_flags & SA_SIGINFO) != 0) {
+        return IRONMAP_UNPROTECTED_HANDLER;
+    }
+    if (action->sa_handler == SIG_DFL) {
+        return IRONMAP_UNPROTECTED_DEFAULT;
+    }
+    return action->sa_handler == SIG_IGN ? IRONMAP_UNPROTECTED_IGNORED
+                                         : IRONMAP_UNPROTECTED_HANDLER;
+}
+
+/* These calls do not fail: the signal exists, and nothing is changed. */
+ironmap_protection ironmap__fault_protection(void)
+{
+    struct sigaction found;
+    sigset_t blocked;
+    if (atomic_load(&fault_handler) == NULL) {
+        return IRONMAP_UNPROTECTED_NO_MAP;
+    }
+    (void)memset(&found, 0, sizeof(found));
+    (void)sigaction(SIGBUS, NULL, &found);
+    if (!is_ours(&found)) {
+        return protection_under(&found);
+    }
+    (void)sigemptyset(&blocked);
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    return sigismember(&blocked, SIGBUS) == 1 ? IRONMAP_UNPROTECTED_BLOCKED : IRONMAP_PROTECTED;
 }
 
 /* ---- pages ---- */

@@ -201,6 +201,12 @@ int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after
     return status;
 }
 
+/* Nothing tells if another handler comes first. */
+ironmap_protection ironmap__fault_protection(void)
+{
+    return atomic_load(&fault_handler) == NULL ? IRONMAP_UNPROTECTED_NO_MAP : IRONMAP_PROTECTED;
+}
+
 /* ---- pages ---- */
 
 static bool replace_view(ironmap__record *record)
