@@ -552,6 +552,51 @@ static void fork_without_free_descriptors_keeps_the_tag(void **state)
     assert_nothing_left(tag);
 }
 
+/* Each field of a header that is in use. Where the header is not this tag's, the tag is taken. */
+static void header_that_differs_is_refused(void **state)
+{
+    static const struct {
+        off_t place;
+        size_t size;
+        uint64_t number;
+    } changes[] = {
+        {0, 8, 0x1122334455667788}, /* the magic */
+        {8, 4, 0x04030201},         /* the byte order */
+        {16, 8, UINT64_MAX},        /* the start */
+        {16, 8, 0},                 /* a tag of a file has none */
+        {24, 8, INT64_MAX},         /* the length */
+        {32, 8, 77},                /* the device of the file */
+        {40, 8, 77},                /* its number */
+        {48, 1, 'x'},               /* the tag */
+    };
+    ironmap_map *map = NULL;
+    ironmap_map *other = NULL;
+    ironmap_options options = options_of(0, 4096);
+    char header[64];
+
+    (void)state;
+    options.tag = tag;
+    assert_ok(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure));
+    int fd = open(tag_path(tag), O_RDWR | O_CLOEXEC);
+    assert_true(pread(fd, header, sizeof(header), 0) == (ssize_t)sizeof(header));
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        uint64_t number = changes[i].number;
+        uint32_t half = (uint32_t)number;
+        uint8_t byte = (uint8_t)number;
+        const void *bytes = changes[i].size == 8   ? (const void *)&number
+                            : changes[i].size == 4 ? (const void *)&half
+                                                   : (const void *)&byte;
+        assert_true(pwrite(fd, bytes, changes[i].size, changes[i].place) > 0);
+        assert_fails(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure),
+                     IRONMAP_E_TAG_TAKEN);
+        assert_true(pwrite(fd, header, sizeof(header), 0) == (ssize_t)sizeof(header));
+    }
+    assert_ok(ironmap_open_anonymous(&other, IRONMAP_WRITE, &options, &failure));
+    assert_ok(ironmap_close(other, &failure));
+    assert_int_equal(close(fd), 0);
+    assert_ok(ironmap_close(map, &failure));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -559,6 +604,7 @@ int main(void)
         with_fixture(folder_of_another_user_is_refused),
         with_fixture(file_of_another_kind_is_refused),
         with_fixture(locked_file_without_a_tag_is_refused),
+        with_fixture(header_that_differs_is_refused),
         with_fixture(tag_has_a_file_of_its_own),
         with_fixture(long_names_are_told_apart),
         with_fixture(file_of_another_tag_is_refused),

@@ -282,6 +282,29 @@ static void pinned_map_is_busy(void **state)
     assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
 }
 
+/* The map fits into memory, but its file would be too long. */
+static void end_beyond_every_file_is_refused(void **state)
+{
+    fixture *f = *state;
+    ironmap_options options = options_of(4096, 0);
+
+    skip_on_32_bit();
+    file_make(f, LENGTH);
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_WRITE, &options, &failure));
+    assert_fails(ironmap_resize(f->map, SIZE_MAX / 2 - 4095, &failure), IRONMAP_E_OVERFLOW);
+    assert_file_unchanged(f, LENGTH);
+}
+
+/* Whether the system can make it longer does not matter. */
+static void anonymous_length_beyond_memory_is_refused(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    assert_fails(ironmap_resize(f->map, SIZE_MAX, &failure), IRONMAP_E_OVERFLOW);
+    assert_u64(ironmap_length(f->map), LENGTH);
+}
+
 /* Nothing changes. */
 static void impossible_lengths_are_refused(void **state)
 {
@@ -307,6 +330,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(file_grows),
+        with_fixture(end_beyond_every_file_is_refused),
+        with_fixture(anonymous_length_beyond_memory_is_refused),
         with_fixture(file_shrinks),
         with_fixture(cut_bytes_are_zero_when_grown_again),
         with_fixture(file_ends_where_the_map_ends),

@@ -52,6 +52,19 @@ static void move_that_ends_in_a_lost_page_stores_nothing(void **state)
     assert_solid(f, 0, 7 + COUNT);
 }
 
+/* Bytes that lie apart, stored from the map's own memory. */
+static void strided_store_from_a_lost_page_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {0};
+
+    map_half(f);
+    const uint8_t *own = (const uint8_t *)ironmap_data(f->map) + kept();
+    assert_fault(ironmap_put_strided(f->map, 7, 2, own, COUNT, &error), &error, kept(),
+                 codes.lost_page);
+    assert_solid(f, 0, 7 + 2 * COUNT);
+}
+
 /* The needle's zeros are not searched for. */
 static void needle_in_a_lost_page_is_an_error(void **state)
 {
@@ -164,6 +177,7 @@ int main(void)
         with_fixture(move_from_a_lost_page_stores_nothing),
         with_fixture(buffer_that_ends_inside_the_map_is_its_own),
         with_fixture(move_that_ends_in_a_lost_page_stores_nothing),
+        with_fixture(strided_store_from_a_lost_page_stores_nothing),
         with_fixture(needle_in_a_lost_page_is_an_error),
         with_fixture(match_that_ends_in_a_lost_page_is_an_error),
         with_fixture(match_before_a_lost_page_is_found),
