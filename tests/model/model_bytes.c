@@ -95,8 +95,9 @@ void model_fill(model *m)
     }
 }
 
-/* A failing move has stored some of its pieces: each byte is the old or the new one. */
-static void accept_part(model *m, span target, const uint8_t *moved)
+/* A failing move has stored some of its pieces: each byte is the old or the new one. Where the
+ * source is lost, it is the old one. */
+static void accept_part(model *m, span target, size_t source, const uint8_t *moved)
 {
     size_t lost = model_lost(m);
     size_t end = target.to < lost ? target.to : lost;
@@ -111,8 +112,11 @@ static void accept_part(model *m, span target, const uint8_t *moved)
     for (size_t at = target.from; at < end; at++) {
         uint8_t now = m->expected[at - target.from];
 
-        model_check(m, now == m->file[m->offset + at] || now == moved[at - target.from],
-                    "a move stored another byte");
+        bool may_be_moved = source + (at - target.from) < lost;
+
+        model_check(
+            m, now == m->file[m->offset + at] || (may_be_moved && now == moved[at - target.from]),
+            "a move stored another byte");
         m->file[m->offset + at] = now;
     }
 }
@@ -146,7 +150,7 @@ void model_move(model *m)
     if (model_judge_search(m, status, low, first + length, first + length > model_lost(m))) {
         model_store(m, target.from, m->bytes, length);
     } else if (!model_is_damaged(m)) {
-        accept_part(m, target, m->bytes);
+        accept_part(m, target, source, m->bytes);
     }
 }
 

@@ -47,6 +47,10 @@ void model_open(model *m)
     bool is_short = m->offset + m->length > m->size;
     bool extends = is_short && m->access == IRONMAP_WRITE && !m->huge;
     options.open = extends ? IRONMAP_OPEN_EXTEND : 0;
+    /* The blocks are reserved by every resize, too. */
+    if (m->access == IRONMAP_WRITE && !m->huge && model_chance(m, 4)) {
+        options.open |= IRONMAP_OPEN_PREALLOCATE;
+    }
     model_note(m, "open", m->offset, m->length);
     int status = open_either(m, &options);
     if (is_short && !extends) {
