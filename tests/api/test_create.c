@@ -108,10 +108,25 @@ static void created_file_is_removed_on_failure(void **state)
     assert_null(map);
 }
 
+/* An empty file that was there before stays, although nothing was written to it. */
+static void failed_open_keeps_an_empty_file(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+
+    file_make(f, 0);
+    options.open = IRONMAP_OPEN_CREATE | IRONMAP_OPEN_NONEMPTY;
+    assert_fails(ironmap_open_path(&map, f->path, IRONMAP_WRITE, &options, &failure),
+                 IRONMAP_E_EMPTY);
+    assert_true(file_exists(f));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(create_creates_a_missing_file),
+        with_fixture(failed_open_keeps_an_empty_file),
         with_fixture(create_without_length_makes_an_empty_map),
         with_fixture(missing_file_is_not_created),
         with_fixture(exclusive_refuses_an_existing_file),

@@ -269,6 +269,27 @@ static void path_that_is_too_long_is_a_system_error(void **state)
     assert_null(map);
 }
 
+static void assert_closed_on_exec(const ironmap_map *map)
+{
+    intptr_t handle = -1;
+
+    assert_ok(ironmap_file_handle(&handle, map, &failure));
+    assert_int_equal(fcntl((int)handle, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+}
+
+/* One that the library opened, and one that it duplicated. */
+static void descriptors_are_closed_on_exec(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    assert_closed_on_exec(f->map);
+    map_close(f);
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_WRITE, NULL, &failure));
+    assert_closed_on_exec(f->map);
+}
+
 /* A removed file has no name, also if another file has its old one or what the system tells of it.
  */
 static void path_is_a_name_of_the_file(void **state)
@@ -382,6 +403,7 @@ int main(void)
         with_fixture(lack_of_descriptors_is_an_error),
         with_fixture(path_may_be_any_bytes),
         with_fixture(path_that_is_too_long_is_a_system_error),
+        with_fixture(descriptors_are_closed_on_exec),
         with_fixture(path_is_a_name_of_the_file),
     };
 

@@ -147,7 +147,8 @@ class Machine:
             return
         offset = int(repr(m).rpartition("offset=")[2].rstrip(">"))
         found = os.pread(self.fd, len(data), offset + start)
-        assert data == found.ljust(len(data), b"\0"), (start, data[:50], found[:50])
+        # Behind the file's end, in its last page, is what was stored there.
+        assert data.startswith(found), (start, data[:50], found[:50])
 
     def call(self, m: ironmap.mmap, name: str) -> None:
         if name == "truncate":
