@@ -559,6 +559,9 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_find_lines(ironmap_lines *lines, const
 /* Makes the map `length` bytes long, and its file offset + length. New bytes are 0. The address may
  * change; the position stays. On failure map and file are as they were.
  *
+ * If the map was ever pinned, what shrinking or moving leaves stays reserved until it is closed. A
+ * use of such an address reads as zeros and damages the map (docs/fault.md; not all on Windows).
+ *
  * Checked in this order: IRONMAP_E_BUSY if pinned, IRONMAP_E_NO_FILE with NO_TRACK,
  * IRONMAP_E_NOT_RESIZABLE for READ, COPY and tags, IRONMAP_E_OVERFLOW, IRONMAP_E_UNSUPPORTED to
  * grow shared anonymous memory on Unix, IRONMAP_E_SYSTEM. */

@@ -200,7 +200,8 @@ class mmap:  # noqa: N801
     def closed(self) -> bool: ...
     # FaultError for damage that nothing has told. The map is closed all the same. An address that
     # was exported, as to an array of numpy, reads zeros from then on, as long as this object lives.
-    # Its use is told when the object is collected: FaultError goes to sys.unraisablehook.
+    # Its use is told when the object is collected: FaultError goes to sys.unraisablehook. After a
+    # resize, the use of an address that the map has left is damage.
     def close(self) -> None: ...
     # Ranges (start, end) of bytes that read as zeros because their pages were lost.
     @property

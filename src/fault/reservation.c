@@ -25,23 +25,24 @@ int ironmap__give_up_pages(const ironmap__view *pages, const ironmap__mode *mode
     return status;
 }
 
-ironmap__reservation *ironmap__reservation_new(const ironmap__mapping *mapping,
-                                               ironmap_error *error)
+int ironmap__reservation_new(ironmap__reservation **kept, const ironmap__mapping *mapping,
+                             ironmap_error *error)
 {
     ironmap__reservation *made = malloc(sizeof(*made));
     if (made == NULL) {
-        (void)ironmap__fail(error, IRONMAP_E_NOMEM);
-        return NULL;
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     ironmap__mapping_init(&made->mapping, &mapping->mode, IRONMAP__NO_FILE, 0);
     made->mapping.mode.page = mapping->mode.page;
     made->mapping.mode.anonymous = false;
     made->next = NULL;
-    if (ironmap__enter(&made->mapping, error) != IRONMAP_OK) {
+    int status = ironmap__enter(&made->mapping, error);
+    if (status != IRONMAP_OK) {
         free(made);
-        return NULL;
+        return status;
     }
-    return made;
+    *kept = made;
+    return IRONMAP_OK;
 }
 
 void ironmap__reservation_free(ironmap__reservation *kept)

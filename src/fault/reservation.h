@@ -17,10 +17,9 @@ typedef struct ironmap__reservation {
     struct ironmap__reservation *next; /* of the same map */
 } ironmap__reservation;
 
-/* A reservation without addresses, in the registry, for addresses of `mapping`. NULL with an error.
- */
-ironmap__reservation *ironmap__reservation_new(const ironmap__mapping *mapping,
-                                               ironmap_error *error);
+/* Makes a reservation without addresses, in the registry, for addresses of `mapping`. */
+int ironmap__reservation_new(ironmap__reservation **kept, const ironmap__mapping *mapping,
+                             ironmap_error *error);
 
 /* Unmaps the addresses and frees the reservation. Nothing may use them any more. */
 void ironmap__reservation_free(ironmap__reservation *kept);

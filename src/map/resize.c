@@ -4,6 +4,7 @@
 
 #include "fault/shape.h"
 #include "map/access.h"
+#include "map/leave.h"
 #include "map/life.h"
 
 /* True if the map's file may be so long; an anonymous map has none. */
@@ -38,19 +39,44 @@ static int check_resize(const ironmap_map *map, size_t length, ironmap_error *er
 /* Makes the view longer or shorter where it is, or where the system moves it to.
  * IRONMAP_E_UNSUPPORTED if it can only become longer by being mapped again. Becoming shorter never
  * fails. */
-static int resize_in_place(ironmap__mapping *mapping, size_t length, ironmap_error *error)
+static int resize_view(ironmap__mapping *mapping, size_t length, bool may_move,
+                       ironmap_error *error)
 {
     ironmap__view view = mapping->view;
     size_t alignment = ironmap__alignment(mapping);
-    size_t view_length = 0;
-    if (!ironmap__add_size(&view_length, alignment, length)) {
-        return ironmap__fail(error, IRONMAP_E_OVERFLOW);
-    }
     ironmap__suspend(mapping);
-    int status = ironmap__view_resize(&view, view_length, error);
+    int status = ironmap__view_resize(&view, alignment + length, may_move, error);
     ironmap__replace_view(mapping, view, alignment,
                           status == IRONMAP_OK ? length : mapping->length);
     return status;
+}
+
+/* The same, where the view's addresses are kept: it never moves, and grows over what it left. */
+static int resize_exported(ironmap_map *map, size_t length, ironmap_error *error)
+{
+    ironmap__mapping *mapping = &map->mapping;
+    if (!ironmap__view_can_be_cut()) {
+        return resize_view(mapping, length, false, error);
+    }
+    if (length <= mapping->length) {
+        ironmap__leave_tail(map, length);
+        return IRONMAP_OK;
+    }
+    if (ironmap__alignment(mapping) + length <= ironmap__view_size_in_pages(mapping)) {
+        return ironmap__return_to_tail(map, length, error);
+    }
+    int status = ironmap__return_to_left(map, length, error);
+    return status == IRONMAP_E_UNSUPPORTED ? resize_view(mapping, length, false, error) : status;
+}
+
+static int resize_in_place(ironmap_map *map, size_t length, ironmap_error *error)
+{
+    size_t view_length = 0;
+    if (!ironmap__add_size(&view_length, ironmap__alignment(&map->mapping), length)) {
+        return ironmap__fail(error, IRONMAP_E_OVERFLOW);
+    }
+    return ironmap_was_exported(map) ? resize_exported(map, length, error)
+                                     : resize_view(&map->mapping, length, true, error);
 }
 
 /* Exchanges the views of a mapping and of its longer successor. */
@@ -63,21 +89,40 @@ static void take_over(ironmap__mapping *mapping, ironmap__mapping *next, size_t 
     next->view = old;
 }
 
+/* Maps the file into `next`. A map whose old addresses are kept gets a view twice as long as
+ * needed, if there is one, to grow there without leaving that as well. So all that a map leaves is
+ * at most what it has. Huge pages would be taken for it. */
+static int open_next(ironmap__mapping *next, ironmap__file file, size_t length, bool exported,
+                     ironmap_error *error)
+{
+    bool twice = exported && ironmap__view_can_be_cut() && length <= IRONMAP__MEMORY_MAX / 2 &&
+                 ironmap__view_page_size(&next->mode, file) == ironmap__page_size();
+    if (twice && ironmap__mapping_open(next, NULL, file, 2 * length, NULL) == IRONMAP_OK) {
+        return IRONMAP_OK;
+    }
+    return ironmap__mapping_open(next, NULL, file, length, error);
+}
+
 /* Makes the map longer by mapping its file again, at the new length. What a private map has in
  * memory only is copied: nothing tells which of its pages were stored into, so all of them are. The
  * second mapping is on the heap: a child of fork may find it in the registry. */
-static int map_again(ironmap__mapping *mapping, size_t length, ironmap_error *error)
+static int map_again(ironmap_map *map, size_t length, ironmap_error *error)
 {
+    ironmap__mapping *mapping = &map->mapping;
+    bool exported = ironmap_was_exported(map);
     ironmap__mapping *next = malloc(sizeof(*next));
     if (next == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     ironmap__mapping_init(next, &mapping->mode, mapping->file, mapping->offset);
-    int status = ironmap__mapping_open(next, NULL, mapping->file, length, error);
-    if (status == IRONMAP_OK && !mapping->mode.shared) {
+    int status = open_next(next, mapping->file, length, exported, error);
+    if (status == IRONMAP_OK && (!mapping->mode.shared || mapping->mode.anonymous)) {
         status = ironmap__copy_between(next, mapping, mapping->length, error);
     }
-    if (status == IRONMAP_OK) {
+    if (status == IRONMAP_OK && exported) {
+        ironmap__leave_for(map, next, length);
+        ironmap__leave_tail(map, length);
+    } else if (status == IRONMAP_OK) {
         take_over(mapping, next, length);
     }
     ironmap__view unused = next->view;
@@ -94,13 +139,17 @@ static int fit_view(ironmap_map *map, size_t length, ironmap_error *error)
     if (mapping->length == 0) {
         return ironmap__map_view(map, mapping->file, length, error);
     }
+    if (length == 0 && ironmap_was_exported(map)) {
+        ironmap__leave_view(map);
+        return IRONMAP_OK;
+    }
     if (length == 0) {
         return ironmap__unmap(map, error);
     }
     ironmap_error refusal = {.status = IRONMAP_OK};
-    int status = resize_in_place(mapping, length, &refusal);
+    int status = resize_in_place(map, length, &refusal);
     if (status == IRONMAP_E_UNSUPPORTED) {
-        return map_again(mapping, length, error);
+        return map_again(map, length, error);
     }
     if (status != IRONMAP_OK && error != NULL) {
         *error = refusal;
@@ -239,12 +288,16 @@ int ironmap_resize(ironmap_map *map, size_t length, ironmap_error *error)
     if (status == IRONMAP_OK) {
         status = ironmap__restore_or_fail(&map->mapping, error);
     }
+    if (status == IRONMAP_OK && ironmap_was_exported(map)) {
+        status = ironmap__leave_prepare(map, error);
+    }
     if (status != IRONMAP_OK) {
         return status;
     }
     size_t old_length = map->mapping.length;
     status = map->mapping.mode.anonymous ? fit_view(map, length, error)
                                          : resize_with_file(map, length, error);
+    ironmap__leave_finish(map);
     if (status == IRONMAP_OK) {
         refresh_cut_page(map, old_length);
     }

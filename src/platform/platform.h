@@ -151,10 +151,10 @@ int ironmap__view_unmap(ironmap__view *view, ironmap_error *error);
 int ironmap__view_reserve(const ironmap__view *pages, const ironmap__mode *mode,
                           ironmap_error *error);
 
-/* Makes a view longer or shorter (not 0). It keeps its content and may move. Its file has the new
- * length already. Getting shorter never fails. After a failure the view is unchanged.
- * IRONMAP_E_UNSUPPORTED if only mapping again can make it longer. */
-int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *error);
+/* Makes a view longer or shorter (not 0). It keeps its content, and may move if `may_move`. Its
+ * file has the new length already. Getting shorter never fails. After a failure the view is
+ * unchanged. IRONMAP_E_UNSUPPORTED if only mapping again can make it longer. */
+int ironmap__view_resize(ironmap__view *view, size_t length, bool may_move, ironmap_error *error);
 
 /* Truncates `file` to `end` bytes under `view`, of which only the first `keep` bytes are needed
  * from then on. The caller then resizes the view to `keep`, or unmaps it if that is 0.
@@ -164,6 +164,9 @@ int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *erro
  * base. If mapping it again fails, view->base is NULL, and the file may be truncated. */
 int ironmap__view_cut(ironmap__view *view, ironmap__file file, size_t keep, uint64_t end,
                       ironmap_error *error);
+
+/* True if a part of a view can be unmapped or reserved. */
+bool ironmap__view_can_be_cut(void);
 
 /* True if ironmap__view_resize can make a view of this mode longer. */
 bool ironmap__view_can_grow(const ironmap__mode *mode);

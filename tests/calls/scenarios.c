@@ -159,6 +159,24 @@ static void exported_memory(fixture *f)
     ironmap_unpin(f->map);
 }
 
+/* Something else lies right behind it, which stays: it is mapped as what is not counted. */
+static void exported_map_without_room(fixture *f)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+    exported_map(f);
+    void *behind = mmap((uint8_t *)ironmap_data(f->map) + 4 * page, page, PROT_NONE, flags, -1, 0);
+    (void)munmap(behind, page);
+    (void)mmap(behind, page, PROT_NONE, flags | MAP_FIXED, -1, 0);
+}
+
+/* Its room to grow is what it has left. */
+static void exported_map_that_was_cut(fixture *f)
+{
+    exported_map(f);
+    must(ironmap_resize(f->map, page, NULL));
+}
+
 static void exported_tag(fixture *f)
 {
     map_of_a_tag(f);
@@ -523,6 +541,15 @@ const scenario scenarios[] = {
     {"shrinking to nothing", map_of_4, resize_to_nothing, 0},
     {"private memory to nothing", private_memory, resize_to_nothing, 0},
     {"shared memory to nothing", shared_memory, resize_to_nothing, 0},
+    {"growing an exported map", exported_map, resize_to_9, 0},
+    {"growing an exported map much", exported_map, resize_to_600, 0},
+    {"moving an exported map", exported_map_without_room, resize_to_9, 0},
+    {"growing exported memory", exported_memory, resize_to_9, 0},
+    {"growing into what was left", exported_map_that_was_cut, resize_to_2, 0},
+    {"growing beyond what was left", exported_map_that_was_cut, resize_to_9, 0},
+    {"shrinking an exported map", exported_map, resize_to_2, 0},
+    {"shrinking exported memory", exported_memory, resize_to_2, 0},
+    {"an exported map to nothing", exported_map, resize_to_nothing, 0},
     {"closing", map_of_4, close_map, CLOSES},
     {"closing memory", private_memory, close_map, CLOSES},
     {"closing a tag", map_of_a_tag, close_map, CLOSES},

@@ -124,6 +124,7 @@ static void failed_resize_keeps_what_another_process_appended(void **state)
 
 static bool no_memory_to_unmap;
 static bool no_memory_at_all;
+static bool no_memory_to_map;
 static unsigned unmaps;
 
 static int refuse_to_unmap(const char *name)
@@ -132,6 +133,9 @@ static int refuse_to_unmap(const char *name)
     bool allocate = strcmp(name, "malloc") == 0;
 
     unmaps += unmap;
+    if (no_memory_to_map && strcmp(name, "mmap") == 0) {
+        return ENOMEM;
+    }
     return (unmap && no_memory_to_unmap) || (allocate && no_memory_at_all) ? ENOMEM : 0;
 }
 
@@ -233,6 +237,26 @@ static void private_memory_that_grows_again_is_zero(void **state)
     assert_map(f->map, page, zeros, sizeof(zeros));
 }
 
+/* The same for the pages that could not be given up, of a map whose addresses are kept. */
+static void exported_memory_that_grows_again_is_zero(void **state)
+{
+    fixture *f = *state;
+    size_t page = ironmap_page_size();
+
+    private_memory(f, 4 * page);
+    ironmap_pin(f->map);
+    ironmap_unpin(f->map);
+    const volatile uint8_t *data = ironmap_data(f->map);
+    no_memory_to_map = true;
+    assert_ok(ironmap_resize(f->map, page, &failure));
+    assert_int_equal(data[2 * page], 'p');
+    no_memory_to_map = false;
+    assert_ok(ironmap_resize(f->map, 4 * page, &failure));
+    assert_ptr_equal(ironmap_data(f->map), data);
+    assert_map_filled(f->map, 0, page, 'p');
+    assert_map_filled(f->map, page, 3 * page, 0);
+}
+
 /* A fork shares shared memory: its pages stay. */
 static void memory_of_a_private_view_is_given_back(void **state)
 {
@@ -313,6 +337,7 @@ int main(void)
         watched(opening_does_not_try_each_view),
         watched(map_becomes_empty_though_its_view_stays),
         watched(private_memory_that_grows_again_is_zero),
+        watched(exported_memory_that_grows_again_is_zero),
         watched(memory_of_a_private_view_is_given_back),
         watched(closing_without_any_memory_is_an_error),
         with_fixture(page_is_lost_without_memory_to_write),

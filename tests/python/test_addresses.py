@@ -16,7 +16,7 @@ import pytest
 
 import ironmap
 from support import PAGE, open_descriptors, outcome
-from system import HAS_FLAGS, needs_fork
+from system import HAS_FLAGS, needs, needs_fork
 from test_damage_told import Reports, reports
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["reports"]
 
 LENGTH = 5 * PAGE
+needs_parts_of_views = needs("way to unmap a part of a view", has=os.name == "posix")
 CYCLES = int(os.environ.get("IRONMAP_ADDRESS_CYCLES", "2000"))
 
 
@@ -238,6 +239,93 @@ def test_collected_maps_leave_nothing(file: Path) -> None:
     gc.collect()
     assert mapped() <= regions + 5
     assert open_descriptors() == descriptors
+
+
+# ---- resize() --------------------------------------------------------------------------------
+
+
+def assert_use_is_told(m: ironmap.mmap, offset: int) -> None:
+    assert m.damaged == ((offset, offset + 1),)
+    with pytest.raises(ironmap.FaultError) as raised:
+        m.find(b"A")
+    assert raised.value.offset == offset
+    assert "used at an address from before a resize" in str(raised.value)
+    m.clear_damage()
+    assert m.damaged == ()
+    assert m.find(b"A") == 0
+
+
+@needs_parts_of_views
+def test_address_behind_the_new_end_reads_zeros(file: Path) -> None:
+    with of_file(file) as m:
+        stale = Stale(m)
+        m.resize(2 * PAGE)
+        for _ in range(2):
+            assert stale[3 * PAGE] == 0
+            assert stale[PAGE] == ord("A")
+            assert_use_is_told(m, 3 * PAGE)
+
+
+def test_address_of_a_map_that_moves_reads_zeros(file: Path) -> None:
+    """It moves at the latest when it is longer than what lies behind it can be."""
+    with of_file(file) as m:
+        stale = Stale(m)
+        behind = [of_file(file) for _ in range(50)]
+        length = LENGTH
+        while Stale(m).address == stale.address and length < 4000 * LENGTH:
+            length *= 2
+            m.resize(length)
+        if Stale(m).address == stale.address:
+            pytest.skip("the system has moved nothing")
+        assert stale[PAGE + 1] == 0
+        assert bytes(stale) == bytes(LENGTH)
+        assert_use_is_told(m, PAGE + 1)
+        assert m[:LENGTH] == b"A" * LENGTH
+        for other in behind:
+            other.close()
+
+
+def test_use_of_a_left_address_is_told_at_close(file: Path) -> None:
+    m = of_file(file)
+    stale = Stale(m)
+    m.resize(PAGE)
+    m.resize(40 * LENGTH)
+    m.resize(2 * PAGE)
+    used = stale[4 * PAGE]
+    if m.damaged == ():  # Windows keeps some of the memory behind the end
+        m.close()
+        return
+    m.clear_damage()
+    assert used == 0
+    assert stale[4 * PAGE] == 0
+    with pytest.raises(ironmap.FaultError):
+        m.close()
+    assert m.closed
+
+
+@needs_parts_of_views
+def test_threads_may_use_an_array_while_the_map_is_resized(file: Path, reports: Reports) -> None:
+    m = of_file(file)
+    stale = Stale(m)
+    done = threading.Event()
+    strange: list[int] = []
+
+    def read() -> None:
+        while not done.is_set():
+            strange.extend(byte for byte in bytes(stale) if byte not in b"A\0")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for length in (2, 5, 1, 300, 4) * 40:
+        m.clear_damage()
+        outcome(m.resize, length * PAGE)
+    done.set()
+    reader.join()
+    assert strange == []
+    outcome(m.close)
+    del m
+    collect(stale)
+    reports.take()
 
 
 @needs_fork

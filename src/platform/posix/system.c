@@ -259,9 +259,9 @@ int ironmap__sync_device(ironmap__file file, ironmap_error *error)
 #endif
 
 #if defined(__linux__) && !defined(IRONMAP_NO_MREMAP)
-int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)
+int ironmap__view_grow(ironmap__view *view, size_t length, bool may_move, ironmap_error *error)
 {
-    void *base = mremap(view->base, view->length, length, MREMAP_MAYMOVE);
+    void *base = mremap(view->base, view->length, length, may_move ? MREMAP_MAYMOVE : 0);
     if (base != MAP_FAILED) {
         *view = (ironmap__view){.base = base, .length = length};
         return IRONMAP_OK;
@@ -274,10 +274,11 @@ int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)
                  : ironmap__fail_system(error, errno, "mremap");
 }
 #else
-int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error)
+int ironmap__view_grow(ironmap__view *view, size_t length, bool may_move, ironmap_error *error)
 {
     (void)view;
     (void)length;
+    (void)may_move;
     return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
 }
 #endif

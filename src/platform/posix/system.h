@@ -38,6 +38,6 @@ int ironmap__empty_file(int *fd, ironmap_error *error);
 void ironmap__interrupted_mask(sigset_t *mask, const void *context);
 
 /* Makes a view longer, as ironmap__view_resize. */
-int ironmap__view_grow(ironmap__view *view, size_t length, ironmap_error *error);
+int ironmap__view_grow(ironmap__view *view, size_t length, bool may_move, ironmap_error *error);
 
 #endif /* IRONMAP_POSIX_SYSTEM_H */

@@ -91,6 +91,11 @@ int ironmap__view_reserve(const ironmap__view *pages, const ironmap__mode *mode,
     return base != MAP_FAILED ? IRONMAP_OK : ironmap__fail_system(error, code, "mmap");
 }
 
+bool ironmap__view_can_be_cut(void)
+{
+    return true;
+}
+
 bool ironmap__view_can_grow(const ironmap__mode *mode)
 {
     /* On Linux and NetBSD the new pages of a shared anonymous mapping have no memory (mremap(2),
@@ -108,13 +113,13 @@ static void shrink_view(ironmap__view *view, size_t length)
     }
 }
 
-int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *error)
+int ironmap__view_resize(ironmap__view *view, size_t length, bool may_move, ironmap_error *error)
 {
     if (length <= view->length) {
         shrink_view(view, length);
         return IRONMAP_OK;
     }
-    return ironmap__view_grow(view, length, error);
+    return ironmap__view_grow(view, length, may_move, error);
 }
 
 /* ironmap__view_resize then unmaps what lies beyond the file's new end. */

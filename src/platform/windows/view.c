@@ -254,6 +254,11 @@ int ironmap__view_reserve(const ironmap__view *pages, const ironmap__mode *mode,
 
 /* ---- another length ---- */
 
+bool ironmap__view_can_be_cut(void)
+{
+    return false;
+}
+
 bool ironmap__view_can_grow(const ironmap__mode *mode)
 {
     (void)mode;
@@ -279,16 +284,16 @@ static int move_view(ironmap__view *view, size_t length, ironmap_error *error)
 
 /* Only shared, writable maps are resized. Windows can neither extend a view nor unmap a part of it:
  * a view that gets shorter and cannot move keeps the memory beyond its new end. */
-int ironmap__view_resize(ironmap__view *view, size_t length, ironmap_error *error)
+int ironmap__view_resize(ironmap__view *view, size_t length, bool may_move, ironmap_error *error)
 {
     ironmap__record *record = record_of(view);
     if (length == view->length) {
         return IRONMAP_OK;
     }
-    if (!record->anonymous && length > view->length) {
+    if ((!record->anonymous || !may_move) && length > view->length) {
         return ironmap__fail(error, IRONMAP_E_UNSUPPORTED);
     }
-    if (record->anonymous) {
+    if (record->anonymous && may_move) {
         int status = move_view(view, length, error);
         if (status == IRONMAP_OK || length > view->length) {
             return status;
