@@ -266,7 +266,8 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_open_anonymous(ironmap_map **map, iron
 
 /* Unmaps and frees the map; NULL does nothing. It does not wait for the disk, and the system still
  * writes changed pages later. IRONMAP_E_BUSY if the map is pinned: nothing is done. After any other
- * error, as that of close(2), the map is gone. */
+ * error, as that of close(2), the map is gone. Its addresses are the system's again:
+ * ironmap_close_reserving (extra.h) keeps those that code may still use. */
 IRONMAP_API int ironmap_close(ironmap_map *map, ironmap_error *error);
 
 /* ---- about a map -----------------------------------------------------------------------------
