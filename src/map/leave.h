@@ -15,8 +15,8 @@ void ironmap__leave_finish(ironmap_map *map);
  * system cannot give up what they show, they stay a part of the view. */
 void ironmap__leave_tail(ironmap_map *map, size_t length);
 
-/* Makes the map longer, inside the pages of its view. What a private map had in pages behind its end
- * is not shown again. */
+/* Makes the map longer, inside the pages of its view. What a private map had in pages behind its
+ * end is not shown again. */
 int ironmap__return_to_tail(ironmap_map *map, size_t length, ironmap_error *error);
 
 /* Makes the map empty, and keeps all of its view. */
