@@ -225,7 +225,7 @@ test-model: $(VENV)/.ready-test $(EXTENSION) build/c/build.ninja ## 10 min | let
 	@IRONMAP_MODEL_SECONDS=$(MODEL_SECONDS) $(VPYTHON) -m pytest -q -s tests/python/test_changing_maps.py
 	@$(MODEL) build/c/tests/model/test_linux_model
 	@$(SET_UP) system fault || echo "skipped: the fault tests with FUSE"
-	@IRONMAP_MODEL_ROUNDS=5000 $(C_TEST) build/c model_threads io_error --verbose
+	@IRONMAP_MODEL_ROUNDS=1000 $(C_TEST) build/c model_threads io_error --verbose
 	@$(SET_UP) system file-systems || echo "skipped: some file systems"
 	@IRONMAP_MODEL_OPERATIONS=$$(($(MODEL_OPERATIONS) / 10)) $(PYTHON) tools/file_systems.py build/c/tests/model/test_linux_model
 
