@@ -47,7 +47,14 @@ int ironmap_guard_end(ironmap_guard *guard, ironmap_error *error)
 
 ironmap_protection ironmap_thread_protection(void)
 {
-    return ironmap__fault_protection();
+    static const ironmap_protection protections[] = {
+        [IRONMAP__SIGNAL_OURS] = IRONMAP_PROTECTED,
+        [IRONMAP__SIGNAL_NOT_INSTALLED] = IRONMAP_UNPROTECTED_NO_MAP,
+        [IRONMAP__SIGNAL_HANDLER] = IRONMAP_UNPROTECTED_HANDLER,
+        [IRONMAP__SIGNAL_DEFAULT] = IRONMAP_UNPROTECTED_DEFAULT,
+        [IRONMAP__SIGNAL_IGNORED] = IRONMAP_UNPROTECTED_IGNORED,
+        [IRONMAP__SIGNAL_BLOCKED] = IRONMAP_UNPROTECTED_BLOCKED};
+    return protections[ironmap__fault_signal_owner()];
 }
 
 bool ironmap_is_damaged(const ironmap_map *map)

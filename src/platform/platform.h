@@ -310,8 +310,17 @@ typedef bool ironmap__fault_handler(void *address);
 int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after_fork)(void),
                                    ironmap_error *error);
 
-/* Whether the handler that was installed would be asked about a fault of this thread. */
-ironmap_protection ironmap__fault_protection(void);
+/* Whether the handler would be asked about a fault of this thread, or what has the signal. */
+typedef enum ironmap__signal_owner {
+    IRONMAP__SIGNAL_OURS,
+    IRONMAP__SIGNAL_NOT_INSTALLED,
+    IRONMAP__SIGNAL_HANDLER, /* another one */
+    IRONMAP__SIGNAL_DEFAULT,
+    IRONMAP__SIGNAL_IGNORED,
+    IRONMAP__SIGNAL_BLOCKED
+} ironmap__signal_owner;
+
+ironmap__signal_owner ironmap__fault_signal_owner(void);
 
 /* Lets this thread receive the fault's signal, if it blocks it: the system ends a process whose
  * thread blocks a signal that it causes itself. */

@@ -318,34 +318,33 @@ void ironmap__fault_unblock(void)
 }
 
 /* The disposition of a signal that is not ours. */
-static ironmap_protection protection_under(const struct sigaction *action)
+static ironmap__signal_owner owner_of(const struct sigaction *action)
 {
     if ((action->sa_flags & SA_SIGINFO) != 0) {
-        return IRONMAP_UNPROTECTED_HANDLER;
+        return IRONMAP__SIGNAL_HANDLER;
     }
     if (action->sa_handler == SIG_DFL) {
-        return IRONMAP_UNPROTECTED_DEFAULT;
+        return IRONMAP__SIGNAL_DEFAULT;
     }
-    return action->sa_handler == SIG_IGN ? IRONMAP_UNPROTECTED_IGNORED
-                                         : IRONMAP_UNPROTECTED_HANDLER;
+    return action->sa_handler == SIG_IGN ? IRONMAP__SIGNAL_IGNORED : IRONMAP__SIGNAL_HANDLER;
 }
 
 /* These calls do not fail: the signal exists, and nothing is changed. */
-ironmap_protection ironmap__fault_protection(void)
+ironmap__signal_owner ironmap__fault_signal_owner(void)
 {
     struct sigaction found;
     sigset_t blocked;
     if (atomic_load(&fault_handler) == NULL) {
-        return IRONMAP_UNPROTECTED_NO_MAP;
+        return IRONMAP__SIGNAL_NOT_INSTALLED;
     }
     (void)memset(&found, 0, sizeof(found));
     (void)sigaction(SIGBUS, NULL, &found);
     if (!is_ours(&found)) {
-        return protection_under(&found);
+        return owner_of(&found);
     }
     (void)sigemptyset(&blocked);
     (void)pthread_sigmask(SIG_BLOCK, NULL, &blocked);
-    return sigismember(&blocked, SIGBUS) == 1 ? IRONMAP_UNPROTECTED_BLOCKED : IRONMAP_PROTECTED;
+    return sigismember(&blocked, SIGBUS) == 1 ? IRONMAP__SIGNAL_BLOCKED : IRONMAP__SIGNAL_OURS;
 }
 
 /* ---- pages ---- */

@@ -202,9 +202,10 @@ int ironmap__fault_handler_install(ironmap__fault_handler *handler, void (*after
 }
 
 /* Nothing tells if another handler comes first. */
-ironmap_protection ironmap__fault_protection(void)
+ironmap__signal_owner ironmap__fault_signal_owner(void)
 {
-    return atomic_load(&fault_handler) == NULL ? IRONMAP_UNPROTECTED_NO_MAP : IRONMAP_PROTECTED;
+    return atomic_load(&fault_handler) == NULL ? IRONMAP__SIGNAL_NOT_INSTALLED
+                                               : IRONMAP__SIGNAL_OURS;
 }
 
 /* ---- pages ---- */
