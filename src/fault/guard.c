@@ -20,19 +20,16 @@
 #include "fault/lost.h"
 #include "fault/restore.h"
 
-/* Looks for damage and for what is still lost before it releases the restore lock: another thread
- * may then take marks off, and fail to restore the pages. */
-IRONMAP__COLD int ironmap__guard_begin_slow(ironmap__guard *guard, ironmap__access_range range,
-                                            ironmap_error *error)
+/* Under the restore lock: looks for damage and for what is still lost. */
+static int begin_under_lock(ironmap__guard *guard, ironmap__access_range range,
+                            ironmap_error *error)
 {
     const ironmap__mapping *mapping = guard->mapping;
     size_t end = range.offset + range.length;
     guard->losses = atomic_load(&mapping->state.losses);
-    ironmap__restore_lock(ironmap__mutable(mapping));
     (void)ironmap__restore_locked(ironmap__mutable(mapping), false, NULL);
     size_t damage = ironmap__first_damaged_byte(mapping, 0);
     size_t lost = ironmap__first_marked_byte(mapping, IRONMAP__LOSS_GUARDED, range.offset, end);
-    ironmap__restore_unlock(ironmap__mutable(mapping));
     if (damage < mapping->length) {
         return ironmap__fail_damage(mapping, damage, error);
     }
@@ -42,20 +39,76 @@ IRONMAP__COLD int ironmap__guard_begin_slow(ironmap__guard *guard, ironmap__acce
     return lost < end ? ironmap__fail_fault(mapping, lost, range.store, error) : IRONMAP_OK;
 }
 
-/* Losses may go on while it looks for them: then it looks again. */
+/* The lock is released after the look: another thread may then take marks off, and fail to restore
+ * the pages. */
+IRONMAP__COLD int ironmap__guard_begin_slow(ironmap__guard *guard, ironmap__access_range range,
+                                            ironmap_error *error)
+{
+    ironmap__restore_lock(ironmap__mutable(guard->mapping));
+    int status = begin_under_lock(guard, range, error);
+    ironmap__restore_unlock(ironmap__mutable(guard->mapping));
+    return status;
+}
+
+/* Every loss that this access can have seen is counted, but its handler may still be at work. */
+IRONMAP__COLD int ironmap__guard_end_if_known(ironmap__guard guard, ironmap__access_range range,
+                                              ironmap_error *error)
+{
+    const ironmap__mapping *mapping = guard.mapping;
+    size_t end = range.offset + range.length;
+    size_t losses = atomic_load(&mapping->state.losses);
+    size_t lost = 0;
+    ironmap__wait_for_handlers(mapping);
+    if (!ironmap__first_lost_byte(&lost, mapping, guard.losses, losses, range.offset, end)) {
+        return IRONMAP__UNKNOWN;
+    }
+    int status = lost < end ? ironmap__fail_fault(mapping, lost, range.store, error) : IRONMAP_OK;
+    (void)ironmap__restore(ironmap__mutable(mapping), false, NULL);
+    return status;
+}
+
 IRONMAP__COLD int ironmap__guard_end_slow(ironmap__guard guard, ironmap__access_range range,
                                           ironmap_error *error)
 {
     const ironmap__mapping *mapping = guard.mapping;
     size_t end = range.offset + range.length;
-    size_t losses = 0;
-    size_t lost = 0;
-    do {
-        losses = atomic_load(&mapping->state.losses);
-        ironmap__wait_for_handlers(mapping);
-        lost = ironmap__first_lost_byte(mapping, guard.losses, losses, range.offset, end);
-    } while (atomic_load(&mapping->state.losses) != losses);
-    int status = lost < end ? ironmap__fail_fault(mapping, lost, range.store, error) : IRONMAP_OK;
+    int status = ironmap__guard_end_if_known(guard, range, error);
+    if (status != IRONMAP__UNKNOWN) {
+        return status;
+    }
+    size_t marked = ironmap__first_marked_byte_of_any_kind(mapping, range.offset, end);
+    status = ironmap__fail_fault(mapping, marked < end ? marked : range.offset, range.store, error);
     (void)ironmap__restore(ironmap__mutable(mapping), false, NULL);
     return status;
+}
+
+/* ---- with the restore lock ---- */
+
+IRONMAP__COLD int ironmap__guard_begin_locked(ironmap__guard *guard, ironmap__access_range range,
+                                              ironmap_error *error)
+{
+    ironmap__restore_lock(ironmap__mutable(guard->mapping));
+    int status = begin_under_lock(guard, range, error);
+    if (status != IRONMAP_OK) {
+        ironmap__restore_unlock(ironmap__mutable(guard->mapping));
+        return status;
+    }
+    ironmap__guard_enter(guard->mapping);
+    return IRONMAP_OK;
+}
+
+IRONMAP__COLD int ironmap__guard_end_locked(ironmap__guard guard, ironmap__access_range range,
+                                            ironmap_error *error)
+{
+    const ironmap__mapping *mapping = guard.mapping;
+    size_t end = range.offset + range.length;
+    size_t lost = end;
+    ironmap__guard_exit();
+    if (!ironmap__guard_held(guard, range.store)) {
+        ironmap__wait_for_handlers(mapping);
+        lost = ironmap__first_marked_byte_of_any_kind(mapping, range.offset, end);
+        (void)ironmap__restore_locked(ironmap__mutable(mapping), false, NULL);
+    }
+    ironmap__restore_unlock(ironmap__mutable(mapping));
+    return lost < end ? ironmap__fail_fault(mapping, lost, range.store, error) : IRONMAP_OK;
 }

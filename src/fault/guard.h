@@ -22,9 +22,23 @@ int ironmap__guard_begin_slow(ironmap__guard *guard, ironmap__access_range range
                               ironmap_error *error);
 
 /* Slow half of end: pages were lost since begin. Fails if one of them is in the range, and restores
- * them. */
+ * them. It also fails if that cannot be known, since there were more losses than are logged. */
 int ironmap__guard_end_slow(ironmap__guard guard, ironmap__access_range range,
                             ironmap_error *error);
+
+/* The same for an access that can be done again: then the result is IRONMAP__UNKNOWN, which is no
+ * status of the interface. */
+enum { IRONMAP__UNKNOWN = 1 };
+int ironmap__guard_end_if_known(ironmap__guard guard, ironmap__access_range range,
+                                ironmap_error *error);
+
+/* The same access again, with the restore lock held from begin to end, so that marks tell what was
+ * lost, and no log is needed. If begin fails there is nothing to end. Between them no call waits
+ * for another thread that uses the mapping. */
+int ironmap__guard_begin_locked(ironmap__guard *guard, ironmap__access_range range,
+                                ironmap_error *error);
+int ironmap__guard_end_locked(ironmap__guard guard, ironmap__access_range range,
+                              ironmap_error *error);
 
 static inline int ironmap__guard_begin(ironmap__guard *guard, const ironmap__mapping *mapping,
                                        ironmap__access_range range, ironmap_error *error)
@@ -48,7 +62,7 @@ static inline int ironmap__guard_end(ironmap__guard guard, ironmap__access_range
 }
 
 /* In the middle of long work: if pages outside the range were lost, the access begins anew and goes
- * on. After a failure there is nothing to end. */
+ * on. After a failure there is nothing to end; so it is with IRONMAP__UNKNOWN. */
 static inline int ironmap__guard_check(ironmap__guard *guard, ironmap__access_range range,
                                        ironmap_error *error)
 {
@@ -56,7 +70,7 @@ static inline int ironmap__guard_check(ironmap__guard *guard, ironmap__access_ra
         return IRONMAP_OK;
     }
     ironmap__guard_exit();
-    int status = ironmap__guard_end_slow(*guard, range, error);
+    int status = ironmap__guard_end_if_known(*guard, range, error);
     return status == IRONMAP_OK ? ironmap__guard_begin(guard, guard->mapping, range, error)
                                 : status;
 }

@@ -38,33 +38,32 @@ size_t ironmap__first_marked_byte(const ironmap__mapping *mapping, ironmap__loss
 static size_t first_taken(const ironmap__mapping *mapping, const ironmap__loss *loss, size_t from,
                           size_t to)
 {
-    size_t failed = atomic_load(&loss->failed);
     ironmap__page_run needed = pages_of(mapping, from, to);
-    bool touched = failed >= needed.from && failed < needed.to;
-    size_t first = byte_of(mapping, touched ? failed : atomic_load(&loss->from));
+    bool touched = loss->failed >= needed.from && loss->failed < needed.to;
+    size_t first = byte_of(mapping, touched ? loss->failed : loss->replaced.from);
     size_t taken = (size_t)ironmap__max(first, from);
-    return taken < byte_of(mapping, atomic_load(&loss->to)) ? (size_t)ironmap__min(taken, to) : to;
+    return taken < byte_of(mapping, loss->replaced.to) ? (size_t)ironmap__min(taken, to) : to;
 }
 
-size_t ironmap__first_lost_byte(const ironmap__mapping *mapping, size_t first, size_t last,
-                                size_t from, size_t to)
+bool ironmap__first_lost_byte(size_t *lost, const ironmap__mapping *mapping, size_t first,
+                              size_t last, size_t from, size_t to)
 {
-    if (from >= to) {
-        return to;
+    *lost = to;
+    for (size_t number = first; number != last && from < to; number++) {
+        ironmap__loss loss;
+        if (!ironmap__logged_loss(&loss, &mapping->state, number)) {
+            return false;
+        }
+        *lost = (size_t)ironmap__min(*lost, first_taken(mapping, &loss, from, to));
     }
-    bool logged = ironmap__logged_loss(&mapping->state, first) != NULL;
-    if (first != last && (!logged || last - first > IRONMAP__LOSS_LOG_CAPACITY)) {
-        size_t marked = ironmap__first_marked_byte(
-            mapping, IRONMAP__LOSS_EXPORTED, from,
-            ironmap__first_marked_byte(mapping, IRONMAP__LOSS_GUARDED, from, to));
-        return marked < to ? marked : from;
-    }
-    size_t lost = to;
-    for (size_t number = first; number != last; number++) {
-        const ironmap__loss *loss = ironmap__logged_loss(&mapping->state, number);
-        lost = (size_t)ironmap__min(lost, first_taken(mapping, loss, from, to));
-    }
-    return lost;
+    return true;
+}
+
+size_t ironmap__first_marked_byte_of_any_kind(const ironmap__mapping *mapping, size_t from,
+                                              size_t to)
+{
+    size_t guarded = ironmap__first_marked_byte(mapping, IRONMAP__LOSS_GUARDED, from, to);
+    return ironmap__first_marked_byte(mapping, IRONMAP__LOSS_EXPORTED, from, guarded);
 }
 
 size_t ironmap__first_damaged_byte(const ironmap__mapping *mapping, size_t from)

@@ -9,10 +9,13 @@
 size_t ironmap__first_marked_byte(const ironmap__mapping *mapping, ironmap__loss_kind kind,
                                   size_t from, size_t to);
 
-/* The first byte in [from, to) that one of the losses [first, last) took, or `to`. Where the log no
- * longer has them all, the marks tell; if another thread has restored the pages already, `from`. */
-size_t ironmap__first_lost_byte(const ironmap__mapping *mapping, size_t first, size_t last,
-                                size_t from, size_t to);
+size_t ironmap__first_marked_byte_of_any_kind(const ironmap__mapping *mapping, size_t from,
+                                              size_t to);
+
+/* `*lost` is the first byte in [from, to) that one of the losses [first, last) took, or `to`. False
+ * if the log does not have them all. */
+bool ironmap__first_lost_byte(size_t *lost, const ironmap__mapping *mapping, size_t first,
+                              size_t last, size_t from, size_t to);
 
 /* The first damaged byte at or after `from`, or the mapping's length. The restore lock must be
  * held. */

@@ -68,22 +68,41 @@ ironmap__page_run ironmap__next_marked(const ironmap__page_state *state, ironmap
 
 /* ---- the log ---- */
 
+enum { LOGGING = -1 };
+
+/* A place is written by one handler at a time. Another that comes meanwhile leaves its loss out. */
 void ironmap__log_loss(ironmap__page_state *state, size_t number, size_t failed,
                        ironmap__page_run run)
 {
     ironmap__page_room *room = atomic_load(&state->room);
-    if (room != NULL) {
-        ironmap__loss *loss = &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
-        atomic_store(&loss->failed, failed);
-        atomic_store(&loss->from, run.from);
-        atomic_store(&loss->to, run.to);
+    if (room == NULL) {
+        return;
     }
+    ironmap__loss_place *place = &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
+    size_t before = atomic_exchange(&place->number, (size_t)LOGGING);
+    if (before == (size_t)LOGGING) {
+        return;
+    }
+    atomic_store(&place->failed, failed);
+    atomic_store(&place->from, run.from);
+    atomic_store(&place->to, run.to);
+    atomic_store(&place->number, number + 1);
 }
 
-const ironmap__loss *ironmap__logged_loss(const ironmap__page_state *state, size_t number)
+bool ironmap__logged_loss(ironmap__loss *loss, const ironmap__page_state *state, size_t number)
 {
     const ironmap__page_room *room = atomic_load(&state->room);
-    return room == NULL ? NULL : &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
+    if (room == NULL) {
+        return false;
+    }
+    const ironmap__loss_place *place = &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
+    if (atomic_load(&place->number) != number + 1) {
+        return false;
+    }
+    loss->failed = atomic_load(&place->failed);
+    loss->replaced.from = atomic_load(&place->from);
+    loss->replaced.to = atomic_load(&place->to);
+    return atomic_load(&place->number) == number + 1;
 }
 
 /* ---- stale uses ---- */

@@ -34,19 +34,27 @@ typedef enum ironmap__loss_kind {
 /* One loss: the page that was unavailable, and all that were replaced with it. Where the system
  * replaces no single pages, the others may have been available. */
 typedef struct ironmap__loss {
+    size_t failed;
+    ironmap__page_run replaced;
+} ironmap__loss;
+
+/* A place in the log. `number` is that of the loss, and 1; 0: none yet; LOGGING: being written. */
+typedef struct ironmap__loss_place {
+    atomic_size_t number;
     atomic_size_t failed;
     atomic_size_t from;
     atomic_size_t to;
-} ironmap__loss;
+} ironmap__loss_place;
 
-/* More losses than fit into the time for which the system suspends a thread in the middle of an
- * access: one takes some 4 us, and the system handles those of one process one after the other. */
-enum { IRONMAP__LOSS_LOG_CAPACITY = 16384 };
+/* More losses than there are, as a rule, while the system suspends a thread in the middle of an
+ * access: one takes some 4 us, and the system handles those of one process one after the other. If
+ * there are more, the access is done again (map/access_loop.h). */
+enum { IRONMAP__LOSS_LOG_CAPACITY = 1024 };
 
 /* What a mapping needs only when pages were lost. */
 typedef struct ironmap__page_room {
-    ironmap__loss log[IRONMAP__LOSS_LOG_CAPACITY]; /* loss n stands at n % capacity */
-    atomic_size_t words[];                         /* of the marks, one kind after the other */
+    ironmap__loss_place log[IRONMAP__LOSS_LOG_CAPACITY]; /* loss n stands at n % capacity */
+    atomic_size_t words[]; /* of the marks, one kind after the other */
 } ironmap__page_room;
 
 typedef struct ironmap__page_state {
@@ -91,8 +99,9 @@ ironmap__page_run ironmap__next_marked(const ironmap__page_state *state, ironmap
 void ironmap__log_loss(ironmap__page_state *state, size_t number, size_t failed,
                        ironmap__page_run run);
 
-/* Loss `number`, one of the last LOSS_LOG_CAPACITY; NULL if nothing is logged. */
-const ironmap__loss *ironmap__logged_loss(const ironmap__page_state *state, size_t number);
+/* Gets loss `number`. False if it is not in the log: there are newer ones, or there was no memory,
+ * or a handler was stopped in the middle while the log went once around. */
+bool ironmap__logged_loss(ironmap__loss *loss, const ironmap__page_state *state, size_t number);
 
 /* Notes the run that is about to be restored; an empty one when it is done. A child of fork sees
  * one of the two, or none. */

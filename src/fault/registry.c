@@ -62,14 +62,14 @@ static ironmap__registry_entry head; /* of the index: before all entries, withou
 static ironmap__registry_entry *free_entries;
 static uint32_t random_state = 0x9E3779B9;
 
-static void lock(void)
+static void lock_index(void)
 {
     while (atomic_exchange(&locked, true)) {
         ironmap__yield();
     }
 }
 
-static void unlock(void)
+static void unlock_index(void)
 {
     atomic_store(&locked, false);
 }
@@ -113,11 +113,11 @@ static size_t random_levels(void)
     random_state ^= random_state << 13;
     random_state ^= random_state >> 17;
     random_state ^= random_state << 5;
-    size_t levels = 1;
-    for (uint32_t bits = random_state; levels < LEVELS && bits % 4 == 0; bits /= 4) {
-        levels++;
+    size_t count = 1;
+    for (uint32_t bits = random_state; count < LEVELS && bits % 4 == 0; bits /= 4) {
+        count++;
     }
-    return levels;
+    return count;
 }
 
 /* `before[level]` is the last entry of each level with a base lower than `base`. */
@@ -159,28 +159,28 @@ static void unlink_entry(ironmap__registry_entry *entry)
 
 ironmap__registry_entry *ironmap__registry_enter(struct ironmap__mapping *mapping)
 {
-    lock();
+    lock_index();
     ironmap__registry_entry *entry = pop_free(mapping);
-    unlock();
+    unlock_index();
     if (entry != NULL) {
         return entry;
     }
     struct block *made = calloc(1, sizeof(*made));
-    lock();
+    lock_index();
     entry = pop_free(mapping); /* another thread may have made a block meanwhile */
     if (entry == NULL && made != NULL) {
         push_block(made);
         made = NULL;
         entry = pop_free(mapping);
     }
-    unlock();
+    unlock_index();
     free(made);
     return entry;
 }
 
 void ironmap__registry_set(ironmap__registry_entry *entry, uintptr_t base, size_t length)
 {
-    lock();
+    lock_index();
     atomic_fetch_add(&ironmap__registry_sequence, 1);
     if (entry->levels > 0) {
         unlink_entry(entry);
@@ -193,16 +193,16 @@ void ironmap__registry_set(ironmap__registry_entry *entry, uintptr_t base, size_
         link_entry(entry);
     }
     atomic_fetch_add(&ironmap__registry_sequence, 1);
-    unlock();
+    unlock_index();
 }
 
 void ironmap__registry_exit(ironmap__registry_entry *entry)
 {
     ironmap__registry_set(entry, 0, 0);
-    lock();
+    lock_index();
     atomic_store(&entry->mapping, NULL);
     push_free(entry);
-    unlock();
+    unlock_index();
 }
 
 /* ---- readers ---- */
@@ -362,5 +362,5 @@ void ironmap__registry_after_fork(void)
         }
     }
     atomic_fetch_add(&ironmap__registry_sequence, 1);
-    unlock();
+    unlock_index();
 }

@@ -43,10 +43,15 @@ static IRONMAP__NOINLINE int copy_inside(const ironmap_map *map, uint8_t *target
     loop.chunk = sizeof(buffer);
     ironmap__readahead_begin(&loop.readahead, mapping, 0, 0, false);
     ironmap__access_start(&loop);
+    bool stored = false; /* the source of this chunk may be overwritten already */
     while (ironmap__access_next(&loop)) {
         size_t at = forward ? loop.done : length - loop.done - loop.count;
-        memcpy(buffer, source + at, loop.count);
-        if (ironmap__access_check(&loop)) {
+        stored = stored && loop.again;
+        if (!stored) {
+            memcpy(buffer, source + at, loop.count);
+            stored = ironmap__access_check(&loop);
+        }
+        if (stored) {
             memcpy(target + at, buffer, loop.count);
         }
     }

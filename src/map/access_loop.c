@@ -34,10 +34,42 @@ void ironmap__access_begin(ironmap__access_loop *loop, const ironmap_map *map,
     ironmap__access_start(loop);
 }
 
+/* Ends the guard's view of the chunk, and begins the next. With the restore lock it is known what
+ * was lost, so that is held for one chunk at most. */
+static int check_chunk(ironmap__access_loop *loop)
+{
+    if (!loop->locked) {
+        return ironmap__guard_check(&loop->guard, loop->range, loop->error);
+    }
+    loop->locked = false;
+    int status = ironmap__guard_end_locked(loop->guard, loop->range, loop->error);
+    return status == IRONMAP_OK
+               ? ironmap__guard_begin(&loop->guard, loop->guard.mapping, loop->range, loop->error)
+               : status;
+}
+
+/* Sets `again` if the chunk has to be done again, for which the guard has begun then. */
+static void end_chunk(ironmap__access_loop *loop)
+{
+    int status = check_chunk(loop);
+    loop->again = status == IRONMAP__UNKNOWN;
+    if (loop->again) {
+        status = ironmap__guard_begin_locked(&loop->guard, loop->range, loop->error);
+        loop->locked = status == IRONMAP_OK;
+    }
+    loop->status = status;
+}
+
 bool ironmap__access_check(ironmap__access_loop *loop)
 {
-    loop->status = ironmap__guard_check(&loop->guard, loop->range, loop->error);
-    return loop->status == IRONMAP_OK;
+    end_chunk(loop);
+    loop->ended = loop->again;
+    return loop->status == IRONMAP_OK && !loop->again;
+}
+
+void ironmap__access_stop(ironmap__access_loop *loop)
+{
+    loop->total = loop->done + loop->count;
 }
 
 /* Asks the map's owner whether to go on. That is foreign code, and runs outside the guard. */
@@ -57,11 +89,15 @@ static bool ask_to_go_on(ironmap__access_loop *loop)
 
 bool ironmap__access_next(ironmap__access_loop *loop)
 {
-    size_t done = loop->done + loop->count;
-    if (loop->status != IRONMAP_OK || done >= loop->total) {
-        return false;
+    if (loop->status == IRONMAP_OK && loop->count > 0 && !loop->ended) {
+        end_chunk(loop);
     }
-    if (done > 0 && (!ironmap__access_check(loop) || !ask_to_go_on(loop))) {
+    loop->ended = false;
+    if (loop->status != IRONMAP_OK || loop->again) {
+        return loop->status == IRONMAP_OK;
+    }
+    size_t done = loop->done + loop->count;
+    if (done >= loop->total || (done > 0 && !ask_to_go_on(loop))) {
         return false;
     }
     loop->done = done;
@@ -70,8 +106,11 @@ bool ironmap__access_next(ironmap__access_loop *loop)
     return true;
 }
 
+/* The last chunk has been checked already. */
 int ironmap__access_end(const ironmap__access_loop *loop)
 {
-    return loop->status == IRONMAP_OK ? ironmap__guard_end(loop->guard, loop->range, loop->error)
-                                      : loop->status;
+    if (loop->status == IRONMAP_OK) {
+        ironmap__guard_exit();
+    }
+    return loop->status;
 }

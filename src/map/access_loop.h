@@ -9,6 +9,10 @@
  *
  * It stops after the chunk in which a page of the range was lost: what follows may be lost too, and
  * each lost page costs a signal.
+ *
+ * If so many other pages were lost during a chunk that nothing tells whether one of the range was,
+ * next returns the same chunk again, with `again` set. The second time it is known for certain. A
+ * chunk whose work cannot be repeated looks at `again`.
  */
 #ifndef IRONMAP_ACCESS_LOOP_H
 #define IRONMAP_ACCESS_LOOP_H
@@ -21,11 +25,14 @@ typedef struct ironmap__access_loop {
     size_t done;  /* units before this chunk */
     size_t count; /* units of this chunk */
     int status;   /* IRONMAP_OK while the access goes on */
+    bool again;   /* this chunk was done before, and what it did may not count */
 
     size_t total;     /* units of the whole access */
     size_t chunk;     /* units of a full chunk */
     size_t unit_size; /* bytes from one unit to the next */
     ironmap__guard guard;
+    bool locked; /* the guard has the restore lock */
+    bool ended;  /* the chunk has ended in its middle, and comes again */
     ironmap__access_range range;
     ironmap__readahead readahead;
     ironmap_check *check; /* NULL: do not ask */
@@ -47,10 +54,14 @@ void ironmap__access_start(ironmap__access_loop *loop);
 /* The next chunk; false at the end, and after a failure. */
 bool ironmap__access_next(ironmap__access_loop *loop);
 
-/* In the middle of a chunk: false if a page of the range was lost, and the access has failed. */
+/* In the middle of a chunk: true if no page of the range was lost so far. Else the chunk ends here:
+ * the access has failed, or the next chunk is this one again. */
 bool ironmap__access_check(ironmap__access_loop *loop);
 
-/* Ends the access: what was accessed counts only if this is IRONMAP_OK. */
+/* In the middle of a chunk: there is no chunk after this one. */
+void ironmap__access_stop(ironmap__access_loop *loop);
+
+/* Ends the access, after next was false: what was accessed counts only if this is IRONMAP_OK. */
 int ironmap__access_end(const ironmap__access_loop *loop);
 
 #endif /* IRONMAP_ACCESS_LOOP_H */

@@ -76,6 +76,25 @@ static bool is_over(const search *s)
            s->matches.found == s->matches.capacity;
 }
 
+/* How far a search has come. */
+typedef struct progress {
+    positions left;
+    ironmap__match_sink matches;
+} progress;
+
+static progress progress_of(const search *s)
+{
+    return (progress){s->left, s->matches};
+}
+
+/* What was searched since then does not count. Then there was no match backward. */
+static void go_back(search *s, progress to)
+{
+    s->left = to.left;
+    s->matches = to.matches;
+    s->last = IRONMAP__NO_MATCH;
+}
+
 /* The bytes that the search needs. A needle in the map's own memory may be lost as well. */
 static ironmap__access_range search_range(const search *s)
 {
@@ -100,11 +119,19 @@ static int search_slow(search *s, ironmap_error *error)
     ironmap__readahead_begin(&loop.readahead, mapping, s->left.from, s->left.from + bytes_left(s),
                              !s->forward);
     ironmap__access_start(&loop);
-    if (loop.status == IRONMAP_OK) {
-        ironmap__pattern_init(&s->pattern, s->pattern.bytes, s->pattern.length);
-    }
-    while (!is_over(s) && ironmap__access_next(&loop)) {
+    progress before = progress_of(s);
+    while (ironmap__access_next(&loop)) {
+        if (loop.again) {
+            go_back(s, before);
+        }
+        before = progress_of(s);
+        if (loop.done == 0 || loop.again) {
+            ironmap__pattern_init(&s->pattern, s->pattern.bytes, s->pattern.length);
+        }
         search_positions(s, loop.count);
+        if (is_over(s)) {
+            ironmap__access_stop(&loop);
+        }
     }
     return ironmap__access_end(&loop);
 }
@@ -131,8 +158,7 @@ static bool search_fast(search *s)
         !ironmap__guard_try(&guard, mapping)) {
         return false;
     }
-    const ironmap__match_sink before = s->matches;
-    const positions all = s->left;
+    const progress before = progress_of(s);
     ironmap__pattern_init(&s->pattern, s->pattern.bytes, s->pattern.length);
     ironmap__guard_enter(mapping);
     search_positions(s, is_near ? NEAR_POSITIONS : IRONMAP__CHUNK_BYTES);
@@ -141,9 +167,7 @@ static bool search_fast(search *s)
     }
     ironmap__guard_exit();
     if (!ironmap__guard_held(guard, false)) {
-        s->matches = before;
-        s->left = all;
-        s->last = IRONMAP__NO_MATCH;
+        go_back(s, before);
         return false;
     }
     return is_over(s);
