@@ -226,7 +226,7 @@ static void pages_of_many_maps_are_lost_without_mappings(void **state)
     limited l = {*state, PAGES * ironmap_page_size(), no_mappings};
 
     skip_without_a_limit_of_mappings();
-    file_solid(l.f, l.length);
+    file_solid(l.f, (size_t)l.length);
     assert_int_equal(fate_of(lose_pages_of_many_maps, &l), 0);
 }
 
@@ -268,7 +268,7 @@ static void pages_are_lost_again_after_the_limit(void **state)
     limited l = {*state, PAGES * ironmap_page_size(), no_mappings};
 
     skip_without_a_limit_of_mappings();
-    file_solid(l.f, l.length);
+    file_solid(l.f, (size_t)l.length);
     assert_int_equal(fate_of(leave_the_limit, &l), 0);
 }
 

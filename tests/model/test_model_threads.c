@@ -7,6 +7,7 @@
 #include "cut.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { THREADS = 4, RANGE = 50000, ROUNDS = 100, OPERATIONS = 50 };
@@ -25,7 +26,8 @@ typedef struct worker {
     ironmap_error error;
     size_t from, to; /* of the operation */
     size_t operations, faults;
-    const char *why;
+    const char *why; /* NULL, or what was wrong first */
+    char report[200];
 } worker;
 
 static size_t below(random_source *random, size_t bound)
@@ -43,6 +45,10 @@ static bool judge(worker *w, int status)
     w->faults += status == IRONMAP_E_FAULT;
     if (!right && w->why == NULL) {
         w->why = status == IRONMAP_OK ? "no error for a lost page" : "a wrong error";
+        (void)snprintf(w->report, sizeof(w->report),
+                       "%zu to %zu, lost from %zu on: %s at %" PRIu64 " (%s), file of %" PRIu64,
+                       w->from, w->to, lost, ironmap_status_name(status), w->error.offset,
+                       w->error.what == NULL ? "" : w->error.what, w->error.file_length);
     }
     return right && status == IRONMAP_OK;
 }
@@ -51,6 +57,8 @@ static void check(worker *w, bool condition, const char *why)
 {
     if (!condition && w->why == NULL) {
         w->why = why;
+        (void)snprintf(w->report, sizeof(w->report), "%zu to %zu, lost from %zu on", w->from, w->to,
+                       lost);
     }
 }
 
@@ -231,8 +239,7 @@ static void run(fixture *f, ironmap_access access)
         thread_join(&threads[i]);
         faults += workers[i].faults;
         if (workers[i].why != NULL) {
-            print_error("%s at %zu to %zu; the error's offset is %" PRIu64 "\n", workers[i].why,
-                        workers[i].from, workers[i].to, workers[i].error.offset);
+            print_error("%s: %s\n", workers[i].why, workers[i].report);
         }
     }
     print_message("%zu operations of %d threads, %zu lost pages\n", rounds * THREADS * OPERATIONS,
