@@ -210,7 +210,7 @@ ironmap__signal_owner ironmap__fault_signal_owner(void)
 
 /* ---- pages ---- */
 
-static bool replace_view(ironmap__record *record)
+static bool replace_whole_view(ironmap__record *record)
 {
     atomic_fetch_add(&gaps, 1);
     ironmap__private_pages_save(record);
@@ -232,7 +232,7 @@ bool ironmap__page_replace(void *start, size_t length, const ironmap__mode *mode
         record->used = true;
     }
     if (record != NULL && !done && record->base == start && length >= record->length) {
-        done = replace_view(record);
+        done = replace_whole_view(record);
     }
     ReleaseSRWLockExclusive(&ironmap__records_lock);
     return done;
