@@ -325,9 +325,10 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_file_handle(intptr_t *handle, const ir
  * fault stay written. What a private map had stored in the page is lost with it. A file that ends
  * inside a page has zeros in the rest of that page; nothing is lost there.
  *
- * Through the pointer of ironmap_data, a lost page reads as zeros and stores are discarded. The map
- * is then damaged: functions that access its bytes are IRONMAP_E_FAULT until ironmap_clear_damage.
- * Code between ironmap_guard_begin and ironmap_guard_end is told of the loss and damages nothing.
+ * Through the pointer of ironmap_data, a lost page reads as zeros. Stores into it never reach the
+ * file, and are gone after ironmap_clear_damage. Until then the map is damaged: functions that
+ * access its bytes are IRONMAP_E_FAULT. Code between ironmap_guard_begin and ironmap_guard_end is
+ * told of the loss and damages nothing.
  *
  * The first map installs a handler for SIGBUS. Faults at other addresses are forwarded to
  * the previous handler. If another handler is installed later, opening, resizing, pinning or
