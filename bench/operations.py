@@ -23,14 +23,14 @@ PAGE = mmap.PAGESIZE
 
 
 class Subject:
-    """A map of a sparse file of `size` bytes."""
+    """A map of a sparse file of `size` bytes. What stores, and results, take `part` of it."""
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, part: int) -> None:
         path.touch()
         os.truncate(path, size)
         self.path = path
         self.size = size
-        self.part = min(LONG, size // 2)
+        self.part = part
         self.buffer = bytearray(self.part)
         self.map = self.open()
 
@@ -222,8 +222,8 @@ def read_a_byte(subject: Subject) -> None:
 
 
 @contextlib.contextmanager
-def subject(path: Path, size: int) -> Iterator[Subject]:
-    made = Subject(path, size)
+def subject(path: Path, size: int, part: int) -> Iterator[Subject]:
+    made = Subject(path, size, part)
     try:
         yield made
     finally:

@@ -20,6 +20,7 @@ import cold
 import corpora
 import environment
 import kernels
+import operations
 import peers
 import shorts
 import stalls
@@ -120,7 +121,8 @@ class Run:
         self.record.stalls = stalls.measure_all(works, self.effort.seconds)
 
     def measure_operations(self) -> None:
-        works = stalls.all_operations(self.folder / "operations")
+        part = min(operations.LONG, self.size // 16)
+        works = stalls.all_operations(self.folder / "operations", part)
         self.record.operations = stalls.measure_all(works, self.effort.seconds / 4)
 
     def measure_others(self) -> None:

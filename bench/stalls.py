@@ -133,10 +133,10 @@ def repeat(operation: Callable[[], object], seconds: float) -> None:
             operation()
 
 
-def of_operation(name: str, size: str, path: Path, seconds: float) -> Stall:
+def of_operation(name: str, size: str, path: Path, part: int, seconds: float) -> Stall:
     """The delays while ironmap repeats an operation on a new map of this size. It is interrupted at
     the end, a rare path is not."""
-    with operations.subject(path, SIZES[size]) as subject:
+    with operations.subject(path, SIZES[size], part) as subject:
         work: Callable[[], object]
         if name in operations.RARE_PATHS:
             work = functools.partial(operations.RARE_PATHS[name], subject)
@@ -166,10 +166,11 @@ def measure_all(works: Sequence[Callable[[float], Stall]], seconds: float) -> li
     return list(map(calmer, once(), once()))
 
 
-def all_operations(path: Path) -> list[Callable[[float], Stall]]:
-    """The works of every operation at every size, on a file of this name."""
+def all_operations(path: Path, part: int) -> list[Callable[[float], Stall]]:
+    """The works of every operation at every size, on a file of this name. Stores and results take
+    `part` bytes."""
     return [
-        functools.partial(of_operation, name, size, path)
+        functools.partial(of_operation, name, size, path, part)
         for size in SIZES
         for name in (*operations.OPERATIONS, *operations.RARE_PATHS)
     ]
@@ -182,7 +183,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="of the sparse file (default: temporary)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-") as folder:
-        works = all_operations(Path(folder) / "operations")
+        works = all_operations(Path(folder) / "operations", operations.LONG)
         measured = measure_all(works, options.seconds)
     print(*report.stalls_table(measured), sep="\n")
     over = [stall.what for stall in measured if stall.contestant and stall.longest_ms > STALL_MS]
