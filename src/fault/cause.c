@@ -27,6 +27,14 @@ size_t ironmap__file_end_in_view(const ironmap__mapping *mapping)
     return end_in_view(mapping, file_length(mapping));
 }
 
+size_t ironmap__first_byte_behind_file(const ironmap__mapping *mapping)
+{
+    size_t end = ironmap__file_end_in_view(mapping);
+    size_t alignment = ironmap__alignment(mapping);
+    size_t first = end > alignment ? end - alignment : 0;
+    return (size_t)ironmap__min(first, mapping->length);
+}
+
 /* A full disk may be the cause, but not where the file is too short: then that is the cause. */
 int ironmap__fail_fault(const ironmap__mapping *mapping, size_t offset, bool store,
                         ironmap_error *error)

@@ -9,6 +9,9 @@
  * inside the view, or if that is unknown. Async-signal-safe. */
 size_t ironmap__file_end_in_view(const ironmap__mapping *mapping);
 
+/* The first byte of the mapping in a page that lies behind the end of its file, or the length. */
+size_t ironmap__first_byte_behind_file(const ironmap__mapping *mapping);
+
 /* Fills `error` for the unavailable byte `offset` of the mapping, which a store (`store`) or a load
  * met. Returns IRONMAP_E_FAULT. */
 int ironmap__fail_fault(const ironmap__mapping *mapping, size_t offset, bool store,

@@ -20,6 +20,15 @@
 #include "fault/lost.h"
 #include "fault/restore.h"
 
+/* The page of byte `lost` is zeros. Pages of the range before it, which no access has met yet, may
+ * be behind the end of the file as well. */
+static int fail_to_begin(const ironmap__mapping *mapping, ironmap__access_range range, size_t lost,
+                         ironmap_error *error)
+{
+    size_t behind = (size_t)ironmap__max(ironmap__first_byte_behind_file(mapping), range.offset);
+    return ironmap__fail_fault(mapping, (size_t)ironmap__min(lost, behind), range.store, error);
+}
+
 /* Under the restore lock: looks for damage and for what is still lost. */
 static int begin_under_lock(ironmap__guard *guard, ironmap__access_range range,
                             ironmap_error *error)
@@ -36,7 +45,7 @@ static int begin_under_lock(ironmap__guard *guard, ironmap__access_range range,
     if (atomic_load(&mapping->state.stale) != 0) {
         return ironmap__fail_stale(mapping, error);
     }
-    return lost < end ? ironmap__fail_fault(mapping, lost, range.store, error) : IRONMAP_OK;
+    return lost < end ? fail_to_begin(mapping, range, lost, error) : IRONMAP_OK;
 }
 
 /* The lock is released after the look: another thread may then take marks off, and fail to restore

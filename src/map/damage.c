@@ -75,15 +75,10 @@ int ironmap_check_damage(const ironmap_map *map, ironmap_error *error)
 int ironmap_check_file_end(const ironmap_map *map, ironmap_error *error)
 {
     const ironmap__mapping *mapping = &map->mapping;
-    if (mapping->length == 0) {
+    size_t first = ironmap__first_byte_behind_file(mapping);
+    if (first == mapping->length) {
         return IRONMAP_OK;
     }
-    size_t end = ironmap__file_end_in_view(mapping);
-    size_t alignment = ironmap__alignment(mapping);
-    if (end >= alignment + mapping->length) {
-        return IRONMAP_OK;
-    }
-    size_t first = end > alignment ? end - alignment : 0;
     return ironmap__fail_fault(mapping, first, false, error);
 }
 

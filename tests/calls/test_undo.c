@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -324,6 +325,34 @@ static void page_is_lost_without_memory_to_write(void **state)
     assert_file(f, 0, "x", 1);
 }
 
+/* ---- a page that cannot be put back ---- */
+
+static int refuse_to_map_a_file(const char *name)
+{
+    return strcmp(name, "mmap") == 0 && !calls_last_mapping().anonymous ? ENOMEM : 0;
+}
+
+/* The access fails for the zeros in page 3. Page 1 is the first that it cannot have. */
+static void failure_is_of_the_first_page_behind_the_file(void **state)
+{
+    fixture *f = *state;
+    size_t page = ironmap_page_size();
+    uint8_t *bytes = malloc(4 * page);
+
+    assert_non_null(bytes);
+    file_make(f, 6 * page);
+    map_file(f, IRONMAP_READ);
+    file_truncate(f, page);
+    calls_watch(refuse_to_map_a_file, NULL);
+    int lost = ironmap_get_byte(bytes, f->map, 3 * page, NULL);
+    int before = ironmap_get(f->map, 10, bytes, 4 * page, &failure);
+    calls_watch(NULL, NULL);
+    free(bytes);
+    assert_int_equal(lost, IRONMAP_E_FAULT);
+    assert_int_equal(before, IRONMAP_E_FAULT);
+    assert_u64(failure.offset, page);
+}
+
 #define watched(test) cmocka_unit_test_setup_teardown(test, watch_unmapping, unwatch_unmapping)
 
 int main(void)
@@ -341,6 +370,7 @@ int main(void)
         watched(memory_of_a_private_view_is_given_back),
         watched(closing_without_any_memory_is_an_error),
         with_fixture(page_is_lost_without_memory_to_write),
+        with_fixture(failure_is_of_the_first_page_behind_the_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
