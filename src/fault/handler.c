@@ -41,13 +41,12 @@ static bool replace(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap_
  * given back. */
 static bool replace_view(const ironmap__mapping *mapping)
 {
-    uint8_t *base = mapping->view.base;
-    size_t length = ironmap__view_size_in_pages(mapping);
-    bool done = ironmap__page_replace(base, length, &mapping->mode);
+    const ironmap__view whole = ironmap__whole_view(mapping);
+    bool done = ironmap__page_replace(whole.base, whole.length, &mapping->mode);
     while (!done && ironmap__spare_mapping_give()) {
-        done = ironmap__page_replace(base, length, &mapping->mode);
+        done = ironmap__page_replace(whole.base, whole.length, &mapping->mode);
     }
-    return done || ironmap__page_replace_for_loads(base, length);
+    return done || ironmap__page_replace_for_loads(whole.base, whole.length);
 }
 
 /* Replaces all pages where the system refused a part of them. */

@@ -41,6 +41,12 @@ static inline size_t ironmap__view_size_in_pages(const ironmap__mapping *mapping
     return ironmap__align_up(mapping->view.length, mapping->mode.page);
 }
 
+/* The view in whole pages. */
+static inline ironmap__view ironmap__whole_view(const ironmap__mapping *mapping)
+{
+    return (ironmap__view){mapping->view.base, ironmap__view_size_in_pages(mapping)};
+}
+
 static inline size_t ironmap__page_count(const ironmap__mapping *mapping)
 {
     return ironmap__view_size_in_pages(mapping) / mapping->mode.page;

@@ -5,17 +5,11 @@
 #include "fault/registry.h"
 #include "fault/shape.h"
 
-static ironmap__view whole_pages(const ironmap__mapping *mapping)
-{
-    return (ironmap__view){mapping->view.base, ironmap__view_size_in_pages(mapping)};
-}
-
-int ironmap__give_up_pages(const ironmap__view *pages, const ironmap__mode *mode, bool watched,
+int ironmap__give_up_pages(const ironmap__view *pages, const ironmap__mode *mode,
                            ironmap_error *error)
 {
     ironmap_error refusal = {.status = IRONMAP_OK};
-    int status = watched ? ironmap__view_reserve(pages, mode, &refusal)
-                         : ironmap__fail(&refusal, IRONMAP_E_NOMEM);
+    int status = ironmap__view_reserve(pages, mode, &refusal);
     if (status == IRONMAP_OK || ironmap__page_replace(pages->base, pages->length, mode)) {
         return IRONMAP_OK;
     }
@@ -47,7 +41,7 @@ int ironmap__reservation_new(ironmap__reservation **kept, const ironmap__mapping
 
 void ironmap__reservation_free(ironmap__reservation *kept)
 {
-    ironmap__view view = whole_pages(&kept->mapping);
+    ironmap__view view = ironmap__whole_view(&kept->mapping);
     (void)ironmap__withdraw_view(&kept->mapping);
     (void)ironmap__view_unmap(&view, NULL);
     free(kept);
@@ -64,25 +58,19 @@ void ironmap__reservation_set(ironmap__reservation *kept, ironmap__mapping *owne
 
 void ironmap__reservation_renew(ironmap__reservation *kept)
 {
-    const ironmap__view pages = whole_pages(&kept->mapping);
+    const ironmap__view pages = ironmap__whole_view(&kept->mapping);
     if (pages.base != NULL && atomic_exchange(&kept->mapping.state.stale, 0) != 0) {
-        (void)ironmap__give_up_pages(&pages, &kept->mapping.mode, true, NULL);
+        (void)ironmap__give_up_pages(&pages, &kept->mapping.mode, NULL);
     }
 }
 
-/* A mapping that was anonymous may have no entry. If it cannot get one, its pages become zeros. */
 int ironmap__become_reservation(ironmap__mapping *mapping, ironmap_error *error)
 {
-    const ironmap__view pages = whole_pages(mapping);
-    if (mapping->entry == NULL) {
-        mapping->mode.anonymous = false;
-        (void)ironmap__enter(mapping, NULL);
-    }
+    const ironmap__view pages = ironmap__whole_view(mapping);
     ironmap__suspend(mapping);
     mapping->mode.anonymous = false;
-    int status = pages.base == NULL ? IRONMAP_OK
-                                    : ironmap__give_up_pages(&pages, &mapping->mode,
-                                                             mapping->entry != NULL, error);
+    int status =
+        pages.base == NULL ? IRONMAP_OK : ironmap__give_up_pages(&pages, &mapping->mode, error);
     mapping->reserved_for = mapping;
     mapping->file = IRONMAP__NO_FILE;
     ironmap__set_reserved(mapping, pages, mapping->data);

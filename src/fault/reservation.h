@@ -32,9 +32,8 @@ void ironmap__reservation_set(ironmap__reservation *kept, ironmap__mapping *owne
 
 /* Gives up what a part of a view shows, `pages`, which are whole, and keeps their addresses. If the
  * system cannot, the pages stay as they are: that is an error, and harms no code that uses them.
- * Where the system has no empty file, and where `watched` is false since no handler would find the
- * mapping, they read as zeros, and no use is noted. */
-int ironmap__give_up_pages(const ironmap__view *pages, const ironmap__mode *mode, bool watched,
+ * Where the system has no empty file they read as zeros, and no use is noted. */
+int ironmap__give_up_pages(const ironmap__view *pages, const ironmap__mode *mode,
                            ironmap_error *error);
 
 /* Gives up what the reservation's pages hold, so that the next use is noted again. */

@@ -58,18 +58,6 @@ static IRONMAP__NOINLINE int copy_inside(const ironmap_map *map, uint8_t *target
     return ironmap__access_end(&loop);
 }
 
-static IRONMAP__NOINLINE int copy_out(void *buffer, const ironmap_map *map, size_t offset,
-                                      size_t length, ironmap_error *error)
-{
-    ironmap__access_loop loop;
-    const uint8_t *source = map->mapping.data + offset;
-    ironmap__access_begin(&loop, map, (ironmap__access_range){offset, length, false}, error);
-    while (ironmap__access_next(&loop)) {
-        memcpy((uint8_t *)buffer + loop.done, source + loop.done, loop.count);
-    }
-    return ironmap__access_end(&loop);
-}
-
 static IRONMAP__NOINLINE int copy_in(ironmap_map *map, size_t offset, const void *buffer,
                                      size_t length, ironmap_error *error)
 {
@@ -153,7 +141,7 @@ int ironmap_get(const ironmap_map *map, uint64_t offset, void *buffer, size_t le
         copy_fast(mapping, buffer, source, length, false)) {
         return IRONMAP_OK;
     }
-    return copy_out(buffer, map, (size_t)offset, length, error);
+    return ironmap__access_copy_out(buffer, mapping, map, (size_t)offset, length, error);
 }
 
 int ironmap_put(ironmap_map *map, uint64_t offset, const void *buffer, size_t length,

@@ -1,5 +1,8 @@
 #include "map/access_loop.h"
 
+#include <string.h>
+
+#include "base/compiler.h"
 #include "fault/handler.h"
 
 void ironmap__access_prepare(ironmap__access_loop *loop, const ironmap__mapping *mapping,
@@ -113,4 +116,19 @@ int ironmap__access_end(const ironmap__access_loop *loop)
         ironmap__guard_exit();
     }
     return loop->status;
+}
+
+IRONMAP__NOINLINE int ironmap__access_copy_out(void *buffer, const ironmap__mapping *mapping,
+                                               const ironmap_map *map, size_t offset, size_t length,
+                                               ironmap_error *error)
+{
+    ironmap__access_loop loop;
+    const uint8_t *source = mapping->data + offset;
+    ironmap__access_prepare(&loop, mapping, map, (ironmap__access_range){offset, length, false},
+                            error);
+    ironmap__access_start(&loop);
+    while (ironmap__access_next(&loop)) {
+        memcpy((uint8_t *)buffer + loop.done, source + loop.done, loop.count);
+    }
+    return ironmap__access_end(&loop);
 }

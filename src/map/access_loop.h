@@ -64,4 +64,9 @@ void ironmap__access_stop(ironmap__access_loop *loop);
 /* Ends the access, after next was false: what was accessed counts only if this is IRONMAP_OK. */
 int ironmap__access_end(const ironmap__access_loop *loop);
 
+/* A whole access: copies `length` bytes of the mapping, which it has, from `offset` on. `map` is
+ * asked whether to go on; NULL: nothing is asked. */
+int ironmap__access_copy_out(void *buffer, const ironmap__mapping *mapping, const ironmap_map *map,
+                             size_t offset, size_t length, ironmap_error *error);
+
 #endif /* IRONMAP_ACCESS_LOOP_H */

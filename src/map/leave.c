@@ -58,16 +58,11 @@ static ironmap__reservation *find_unused(const ironmap_map *map)
     return kept;
 }
 
-static ironmap__view whole_view(const ironmap__mapping *mapping)
-{
-    return (ironmap__view){mapping->view.base, ironmap__view_size_in_pages(mapping)};
-}
-
 /* The reservation right behind the view, where the map may grow. One that the map has left when it
  * moved may lie there by chance: its addresses were those of other bytes. */
 static ironmap__reservation *find_behind(const ironmap_map *map)
 {
-    const ironmap__view whole = whole_view(&map->mapping);
+    const ironmap__view whole = ironmap__whole_view(&map->mapping);
     ironmap__reservation *kept = map->left;
     while (kept != NULL && (kept->mapping.view.base != whole.base + whole.length ||
                             kept->mapping.data != map->mapping.data)) {
@@ -80,11 +75,11 @@ static ironmap__reservation *find_behind(const ironmap_map *map)
 static bool keep_tail(ironmap_map *map, size_t keep)
 {
     ironmap__mapping *mapping = &map->mapping;
-    const ironmap__view whole = whole_view(mapping);
+    const ironmap__view whole = ironmap__whole_view(mapping);
     ironmap__view tail = {whole.base + keep, whole.length - keep};
     ironmap__reservation *behind = find_behind(map);
     ironmap__reservation *kept = behind != NULL ? behind : find_unused(map);
-    if (kept == NULL || ironmap__give_up_pages(&tail, &mapping->mode, true, NULL) != IRONMAP_OK) {
+    if (kept == NULL || ironmap__give_up_pages(&tail, &mapping->mode, NULL) != IRONMAP_OK) {
         return false;
     }
     tail.length += behind != NULL ? behind->mapping.view.length : 0;
@@ -128,10 +123,10 @@ int ironmap__return_to_tail(ironmap_map *map, size_t length, ironmap_error *erro
 static void keep_view(ironmap__reservation *kept, ironmap__mapping *mapping, ironmap__view next,
                       size_t alignment, size_t length)
 {
-    const ironmap__view old = whole_view(mapping);
+    const ironmap__view old = ironmap__whole_view(mapping);
     ironmap__reservation_set(kept, mapping, old);
     ironmap__replace_view(mapping, next, alignment, length);
-    (void)ironmap__give_up_pages(&old, &mapping->mode, true, NULL);
+    (void)ironmap__give_up_pages(&old, &mapping->mode, NULL);
 }
 
 void ironmap__leave_view(ironmap_map *map)
@@ -150,7 +145,7 @@ void ironmap__leave_for(ironmap_map *map, ironmap__mapping *next, size_t length)
 int ironmap__return_to_left(ironmap_map *map, size_t length, ironmap_error *error)
 {
     ironmap__mapping *mapping = &map->mapping;
-    const ironmap__view whole = whole_view(mapping);
+    const ironmap__view whole = ironmap__whole_view(mapping);
     size_t alignment = ironmap__alignment(mapping);
     size_t more = ironmap__align_up(alignment + length, mapping->mode.page) - whole.length;
     const ironmap__view run = {whole.base + whole.length, more};

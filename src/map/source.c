@@ -32,15 +32,7 @@ static size_t bytes_before(const uint8_t *bytes, size_t length, uintptr_t addres
 static int load_guarded(uint8_t *buffer, const ironmap__mapping *mapping, size_t offset,
                         size_t length, ironmap_error *error)
 {
-    ironmap__access_loop loop;
-    const uint8_t *source = mapping->data + offset;
-    ironmap__access_prepare(&loop, mapping, NULL, (ironmap__access_range){offset, length, false},
-                            error);
-    ironmap__access_start(&loop);
-    while (ironmap__access_next(&loop)) {
-        memcpy(buffer + loop.done, source + loop.done, loop.count);
-    }
-    int status = ironmap__access_end(&loop);
+    int status = ironmap__access_copy_out(buffer, mapping, NULL, offset, length, error);
     if (status == IRONMAP_E_FAULT && error != NULL) {
         error->in_source = true;
     }

@@ -69,16 +69,19 @@ static void interrupted_open_is_made_again(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
-static void interrupted_extension_is_made_again(void **state)
+static void assert_grows_although(fixture *f, const char *name, int with, int number)
 {
-    fixture *f = *state;
-
     file_make(f, LENGTH);
     map_file(f, IRONMAP_WRITE);
-    make_fail("ftruncate", EINTR, 0, 2);
+    make_fail(name, with, 0, number);
     assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
     assert_failed();
     assert_u64(file_length(f), 2 * LENGTH);
+}
+
+static void interrupted_extension_is_made_again(void **state)
+{
+    assert_grows_although(*state, "ftruncate", EINTR, 2);
 }
 
 static void interrupted_reservation_is_made_again(void **state)
@@ -405,17 +408,10 @@ static void growing_private_map_tells_a_loss_of_its_old_view(void **state)
 
 /* ---- the limit of a process for its files ---- */
 
-/* Nothing tells how long the file is: it may be longer than the limit. */
-static void file_over_the_limit_that_cannot_be_asked_for_is_not_extended(void **state)
+/* The system then refuses what is too long. */
+static void file_grows_although_the_limit_cannot_be_asked_for(void **state)
 {
-    fixture *f = *state;
-
-    file_make(f, LENGTH);
-    map_file(f, IRONMAP_WRITE);
-    make_fail("getrlimit", EIO, 0, 1);
-    assert_ok(ironmap_resize(f->map, 2 * LENGTH, &failure));
-    assert_failed();
-    assert_u64(file_length(f), 2 * LENGTH);
+    assert_grows_although(*state, "getrlimit", EIO, 1);
 }
 
 /* ---- what a program is told of a copy, a line and a strided access without memory ---- */
@@ -471,7 +467,7 @@ int main(void)
         with_fixture(nothing_needs_no_call),
         with_fixture(advice_of_nothing_is_checked),
         with_fixture(growing_private_map_tells_a_loss_of_its_old_view),
-        with_fixture(file_over_the_limit_that_cannot_be_asked_for_is_not_extended),
+        with_fixture(file_grows_although_the_limit_cannot_be_asked_for),
         with_fixture(strided_access_without_memory_stores_nothing),
         with_fixture(copy_without_memory_stores_nothing),
     };

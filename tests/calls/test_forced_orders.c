@@ -485,7 +485,7 @@ static void close_waits_for_a_handler(void **state)
 }
 
 /* No other thread ends the change in a child that was forked in the middle of it. A signal that is
- * nobody's must not be taken for one of an address in change. */
+ * no map's must not be taken for one of an address in change. */
 static int raise_in_strange_memory(void *argument)
 {
     fixture *f = argument;

@@ -90,6 +90,23 @@ void file_solid(fixture *f, size_t length)
     file_truncate(f, length);
 }
 
+const uint8_t *map_source(fixture *f, size_t length)
+{
+    file_solid(f, length);
+    map_file(f, IRONMAP_WRITE);
+    return ironmap_data(f->map);
+}
+
+ironmap_map *make_target(size_t length)
+{
+    ironmap_options options = options_of(0, length);
+    ironmap_map *target = NULL;
+
+    assert_ok(ironmap_open_anonymous(&target, IRONMAP_WRITE, &options, &failure));
+    assert_ok(ironmap_fill(target, 0, BACKGROUND, length, &failure));
+    return target;
+}
+
 void assert_map_solid(const ironmap_map *map)
 {
     size_t length = ironmap_length(map);

@@ -36,6 +36,12 @@ bool solid_write(int fd, uint64_t from, uint64_t to);
 /* Creates f's file, or writes it again: `length` solid bytes. */
 void file_solid(fixture *f, size_t length);
 
+/* A source and a target for copies. The source is f's map of a solid file; returns its memory. The
+ * target is anonymous, of BACKGROUND bytes, and the caller's to close. */
+enum { BACKGROUND = 0xee };
+const uint8_t *map_source(fixture *f, size_t length);
+ironmap_map *make_target(size_t length);
+
 /* Asserts that the map reads as the solid file from the map's offset on. */
 void assert_map_solid(const ironmap_map *map);
 

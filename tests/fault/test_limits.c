@@ -127,7 +127,7 @@ static int everything_locked(void)
 /* All memory is locked, the limit of it is reached, and it holds for this process. */
 static int no_memory_to_lock(void)
 {
-    enum { NOBODY = 65534 };
+    enum { UNPRIVILEGED = 65534 };
     unsigned long kibibytes = 0;
 
     if (everything_locked() != 0) {
@@ -140,7 +140,7 @@ static int no_memory_to_lock(void)
     }
     const struct rlimit limit = {kibibytes * 1024, kibibytes * 1024};
     bool closed = status != NULL && fclose(status) == 0;
-    return closed && setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && setuid(NOBODY) == 0 ? 0 : 1;
+    return closed && setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && setuid(UNPRIVILEGED) == 0 ? 0 : 1;
 }
 
 static void skip_without_a_limit_of_mappings(void)

@@ -4,26 +4,6 @@
 
 #define MIB ((size_t)1 << 20)
 
-enum { BACKGROUND = 0xee };
-
-static ironmap_map *make_target(size_t length)
-{
-    ironmap_options options = options_of(0, length);
-    ironmap_map *target = NULL;
-
-    assert_ok(ironmap_open_anonymous(&target, IRONMAP_WRITE, &options, &failure));
-    assert_ok(ironmap_fill(target, 0, BACKGROUND, length, &failure));
-    return target;
-}
-
-/* The source is f's map of a solid file. Returns its memory. */
-static const uint8_t *map_source(fixture *f, size_t length)
-{
-    file_solid(f, length);
-    map_file(f, IRONMAP_WRITE);
-    return ironmap_data(f->map);
-}
-
 static void assert_unchanged(const ironmap_map *target)
 {
     assert_true(is_filled(ironmap_data(target), ironmap_length(target), BACKGROUND));

@@ -174,15 +174,22 @@ static int interrupted_after(size_t steps)
     return WEXITSTATUS(status);
 }
 
-static void registry_is_right_between_any_two_instructions_of_a_change(void **state)
+/* The steps of a change, or a skip. */
+static size_t traced_steps(void)
 {
-    (void)state;
     (void)fflush(stdout);
     size_t steps = count_steps();
     if (steps == 0) {
         print_message("skipped: no process can be traced here\n");
         skip();
     }
+    return steps;
+}
+
+static void registry_is_right_between_any_two_instructions_of_a_change(void **state)
+{
+    (void)state;
+    size_t steps = traced_steps();
     for (size_t i = 0; i < INTERRUPTIONS; i++) {
         assert_int_equal(interrupted_after(i * steps / INTERRUPTIONS), 0);
     }
@@ -231,11 +238,7 @@ static int interrupted_every(size_t interval)
 static void mapping_is_found_while_others_change_all_the_time(void **state)
 {
     (void)state;
-    (void)fflush(stdout);
-    if (count_steps() == 0) {
-        print_message("skipped: no process can be traced here\n");
-        skip();
-    }
+    (void)traced_steps();
     for (size_t interval = 40; interval < 400; interval += 7) {
         assert_int_equal(interrupted_every(interval), 0);
     }

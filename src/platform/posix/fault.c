@@ -1,8 +1,7 @@
 /* Unavailable pages on Unix: the SIGBUS handler, and the chain of previous handlers.
  *
- * The handler is installed when the first map is made, and installed again with each
- * further one if another was installed since. Each installation records the handler that it
- * replaced:
+ * The handler is installed when the first map is made, and installed again with each further one if
+ * another was installed since. Each installation records the handler that it replaced:
  *
  *     SIGBUS --> on_signal --> newest previous --> earlier --> ... --> default action
  *                    |
