@@ -1,7 +1,7 @@
 """Every operation and every rare path on one map, for the stalls that they cause in other threads.
 
-The map is of a sparse file. What stores does so in its first 64 MiB, and results have as much:
-CPython frees a bytes object under the GIL, which takes 4 ms for each 64 MiB.
+The map is of a sparse file. What stores does so in its first part, and results are as long as that,
+64 MiB at most: CPython frees a bytes object under the GIL, which takes 4 ms for so many.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAGE = mmap.PAGESIZE
 
 
 class Subject:
-    """A map of a sparse file of `size` bytes. What stores, and results, take `part` of it."""
+    """A map of a sparse file of `size` bytes. What stores, and results, take `part` bytes."""
 
     def __init__(self, path: Path, size: int, part: int) -> None:
         path.touch()

@@ -96,16 +96,23 @@ static void interrupted_reservation_is_made_again(void **state)
     assert_failed();
 }
 
-/* A private map that shrinks inside a page and grows reads the rest of the page from its file. */
-static void interrupted_read_is_made_again(void **state)
+/* A private map that can be resized. */
+static void map_private(fixture *f)
 {
-    fixture *f = *state;
     ironmap_options options = options_of(0, 0);
 
     file_make(f, LENGTH);
     options.flags = MAP_PRIVATE;
     options.prot = PROT_READ | PROT_WRITE;
     assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_SYSTEM, &options, &failure));
+}
+
+/* A private map that shrinks inside a page and grows reads the rest of the page from its file. */
+static void interrupted_read_is_made_again(void **state)
+{
+    fixture *f = *state;
+
+    map_private(f);
     assert_ok(ironmap_resize(f->map, 100, &failure));
     make_fail("pread", EINTR, 0, 2);
     assert_ok(ironmap_resize(f->map, 200, &failure));
@@ -385,12 +392,8 @@ static void lengthen_after_the_loss(const char *name)
 static void growing_private_map_tells_a_loss_of_its_old_view(void **state)
 {
     fixture *f = *state;
-    ironmap_options options = options_of(0, 0);
 
-    file_make(f, LENGTH);
-    options.flags = MAP_PRIVATE;
-    options.prot = PROT_READ | PROT_WRITE;
-    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_SYSTEM, &options, &failure));
+    map_private(f);
     truncated = f;
     is_short = false;
     calls_watch(truncate_before_mapping, lengthen_after_the_loss);
