@@ -116,34 +116,117 @@ static void set_without_words_has_a_tail(void **state)
     assert_next(f, 0, PAGES, PAGES, PAGES);
 }
 
-/* Random operations match a plain array of bools. */
-static void set_matches_an_array(void **state)
+/* ---- a model ---- */
+
+/* One word, one summary and one summary of summaries: around the end of each, and far from it. */
+static const size_t sizes[] = {
+    1, 2, WORD - 1, WORD, WORD + 1, 2 * WORD, WORD * WORD - 1, WORD * WORD, WORD * WORD + 1, PAGES,
+};
+
+/* A plain array, and the tail beside it. */
+typedef struct model {
+    bool in_levels[PAGES];
+    size_t pages;
+    size_t tail;
+} model;
+
+static uint64_t next_random(uint64_t *random, size_t below)
 {
-    static bool model[PAGES];
+    *random = *random * 6364136223846793005U + 1442695040888963407U;
+    return (*random >> 33) % below;
+}
+
+/* Few pages or many, and often up to the last page. */
+static ironmap__page_run random_run(uint64_t *random, size_t pages)
+{
+    size_t from = (size_t)next_random(random, pages);
+    size_t most = (size_t)1 << next_random(random, 14);
+    size_t length = 1 + (size_t)next_random(random, most);
+    return (ironmap__page_run){from, length < pages - from ? from + length : pages};
+}
+
+static void model_add(model *m, ironmap__page_run run)
+{
+    if (run.to == m->pages) {
+        m->tail = run.from < m->tail ? run.from : m->tail;
+    } else {
+        memset(m->in_levels + run.from, true, run.to - run.from);
+    }
+}
+
+static void model_remove(model *m, ironmap__page_run run)
+{
+    if (run.to == m->pages && m->tail >= run.from) {
+        m->tail = SIZE_MAX;
+    }
+    memset(m->in_levels + run.from, false, run.to - run.from);
+}
+
+static ironmap__page_run model_next(const model *m, ironmap__page_run within)
+{
+    ironmap__page_run run = within;
+    while (run.from < within.to && !m->in_levels[run.from] && run.from < m->tail) {
+        run.from++;
+    }
+    run.to = run.from;
+    while (run.to < within.to && (m->in_levels[run.to] || run.to >= m->tail)) {
+        run.to++;
+    }
+    return run;
+}
+
+/* Adds a run, removes one that was found, or removes any. */
+static void random_change(fixture *f, model *m, uint64_t *random)
+{
+    ironmap__page_run run = random_run(random, m->pages);
+    if (next_random(random, 2) == 0) {
+        ironmap__page_set_add(&f->set, run);
+        model_add(m, run);
+        return;
+    }
+    if (next_random(random, 2) == 0) {
+        run = model_next(m, (ironmap__page_run){run.from, m->pages});
+    }
+    if (run.from < run.to) {
+        ironmap__page_set_remove(&f->set, run);
+        model_remove(m, run);
+    }
+}
+
+static void set_of_any_size_is_as_a_plain_array(void **state)
+{
+    static model m;
+    fixture *f = *state;
     uint64_t seed = (uint64_t)time(NULL);
     uint64_t random = seed * 2 + 1;
     print_message("seed %llu\n", (unsigned long long)seed);
-    memset(model, 0, sizeof(model));
-    for (int i = 0; i < 20000; i++) {
-        random = random * 6364136223846793005U + 1442695040888963407U;
-        size_t from = (size_t)(random >> 33) % (PAGES - 1);
-        size_t most = (size_t)1 << (random >> 60);
-        size_t length = (size_t)(random >> 45) % most + 1;
-        size_t to = length < PAGES - 1 - from ? from + length : PAGES - 1;
-        bool set = (random >> 59 & 1) != 0;
-        (set ? add : drop)(*state, from, to);
-        memset(model + from, set, to - from);
-        size_t first = (size_t)(random >> 25) % PAGES;
-        size_t begin = first;
-        while (begin < PAGES && !model[begin]) {
-            begin++;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        m = (model){.pages = sizes[i], .tail = SIZE_MAX};
+        memset(f->words, 0, ironmap__page_set_words(PAGES) * sizeof(*f->words));
+        ironmap__page_set_init(&f->set, m.pages);
+        ironmap__page_set_give(&f->set, f->words);
+        for (int change = 0; change < 3000; change++) {
+            random_change(f, &m, &random);
+            ironmap__page_run within = random_run(&random, m.pages);
+            ironmap__page_run expected = model_next(&m, within);
+            assert_next(f, within.from, within.to, expected.from, expected.to);
         }
-        size_t end = begin;
-        while (end < PAGES && model[end]) {
-            end++;
+        for (size_t word = ironmap__page_set_words(m.pages); word < ironmap__page_set_words(PAGES);
+             word++) {
+            assert_int_equal(f->words[word], 0);
         }
-        assert_next(*state, first, PAGES, begin, end);
     }
+}
+
+/* No word more than the bits need: a word is as much as all marks of a small mapping. */
+static void levels_take_a_bit_for_each_page_and_each_word(void **state)
+{
+    (void)state;
+    assert_int_equal(ironmap__page_set_words(1), 1);
+    assert_int_equal(ironmap__page_set_words(WORD), 1);
+    assert_int_equal(ironmap__page_set_words(WORD + 1), 2 + 1);
+    assert_int_equal(ironmap__page_set_words(WORD * WORD), WORD + 1);
+    assert_int_equal(ironmap__page_set_words(WORD * WORD + 1), WORD + 1 + 2 + 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -151,10 +234,15 @@ static void set_matches_an_array(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(empty_set_has_no_page),           TEST(run_that_was_added_is_found),
-        TEST(runs_cross_words_of_every_level), TEST(tail_goes_to_the_end),
-        TEST(tail_that_became_longer_stays),   TEST(tail_takes_the_pages_in_it_along),
-        TEST(set_without_words_has_a_tail),    TEST(set_matches_an_array),
+        TEST(empty_set_has_no_page),
+        TEST(run_that_was_added_is_found),
+        TEST(runs_cross_words_of_every_level),
+        TEST(tail_goes_to_the_end),
+        TEST(tail_that_became_longer_stays),
+        TEST(tail_takes_the_pages_in_it_along),
+        TEST(set_without_words_has_a_tail),
+        TEST(set_of_any_size_is_as_a_plain_array),
+        TEST(levels_take_a_bit_for_each_page_and_each_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
