@@ -33,16 +33,16 @@ size_t ironmap__first_marked_byte(const ironmap__mapping *mapping, ironmap__loss
     return (size_t)ironmap__max(byte_of(mapping, found.from), from);
 }
 
-/* The first byte in [from, to) that the loss took, or `to`: of the page that was unavailable if the
- * access needs that one, else of all that were replaced with it. */
+/* The first byte from `from` on that the loss took: of the page that was unavailable, unless that
+ * lies behind the access, else of all that were replaced with it. `to` or more if it took none in
+ * [from, to). */
 static size_t first_taken(const ironmap__mapping *mapping, const ironmap__loss *loss, size_t from,
                           size_t to)
 {
-    ironmap__page_run needed = pages_of(mapping, from, to);
-    bool touched = loss->failed >= needed.from && loss->failed < needed.to;
-    size_t first = byte_of(mapping, touched ? loss->failed : loss->replaced.from);
+    bool is_behind = loss->failed >= pages_of(mapping, from, to).to;
+    size_t first = byte_of(mapping, is_behind ? loss->replaced.from : loss->failed);
     size_t taken = (size_t)ironmap__max(first, from);
-    return taken < byte_of(mapping, loss->replaced.to) ? (size_t)ironmap__min(taken, to) : to;
+    return taken < byte_of(mapping, loss->replaced.to) ? taken : to;
 }
 
 bool ironmap__first_lost_byte(size_t *lost, const ironmap__mapping *mapping, size_t first,
@@ -68,9 +68,7 @@ size_t ironmap__first_marked_byte_of_any_kind(const ironmap__mapping *mapping, s
 
 size_t ironmap__first_damaged_byte(const ironmap__mapping *mapping, size_t from)
 {
-    return ironmap__is_damaged(&mapping->state)
-               ? ironmap__first_marked_byte(mapping, IRONMAP__LOSS_EXPORTED, from, mapping->length)
-               : mapping->length;
+    return ironmap__first_marked_byte(mapping, IRONMAP__LOSS_EXPORTED, from, mapping->length);
 }
 
 /* The end of the damage that begins at `from`. */

@@ -43,6 +43,8 @@ static int before_call(const char *name)
 
     if (strcmp(name, "mmap") == 0 && mapping.fixed && !mapping.anonymous) {
         come_to(GATE_BEFORE_RESTORING);
+    } else if (strcmp(name, "fstat") == 0) {
+        come_to(GATE_BEFORE_LENGTH);
     } else if (strcmp(name, "calloc") == 0) {
         come_to(GATE_BEFORE_ALLOCATING);
     } else if (strcmp(name, "sigaction") == 0 && calls_installs_handler()) {

@@ -8,6 +8,7 @@
 /* A place in the library. */
 typedef enum gate_place {
     GATE_NONE,
+    GATE_BEFORE_LENGTH,     /* a handler has counted its loss, and asks where the file ends */
     GATE_AFTER_REPLACING,   /* a lost page is zeros */
     GATE_BEFORE_RESTORING,  /* the file's page is about to be mapped again */
     GATE_BEFORE_ALLOCATING, /* calloc(3) */

@@ -137,6 +137,28 @@ static void guard_waits_for_the_handler_whose_zeros_it_saw(void **state)
     release(&g);
 }
 
+/* The other thread's handler has counted its loss, and neither replaced nor marked a page. What was
+ * lost is known when it has. */
+static void guard_waits_for_the_handler_whose_loss_it_counted(void **state)
+{
+    fixture *f = *state;
+    ironmap_guard guard;
+    ironmap_error error = {.offset = 0};
+    getter g;
+
+    map_whole_file(f);
+    assert_ok(ironmap_guard_begin(&guard, f->map, &failure));
+    file_truncate(f, ironmap_page_size());
+    gate_set(GATE_BEFORE_LENGTH, true);
+    getter_start(&g, f);
+    gate_await();
+    assert_int_equal(ironmap_guard_end(&guard, &error), IRONMAP_E_FAULT);
+    assert_true(gate_was_opened_by_yield());
+    assert_u64(error.offset, ironmap_page_size());
+    assert_string_equal(error.what, "file truncated");
+    release(&g);
+}
+
 /* ---- fork ---- */
 
 /* The byte, or an error: never zeros. */
@@ -519,6 +541,7 @@ int main(void)
         with_gate(zeros_of_a_pinned_map_are_damage_at_once),
         with_gate(pin_waits_for_a_handler),
         with_gate(guard_waits_for_the_handler_whose_zeros_it_saw),
+        with_gate(guard_waits_for_the_handler_whose_loss_it_counted),
         with_gate(loss_while_a_thread_restores_is_restored_later),
         with_gate(damage_while_a_thread_clears_it_stays),
         with_gate(child_of_fork_knows_what_a_handler_replaced),

@@ -532,6 +532,24 @@ static void loss_after_a_guard_is_damage(void **state)
     assert_u64(ironmap_damage_count(f->map), 1);
 }
 
+/* The thread has made no call of the library. */
+static void loss_in_a_new_thread_is_damage(void **state)
+{
+    fixture *f = *state;
+    test_thread reader;
+    look l = {.seen = -1};
+
+    map_solid(f, IRONMAP_WRITE, 0, 0);
+    file_truncate(f, pages(2));
+    l.map = f->map;
+    l.at = pages(3);
+    thread_start(&reader, look_once, &l);
+    thread_join(&reader);
+    assert_int_equal(l.seen, 0);
+    assert_u64(ironmap_damage_count(f->map), 1);
+    assert_damage(f->map, pages(3), pages(PAGES - 3));
+}
+
 /* A loss in one map is no failure of another map's guard. */
 static void guard_is_for_one_map(void **state)
 {
@@ -636,6 +654,7 @@ int main(void)
         with_fixture(nested_guards_report_a_loss),
         with_fixture(guard_stays_after_an_operation),
         with_fixture(loss_after_a_guard_is_damage),
+        with_fixture(loss_in_a_new_thread_is_damage),
         with_fixture(guard_is_for_one_map),
         with_fixture(zeros_read_beside_another_threads_guard_are_damage),
     };
