@@ -237,6 +237,13 @@ static void every_store_into_a_hole_fails(void **state)
                  pages(hole) + 9, ENOSPC);
 }
 
+static void poke_into_holes(void *map)
+{
+    for (size_t i = 1; i <= HOLES; i++) {
+        poke(map, pages(i), 'x');
+    }
+}
+
 /* Damage has the cause, and ends when there are free blocks. */
 static void stores_into_exported_holes_are_damage(void **state)
 {
@@ -247,9 +254,7 @@ static void stores_into_exported_holes_are_damage(void **state)
 
     skip_without_disk();
     map_holes(f);
-    for (size_t i = 1; i <= HOLES; i++) {
-        poke(f->map, pages(i), 'x');
-    }
+    poke_into_holes(f->map);
     assert_true(ironmap_damage_count(f->map) > 0);
     assert_ok(ironmap_damage(&lost, &length, f->map, 0, &failure));
     assert_fault(ironmap_put_byte(f->map, 0, 'x', &error), &error, lost, ENOSPC);
@@ -257,6 +262,20 @@ static void stores_into_exported_holes_are_damage(void **state)
     assert_ok(ironmap_clear_damage(f->map, &failure));
     assert_ok(ironmap_put_byte(f->map, lost, 'y', &failure));
     assert_map(f->map, lost, "y", 1);
+}
+
+/* The guard has the cause, too, and no damage is left. */
+static void guarded_stores_into_holes_fail(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {0};
+
+    skip_without_disk();
+    map_holes(f);
+    assert_int_equal(run_guarded(f->map, poke_into_holes, f->map, &error), IRONMAP_E_FAULT);
+    assert_int_equal(error.system_code, ENOSPC);
+    assert_in_range(error.offset, pages(1), pages(1 + HOLES) - 1);
+    assert_false(ironmap_is_damaged(f->map));
 }
 
 /* Loads from each hole. Returns the number of failures. */
@@ -416,6 +435,7 @@ int main(void)
         on_disk(stores_into_holes_fail),
         on_disk(every_store_into_a_hole_fails),
         on_disk(stores_into_exported_holes_are_damage),
+        on_disk(guarded_stores_into_holes_fail),
         on_disk(loads_from_holes_fail_on_tmpfs_only),
         on_disk(truncated_file_on_a_full_disk_loses_pages),
         on_disk(create_without_blocks_is_refused),

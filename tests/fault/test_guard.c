@@ -71,6 +71,7 @@ static void guard_that_has_not_begun_cannot_end(void **state)
     assert_fails(ironmap_guard_end(&guard, &failure), IRONMAP_E_INVALID);
     assert_ok(ironmap_guard_begin(&guard, f->map, &failure));
     assert_ok(ironmap_guard_end(&guard, &failure));
+    assert_null(guard.map);
     assert_int_equal(ironmap_guard_end(&guard, &error), IRONMAP_E_INVALID);
     assert_string_equal(error.what, "the guard has not begun on this thread");
 }

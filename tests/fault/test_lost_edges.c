@@ -40,6 +40,19 @@ static void move_from_a_lost_page_stores_nothing(void **state)
     assert_solid(f, 0, 7 + COUNT);
 }
 
+/* The byte is one of the map that is stored into, which is no other map's error. */
+static void put_from_a_lost_page_of_the_same_map_stores_nothing(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {0};
+
+    map_half(f);
+    const uint8_t *own = (const uint8_t *)ironmap_data(f->map) + kept();
+    assert_fault(ironmap_put(f->map, 7, own, COUNT, &error), &error, kept(), codes.lost_page);
+    assert_false(error.in_source);
+    assert_solid(f, 0, 7 + COUNT);
+}
+
 /* The bytes before the lost page are not moved either. */
 static void move_that_ends_in_a_lost_page_stores_nothing(void **state)
 {
@@ -167,6 +180,9 @@ static void buffer_that_ends_inside_the_map_is_its_own(void **state)
     file_truncate(f, length / 2);
     assert_int_equal(ironmap_put(f->map, 0, before, length, &error), IRONMAP_E_FAULT);
     assert_in_range(error.offset, length / 2 / page * page, length);
+    error.offset = 0;
+    assert_int_equal(ironmap_get(f->map, 0, before, length, &error), IRONMAP_E_FAULT);
+    assert_in_range(error.offset, length / 2 / page * page, length);
     (void)munmap(before, page);
     free(expected);
 }
@@ -175,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(move_from_a_lost_page_stores_nothing),
+        with_fixture(put_from_a_lost_page_of_the_same_map_stores_nothing),
         with_fixture(buffer_that_ends_inside_the_map_is_its_own),
         with_fixture(move_that_ends_in_a_lost_page_stores_nothing),
         with_fixture(strided_store_from_a_lost_page_stores_nothing),

@@ -514,6 +514,18 @@ static int raised_before_the_first_access(void *unused)
     return 0;
 }
 
+/* Nor is one that it sends to itself inside a guard, where its own code runs. */
+static int raised_inside_a_guard(void *unused)
+{
+    ironmap_guard guard;
+
+    (void)unused;
+    child_check(own_map() == 0);
+    child_check(ironmap_guard_begin(&guard, own, NULL) == IRONMAP_OK);
+    (void)raise(SIGBUS);
+    return 0;
+}
+
 /* ---- what protects a thread ---- */
 
 static int protection_is_told(void *unused)
@@ -570,6 +582,7 @@ static const signal_case cases[] = {
     {"blocked before a guard", blocked_before_guard, false},
     {"protection", protection_is_told, false},
     {"raised before the first access", raised_before_the_first_access, true},
+    {"raised inside a guard", raised_inside_a_guard, true},
 };
 
 int main(int count, char **arguments)
