@@ -87,12 +87,11 @@ static progress progress_of(const search *s)
     return (progress){s->left, s->matches};
 }
 
-/* What was searched since then does not count. Then there was no match backward. */
+/* What was searched since then does not count. The next positions set the match backward anew. */
 static void go_back(search *s, progress to)
 {
     s->left = to.left;
     s->matches = to.matches;
-    s->last = IRONMAP__NO_MATCH;
 }
 
 /* The bytes that the search needs. A needle in the map's own memory may be lost as well. */

@@ -479,6 +479,21 @@ static int default_before_long_work(void *unused)
     return long_read_is_a_fault(LONG_BYTES);
 }
 
+/* The first chunk of it is the last of the map, with the lost page. */
+static int default_before_a_long_search(void *unused)
+{
+    ironmap_error error;
+    uint64_t index = 0;
+
+    (void)unused;
+    child_check(long_map(LONG_BYTES) == 0);
+    child_check(signal(SIGBUS, SIG_DFL) != SIG_ERR);
+    child_check(ironmap_rfind(&index, own, "\x80", 1, 0, IRONMAP_TO_END, &error) ==
+                IRONMAP_E_FAULT);
+    child_check(error.offset == LONG_BYTES - page(1));
+    return 0;
+}
+
 static int blocked_before_pin(void *unused)
 {
     (void)unused;
@@ -578,6 +593,7 @@ static const signal_case cases[] = {
     {"thread that blocks all signals", thread_that_blocks_all_signals, false},
     {"blocked before long work", blocked_before_long_work, false},
     {"default action before long work", default_before_long_work, false},
+    {"default action before a long search", default_before_a_long_search, false},
     {"blocked before a pin", blocked_before_pin, false},
     {"blocked before a guard", blocked_before_guard, false},
     {"protection", protection_is_told, false},
