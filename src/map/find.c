@@ -144,17 +144,16 @@ static bool begins_near(const search *s)
     return single && s->pattern.length > 1 && s->left.to - s->left.from > MANY_POSITIONS;
 }
 
-/* Fast path, if no page is lost: the nearest positions, and the rest if it is no more than a chunk.
- * False, and the search as before, if a page was lost; false too if something is left. */
+/* Fast path, if no page of the map is lost, also none of a needle in it: the nearest positions, and
+ * the rest if it is no more than a chunk. False if something is left, and if a page was lost; then
+ * the search is as before. */
 static bool search_fast(search *s)
 {
     ironmap__guard guard;
     const ironmap__mapping *mapping = &s->map->mapping;
     bool is_near = begins_near(s);
     if ((!is_near && bytes_left(s) > IRONMAP__CHUNK_BYTES) ||
-        s->pattern.length > IRONMAP__CHUNK_BYTES ||
-        ironmap__map_contains(mapping, s->pattern.bytes, s->pattern.length) ||
-        !ironmap__guard_try(&guard, mapping)) {
+        s->pattern.length > IRONMAP__CHUNK_BYTES || !ironmap__guard_try(&guard, mapping)) {
         return false;
     }
     const progress before = progress_of(s);

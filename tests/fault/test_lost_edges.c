@@ -78,21 +78,44 @@ static void strided_store_from_a_lost_page_stores_nothing(void **state)
     assert_solid(f, 0, 7 + 2 * COUNT);
 }
 
+/* Every search for the needle in a part of the map fails, and leaves the results as they were. A
+ * lost page is no damage. */
+static void assert_searches_fail(fixture *f, const uint8_t *needle, size_t size, size_t from,
+                                 size_t length)
+{
+    uint64_t index = 77;
+    size_t count = 77;
+    uint64_t offsets[1] = {0};
+    ironmap_matches matches = {.offsets = offsets, .capacity = 1, .found = 77};
+
+    assert_status(ironmap_find(&index, f->map, needle, size, from, length, &failure),
+                  IRONMAP_E_FAULT);
+    assert_false(ironmap_is_damaged(f->map));
+    assert_status(ironmap_rfind(&index, f->map, needle, size, from, length, &failure),
+                  IRONMAP_E_FAULT);
+    assert_u64(index, 77);
+    assert_status(ironmap_count(&count, f->map, needle, size, from, length, &failure),
+                  IRONMAP_E_FAULT);
+    assert_u64(count, 77);
+    assert_status(ironmap_find_all(&matches, f->map, needle, size, from, length, &failure),
+                  IRONMAP_E_FAULT);
+    assert_u64(matches.found, 77);
+    assert_u64(matches.next, 0);
+    assert_false(ironmap_is_damaged(f->map));
+}
+
 /* The needle's zeros are not searched for. */
 static void needle_in_a_lost_page_is_an_error(void **state)
 {
+    static const size_t sizes[] = {8, 100};
     fixture *f = *state;
-    const uint8_t *needle;
-    uint64_t index = 0;
-    size_t count = 0;
 
-    map_half(f);
-    needle = (const uint8_t *)ironmap_data(f->map) + kept() + ironmap_page_size();
-    assert_status(ironmap_find(&index, f->map, needle, 8, 0, kept(), &failure), IRONMAP_E_FAULT);
-    assert_ok(ironmap_clear_damage(f->map, &failure));
-    assert_status(ironmap_rfind(&index, f->map, needle, 8, 0, kept(), &failure), IRONMAP_E_FAULT);
-    assert_ok(ironmap_clear_damage(f->map, &failure));
-    assert_status(ironmap_count(&count, f->map, needle, 8, 0, kept(), &failure), IRONMAP_E_FAULT);
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        map_half(f);
+        const uint8_t *lost = (const uint8_t *)ironmap_data(f->map) + kept() + ironmap_page_size();
+        assert_searches_fail(f, lost, sizes[i], 0, kept());
+        map_close(f);
+    }
 }
 
 /* Where the bytes that are there fit, those that are not decide. */
@@ -100,23 +123,13 @@ static void match_that_ends_in_a_lost_page_is_an_error(void **state)
 {
     fixture *f = *state;
     uint8_t needle[9];
-    uint64_t index = 0;
-    size_t count = 0;
     size_t start = kept() - 5;
 
     file_solid(f, PAGES * ironmap_page_size());
     map_file(f, IRONMAP_WRITE);
     solid_fill(needle, start, sizeof(needle));
     file_truncate(f, kept());
-    assert_status(
-        ironmap_find(&index, f->map, needle, sizeof(needle), start - COUNT, COUNT + 9, &failure),
-        IRONMAP_E_FAULT);
-    assert_status(
-        ironmap_rfind(&index, f->map, needle, sizeof(needle), start - COUNT, COUNT + 9, &failure),
-        IRONMAP_E_FAULT);
-    assert_status(
-        ironmap_count(&count, f->map, needle, sizeof(needle), start - COUNT, COUNT + 9, &failure),
-        IRONMAP_E_FAULT);
+    assert_searches_fail(f, needle, sizeof(needle), start - COUNT, COUNT + sizeof(needle));
 }
 
 /* The bytes of the lost page decide nothing. */
