@@ -133,6 +133,20 @@ static void interrupted_close_has_closed(void **state)
     assert_failed();
 }
 
+/* A disk of the network tells late what it could not store. The map is gone. */
+static void close_that_fails_is_told(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    make_fail("close", EIO, 0, 1);
+    ironmap_map *map = f->map;
+    f->map = NULL;
+    assert_system_fails(ironmap_close(map, &failure), IRONMAP_E_SYSTEM, EIO);
+    assert_failed();
+}
+
 /* The first two calls of openat(2) are for folders. */
 static void interrupted_calls_of_a_tag_are_made_again(void **state)
 {
@@ -457,6 +471,7 @@ int main(void)
         with_fixture(interrupted_reservation_is_made_again),
         with_fixture(interrupted_read_is_made_again),
         with_fixture(interrupted_close_has_closed),
+        with_fixture(close_that_fails_is_told),
         with_fixture(interrupted_calls_of_a_tag_are_made_again),
         with_fixture(file_that_is_removed_meanwhile_is_made),
         with_fixture(path_follows_the_files_name),

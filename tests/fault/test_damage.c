@@ -184,6 +184,20 @@ static void flush_reports_damage(void **state)
                  first_damaged(pages(3)), codes.lost_page);
 }
 
+/* Maps whose stores do not reach the file have promised nothing. */
+static void flush_of_maps_that_never_write_ignores_damage(void **state)
+{
+    static const ironmap_access accesses[] = {IRONMAP_READ, IRONMAP_COPY};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        map_damaged(f, accesses[i], 0, 2);
+        assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, 0, &failure));
+        assert_true(ironmap_is_damaged(f->map));
+        map_close(f);
+    }
+}
+
 /* The same error as that of an operation, and none without damage. */
 static void damage_can_be_asked_for_without_an_access(void **state)
 {
@@ -636,6 +650,7 @@ int main(void)
         with_fixture(every_operation_reports_damage),
         with_fixture(resize_reports_damage),
         with_fixture(flush_reports_damage),
+        with_fixture(flush_of_maps_that_never_write_ignores_damage),
         with_fixture(damage_can_be_asked_for_without_an_access),
         with_fixture(damage_of_an_available_page_has_no_cause),
         with_fixture(check_file_end_finds_the_first_page_behind_it),
