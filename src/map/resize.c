@@ -144,7 +144,9 @@ static int fit_view(ironmap_map *map, size_t length, ironmap_error *error)
         return IRONMAP_OK;
     }
     if (length == 0) {
-        return ironmap__unmap(map, error);
+        /* A view that the system does not unmap now is unmapped before the next, or at the end. */
+        (void)ironmap__unmap(map, NULL);
+        return IRONMAP_OK;
     }
     ironmap_error refusal = {.status = IRONMAP_OK};
     int status = resize_in_place(map, length, &refusal);

@@ -53,6 +53,13 @@ static void prot_decides_the_access(void **state)
     assert_file_unchanged(f, LENGTH);
 }
 
+static void *allocate_nothing(void *context, size_t length)
+{
+    (void)context;
+    (void)length;
+    return NULL;
+}
+
 /* Every load fails because the map cannot be read. Results stay unchanged. */
 static void assert_loads_refused(ironmap_map *map)
 {
@@ -69,6 +76,8 @@ static void assert_loads_refused(ironmap_map *map)
     assert_fails(ironmap_read_byte(bytes, map, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_readline(&length, map, bytes, 1, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_line_length(&length, map, &failure), IRONMAP_E_NOT_READABLE);
+    assert_fails(ironmap_copy_line(&length, map, 0, 1, true, allocate_nothing, NULL, &failure),
+                 IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_find(&index, map, "x", 1, 0, IRONMAP_TO_END, &failure),
                  IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_rfind(&index, map, "x", 1, 0, IRONMAP_TO_END, &failure),

@@ -220,6 +220,29 @@ static void map_becomes_empty_though_its_view_stays(void **state)
     assert_u64(calls_mapped_bytes(), before);
 }
 
+/* The map itself keeps a view for which there is not even memory for a note. It stays empty until
+ * that is unmapped. */
+static void map_becomes_empty_without_any_memory(void **state)
+{
+    fixture *f = *state;
+    size_t page = ironmap_page_size();
+    size_t before = calls_mapped_bytes();
+
+    private_memory(f, 4 * page);
+    no_memory_to_unmap = true;
+    no_memory_at_all = true;
+    assert_ok(ironmap_resize(f->map, 0, &failure));
+    assert_u64(ironmap_length(f->map), 0);
+    assert_system_fails(ironmap_resize(f->map, 2 * page, &failure), IRONMAP_E_SYSTEM, ENOMEM);
+    assert_u64(ironmap_length(f->map), 0);
+    no_memory_at_all = false;
+    no_memory_to_unmap = false;
+    assert_ok(ironmap_resize(f->map, 2 * page, &failure));
+    assert_map_filled(f->map, 0, 2 * page, 0);
+    map_close(f);
+    assert_u64(calls_mapped_bytes(), before);
+}
+
 /* The part that could not be unmapped is not the map's when it grows again. */
 static void private_memory_that_grows_again_is_zero(void **state)
 {
@@ -365,6 +388,7 @@ int main(void)
         watched(view_of_a_closed_map_is_unmapped_later),
         watched(opening_does_not_try_each_view),
         watched(map_becomes_empty_though_its_view_stays),
+        watched(map_becomes_empty_without_any_memory),
         watched(private_memory_that_grows_again_is_zero),
         watched(exported_memory_that_grows_again_is_zero),
         watched(memory_of_a_private_view_is_given_back),

@@ -429,6 +429,33 @@ static void private_stores_survive_a_loss(void **state)
     assert_file(f, 5, &(uint8_t){solid_byte(5)}, 1);
 }
 
+static uint8_t line[100];
+
+/* Loses a page, once. */
+static void *lose_and_allocate(void *context, size_t length)
+{
+    const fixture *f = context;
+
+    if (file_length(f) != pages(2)) {
+        file_truncate(f, pages(2));
+        assert_int_equal(peek(f->map, pages(PAGES) - 1), 0);
+    }
+    return length <= sizeof(line) ? line : NULL;
+}
+
+/* The allocator is foreign code: nothing guards what it loads. */
+static void loss_in_the_allocator_of_a_line_is_damage(void **state)
+{
+    fixture *f = *state;
+    size_t length = 0;
+
+    map_solid(f, IRONMAP_WRITE, 0, 0);
+    assert_status(
+        ironmap_copy_line(&length, f->map, 0, sizeof(line), true, lose_and_allocate, f, &failure),
+        IRONMAP_E_FAULT);
+    assert_u64(ironmap_damage_count(f->map), 1);
+}
+
 /* ---- the guard ------------------------------------------------------------------------------- */
 
 /* An offset to read, and what was read. */
@@ -664,6 +691,7 @@ int main(void)
         with_fixture(untracked_damage_stays),
         with_fixture(untracked_map_works_on_other_pages),
         with_fixture(private_stores_survive_a_loss),
+        with_fixture(loss_in_the_allocator_of_a_line_is_damage),
         with_fixture(guard_reports_what_was_lost),
         with_fixture(guard_refuses_damage),
         with_fixture(nested_guards_report_a_loss),
