@@ -121,6 +121,19 @@ static void failed_resize_keeps_what_another_process_appended(void **state)
     assert_map_pattern(f->map, 0, 100);
 }
 
+static void refused_open_keeps_no_memory(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    const ironmap_options options = {.open = IRONMAP_OPEN_EXTEND};
+    size_t before = calls_allocations();
+
+    file_make(f, 10);
+    assert_fails(ironmap_open_path(&map, f->path, IRONMAP_READ, &options, &failure),
+                 IRONMAP_E_INVALID);
+    assert_u64(calls_allocations(), before);
+}
+
 /* ---- views that the system does not unmap ---- */
 
 static bool no_memory_to_unmap;
@@ -385,6 +398,7 @@ int main(void)
         with_fixture(failed_open_keeps_a_file_that_another_process_wrote_to),
         with_fixture(failed_open_keeps_a_file_that_took_the_name),
         with_fixture(failed_resize_keeps_what_another_process_appended),
+        with_fixture(refused_open_keeps_no_memory),
         watched(view_of_a_closed_map_is_unmapped_later),
         watched(opening_does_not_try_each_view),
         watched(map_becomes_empty_though_its_view_stays),
