@@ -16,6 +16,7 @@ static bool prefetched[LENGTH / MIB];
 static bool trimmed[LENGTH / MIB];
 static size_t checks;
 static size_t system_readahead;
+static size_t questions; /* how often the system was asked for it */
 
 static size_t mib_of(const void *address)
 {
@@ -59,6 +60,7 @@ void ironmap__view_trim(void *start, size_t length)
 size_t ironmap__file_read_ahead(ironmap__file file)
 {
     (void)file;
+    questions++;
     return system_readahead;
 }
 
@@ -73,6 +75,7 @@ static int setup(void **state)
     memset(prefetched, 0, sizeof(prefetched));
     memset(trimmed, 0, sizeof(trimmed));
     checks = 0;
+    questions = 0;
     system_readahead = 128 << 10;
     mapping = (ironmap__mapping){
         .data = (uint8_t *)base, .length = LENGTH, .mode = {.shared = true, .readable = true}};
@@ -178,6 +181,36 @@ static void only_cold_windows_are_requested(void **state)
     }
 }
 
+/* The system's own read-ahead has the first pages of the window in memory. */
+static void window_is_judged_by_the_page_that_comes_last(void **state)
+{
+    (void)state;
+    make_cold(65, 72);
+    access_range(0, LENGTH, false);
+    for (size_t i = 0; i < LENGTH / MIB; i++) {
+        assert_int_equal(prefetched[i], i >= 64 && i < 72);
+    }
+}
+
+/* The page behind the range tells nothing. */
+static void last_window_is_judged_by_the_last_page_of_the_range(void **state)
+{
+    (void)state;
+    make_cold(66, 68);
+    access_range(0, 68 * (size_t)MIB, false);
+    for (size_t i = 0; i < LENGTH / MIB; i++) {
+        assert_int_equal(prefetched[i], i >= 64 && i < 68);
+    }
+}
+
+static void system_is_asked_once_for_an_access(void **state)
+{
+    (void)state;
+    make_cold(0, LENGTH / MIB);
+    access_range(0, LENGTH, false);
+    assert_int_equal(questions, 1);
+}
+
 static void cold_windows_are_trimmed_except_the_last_ones(void **state)
 {
     (void)state;
@@ -228,6 +261,9 @@ int main(void)
         TEST(cold_file_is_requested_backward),
         TEST(system_that_reads_enough_ahead_is_not_asked),
         TEST(only_cold_windows_are_requested),
+        TEST(window_is_judged_by_the_page_that_comes_last),
+        TEST(last_window_is_judged_by_the_last_page_of_the_range),
+        TEST(system_is_asked_once_for_an_access),
         TEST(cold_windows_are_trimmed_except_the_last_ones),
         TEST(windows_that_were_in_memory_are_not_trimmed),
         TEST(private_map_is_not_trimmed),
