@@ -94,7 +94,10 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t 
     bool bad_address = count > 1 && is_bad_address(args[1]);
     const MmapObject *object = mmap_object(guarded->map);
     ironmap_map *map = object->map;
-    guarded->depth -= guarded->depth > 0 ? 1 : 0;
+    if (guarded->depth == 0) { /* no block was begun */
+        Py_RETURN_FALSE;
+    }
+    guarded->depth--;
     if (object->resizing && (count == 0 || args[0] == Py_None)) {
         mmap_raise_not_open(object);
         return NULL;

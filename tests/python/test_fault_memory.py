@@ -29,7 +29,7 @@ from fault_cases import (
     map_file,
     truncated_content,
 )
-from support import PAGE, outcome
+from support import PAGE, Outcome, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -438,6 +438,50 @@ def test_damage_without_the_descriptor_stays(other: OtherProcess) -> None:
                 m[0]
 
 
+def test_every_damaged_range_is_listed(other: OtherProcess) -> None:
+    """Without the descriptor, pages are lost one by one."""
+    with map_file(other.path, trackfd=False) as m:
+        other.cut(0)
+        with memoryview(m) as view:
+            assert [view[page * PAGE] for page in (30, 20, 10)] == [0, 0, 0]
+        assert m.damaged == tuple((page * PAGE, (page + 1) * PAGE) for page in (10, 20, 30))
+
+
+def list_while_collecting(m: ironmap.mmap, number: int) -> tuple[Outcome, list[object]]:
+    """The outcome of `damaged`, and of close() in the run of the collector with this number."""
+    closings: list[object] = []
+
+    def close(phase: str, info: object) -> None:
+        if phase == "start":
+            closings.append(outcome(m.close).error if len(closings) == number else None)
+
+    gc.collect()
+    no_free_lists = [[] for _ in range(1000)], [(n, n) for n in range(3000)]
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(close)
+    gc.set_threshold(1)
+    try:
+        return outcome(m.__getattribute__, "damaged"), closings
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(close)
+        del no_free_lists
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_collector_cannot_close_while_damage_is_listed(other: OtherProcess, number: int) -> None:
+    """Before CPython 3.12 it runs at the allocation of a range, and so does Python code."""
+    with map_file(other.path, trackfd=False) as m:
+        other.cut(0)
+        with memoryview(m) as view:
+            assert [view[page * PAGE] for page in range(10)[::2]] == [0] * 5
+        listed, closings = list_while_collecting(m, number)
+        if ironmap.FaultError in closings:  # the damage was not told before
+            assert listed.error is ValueError
+        else:
+            assert len(listed.value) == 5
+
+
 def test_resize_of_a_damaged_map_shows_no_zeros(other: OtherProcess, lossy: ironmap.mmap) -> None:
     """The resize is an error or ends the damage. Zeros never pass for data."""
     damage(other, lossy)
@@ -557,6 +601,17 @@ def test_loss_is_seen_by_the_outer_block_of_one_guarded(
         guard(guarded, lambda: lose(lossy), lossy.clear_damage, lambda: guard(guarded))
 
 
+def test_inner_block_of_one_guarded_does_not_end_the_outer_one(
+    other: OtherProcess, lossy: ironmap.mmap
+) -> None:
+    """After an inner block another one still does not hide an earlier loss."""
+    guarded = lossy.guarded()
+    inner = lambda: outcome(guard, guarded)  # noqa: E731
+    other.cut(CUT)
+    with pytest.raises(ironmap.FaultError):
+        guard(guarded, inner, lambda: lose(lossy), lossy.clear_damage, inner)
+
+
 def test_clearing_inside_does_not_hide_the_loss(other: OtherProcess, lossy: ironmap.mmap) -> None:
     other.cut(CUT)
     with pytest.raises(ironmap.FaultError):
@@ -584,8 +639,22 @@ def test_guarded_keeps_the_map(other: OtherProcess) -> None:
     m.close()
 
 
-def test_guarded_exit_without_enter_does_nothing(lossy: ironmap.mmap) -> None:
-    assert not lossy.guarded().__exit__(None, None, None)
+def test_guarded_exit_without_enter_does_nothing(other: OtherProcess, lossy: ironmap.mmap) -> None:
+    damage(other, lossy)
+    guarded = lossy.guarded()
+    for clear in (lambda: None, lossy.clear_damage):
+        clear()
+        assert guarded.__exit__(None, None, None) is False
+    with guarded:  # earlier damage is none of this block
+        assert lossy.damaged == ()
+
+
+def test_guarded_of_a_damaged_map_begins_no_block(other: OtherProcess, lossy: ironmap.mmap) -> None:
+    damage(other, lossy)
+    guarded = lossy.guarded()
+    assert outcome(guarded.__enter__).error is ironmap.FaultError
+    lossy.clear_damage()
+    guard(guarded)
 
 
 def test_guarded_cannot_be_made_by_hand(lossy: ironmap.mmap) -> None:
