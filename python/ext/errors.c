@@ -192,8 +192,7 @@ PyObject *raise_error(ironmap_map *map, const ironmap_error *error, const char *
     case IRONMAP_E_INVALID:
         return raise_errno(EINVAL);
     case IRONMAP_E_UNSUPPORTED:
-        return error->system_code != 0 ? raise_system(error->system_code, NULL)
-                                       : raise_errno(ENOTSUP);
+        return raise_errno(ENOTSUP);
     case IRONMAP_E_NOMEM:
         return PyErr_NoMemory();
     case IRONMAP_E_RANGE:

@@ -195,12 +195,11 @@ static PyObject *find_all_next(PyObject *self)
     }
     bool more = true;
     ironmap_error error;
-    ironmap_map *map = mmap_use(all->map);
+    ironmap_map *map = mmap_use(all->map); /* held whenever the GIL is released below */
     while (map != NULL && more && is_empty(all)) {
         if (find_batch(&more, all, map, &error) != IRONMAP_OK) {
             return raise_error(map, &error, "");
         }
-        map = mmap_use(all->map);
     }
     return map != NULL && !is_empty(all)
                ? PyLong_FromUnsignedLongLong(all->offsets[all->returned++])

@@ -14,6 +14,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -61,24 +62,28 @@ def address_of(m: ironmap.mmap) -> int:
 class Stall:
     """A map of new memory whose middle has not been accessed."""
 
-    def __init__(self) -> None:
+    def __init__(self, times: int = 1) -> None:
         import fcntl
 
         self.descriptor = open_userfaultfd()
-        self.map: Any = ironmap.mmap(-1, LENGTH, flags=ironmap.MAP_PRIVATE)
-        self.begin = address_of(self.map) + MIDDLE
+        self.map: Any = ironmap.mmap(-1, LENGTH * times, flags=ironmap.MAP_PRIVATE)
+        self.begin = address_of(self.map) + MIDDLE * times
         gc.collect()
-        arguments = struct.pack("QQQQ", self.begin, MIDDLE_LENGTH, MISSING, 0)
+        arguments = struct.pack("QQQQ", self.begin, MIDDLE_LENGTH * times, MISSING, 0)
         fcntl.ioctl(self.descriptor, REGISTER, bytearray(arguments))
-
-    def start(self, use: Callable[[], Any]) -> None:
-        """Runs `use` in a thread until it waits."""
         self.results: list[Any] = []
-        self.thread = threading.Thread(target=lambda: self.results.append(use()))
-        self.thread.start()
+
+    def wait(self) -> None:
+        """Waits until a thread waits."""
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
         poll.poll()
+
+    def start(self, use: Callable[[], Any]) -> None:
+        """Runs `use` in a thread until it waits."""
+        self.thread = threading.Thread(target=lambda: self.results.append(use()))
+        self.thread.start()
+        self.wait()
         assert self.results == []
 
     def finish(self) -> Any:
@@ -121,6 +126,14 @@ WORK: dict[str, tuple[Callable[[Any], object], object]] = {
     "write": (lambda m: m.write(bytes(LENGTH)), LENGTH),
     "move": (lambda m: m.move(0, LENGTH // 4, LENGTH // 2), None),
     "madvise": (lambda m: m.madvise(ironmap.MADV_DONTNEED), None),
+}
+
+
+INTERRUPTED: dict[str, Callable[[Any], object]] = {
+    "read": lambda m: m.read(),
+    "readinto": lambda m: m.readinto(bytearray(len(m))),
+    "readinto another map": lambda m: m.readinto(ironmap.mmap(-1, len(m))),
+    "write": lambda m: m.write(bytes(len(m) - 3)),
 }
 
 
@@ -204,6 +217,58 @@ def work(name: str) -> None:
     stall.map.close()
 
 
+def move_position() -> None:
+    """A line is read again from where another thread moved the position."""
+    stall = Stall()
+    stall.start(stall.map.readline)
+    stall.map.seek(LENGTH - 100)
+    assert stall.finish() == bytes(100)
+    assert stall.map.tell() == LENGTH
+    stall.map.close()
+
+
+def share(iterate: Callable[[Any], Any], expected: list[Any]) -> None:
+    """Two threads that wait in the same step of an iterator have different results."""
+    stall = Stall()
+    stall.map[-100] = stall.map[-50] = ord("\n")
+    iterator = iterate(stall.map)
+    stall.start(lambda: next(iterator))
+    os.read(stall.descriptor, MESSAGE)
+    first = stall.thread
+    stall.start(lambda: next(iterator))
+    stall.finish()
+    first.join()
+    assert sorted(stall.results) == sorted(expected)
+    stall.map.close()
+
+
+def interrupt(use: Callable[[Any], object], *, moves: bool) -> None:
+    """A signal handler that raises ends long work in the main thread. The position is that of
+    before, or the one that the handler has set."""
+    stall = Stall(8)
+    m = stall.map
+    m.seek(3)
+
+    def handle(number: int, frame: object) -> None:
+        if moves:
+            m.seek(7)
+        raise KeyError
+
+    def send() -> None:
+        stall.wait()
+        time.sleep(0.1)  # the work looks for signals after half of this time
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        os.close(stall.descriptor)
+
+    signal.signal(signal.SIGUSR1, handle)
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert kinds({"use": lambda: use(m)}) == {"use": "KeyError"}
+    sender.join()
+    assert m.tell() == (7 if moves else 3)
+    m.close()
+
+
 def resize(length: int) -> None:
     """Other threads run, but cannot use the map until it has its new length."""
     stall = Stall()
@@ -272,6 +337,20 @@ def fork() -> None:
 
 CASES: dict[str, Callable[[], None]] = {
     **{name: lambda name=name: work(name) for name in WORK},
+    "readline while the position moves": move_position,
+    "two threads in lines": lambda: share(
+        lambda m: m.lines(), [bytes(49) + b"\n", bytes(LENGTH - 100) + b"\n"]
+    ),
+    "two threads in find_all": lambda: share(
+        lambda m: m.find_all(b"\n"), [LENGTH - 100, LENGTH - 50]
+    ),
+    **{
+        f"{name} is interrupted{' and moved' * moves}": lambda use=use, moves=moves: interrupt(
+            use, moves=moves
+        )
+        for name, use in INTERRUPTED.items()
+        for moves in (False, True)
+    },
     "resize to less": lambda: resize(MIDDLE),
     "resize to more": lambda: resize(64 * LENGTH),
     "guarded": guarded,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import ironmap
 from support import (
     GRANULE,
     PAGE,
+    Index,
     assert_same_error,
     open_descriptors,
     outcome,
@@ -175,6 +177,9 @@ def test_range_beyond_the_file_is_an_error(path: Path, offset: int, length: int)
     before = path.read_bytes()
     with path.open("r+b") as file:
         assert_same_error(lambda module: module.mmap(file.fileno(), length, offset=offset))
+        message = f"mmap {'length' if length else 'offset'} is greater than file size"
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            ironmap.mmap(file.fileno(), length, offset=offset)
     assert path.read_bytes() == before
 
 
@@ -225,6 +230,7 @@ BAD_CALLS: list[tuple[str, tuple[object, ...]]] = [
     ("seek", (-1,)),
     ("seek", (11,)),
     ("seek", (2**70,)),
+    ("seek", (Index(2**70),)),
     ("seek", (0, 2**40)),
     ("write", ()),
     ("write", ("a",)),
@@ -317,6 +323,24 @@ def test_bad_call_raises_and_changes_nothing(
     content = path.read_bytes()
     assert_same_error(use)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("move", (), "move() takes exactly 3 arguments (0 given)"),
+        ("find", (), "find() takes at least 1 argument (0 given)"),
+        ("find", (b"a", 0, 1, 2), "find() takes at most 3 arguments (4 given)"),
+        ("read", (1, 2), "read() takes at most 1 argument (2 given)"),
+        ("tell", (1,), "tell() takes exactly 0 arguments (1 given)"),
+    ],
+)
+def test_wrong_number_of_arguments_is_told(
+    digits: ironmap.mmap, name: str, arguments: tuple[object, ...], message: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        getattr(digits, name)(*arguments)
+    digits.close()
 
 
 STORES: list[tuple[str, tuple[object, ...]]] = [

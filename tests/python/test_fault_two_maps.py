@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ironmap
-from support import PAGE
+from support import PAGE, Index
 from system import needs_short_files
 
 if TYPE_CHECKING:
@@ -123,6 +123,16 @@ def test_readinto_of_a_lost_page_stores_nothing_into_the_other_map(
     assert target[:] == b"t" * LENGTH
 
 
+def test_readinto_a_lost_page_is_a_fault_of_the_target(
+    target: ironmap.mmap, lost: ironmap.mmap
+) -> None:
+    with pytest.raises(ironmap.FaultError) as raised:
+        target.readinto(lost)
+    assert raised.value.offset == GOOD
+    assert str(raised.value.filename).endswith("lost")
+    assert target.tell() == 0
+
+
 def test_lost_page_of_the_target_has_the_name_of_the_target(
     target: ironmap.mmap, lost: ironmap.mmap
 ) -> None:
@@ -164,6 +174,12 @@ def test_source_can_be_closed_after_use(target: ironmap.mmap) -> None:
         target[:] = other
         target.find(other)
         other.resize(PAGE)
+
+
+@pytest.mark.parametrize("name", ["find", "rfind", "count"])
+def test_needle_cannot_be_closed_meanwhile(target: ironmap.mmap, name: str) -> None:
+    with ironmap.mmap(-1, 5) as other, pytest.raises(BufferError):
+        getattr(target, name)(other, Index(0, other.close))
 
 
 def test_strided_store_of_own_memory_is_that_of_a_bytearray() -> None:

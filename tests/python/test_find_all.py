@@ -108,6 +108,24 @@ def test_many_matches_of_a_long_map_are_all_found() -> None:
             assert m.count(b"abab") == content.count(b"abab")
 
 
+NEAR_BYTES = 64 * 1024  # positions that are searched at once
+
+
+@pytest.mark.parametrize("place", range(NEAR_BYTES - 4, NEAR_BYTES + 2))
+def test_match_at_the_end_of_the_near_positions_is_found(place: int) -> None:
+    with ironmap.mmap(-1, 3 * NEAR_BYTES) as m:
+        m[place : place + 3] = b"xyz"
+        assert list(m.find_all(b"xyz")) == [place]
+
+
+@pytest.mark.parametrize("size", [999, 1000, NEAR_BYTES - 1, NEAR_BYTES, NEAR_BYTES + 1])
+def test_match_across_the_end_of_the_near_positions_hides_overlaps(size: int) -> None:
+    """The next search begins behind it."""
+    with ironmap.mmap(-1, 3 * NEAR_BYTES) as m:
+        expected = range(0, len(m) - size + 1, size)
+        assert list(m.find_all(bytes(size))) == list(expected)
+
+
 def test_count_leaves_out_overlaps() -> None:
     """Matches overlap everywhere, also between two MiB that the library searches one by one."""
     length = 2_500_001

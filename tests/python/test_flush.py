@@ -46,6 +46,7 @@ def test_flush_writes_a_range(pages: ironmap.mmap, offset: int, size: int) -> No
 @pytest.mark.parametrize("offset", [0, PAGE, 3 * PAGE, 1, SIZE])
 def test_flush_of_an_offset_goes_to_the_end(pages: ironmap.mmap, offset: int) -> None:
     assert pages.flush(offset) is None
+    assert pages.flush(offset, None) is None
 
 
 @pytest.mark.parametrize(("offset", "size"), [(1, 6), (PAGE - 1, 2), (PAGE + 5, PAGE), (SIZE, 0)])
@@ -116,5 +117,17 @@ def test_flush_takes_its_flags_by_name_only(pages: ironmap.mmap) -> None:
 
 def test_flush_of_an_anonymous_map_needs_a_page_offset(anonymous: ironmap.mmap) -> None:
     assert anonymous.flush() is None
-    with pytest.raises(OSError, match="Invalid argument"):
-        anonymous.flush(1, 5)
+    for offset, size in ((1, 5), (len(anonymous), 0)):
+        with pytest.raises(OSError, match="Invalid argument"):
+            anonymous.flush(offset, size)
+
+
+def test_flush_of_an_anonymous_map_behind_its_end_is_out_of_range(anonymous: ironmap.mmap) -> None:
+    with pytest.raises(ValueError, match="^flush values out of range$"):
+        anonymous.flush(len(anonymous) + 1, 1)
+
+
+@needs_sync_flags
+def test_range_behind_the_end_comes_before_flags_that_are_wrong(pages: ironmap.mmap) -> None:
+    with pytest.raises(ValueError, match="^flush values out of range$"):
+        pages.flush(SIZE + 1, 1, flags=-1)

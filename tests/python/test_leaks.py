@@ -123,9 +123,12 @@ def test_leak_in_c_is_found() -> None:
         c.free(ctypes.c_void_p(address))
 
 
+OTHER = ironmap.mmap(-1, 50)
 GOOD_CALLS: dict[str, Callable[[Any], object]] = {
     **{name: use for name, use in USES.items() if name != "enter"},
     "find something": lambda m: m.find(b"\5\6", 0, None),
+    "find all of more": lambda m: m.find_all(b"ab"),
+    "find another map": lambda m: m.find(OTHER),
     "find any bytes-like": lambda m: m.find(bytearray(b"\5")),
     "flags": lambda m: m.flush(0, 5, flags=ironmap.MS_ASYNC if HAS_SYNC_FLAGS else 0),
     "repr": repr,

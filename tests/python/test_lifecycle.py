@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ironmap
-from support import GRANULE, PAGE, open_descriptors, run_python
+from support import GRANULE, PAGE, open_descriptors, outcome, run_python
 from system import HAS_ADVICE, needs_descriptors, needs_fork
 
 if TYPE_CHECKING:
@@ -214,6 +214,28 @@ def test_closing_an_old_view_twice_counts_once(digits: ironmap.mmap) -> None:
         digits.close()
     second.release()
     digits.close()
+
+
+BUFFER_USES: dict[str, Callable[[Any, Any], object]] = {
+    "m[i] = buffer": lambda m, buffer: m.__setitem__(0, buffer),
+    "m[a:b] = buffer": lambda m, buffer: m.__setitem__(slice(0, 1), buffer),
+    "m[a:b] = buffer of a wrong size": lambda m, buffer: m.__setitem__(slice(0, 2), buffer),
+    "m[::n] = buffer": lambda m, buffer: m.__setitem__(slice(None, None, 10), buffer),
+    "write": lambda m, buffer: m.write(buffer),
+    "write_byte": lambda m, buffer: m.write_byte(buffer),
+    "readinto": lambda m, buffer: m.readinto(buffer),
+    "find": lambda m, buffer: m.find(buffer),
+    "rfind": lambda m, buffer: m.rfind(buffer),
+    "count": lambda m, buffer: m.count(buffer),
+    "find_all": lambda m, buffer: m.find_all(buffer),
+}
+
+
+@pytest.mark.parametrize("name", BUFFER_USES)
+def test_call_releases_the_buffer_of_its_argument(digits: ironmap.mmap, name: str) -> None:
+    buffer = bytearray(b"x")
+    outcome(BUFFER_USES[name], digits, buffer)
+    buffer.append(0)  # an error while the buffer is exported
 
 
 def test_buffer_of_a_read_only_map_refuses_writing(map_bytes: MapMaker) -> None:

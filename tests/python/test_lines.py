@@ -154,6 +154,13 @@ def test_iteration_ends_with_a_map_that_became_shorter(map_bytes: MapMaker, leng
     assert list(lines) == []
 
 
+def test_long_line_ends_with_a_map_that_became_shorter(map_bytes: MapMaker) -> None:
+    m = map_bytes(b"x" * LONG)
+    lines = m.lines()
+    m.resize(2000)
+    assert list(lines) == [b"x" * 2000]
+
+
 def test_iteration_ends_where_the_map_ended_before_it_grew(map_bytes: MapMaker) -> None:
     m = map_bytes(b"a\nb")
     lines = m.lines()

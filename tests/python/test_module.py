@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import ironmap
+from support import run_python
 
 CONSTANTS = sorted(name for name in vars(standard) if name.isupper())
 # Constants of newer interpreters on Linux.
@@ -52,6 +53,23 @@ def test_error_is_oserror() -> None:
 def test_class_lives_in_the_module() -> None:
     assert ironmap.mmap.__name__ == ironmap.mmap.__qualname__ == "mmap"
     assert ironmap.mmap.__module__ == "ironmap"
+
+
+def test_module_that_is_deleted_leaves_no_class() -> None:
+    code = """
+import gc, sys
+import ironmap
+def classes():
+    gc.collect()
+    found = [found for found in gc.get_objects() if isinstance(found, type)]
+    return [found.__name__ for found in found if found.__module__ == "ironmap"]
+assert "FaultError" in classes()
+for name in [name for name in sys.modules if name.startswith("ironmap")]:
+    del sys.modules[name]
+del ironmap
+print(classes())
+"""
+    assert run_python(code) == "[]\n"
 
 
 def test_module_replaces_the_standard_module() -> None:
