@@ -223,6 +223,15 @@ static void tag_belongs_to_one_file(void **state)
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
+static void memory_of_a_tag_begins_at_a_page(void **state)
+{
+    ironmap_map *map = open_tag(LENGTH);
+
+    (void)state;
+    assert_u64((uintptr_t)ironmap_data(map) % ironmap_page_size(), 0);
+    close_map(map);
+}
+
 /* The fault has the map's offset. */
 static void truncated_tag_is_a_lost_page(void **state)
 {
@@ -345,12 +354,20 @@ static int fork_and_close(void *argument)
     return close_inherited(argument);
 }
 
+static int count_descriptors(void *before)
+{
+    child_check(open_descriptors() == *(const size_t *)before);
+    return 0;
+}
+
 static void children_keep_the_parents_tag(void **state)
 {
     ironmap_map *map = open_tag(LENGTH);
     ironmap_map *other = NULL;
+    size_t descriptors = open_descriptors();
 
     (void)state;
+    assert_int_equal(in_child(count_descriptors, &descriptors), 0);
     assert_ok(ironmap_put(map, OFFSET, "bytes", 5, &failure));
     assert_int_equal(in_child(close_inherited, map), 0);
     assert_int_equal(in_child(exit_without_closing, map), 0);
@@ -609,6 +626,7 @@ int main(void)
         with_fixture(long_names_are_told_apart),
         with_fixture(file_of_another_tag_is_refused),
         with_fixture(tag_belongs_to_one_file),
+        with_fixture(memory_of_a_tag_begins_at_a_page),
         with_fixture(truncated_tag_is_a_lost_page),
         with_fixture(longest_tag_is_accepted),
         with_fixture(full_memory_is_an_error),

@@ -28,14 +28,18 @@ typedef enum call_kind {
     CLOSE,
     CLOSED, /* waits after the call */
     FSTATAT,
-    OPENAT
+    OPENAT,
+    PWRITE /* writes a part */
 } call_kind;
 
-/* The call of the armed thread that waits, counted from 1, or that fails from then on. */
+/* The call of the armed thread that waits or is visited, counted from 1, or that fails from then
+ * on.
+ */
 static _Thread_local bool armed;
 static call_kind wanted;
 static int countdown;
-static int fail_code; /* 0: wait */
+static int fail_code;            /* 0: wait */
+static void (*visit_call)(void); /* runs before the call, which does not wait; NULL: none */
 static int failed_calls;
 static atomic_bool waits;
 static atomic_bool go_on;
@@ -46,9 +50,16 @@ static void arm(call_kind kind, int which, int code)
     countdown = which;
     fail_code = code;
     failed_calls = 0;
+    visit_call = NULL;
     atomic_store(&waits, false);
     atomic_store(&go_on, false);
     armed = true;
+}
+
+static void arm_visit(call_kind kind, int which, void (*visit)(void))
+{
+    arm(kind, which, 0);
+    visit_call = visit;
 }
 
 static void nap(void)
@@ -74,6 +85,10 @@ static bool meet(call_kind kind)
         return true;
     }
     armed = false;
+    if (visit_call != NULL) {
+        visit_call();
+        return false;
+    }
     atomic_store(&waits, true);
     while (!atomic_load(&go_on)) {
         nap();
@@ -100,11 +115,14 @@ static void *real(const char *name, const char *large)
         }                                                                                          \
     } while (0)
 
+static int locks;
+
 int flock(int fd, int operation)
 {
     static int (*call)(int, int);
 
     FIND(call, "flock", "flock");
+    locks++;
     return meet(FLOCK) ? -1 : call(fd, operation);
 }
 
@@ -163,6 +181,16 @@ int fstatat(int folder, const char *restrict name, struct stat *restrict status,
     return meet(FSTATAT) ? -1 : call(folder, name, status, flags);
 }
 
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
+{
+    static ssize_t (*call)(int, const void *, size_t, off_t);
+
+    FIND(call, "pwrite", "pwrite64");
+    return call(fd, bytes, meet(PWRITE) ? length / 2 : length, offset);
+}
+
+static unsigned opened_files;
+
 int openat(int folder, const char *name, int flags, ...)
 {
     static int (*call)(int, const char *, int, ...);
@@ -173,7 +201,16 @@ int openat(int folder, const char *name, int flags, ...)
     mode = (flags & O_CREAT) != 0 ? va_arg(more, unsigned) : 0;
     va_end(more);
     FIND(call, "openat", "openat64");
+    opened_files++;
     return meet(OPENAT) ? -1 : call(folder, name, flags, mode);
+}
+
+static unsigned exit_functions;
+
+int atexit(void (*function)(void))
+{
+    exit_functions++;
+    return on_exit((void (*)(int, void *))(void (*)(void))function, NULL);
 }
 
 /* ---- calls that take long -------------------------------------------------------------------- */
@@ -461,7 +498,7 @@ static void persistent_error_ends_in_an_error(void **state)
         int retries; /* 1: a passing state of the folder or the file may be the cause */
     } failures[] = {{FSTATAT, EIO, 0},      {FSTATAT, ENOENT, 1}, {OPENAT, ENOENT, 1},
                     {OPENAT, EINTR, 0},     {FLOCK, EINTR, 1},    {FLOCK, ENOLCK, 0},
-                    {FALLOCATE, ENOSPC, 0}, {FTRUNCATE, EIO, 0}};
+                    {FALLOCATE, ENOSPC, 0}, {FTRUNCATE, EIO, 0},  {PWRITE, EIO, 0}};
     size_t descriptors = open_descriptors();
 
     (void)state;
@@ -485,6 +522,140 @@ static void persistent_error_ends_in_an_error(void **state)
         assert_nothing_left(tag);
     }
     (void)alarm(0);
+}
+
+/* ---- what happens between two calls ---------------------------------------------------------- */
+
+static void remove_the_file(void)
+{
+    (void)unlink(tag_path(tag));
+}
+
+static void replace_the_file(void)
+{
+    remove_the_file();
+    (void)close(open(tag_path(tag), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+}
+
+/* How many calls of flock an open of the tag makes. The last one unlocks the folder. */
+static int locks_of_an_open(void)
+{
+    int before = locks;
+    ironmap_map *map = open_tag(LENGTH);
+    int made = locks - before;
+
+    close_map(map);
+    return made;
+}
+
+/* The file is removed before one call of flock of an open. A second open finds the same memory. */
+static void assert_shared_though(void (*visit)(void), int which)
+{
+    ironmap_map *map = NULL;
+    ironmap_map *other = NULL;
+
+    arm_visit(FLOCK, which, visit);
+    map = open_tag(LENGTH);
+    assert_false(armed);
+    other = open_tag(0);
+    assert_ok(ironmap_put_byte(map, 0, 1, &failure));
+    assert_map_filled(other, 0, 1, 1);
+    close_map(other);
+    close_map(map);
+}
+
+static void file_that_is_removed_meanwhile_is_not_used(void **state)
+{
+    static void (*const visits[])(void) = {remove_the_file, replace_the_file};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(visits); i++) {
+        int made = locks_of_an_open();
+
+        for (int which = 1; which < made; which++) {
+            assert_shared_though(visits[i], which);
+            assert_nothing_left(tag);
+        }
+        ironmap_map *user = open_tag(LENGTH);
+        made = locks_of_an_open();
+        close_map(user);
+        for (int which = 1; which < made; which++) {
+            user = open_tag(LENGTH);
+            assert_shared_though(visits[i], which);
+            close_map(user);
+            assert_nothing_left(tag);
+        }
+    }
+}
+
+static int locked_file = -1;
+
+static void unlock_the_file(void)
+{
+    (void)close(locked_file);
+    locked_file = -1;
+}
+
+/* A process has locked a stale file exclusively, to remove it, and dies first. The open must not
+ * take it for a user: whichever call of the open it dies at. */
+static void assert_made_anew_though(int which)
+{
+    ironmap_map *map = NULL;
+    pid_t child = fork();
+
+    if (child == 0) {
+        bool made = tag_open(&map, tag, LENGTH) == IRONMAP_OK &&
+                    ironmap_put_byte(map, 0, 1, NULL) == IRONMAP_OK;
+        _exit(made ? 0 : 1);
+    }
+    assert_int_equal(status_of(child), 0);
+    locked_file = open(tag_path(tag), O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(locked_file, LOCK_EX), 0);
+    arm_visit(FLOCK, which, unlock_the_file);
+    map = open_tag(LENGTH);
+    assert_int_equal(locked_file, -1);
+    assert_map_filled(map, 0, LENGTH, 0);
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+static void remover_that_dies_is_no_user(void **state)
+{
+    (void)state;
+    (void)alarm(60);
+    for (int which = 1; which < 10; which++) {
+        assert_made_anew_though(which);
+    }
+    (void)alarm(0);
+}
+
+/* ---- calls that are not made ----------------------------------------------------------------- */
+
+static void each_program_releases_its_tags_once(void **state)
+{
+    (void)state;
+    close_map(open_tag(LENGTH));
+    exit_functions = 0;
+    close_map(open_tag(LENGTH));
+    assert_int_equal(exit_functions, 0);
+}
+
+/* Each new tag would look at the files of all others. */
+static void new_tags_do_not_look_at_each_file(void **state)
+{
+    enum { TAGS = 200, NEW_TAGS = 20 };
+    static ironmap_map *maps[TAGS];
+
+    (void)state;
+    open_numbered_tags(maps, TAGS, 1);
+    opened_files = 0;
+    for (int i = 0; i < NEW_TAGS; i++) {
+        close_map(open_tag(1));
+    }
+    assert_true(opened_files < NEW_TAGS * TAGS / 2);
+    for (size_t i = 0; i < TAGS; i++) {
+        close_map(maps[i]);
+    }
 }
 
 /* A header that is incomplete once, after a long wait for the folder, is no error. */
@@ -596,6 +767,8 @@ static void cancelled_thread_leaves_no_lock(void **state)
 
 /* These count the calls of an open, which retries if other programs use the folder. */
 static const struct CMUnitTest alone[] = {
+    with_fixture(file_that_is_removed_meanwhile_is_not_used),
+    with_fixture(remover_that_dies_is_no_user),
     with_fixture(child_closes_the_file_before_the_folder),
     with_fixture(child_keeps_a_number_that_another_file_has),
     with_fixture(child_keeps_a_number_that_its_lock_has),
@@ -609,6 +782,8 @@ int main(void)
         with_fixture(locking_and_closing_stop_no_fork),
         with_fixture(child_does_not_keep_a_tag_that_was_being_made),
         with_fixture(persistent_error_ends_in_an_error),
+        with_fixture(each_program_releases_its_tags_once),
+        with_fixture(new_tags_do_not_look_at_each_file),
         with_fixture(late_header_is_waited_for),
         with_fixture(cancelled_thread_leaves_no_lock),
     };

@@ -14,6 +14,22 @@
 
 enum { LENGTH = 20000, STRANGER = 1, USER = 65534, CANNOT = 77, NO_LIBRARIES = 127 };
 
+/* Replaces the C library's mkdir: `before_making` runs once, before a call. */
+static bool (*before_making)(void);
+
+int mkdir(const char *path, mode_t mode)
+{
+    bool (*work)(void) = before_making;
+
+    if (work != NULL) {
+        before_making = NULL;
+        if (!work()) {
+            abort();
+        }
+    }
+    return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
 static const char second_folder[] = "/run/user/65534/ironmap";
 static const char first_folder[] = "/dev/shm/ironmap-65534";
 
@@ -109,9 +125,11 @@ static int opening_is(int status, int code, const char *what)
     ironmap_options options = options_of(0, LENGTH);
     ironmap_map *map = NULL;
     ironmap_error error = {.status = IRONMAP_OK};
+    size_t descriptors = open_descriptors();
 
     options.tag = "one";
     child_check(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &error) == status);
+    child_check(open_descriptors() == descriptors);
     child_check((int)error.status == status && error.system_code == code);
     child_check(what == NULL || (error.what != NULL && strcmp(error.what, what) == 0));
     return 0;
@@ -323,6 +341,30 @@ static int find_the_first_made_meanwhile(void *argument)
     return 0;
 }
 
+/* Without /run/user/UID no lock keeps another process from making it. */
+static bool make_the_first(void)
+{
+    return mkdir(first_folder, 0700) == 0;
+}
+
+static int use_the_first_made_meanwhile(void *argument)
+{
+    (void)argument;
+    if (!fresh_system() || !become_user()) {
+        return CANNOT;
+    }
+    before_making = make_the_first;
+    child_check(use_tag_in(first_folder) == 0);
+    child_check(before_making == NULL);
+    return 0;
+}
+
+static void folder_that_another_process_made_is_used(void **state)
+{
+    (void)state;
+    run_alone(use_the_first_made_meanwhile);
+}
+
 static int interrupt(void *context)
 {
     (void)context;
@@ -451,6 +493,9 @@ static int open_a_linked_file(void *argument)
     child_check(mkdir(first_folder, 0700) == 0);
     child_check(link("/dev/shm/letter", "/dev/shm/ironmap-65534/one") == 0);
     child_check(opening_is(IRONMAP_E_SYSTEM, EPERM, NULL) == 0);
+    child_check(chmod("/dev/shm/letter", 0) == 0);
+    child_check(opening_is(IRONMAP_E_SYSTEM, EACCES, NULL) == 0);
+    child_check(has_mode("/dev/shm/letter", 0));
     child_check(pread(fd, content, 6, 0) == 6 && memcmp(content, "secret", 6) == 0);
     return 0;
 }
@@ -525,6 +570,7 @@ int main(int count, char **arguments)
         with_fixture(error_names_the_owner),
         with_fixture(second_folder_is_checked_as_the_first),
         with_fixture(one_process_at_a_time_makes_the_folder),
+        with_fixture(folder_that_another_process_made_is_used),
         with_fixture(modes_do_not_depend_on_the_umask),
         with_fixture(modes_of_root_do_not_depend_on_the_umask),
         with_fixture(wrong_modes_are_mended),

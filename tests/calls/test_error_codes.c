@@ -147,25 +147,73 @@ static void close_that_fails_is_told(void **state)
     assert_failed();
 }
 
-/* The first two calls of openat(2) are for folders. */
+/* The first two calls of openat(2) are for folders. A file is not found if the folder was removed
+ * meanwhile. Closing a tag closes a folder, and then the file. */
 static void interrupted_calls_of_a_tag_are_made_again(void **state)
 {
     static const struct {
         const char *name;
+        int code;
         int skipped;
-    } calls[] = {{"flock", 0}, {"openat", 2}};
+    } calls[] = {{"flock", EINTR, 0}, {"openat", EINTR, 2}, {"openat", ENOENT, 2}};
     const ironmap_options options = options_of_tag();
     ironmap_map *map = NULL;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(calls); i++) {
-        make_fail(calls[i].name, EINTR, calls[i].skipped, 1);
+        make_fail(calls[i].name, calls[i].code, calls[i].skipped, 1);
         assert_ok(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure));
         assert_failed();
-        make_fail("close", EINTR, 0, 1);
+        make_fail("close", EINTR, 0, 2);
         assert_ok(ironmap_close(map, &failure));
         assert_failed();
     }
+}
+
+/* A process that went to another place would not find the tags of the others. */
+static void place_of_tags_that_cannot_be_asked_for_is_an_error(void **state)
+{
+    const ironmap_options options = options_of_tag();
+    ironmap_map *map = NULL;
+
+    (void)state;
+    make_fail("stat", EIO, 0, 1);
+    assert_system_fails(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure),
+                        IRONMAP_E_SYSTEM, EIO);
+    assert_failed();
+    assert_null(map);
+}
+
+static int folders_opened;
+static bool has_vanished;
+
+/* The folder of tags is a link when it is opened, and is gone when its owner is asked for. */
+static int let_the_folder_vanish(const char *name)
+{
+    folders_opened += strcmp(name, "openat") == 0;
+    if (strcmp(name, "openat") == 0 && folders_opened == 2) {
+        return ELOOP;
+    }
+    if (strcmp(name, "lstat") == 0 && !has_vanished) {
+        has_vanished = true;
+        return ENOENT;
+    }
+    return 0;
+}
+
+static void folder_of_tags_that_vanishes_is_looked_for_again(void **state)
+{
+    const ironmap_options options = options_of_tag();
+    ironmap_map *map = NULL;
+
+    (void)state;
+    folders_opened = 0;
+    has_vanished = false;
+    calls_watch(let_the_folder_vanish, NULL);
+    assert_ok(ironmap_open_anonymous(&map, IRONMAP_WRITE, &options, &failure));
+    calls_watch(NULL, NULL);
+    assert_true(has_vanished);
+    assert_ok(ironmap_close(map, &failure));
 }
 
 /* ---- files that come and go ---- */
@@ -473,6 +521,8 @@ int main(void)
         with_fixture(interrupted_close_has_closed),
         with_fixture(close_that_fails_is_told),
         with_fixture(interrupted_calls_of_a_tag_are_made_again),
+        with_fixture(place_of_tags_that_cannot_be_asked_for_is_an_error),
+        with_fixture(folder_of_tags_that_vanishes_is_looked_for_again),
         with_fixture(file_that_is_removed_meanwhile_is_made),
         with_fixture(path_follows_the_files_name),
         with_fixture(reservation_that_is_not_supported_is_told),

@@ -120,6 +120,17 @@ static void on_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
     (void)fuse_reply_write(request, size);
 }
 
+static void on_statfs(fuse_req_t request, fuse_ino_t number)
+{
+    struct statvfs disk = {.f_bsize = FAULTY_PAGE, .f_frsize = FAULTY_PAGE, .f_namemax = 255};
+
+    (void)number;
+    disk.f_blocks = atomic_load(&control->blocks);
+    disk.f_bfree = atomic_load(&control->free_blocks);
+    disk.f_bavail = disk.f_bfree;
+    (void)fuse_reply_statfs(request, &disk);
+}
+
 static const struct fuse_lowlevel_ops operations = {
     .lookup = on_lookup,
     .getattr = on_getattr,
@@ -127,6 +138,7 @@ static const struct fuse_lowlevel_ops operations = {
     .open = on_open,
     .read = on_read,
     .write = on_write,
+    .statfs = on_statfs,
 };
 
 static bool control_map(const char *path)

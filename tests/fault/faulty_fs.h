@@ -11,7 +11,9 @@ enum { FAULTY_FILES = 10, FAULTY_PAGE = 4096, FAULTY_PAGES = 64 };
 /* The control file, mapped by both: the pages that cannot be read, in every file. */
 typedef struct faulty_control {
     atomic_bool bad[FAULTY_PAGES];
-    atomic_uint reads; /* number of read requests */
+    atomic_uint reads;  /* number of read requests */
+    atomic_uint blocks; /* of the disk; 0: the file system does not tell */
+    atomic_uint free_blocks;
 } faulty_control;
 
 #endif /* IRONMAP_TESTS_FAULTY_FS_H */

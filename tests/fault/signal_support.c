@@ -21,7 +21,8 @@ size_t page(size_t count)
     return count * ironmap_page_size();
 }
 
-int foreign_map(void)
+/* Maps it at `place`, or anywhere. */
+static int map_emptied_file(void *place)
 {
     char path[400];
     void *base = NULL;
@@ -30,10 +31,21 @@ int foreign_map(void)
     (void)snprintf(path, sizeof(path), "%s/foreign", files->directory);
     fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     child_check(fd >= 0 && ftruncate(fd, (off_t)page(1)) == 0);
-    base = mmap(NULL, page(1), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    base = mmap(place, page(1), PROT_READ | PROT_WRITE,
+                MAP_SHARED | (place != NULL ? MAP_FIXED : 0), fd, 0);
     child_check(base != MAP_FAILED && ftruncate(fd, 0) == 0 && close(fd) == 0);
     foreign = base;
     return 0;
+}
+
+int foreign_map(void)
+{
+    return map_emptied_file(NULL);
+}
+
+int foreign_lose(void)
+{
+    return map_emptied_file((void *)(uintptr_t)foreign);
 }
 
 int own_map(void)

@@ -23,9 +23,11 @@ size_t page(size_t count);
 
 /* The functions of a child return 0 for success. */
 
-/* Map an emptied file without the library, and touch the map. */
+/* Map an emptied file without the library, and touch the map. Lose it again after a handler has
+ * mapped memory in its place. */
 int foreign_map(void);
 int touch_foreign(void);
+int foreign_lose(void);
 
 /* Open the library's map, and lose and restore pages of it. */
 int own_map(void);

@@ -263,6 +263,29 @@ static void private_stores_survive_bad_pages(void **state)
     assert_map_filled(f->map, 7 * FAULTY_PAGE, FAULTY_PAGE, 8);
 }
 
+/* A full disk is the cause of a store that fails, and not of a load. */
+static void disk_is_full_for_stores(void **state)
+{
+    static const struct {
+        unsigned blocks;
+        unsigned free_blocks;
+        int code; /* of a store */
+    } disks[] = {{0, 0, EIO}, {100, 10, EIO}, {100, 0, ENOSPC}};
+    ironmap_error error = {0};
+    uint8_t byte = 0;
+    size_t at = 6 * FAULTY_PAGE + 6;
+
+    (void)state;
+    page_bad(6, true);
+    map_faulty(IRONMAP_WRITE, 6);
+    for (size_t i = 0; i < COUNT_OF(disks); i++) {
+        atomic_store(&control->blocks, disks[i].blocks);
+        atomic_store(&control->free_blocks, disks[i].free_blocks);
+        assert_fault(ironmap_get_byte(&byte, f->map, at, &error), &error, at, EIO);
+        assert_fault(ironmap_put_byte(f->map, at, 'x', &error), &error, at, disks[i].code);
+    }
+}
+
 /* ---- a killed file system -------------------------------------------------------------------- */
 
 /* Cached pages may be available. All others fail, and no zero is read. */
@@ -435,6 +458,7 @@ int main(void)
         with_server(every_operation_over_a_bad_page_fails),
         with_server(bad_pages_of_exported_memory_are_damage),
         with_server(private_stores_survive_bad_pages),
+        with_server(disk_is_full_for_stores),
         with_server(random_operations_over_bad_pages_show_no_zeros),
         with_server(killed_file_system_is_a_lost_page),
         with_server(killed_file_system_damages_exported_memory),

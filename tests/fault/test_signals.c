@@ -51,9 +51,30 @@ static void map_lost_page(int number)
     errno = ERANGE;
 }
 
+/* The same for any page. */
+static void map_any_page(int number, siginfo_t *info, void *context)
+{
+    uintptr_t start = (uintptr_t)info->si_addr / page(1) * page(1);
+    void *base = mmap((void *)start, page(1), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+    (void)context;
+    note_call(number == SIGBUS && base != MAP_FAILED);
+}
+
 static void count_only(int number)
 {
     note_call(number == SIGBUS);
+}
+
+/* A map makes our handler the first one again. */
+static int another_map(void)
+{
+    ironmap_map *another = NULL;
+
+    child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
+    child_check(ironmap_close(another, NULL) == IRONMAP_OK);
+    return 0;
 }
 
 /* ---- when it is installed -------------------------------------------------------------------- */
@@ -236,8 +257,39 @@ static int handler_that_maps_the_page(void *unused)
     child_check(foreign_map() == 0 && own_map() == 0);
     errno = EDOM;
     child_check(touch_foreign() == 0);
+    child_check(errno == EDOM);
     child_check(calls == 1 && flaws == 0);
     child_check(!is_blocked(SIGBUS) && !is_blocked(SIGUSR1));
+    return own_fault_is_handled();
+}
+
+/* It is no repetition of the last access: not another page, and not one of another handler. The
+ * page of a closed chain is asked for again. */
+static int each_page_is_asked_for(void *unused)
+{
+    volatile const uint8_t *first = NULL;
+
+    (void)unused;
+    child_check(foreign_map() == 0);
+    first = foreign;
+    child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(install(NULL, map_any_page, 0, 0) == 0 && another_map() == 0);
+    child_check(first[5] == 0 && touch_foreign() == 0);
+    child_check(calls == 2);
+    child_check(foreign_lose() == 0);
+    child_check(install(map_lost_page, NULL, 0, 0) == 0 && another_map() == 0);
+    child_check(touch_foreign() == 0);
+    child_check(calls == 3 && flaws == 0);
+    return own_fault_is_handled();
+}
+
+static int page_is_asked_for_again(void *unused)
+{
+    (void)unused;
+    child_check(install(map_lost_page, NULL, 0, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(touch_foreign() == 0 && foreign_lose() == 0 && touch_foreign() == 0);
+    child_check(calls == 2 && flaws == 0);
     return own_fault_is_handled();
 }
 
@@ -300,6 +352,22 @@ static int resethand_of_kill(void *unused)
     child_check(calls == 1);
     (void)raise(SIGBUS);
     return 78;
+}
+
+/* A program that installs its handler again has one signal more, and as many as it likes with other
+ * flags. */
+static int resethand_is_installed_again(void *unused)
+{
+    (void)unused;
+    child_check(install(print_and_return, NULL, (int)SA_RESETHAND, 0) == 0);
+    child_check(own_map() == 0 && raise(SIGBUS) == 0);
+    child_check(install(print_and_return, NULL, (int)SA_RESETHAND, 0) == 0);
+    child_check(another_map() == 0 && raise(SIGBUS) == 0);
+    child_check(calls == 2);
+    child_check(install(print_and_return, NULL, 0, 0) == 0);
+    child_check(another_map() == 0 && raise(SIGBUS) == 0 && raise(SIGBUS) == 0);
+    child_check(calls == 4);
+    return own_fault_is_handled();
 }
 
 /* ---- stacks ---------------------------------------------------------------------------------- */
@@ -583,10 +651,13 @@ static const signal_case cases[] = {
     {"handler after ours, then resize", after_ours_resize, false},
     {"kill reaches the handler", kill_reaches_handler, false},
     {"handler that maps the page", handler_that_maps_the_page, false},
+    {"handler that maps each page", each_page_is_asked_for, false},
+    {"handler that maps a page again", page_is_asked_for_again, false},
     {"sa_mask", mask_is_applied, false},
     {"SA_NODEFER", nodefer_is_applied, false},
     {"SA_RESETHAND", resethand_is_applied, true},
     {"SA_RESETHAND, sent", resethand_of_kill, true},
+    {"SA_RESETHAND, again", resethand_is_installed_again, false},
     {"alternate stack", alternate_stack, false},
     {"jumps off an alternate stack", jumps_off_other_stack, false},
     {"stack unmapped after a jump", stack_unmapped_after_jump, false},

@@ -12,6 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#endif
+
 /* ---- handlers that forward ------------------------------------------------------------------- */
 
 /* Forwards by calling the previous handler. */
@@ -49,6 +54,40 @@ static int after_ours_forwards(void *unused)
     child_check(own_fault_is_handled() == 0);
     child_check(calls > 0 && flaws == 0);
     return 0;
+}
+
+static void map_the_page(int number)
+{
+    void *base = mmap((void *)(uintptr_t)foreign, page(1), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+    note_call(number == SIGBUS && base != MAP_FAILED);
+}
+
+/* Raises the signal again, and then calls the previous handler with the one that it has. */
+static void forward_twice(int number, siginfo_t *info, void *context)
+{
+    note_call_and_stop_loops();
+    (void)raise(number);
+    previous.sa_sigaction(number, info, context);
+}
+
+/* Both come to the handler that was there before ours. */
+static int reaches_the_first_handler(void *unused)
+{
+    ironmap_map *another = NULL;
+
+    (void)unused;
+    child_check(install(map_the_page, NULL, 0, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(install(NULL, forward_twice, SA_NODEFER, 0) == 0);
+    child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
+    child_check(touch_foreign() == 0);
+    child_check(calls == 3 && flaws == 0);
+    child_check(foreign_lose() == 0 && touch_foreign() == 0);
+    child_check(calls == 6 && flaws == 0);
+    child_check(ironmap_close(another, NULL) == IRONMAP_OK);
+    return own_fault_is_handled();
 }
 
 /* Installed before and after ours, repeatedly. It is called, and the process dies. */
@@ -140,6 +179,24 @@ static int foreign_in_an_access(void *unused)
     return 79;
 }
 
+/* Searches long memory, until a signal that is not ours ends the process. */
+static int search_until_the_end(void)
+{
+    ironmap_options options = IRONMAP_OPTIONS_INIT;
+    ironmap_map *large = NULL;
+
+    options.flags = MAP_PRIVATE | MAP_NORESERVE;
+    options.prot = PROT_READ | PROT_WRITE;
+    options.length = (size_t)1 << 28;
+    child_check(ironmap_open_anonymous(&large, IRONMAP_SYSTEM, &options, NULL) == IRONMAP_OK);
+    for (int i = 0; i < 50; i++) {
+        uint64_t place = 0;
+
+        child_check(ironmap_find(&place, large, "x", 1, 0, IRONMAP_TO_END, NULL) == IRONMAP_OK);
+    }
+    return 79;
+}
+
 static void *send_to_process(void *unused)
 {
     spin(200000);
@@ -150,24 +207,85 @@ static void *send_to_process(void *unused)
 /* A sent signal is no lost page, even during an access. */
 static int sent_in_an_access(void *unused)
 {
-    ironmap_options options = IRONMAP_OPTIONS_INIT;
-    ironmap_map *large = NULL;
     pthread_t sender;
 
     (void)unused;
-    options.flags = MAP_PRIVATE | MAP_NORESERVE;
-    options.prot = PROT_READ | PROT_WRITE;
-    options.length = (size_t)1 << 28;
     child_check(own_map() == 0);
-    child_check(ironmap_open_anonymous(&large, IRONMAP_SYSTEM, &options, NULL) == IRONMAP_OK);
     child_check(pthread_create(&sender, NULL, send_to_process, NULL) == 0);
-    for (int i = 0; i < 50; i++) {
-        uint64_t place = 0;
-
-        child_check(ironmap_find(&place, large, "x", 1, 0, IRONMAP_TO_END, NULL) == IRONMAP_OK);
-    }
-    return 79;
+    return search_until_the_end();
 }
+
+#ifdef __linux__
+
+/* The process is the only one that sends signals to its threads. */
+static int sent_by_another_process(void *unused)
+{
+    (void)unused;
+    child_check(own_map() == 0);
+    if (fork() == 0) {
+        spin(200000);
+        (void)syscall(SYS_tgkill, getppid(), getppid(), SIGBUS);
+        _exit(0);
+    }
+    return search_until_the_end();
+}
+
+/* Sends what the system sends of an unaligned access to our page, which is there. */
+static int send_unaligned_access(void)
+{
+    siginfo_t info = {.si_signo = SIGBUS};
+
+    info.si_code = BUS_ADRALN;
+    info.si_addr = (uint8_t *)ironmap_data(own) + 1;
+    return (int)syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGBUS, &info);
+}
+
+static int unaligned_access_is_forwarded(void *unused)
+{
+    (void)unused;
+    child_check(install(map_the_page, NULL, 0, 0) == 0);
+    child_check(foreign_map() == 0 && own_map() == 0);
+    ironmap_pin(own);
+    child_check(send_unaligned_access() == 0);
+    child_check(calls == 1 && !ironmap_is_damaged(own));
+    ironmap_unpin(own);
+    return own_fault_is_handled();
+}
+
+/* Waits for the end of a child that is traced. Returns the code of the last SIGBUS that came to it.
+ */
+static int last_code_of(pid_t child)
+{
+    int status = 0;
+    siginfo_t info = {.si_code = 0};
+
+    while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+        int number = WSTOPSIG(status);
+
+        if (number == SIGBUS) {
+            (void)ptrace(PTRACE_GETSIGINFO, child, NULL, &info);
+        }
+        (void)ptrace(PTRACE_CONT, child, NULL, (void *)(intptr_t)number);
+    }
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS ? info.si_code : 0;
+}
+
+/* A core dump is that of the access, not that of a call of raise in a handler. */
+static int death_is_of_the_access(void *unused)
+{
+    pid_t child = fork();
+
+    (void)unused;
+    if (child == 0) {
+        child_check(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+        child_check(foreign_map() == 0 && own_map() == 0);
+        _exit(touch_foreign());
+    }
+    child_check(last_code_of(child) == BUS_ADRERR);
+    return 0;
+}
+
+#endif
 
 /* Exporting an address reinstalls our handler. */
 static int pin_reinstalls(void *unused)
@@ -354,6 +472,7 @@ static const signal_case cases[] = {
     {"forwards by raise", forwarded_by_raise, true},
     {"forwards by return", forwarded_by_return, true},
     {"forwards by raise, before ours", forwarded_before_ours, true},
+    {"forwards twice", reaches_the_first_handler, false},
     {"forwards by raise, no map since", forwarded_without_another_map, true},
     {"forwards ours by raise", ours_is_raised, false},
     {"forwards ours by raise, SA_NODEFER", ours_is_raised_nodefer, false},
@@ -366,9 +485,14 @@ static const signal_case cases[] = {
     {"child of fork", child_of_fork, false},
 };
 
-/* qemu-user loses this signal even without the library. */
+/* qemu-user loses such signals even without the library. */
 static const signal_case sent_cases[] = {
     {"sent in an access", sent_in_an_access, true},
+#ifdef __linux__
+    {"sent by another process", sent_by_another_process, true},
+    {"unaligned access", unaligned_access_is_forwarded, false},
+    {"death of the access", death_is_of_the_access, false},
+#endif
 };
 
 int main(int count, char **arguments)

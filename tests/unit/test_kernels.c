@@ -85,10 +85,12 @@ static size_t kernel_find_all(uint64_t *offsets, size_t capacity, const ironmap_
     return total;
 }
 
-static size_t kernel_count(const ironmap__kernels *kernels, const task *t, size_t step)
+/* The number of matches, at most `capacity`. */
+static size_t kernel_count(const ironmap__kernels *kernels, const task *t, size_t step,
+                           size_t capacity)
 {
     ironmap__pattern pattern;
-    ironmap__match_sink sink = {.capacity = SIZE_MAX, .step = step};
+    ironmap__match_sink sink = {.capacity = capacity, .step = step};
 
     ironmap__pattern_init(&pattern, t->needle, t->m);
     ironmap__search_forward(kernels, &sink, &pattern, t->haystack, t->from, t->to);
@@ -116,7 +118,8 @@ static void check_matches(const ironmap__kernels *kernels, const task *t, size_t
     size_t ours = kernel_find_all(actual, capacity, kernels, t, step);
 
     if (ours != found || memcmp(actual, expected, found * sizeof(uint64_t)) != 0 ||
-        kernel_count(kernels, t, step) != found) {
+        kernel_count(kernels, t, step, SIZE_MAX) != found ||
+        kernel_count(kernels, t, step, capacity) != (found < capacity ? found : capacity)) {
         fail_msg("%s: %zu matches of %zu, needle of %zu, step %zu", kernels->name, ours, found,
                  t->m, step);
     }
@@ -131,6 +134,28 @@ static void check_task(const task *t, size_t capacity)
             check_matches(kernels, t, 1, capacity);
             check_matches(kernels, t, t->m, capacity);
             assert_u64(kernel_rfind(kernels, t), naive_rfind(t));
+        }
+    }
+}
+
+/* The kernels alone, without the choice that a search makes. No match below `next` counts. */
+static void check_kernels(const task *t, size_t next)
+{
+    const task counted = {t->haystack, next, t->to, t->needle, t->m};
+    size_t found = naive_find_all(expected, &counted, 1);
+
+    for (size_t i = 0; ironmap__all_kernels[i] != NULL; i++) {
+        const ironmap__kernels *kernels = ironmap__all_kernels[i];
+        ironmap__pattern pattern;
+        ironmap__match_sink sink = {
+            .offsets = actual, .capacity = MATCHES_MAX, .step = 1, .next = next};
+
+        if (kernels->supported()) {
+            ironmap__pattern_init(&pattern, t->needle, t->m);
+            kernels->forward(&sink, &pattern, t->haystack, t->from, t->to);
+            assert_u64(sink.found, found);
+            assert_memory_equal(actual, expected, found * sizeof(uint64_t));
+            assert_u64(kernels->backward(&pattern, t->haystack, t->from, t->to), naive_rfind(t));
         }
     }
 }
@@ -272,6 +297,7 @@ static void no_kernel_reads_outside_the_haystack(void **state)
         task t = task_of(haystack, n, needle, m);
         t.from = (size_t)random_below(&random, random_below(&random, 2) == 0 ? 1 : t.to);
         check_task(&t, 1 + (size_t)random_below(&random, 20));
+        check_kernels(&t, t.from + (size_t)random_below(&random, t.to - t.from));
         free(needle);
     }
     fenced_free(memory, size);
@@ -421,6 +447,44 @@ static void no_match_is_skipped_in_random_bytes(void **state)
     free(haystack);
 }
 
+/* From one byte to the first lengths that skip, in a haystack that is just long enough for that. */
+static void needles_of_all_lengths_are_found(void **state)
+{
+    enum { LENGTH_MAX = IRONMAP__SKIP_NEEDLE_MIN + 2, HAYSTACK_MAX = 17 * LENGTH_MAX };
+    random_source random = random_start();
+    uint8_t haystack[HAYSTACK_MAX];
+
+    (void)state;
+    random_letters(&random, haystack, sizeof(haystack), 256);
+    for (size_t m = 1; m <= LENGTH_MAX; m++) {
+        size_t n = 17 * m;
+        task t = task_of(haystack, n, haystack + random_below(&random, n - m + 1), m);
+
+        check_task(&t, 100);
+    }
+}
+
+/* The common bytes of a stride lie anywhere in the needle. */
+static void long_needle_is_found_at_every_position(void **state)
+{
+    enum { M = IRONMAP__SKIP_NEEDLE_MIN, LENGTH = 17 * M };
+    random_source random = random_start();
+    uint8_t haystack[LENGTH];
+    uint8_t background[LENGTH];
+    uint8_t needle[M];
+
+    (void)state;
+    random_letters(&random, background, sizeof(background), 256);
+    random_letters(&random, needle, sizeof(needle), 256);
+    task t = task_of(haystack, sizeof(haystack), needle, sizeof(needle));
+    for (size_t position = 0; position < t.to; position++) {
+        memcpy(haystack, background, sizeof(haystack));
+        memcpy(haystack + position, needle, sizeof(needle));
+        assert_u64(kernel_count(ironmap__best_kernels(true), &t, 1, 1), 1);
+        assert_u64(kernel_rfind(ironmap__best_kernels(true), &t), position);
+    }
+}
+
 /* Log lines share some grams with the needle. The haystack is at both edges of memory. */
 static void no_match_is_skipped_in_log_lines(void **state)
 {
@@ -530,6 +594,62 @@ static void similar_lines_leave_few_candidates(void **state)
     free(haystack);
 }
 
+/* The bytes that tell are those around. The sample is taken where the search goes on, not in the
+ * half of the haystack that is like nothing in the needle. */
+static void each_half_has_its_own_sample(void **state)
+{
+    enum { LENGTH = 1 << 20 };
+    random_source random = random_start();
+    uint8_t *haystack = malloc(LENGTH);
+    uint8_t needle[64];
+
+    (void)state;
+    assert_non_null(haystack);
+    random_letters(&random, needle, sizeof(needle), 4);
+    for (size_t half = 0; half < 2; half++) {
+        memset(haystack, 0, LENGTH);
+        random_letters(&random, haystack + half * (LENGTH / 2), LENGTH / 2, 4);
+        task t = task_of(haystack, LENGTH, needle, sizeof(needle));
+        check_few_candidates(&t, 128);
+    }
+    free(haystack);
+}
+
+/* The needle has one byte that tells, far behind those among which probes are chosen. */
+static void late_difference_leaves_few_candidates(void **state)
+{
+    enum { LENGTH = 1 << 20, NEEDLE_LENGTH = 3000, PLACE = 2000 };
+    uint8_t *haystack = malloc(LENGTH);
+    uint8_t needle[NEEDLE_LENGTH];
+
+    (void)state;
+    assert_non_null(haystack);
+    for (size_t i = 0; i < LENGTH; i++) {
+        haystack[i] = (uint8_t)('a' + i % 2);
+    }
+    memcpy(needle, haystack, NEEDLE_LENGTH);
+    needle[PLACE] ^= 'a' ^ 'b';
+    task t = task_of(haystack, LENGTH, needle, NEEDLE_LENGTH);
+    check_few_candidates(&t, 256);
+    free(haystack);
+}
+
+static void long_comparison_costs_more(void **state)
+{
+    enum { M = 100 * IRONMAP__COST_BYTES };
+    uint8_t haystack[M];
+    uint8_t needle[M];
+    ironmap__pattern pattern;
+
+    (void)state;
+    memset(needle, 'a', sizeof(needle));
+    memcpy(haystack, needle, sizeof(haystack));
+    haystack[M - 1] = 'b';
+    ironmap__pattern_init(&pattern, needle, sizeof(needle));
+    assert_false(ironmap__compare_needle(&pattern, haystack, 0));
+    assert_true(pattern.cost >= M / IRONMAP__COST_BYTES);
+}
+
 /* Beyond the limit two-way takes over, which is linear by proof. */
 static void check_cost_limit(const task *t)
 {
@@ -592,6 +712,93 @@ static void comparisons_of_runs_have_a_limit(void **state)
     free(haystack);
 }
 
+/* The needle differs in its last byte but one. Each comparison goes on to there. */
+static void comparisons_of_few_positions_have_a_limit(void **state)
+{
+    enum { POSITIONS = 63, NEEDLE_LENGTH = 1 << 20, LENGTH = NEEDLE_LENGTH + POSITIONS - 1 };
+    uint8_t *haystack = malloc(LENGTH);
+    uint8_t *needle = malloc(NEEDLE_LENGTH);
+
+    (void)state;
+    assert_non_null(haystack);
+    assert_non_null(needle);
+    memset(haystack, 'a', LENGTH);
+    memset(needle, 'a', NEEDLE_LENGTH);
+    needle[NEEDLE_LENGTH - 2] = 'b';
+    task t = task_of(haystack, LENGTH, needle, NEEDLE_LENGTH);
+    check_cost_limit(&t);
+    free(needle);
+    free(haystack);
+}
+
+/* The cost of a search for an absent needle in parts, as a map makes it. */
+static size_t cost_in_parts(const ironmap__kernels *kernels, const task *t, size_t part,
+                            bool forward)
+{
+    ironmap__pattern pattern;
+    ironmap__match_sink sink = {.capacity = SIZE_MAX, .step = t->m};
+
+    ironmap__pattern_init(&pattern, t->needle, t->m);
+    for (size_t done = 0; done < t->to; done += part) {
+        size_t cost = pattern.cost;
+        size_t left = t->to - done;
+        size_t n = part < left ? part : left;
+
+        if (forward) {
+            ironmap__search_forward(kernels, &sink, &pattern, t->haystack, done, done + n);
+        } else {
+            assert_u64(ironmap__search_backward(kernels, &pattern, t->haystack, left - n, left),
+                       NONE);
+        }
+        assert_true(pattern.cost >= cost);
+    }
+    assert_u64(sink.found, 0);
+    return pattern.cost;
+}
+
+/* One position in four is compared, which is below the limit, of all parts as of the whole. */
+static void parts_of_a_search_have_one_limit(void **state)
+{
+    enum { LENGTH = 1 << 18, PART = 1000 };
+    const ironmap__kernels *kernels = &ironmap__scalar_kernels;
+    uint8_t *haystack = malloc(LENGTH);
+
+    (void)state;
+    assert_non_null(haystack);
+    for (size_t i = 0; i < LENGTH; i++) {
+        haystack[i] = i % 4 == 0 ? 'a' : 'c';
+    }
+    task t = task_of(haystack, LENGTH, (const uint8_t *)"ab", 2);
+    assert_u64(cost_in_parts(kernels, &t, LENGTH, true), LENGTH / 4);
+    assert_u64(cost_in_parts(kernels, &t, PART, true), LENGTH / 4);
+    assert_u64(cost_in_parts(kernels, &t, PART, false), LENGTH / 4);
+    free(haystack);
+}
+
+/* Part after part goes over the limit. */
+static void costs_are_never_forgotten(void **state)
+{
+    enum { LENGTH = 1 << 18, PART = 10000, M = 1000 };
+    uint8_t *haystack = malloc(LENGTH);
+    uint8_t needle[M];
+
+    (void)state;
+    assert_non_null(haystack);
+    memset(haystack, 'a', LENGTH);
+    memset(needle, 'a', sizeof(needle));
+    for (size_t i = M - 1; i < LENGTH; i += M) {
+        haystack[i] = 'b';
+    }
+    task t = task_of(haystack, LENGTH, needle, sizeof(needle));
+    for (size_t i = 0; ironmap__all_kernels[i] != NULL; i++) {
+        if (ironmap__all_kernels[i]->supported()) {
+            assert_true(cost_in_parts(ironmap__all_kernels[i], &t, PART, true) > 0);
+            assert_true(cost_in_parts(ironmap__all_kernels[i], &t, PART, false) > 0);
+        }
+    }
+    free(haystack);
+}
+
 /* ---- two-way ---- */
 
 static void two_way_finds_what_the_naive_search_finds(void **state)
@@ -636,11 +843,19 @@ int main(void)
         cmocka_unit_test(no_kernel_reads_outside_the_needle),
         cmocka_unit_test(almost_matches_are_told_from_matches),
         cmocka_unit_test(no_match_is_skipped_in_random_bytes),
+        cmocka_unit_test(needles_of_all_lengths_are_found),
+        cmocka_unit_test(long_needle_is_found_at_every_position),
         cmocka_unit_test(no_match_is_skipped_in_log_lines),
         cmocka_unit_test(few_letters_leave_few_candidates),
         cmocka_unit_test(similar_lines_leave_few_candidates),
+        cmocka_unit_test(each_half_has_its_own_sample),
+        cmocka_unit_test(late_difference_leaves_few_candidates),
+        cmocka_unit_test(long_comparison_costs_more),
         cmocka_unit_test(comparisons_have_a_limit),
         cmocka_unit_test(comparisons_of_runs_have_a_limit),
+        cmocka_unit_test(comparisons_of_few_positions_have_a_limit),
+        cmocka_unit_test(parts_of_a_search_have_one_limit),
+        cmocka_unit_test(costs_are_never_forgotten),
         cmocka_unit_test(two_way_finds_what_the_naive_search_finds),
     };
 

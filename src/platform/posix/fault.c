@@ -54,15 +54,18 @@ typedef struct previous_handler {
     atomic_flag used; /* with SA_RESETHAND: it has had its one signal */
 } previous_handler;
 
-/* The forwarding that this thread is in, or was in last. Not on the stack, which longjmp may have
- * discarded. */
+/* The forwarding that this thread is in. Not on the stack, which longjmp may have discarded. */
 typedef struct forwarding {
     uintptr_t frame; /* an address in the frame of on_signal; 0: none */
     const siginfo_t *info;
-    void *address; /* of the access that failed */
     previous_handler *to;
-    bool returned; /* the handler has returned: not running, not left by longjmp */
 } forwarding;
+
+/* The forwarding that ended last: its handler has returned, and was not left by longjmp. */
+typedef struct ended_forwarding {
+    void *address;        /* of the access that failed */
+    previous_handler *to; /* NULL: none since the last one began */
+} ended_forwarding;
 
 static _Atomic(previous_handler *) newest_previous;
 static _Atomic(ironmap__fault_handler *) fault_handler;
@@ -70,6 +73,7 @@ static void (*fault_after_fork)(void); /* NULL before the first installation */
 static int fault_atfork;               /* what pthread_atfork has returned */
 static pthread_mutex_t install_mutex = PTHREAD_MUTEX_INITIALIZER;
 static IRONMAP__THREAD_LOCAL volatile forwarding current;
+static IRONMAP__THREAD_LOCAL volatile ended_forwarding ended;
 
 /* ---- forwarding ---- */
 
@@ -103,15 +107,16 @@ static bool is_nested(uintptr_t frame, const siginfo_t *info)
  * may have reinstalled ours, as its predecessor. */
 static bool is_repeated(const siginfo_t *info)
 {
-    return !was_sent(info) && current.returned && current.address == info->si_addr &&
-           current.to == atomic_load(&newest_previous) && current.to->earlier != NULL;
+    return !was_sent(info) && ended.to != NULL && ended.address == info->si_addr &&
+           ended.to == atomic_load(&newest_previous) && ended.to->earlier != NULL;
 }
 
 /* The handler to forward to. NULL: the default action. */
 static previous_handler *next_handler(uintptr_t frame, const siginfo_t *info)
 {
-    bool came_back = is_nested(frame, info) || is_repeated(info);
-    previous_handler *to = came_back ? current.to->earlier : atomic_load(&newest_previous);
+    previous_handler *to = is_nested(frame, info) ? current.to->earlier
+                           : is_repeated(info)    ? ended.to->earlier
+                                                  : atomic_load(&newest_previous);
     const int once = (int)SA_RESETHAND;
     bool spent =
         to != NULL && (to->action.sa_flags & once) != 0 && atomic_flag_test_and_set(&to->used);
@@ -151,12 +156,14 @@ static void forward_signal(int number, siginfo_t *info, void *context)
         return;
     }
     forwarding outer = current;
-    current = (forwarding){frame, info, info->si_addr, to, false};
+    current = (forwarding){frame, info, to};
+    ended.to = NULL;
     call_handler(&to->action, number, info, context);
-    /* The address and the handler stay, for is_repeated. */
-    current.frame = outer.frame;
-    current.info = outer.info;
-    current.returned = true;
+    current = outer;
+    /* If the handler has forwarded the signal, that forwarding is the one that has had it last. */
+    if (ended.to == NULL) {
+        ended = (ended_forwarding){info->si_addr, to};
+    }
 }
 
 /* True if this process has sent the signal to one of its threads, as raise(3) does. Some systems do
