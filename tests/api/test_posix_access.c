@@ -165,6 +165,30 @@ static void flags_decide_what_stores_change(void **state)
     assert_file(f, 0, "shared", 6);
 }
 
+/* A file is made longer by a map that writes to it. MAP_SHARED_VALIDATE has the bits of both. */
+static void only_shared_maps_extend_their_file(void **state)
+{
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    ironmap_options options = options_of(0, 2 * LENGTH);
+
+    file_make(f, LENGTH);
+    options.open = IRONMAP_OPEN_EXTEND;
+    options.prot = PROT_READ | PROT_WRITE;
+    options.flags = MAP_PRIVATE;
+    assert_invalid(ironmap_open_path(&map, f->path, IRONMAP_SYSTEM, &options, &failure),
+                   "CREATE, EXTEND or PREALLOCATE for a map that does not write to its file");
+    assert_null(map);
+    assert_file_unchanged(f, LENGTH);
+#ifdef MAP_SHARED_VALIDATE
+    options.flags = MAP_SHARED_VALIDATE;
+#else
+    options.flags = MAP_SHARED;
+#endif
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_SYSTEM, &options, &failure));
+    assert_u64(file_length(f), 2 * LENGTH);
+}
+
 static void private_map_needs_a_readable_descriptor(void **state)
 {
     fixture *f = *state;
@@ -303,6 +327,7 @@ int main(void)
         with_fixture(protection_none_refuses_everything),
         with_fixture(protection_read_refuses_resize),
         with_fixture(flags_decide_what_stores_change),
+        with_fixture(only_shared_maps_extend_their_file),
         with_fixture(private_map_needs_a_readable_descriptor),
         with_fixture(map_anonymous_is_refused_for_files),
         with_fixture(fixed_addresses_are_refused),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -217,6 +218,25 @@ static void tag_belongs_to_one_file(void **state)
     map = open_tag(LENGTH);
     assert_fails(ironmap_open_path(&other, f->path, IRONMAP_WRITE, &options, &failure),
                  IRONMAP_E_TAG_TAKEN);
+    close_map(map);
+    assert_nothing_left(tag);
+}
+
+/* MAP_ANONYMOUS is the same without a file. */
+static void tag_of_anonymous_memory_is_shared(void **state)
+{
+    ironmap_options options = options_of(0, LENGTH);
+    ironmap_map *map = NULL;
+    ironmap_map *other = open_tag(LENGTH);
+
+    (void)state;
+    options.tag = tag;
+    options.flags = MAP_SHARED | MAP_ANONYMOUS;
+    options.prot = PROT_READ | PROT_WRITE;
+    assert_ok(ironmap_open_anonymous(&map, IRONMAP_SYSTEM, &options, &failure));
+    assert_ok(ironmap_put(map, OFFSET, "bytes", 5, &failure));
+    assert_map(other, OFFSET, "bytes", 5);
+    close_map(other);
     close_map(map);
     assert_nothing_left(tag);
 }
@@ -626,6 +646,7 @@ int main(void)
         with_fixture(long_names_are_told_apart),
         with_fixture(file_of_another_tag_is_refused),
         with_fixture(tag_belongs_to_one_file),
+        with_fixture(tag_of_anonymous_memory_is_shared),
         with_fixture(memory_of_a_tag_begins_at_a_page),
         with_fixture(truncated_tag_is_a_lost_page),
         with_fixture(longest_tag_is_accepted),

@@ -32,6 +32,8 @@ static calls_before *watch_before;
 static calls_after *watch_after;
 static _Thread_local calls_mapping last_mapping;
 static _Thread_local bool installs_handler;
+static _Thread_local int last_sync;
+static _Thread_local int last_advice;
 static atomic_size_t allocations;
 
 void calls_begin(unsigned number, bool for_good)
@@ -64,6 +66,16 @@ void calls_watch(calls_before *before, calls_after *after)
 calls_mapping calls_last_mapping(void)
 {
     return last_mapping;
+}
+
+int calls_last_sync(void)
+{
+    return last_sync;
+}
+
+int calls_last_advice(void)
+{
+    return last_advice;
 }
 
 bool calls_installs_handler(void)
@@ -173,6 +185,7 @@ WRAP_64(int, lstat, (const char *path, struct stat *status), (path, status), -1,
 WRAP_64(int, fstatfs, (int fd, struct statfs *status), (fd, status), -1, EIO)
 WRAP_64(int, fstatvfs, (int fd, struct statvfs *status), (fd, status), -1, EIO)
 WRAP_64(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL, EMFILE)
+WRAP(ssize_t, read, (int fd, void *bytes, size_t length), (fd, bytes, length), -1, EIO)
 WRAP(ssize_t, readlink, (const char *path, char *buffer, size_t length), (path, buffer, length), -1,
      EIO)
 WRAP(int, mincore, (void *start, size_t length, unsigned char *pages), (start, length, pages), -1,
@@ -191,8 +204,32 @@ WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM)
 WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1, EMFILE)
 WRAP(int, dup2, (int from, int to), (from, to), -1, EMFILE)
 WRAP(DIR *, fdopendir, (int fd), (fd), NULL, ENOMEM)
-WRAP(int, msync, (void *start, size_t length, int flags), (start, length, flags), -1, EIO)
-WRAP(int, madvise, (void *start, size_t length, int advice), (start, length, advice), -1, ENOMEM)
+
+int __real_msync(void *start, size_t length, int flags);
+int __wrap_msync(void *start, size_t length, int flags);
+int __wrap_msync(void *start, size_t length, int flags)
+{
+    last_sync = flags;
+    if (fails("msync", EIO)) {
+        return -1;
+    }
+    int result = __real_msync(start, length, flags);
+    ended("msync");
+    return result;
+}
+
+int __real_madvise(void *start, size_t length, int advice);
+int __wrap_madvise(void *start, size_t length, int advice);
+int __wrap_madvise(void *start, size_t length, int advice)
+{
+    last_advice = advice;
+    if (fails("madvise", ENOMEM)) {
+        return -1;
+    }
+    int result = __real_madvise(start, length, advice);
+    ended("madvise");
+    return result;
+}
 
 int __real_sigaction(int number, const struct sigaction *next, struct sigaction *before);
 int __wrap_sigaction(int number, const struct sigaction *next, struct sigaction *before);
@@ -306,7 +343,10 @@ void *WRAP_LARGE(mmap)(void *start, size_t length, int prot, int flags, int fd, 
 {
     last_mapping = (calls_mapping){.fixed = (flags & MAP_FIXED) != 0,
                                    .anonymous = (flags & MAP_ANONYMOUS) != 0,
-                                   .writable = (prot & PROT_WRITE) != 0};
+                                   .writable = (prot & PROT_WRITE) != 0,
+                                   .populates = (flags & MAP_POPULATE) != 0};
+    last_mapping.reserves =
+        last_mapping.writable && (flags & (MAP_PRIVATE | MAP_NORESERVE)) == MAP_PRIVATE;
     if (fails("mmap", ENOMEM)) {
         return MAP_FAILED;
     }

@@ -28,9 +28,16 @@ typedef struct calls_mapping {
     bool fixed;     /* in the place of another mapping */
     bool anonymous; /* zeros, and no file */
     bool writable;
+    bool reserves;  /* memory to write, of the process */
+    bool populates; /* reads the whole file */
 } calls_mapping;
 
 calls_mapping calls_last_mapping(void);
+
+/* The flags of the last call of msync, and the advice of the last call of madvise, of this thread.
+ */
+int calls_last_sync(void);
+int calls_last_advice(void);
 
 /* True if the last call of sigaction of this thread installs a handler. */
 bool calls_installs_handler(void);

@@ -47,6 +47,8 @@ static int before_call(const char *name)
         come_to(GATE_BEFORE_LENGTH);
     } else if (strcmp(name, "calloc") == 0) {
         come_to(GATE_BEFORE_ALLOCATING);
+    } else if (strcmp(name, "malloc") == 0) {
+        come_to(GATE_BEFORE_RECORDING);
     } else if (strcmp(name, "sigaction") == 0 && calls_installs_handler()) {
         come_to(GATE_BEFORE_SIGACTION);
     } else if (strcmp(name, "sched_yield") == 0 && atomic_load(&arrived) &&

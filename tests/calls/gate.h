@@ -12,6 +12,7 @@ typedef enum gate_place {
     GATE_AFTER_REPLACING,   /* a lost page is zeros */
     GATE_BEFORE_RESTORING,  /* the file's page is about to be mapped again */
     GATE_BEFORE_ALLOCATING, /* calloc(3) */
+    GATE_BEFORE_RECORDING,  /* malloc(3), as of the record of another program's handler */
     GATE_BEFORE_SIGACTION   /* sigaction(2) that installs a handler */
 } gate_place;
 

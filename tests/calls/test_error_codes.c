@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -389,6 +390,34 @@ static void only_long_operations_look_at_the_signal(void **state)
     assert_true(handler_calls > 0);
 }
 
+/* ---- flags ---- */
+
+/* No flags mean all that a flush can do. */
+static void flags_of_a_flush_are_those_of_msync(void **state)
+{
+    static const struct {
+        int flags;
+        int native;
+    } flushes[] = {
+        {0, MS_SYNC},
+        {IRONMAP_FLUSH_ASYNC, MS_ASYNC},
+        {IRONMAP_FLUSH_INVALIDATE, MS_SYNC | MS_INVALIDATE},
+        {IRONMAP_FLUSH_ASYNC | IRONMAP_FLUSH_INVALIDATE, MS_ASYNC | MS_INVALIDATE},
+        {MS_SYNC, MS_SYNC},
+        {MS_ASYNC, MS_ASYNC},
+        {MS_ASYNC | MS_INVALIDATE, MS_ASYNC | MS_INVALIDATE},
+        {MS_SYNC | IRONMAP_FLUSH_INVALIDATE, MS_SYNC | MS_INVALIDATE},
+    };
+    fixture *f = *state;
+
+    file_make(f, LENGTH);
+    map_file(f, IRONMAP_WRITE);
+    for (size_t i = 0; i < COUNT_OF(flushes); i++) {
+        assert_ok(ironmap_flush(f->map, 0, IRONMAP_TO_END, flushes[i].flags, &failure));
+        assert_int_equal(calls_last_sync(), flushes[i].native);
+    }
+}
+
 /* The call would fail, and is not made. */
 static void assert_not_called(void)
 {
@@ -410,6 +439,141 @@ static void nothing_needs_no_call(void **state)
     make_fail("prctl", EINVAL, 0, 1);
     assert_ok(ironmap_set_name(f->map, "empty", &failure));
     assert_not_called();
+}
+
+/* ---- what a lost page costs ---- */
+
+static void map_with_flags(fixture *f, int flags)
+{
+    ironmap_options options = {.flags = flags, .prot = PROT_READ | PROT_WRITE};
+
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_SYSTEM, &options, &failure));
+}
+
+static int costly_mappings;
+
+static int count_costly_mappings(const char *name)
+{
+    calls_mapping mapping = calls_last_mapping();
+    bool costly = mapping.reserves || (mapping.fixed && mapping.populates);
+
+    costly_mappings += strcmp(name, "mmap") == 0 && costly;
+    return 0;
+}
+
+/* Zeros in the place of lost pages reserve no memory, nor does what is known about them. Pages that
+ * are put back do not bring the whole file with them. */
+static void lost_page_reserves_and_populates_nothing(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 0;
+
+    file_make(f, LENGTH);
+    map_with_flags(f, MAP_SHARED | MAP_POPULATE);
+    costly_mappings = 0;
+    calls_watch(count_costly_mappings, NULL);
+    file_truncate(f, 0);
+    int lost = ironmap_get_byte(&byte, f->map, LENGTH - 1, NULL);
+    file_truncate(f, LENGTH);
+    int found = ironmap_get_byte(&byte, f->map, LENGTH - 1, NULL);
+    calls_watch(NULL, NULL);
+    assert_int_equal(lost, IRONMAP_E_FAULT);
+    assert_int_equal(found, IRONMAP_OK);
+    assert_int_equal(costly_mappings, 0);
+}
+
+/* ---- another program's handler ---- */
+
+static bool looks_at_the_handler;
+
+static int refuse_to_record(const char *name)
+{
+    looks_at_the_handler = looks_at_the_handler || strcmp(name, "sigaction") == 0;
+    return looks_at_the_handler && strcmp(name, "malloc") == 0 ? ENOMEM : 0;
+}
+
+static void other_handler(int number)
+{
+    (void)number;
+}
+
+static void assert_opens(const fixture *f)
+{
+    ironmap_map *map = NULL;
+
+    assert_ok(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, &failure));
+    assert_ok(ironmap_close(map, &failure));
+}
+
+/* Without memory to record it, it stays installed. It is recorded once, however often its program
+ * installs it. */
+static void handler_of_another_program_is_recorded_or_stays(void **state)
+{
+    const struct sigaction other = {.sa_handler = other_handler};
+    fixture *f = *state;
+    ironmap_map *map = NULL;
+    struct sigaction found;
+
+    file_make(f, LENGTH);
+    assert_opens(f);
+    assert_int_equal(sigaction(SIGBUS, &other, NULL), 0);
+    looks_at_the_handler = false;
+    calls_watch(refuse_to_record, NULL);
+    int status = ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, NULL);
+    calls_watch(NULL, NULL);
+    assert_int_equal(status, IRONMAP_E_NOMEM);
+    assert_int_equal(sigaction(SIGBUS, NULL, &found), 0);
+    assert_true(found.sa_handler == other_handler);
+    assert_opens(f);
+    size_t allocations = calls_allocations();
+    assert_int_equal(sigaction(SIGBUS, &other, NULL), 0);
+    assert_opens(f);
+    assert_u64(calls_allocations(), allocations);
+}
+
+/* ---- reading ahead ---- */
+
+enum { COLD_LENGTH = 64 << 20 };
+
+static unsigned requests;
+static unsigned opens;
+static const char *silent; /* the call that fails, so that nothing is told */
+
+static int count_requests(const char *name)
+{
+    requests += strcmp(name, "madvise") == 0 && calls_last_advice() == MADV_WILLNEED;
+    opens += strcmp(name, "open") == 0;
+    return strcmp(name, silent) == 0 ? ENOENT : 0;
+}
+
+/* The file system is asked how far it reads ahead, and then its disk. */
+static void assert_reads_ahead_without(fixture *f, const char *name)
+{
+    unsigned char resident = 1;
+    uint64_t index = 0;
+
+    file_make(f, 0);
+    file_truncate(f, COLD_LENGTH);
+    map_file(f, IRONMAP_READ);
+    if (mincore(ironmap_data(f->map), 1, &resident) == -1 || (resident & 1) != 0) {
+        skip_because("the system does not tell which pages are in memory");
+    }
+    requests = 0;
+    opens = 0;
+    silent = name;
+    calls_watch(count_requests, NULL);
+    int status = ironmap_find(&index, f->map, "x", 1, 0, IRONMAP_TO_END, NULL);
+    calls_watch(NULL, NULL);
+    assert_int_equal(status, IRONMAP_OK);
+    assert_int_equal(opens, 2);
+    assert_true(requests > 0);
+    map_close(f);
+}
+
+static void search_reads_ahead_where_nothing_tells_that_the_system_does(void **state)
+{
+    assert_reads_ahead_without(*state, "open");
+    assert_reads_ahead_without(*state, "read");
 }
 
 /* Advice of no bytes is a call, which refuses unknown advice. */
@@ -532,7 +696,11 @@ int main(void)
         with_fixture(limit_of_few_descriptors_is_too_many_open_files),
         with_fixture(refused_lock_is_an_error),
         with_fixture(only_long_operations_look_at_the_signal),
+        with_fixture(flags_of_a_flush_are_those_of_msync),
         with_fixture(nothing_needs_no_call),
+        with_fixture(lost_page_reserves_and_populates_nothing),
+        with_fixture(handler_of_another_program_is_recorded_or_stays),
+        with_fixture(search_reads_ahead_where_nothing_tells_that_the_system_does),
         with_fixture(advice_of_nothing_is_checked),
         with_fixture(growing_private_map_tells_a_loss_of_its_old_view),
         with_fixture(file_grows_although_the_limit_cannot_be_asked_for),

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PAGES = 8 };
@@ -441,6 +443,141 @@ static void handler_that_comes_between_gets_its_signals(void **state)
     assert_int_equal(fate_of(install_between, f), OTHER_HANDLER);
 }
 
+static volatile sig_atomic_t interruptions;
+static sig_atomic_t interruptions_inside;
+
+static void count_interruption(int number)
+{
+    (void)number;
+    interruptions = interruptions + 1;
+}
+
+static void raise_another_signal(void)
+{
+    (void)raise(SIGUSR1);
+    interruptions_inside = interruptions;
+}
+
+/* Another program's handler may leave with longjmp, and a page would be half replaced. */
+static void another_signal_waits_for_the_handler(void **state)
+{
+    fixture *f = *state;
+    const struct sigaction count = {.sa_handler = count_interruption};
+    struct sigaction before;
+    uint8_t byte = 0;
+
+    map_whole_file(f);
+    file_lose(f);
+    assert_int_equal(sigaction(SIGUSR1, &count, &before), 0);
+    gate_set(GATE_AFTER_REPLACING, false);
+    gate_call(raise_another_signal);
+    assert_status(ironmap_get_byte(&byte, f->map, 0, &failure), IRONMAP_E_FAULT);
+    assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+    assert_int_equal(interruptions_inside, 0);
+    assert_int_equal(interruptions, 1);
+}
+
+/* ---- a thread that installs the handler ---- */
+
+static atomic_bool second_is_done;
+
+/* A second thread may be done while the first one is held, if it does not wait for it. Whether it
+ * waits cannot be seen. So it has some time. */
+static void give_the_second_time(void)
+{
+    for (int i = 0; i < 1000 && !atomic_load(&second_is_done); i++) {
+        (void)nanosleep(&(struct timespec){0, 100000}, NULL);
+    }
+}
+
+static void open_second_map(void *argument)
+{
+    open_map(argument);
+    atomic_store(&second_is_done, true);
+}
+
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
+/* Two threads find two handlers that were installed one after the other. The newer one is asked
+ * first, whichever thread records it. */
+static int record_two_handlers(void *argument)
+{
+    const struct sigaction older = {.sa_handler = ignore_signal};
+    const struct sigaction newer = {.sa_handler = other_handler};
+    opener first = {.f = argument};
+    opener second = {.f = argument};
+
+    end_if_hanging(30);
+    (void)sigaction(SIGBUS, &older, NULL);
+    gate_set(GATE_BEFORE_RECORDING, false);
+    thread_start(&first.thread, open_map, &first);
+    gate_await();
+    (void)sigaction(SIGBUS, &newer, NULL);
+    thread_start(&second.thread, open_second_map, &second);
+    give_the_second_time();
+    gate_open();
+    thread_join(&first.thread);
+    thread_join(&second.thread);
+    (void)raise(SIGBUS);
+    return 1;
+}
+
+static void two_threads_record_two_handlers(void **state)
+{
+    fixture *f = *state;
+
+    file_solid(f, PAGES * ironmap_page_size());
+    assert_int_equal(fate_of(record_two_handlers, f), OTHER_HANDLER);
+}
+
+static int fate_of_the_child;
+
+static int open_in_child(void *argument)
+{
+    opener o = {.f = argument};
+
+    end_if_hanging(10);
+    install_other_handler();
+    open_map(&o);
+    return o.map != NULL ? 0 : 1;
+}
+
+static void fork_a_child(void *argument)
+{
+    fate_of_the_child = fate_of(open_in_child, argument);
+    atomic_store(&second_is_done, true);
+}
+
+/* A child that is forked in the middle of an installation could install none. */
+static int fork_while_a_thread_installs(void *argument)
+{
+    opener first = {.f = argument};
+    test_thread forker;
+
+    end_if_hanging(30);
+    install_other_handler();
+    gate_set(GATE_BEFORE_SIGACTION, false);
+    thread_start(&first.thread, open_map, &first);
+    gate_await();
+    thread_start(&forker, fork_a_child, argument);
+    give_the_second_time();
+    gate_open();
+    thread_join(&first.thread);
+    thread_join(&forker);
+    return fate_of_the_child;
+}
+
+static void child_of_fork_can_install_the_handler(void **state)
+{
+    fixture *f = *state;
+
+    file_solid(f, PAGES * ironmap_page_size());
+    assert_int_equal(fate_of(fork_while_a_thread_installs, f), 0);
+}
+
 /* ---- a change of shape, and a thread that uses an exported address without a pin ---- */
 
 typedef struct closer {
@@ -550,6 +687,9 @@ int main(void)
         with_gate(full_registry_without_memory_is_an_error),
         with_gate(two_threads_make_one_block),
         with_gate(handler_that_comes_between_gets_its_signals),
+        with_gate(another_signal_waits_for_the_handler),
+        with_gate(two_threads_record_two_handlers),
+        with_gate(child_of_fork_can_install_the_handler),
         with_gate(access_in_the_middle_of_a_close_is_retried),
         with_gate(close_waits_for_a_handler),
         with_gate(child_forked_in_the_middle_of_a_close_can_die),

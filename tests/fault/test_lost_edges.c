@@ -1,6 +1,6 @@
 /* Lost pages at the edge of what an operation touches: the source of a move, a needle inside the
  * map, the last byte of a match. */
-#include "fault_support.h"
+#include "fault_support_posix.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -27,6 +27,26 @@ static void assert_solid(const fixture *f, size_t offset, size_t length)
     assert_true(length <= sizeof(bytes));
     assert_ok(ironmap_get(f->map, offset, bytes, length, &failure));
     assert_true(is_solid(bytes, offset, length));
+}
+
+static int store_into_a_lost_page(void *argument)
+{
+    const fixture *f = argument;
+
+    child_check(peek(f->map, kept()) == 0);
+    *(volatile uint8_t *)((uintptr_t)ironmap_data(f->map) + kept()) = 1;
+    return 0;
+}
+
+/* The zeros in its place are as the map. */
+static void lost_page_of_a_map_to_read_cannot_be_written(void **state)
+{
+    fixture *f = *state;
+
+    file_solid(f, PAGES * ironmap_page_size());
+    map_file(f, IRONMAP_READ);
+    file_truncate(f, kept());
+    assert_int_not_equal(fate_of(store_into_a_lost_page, f), 0);
 }
 
 static void move_from_a_lost_page_stores_nothing(void **state)
@@ -203,6 +223,7 @@ static void buffer_that_ends_inside_the_map_is_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        with_fixture(lost_page_of_a_map_to_read_cannot_be_written),
         with_fixture(move_from_a_lost_page_stores_nothing),
         with_fixture(put_from_a_lost_page_of_the_same_map_stores_nothing),
         with_fixture(buffer_that_ends_inside_the_map_is_its_own),
