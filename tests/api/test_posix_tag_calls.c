@@ -374,6 +374,46 @@ static void child_does_not_keep_a_tag_that_was_being_made(void **state)
     assert_int_equal(status_of(child), 0);
 }
 
+static atomic_bool child_has_ended;
+static int end_of_child;
+
+static void fork_and_use_another_tag(void *unused)
+{
+    pid_t child = fork();
+
+    (void)unused;
+    if (child == 0) {
+        (void)alarm(30);
+        _exit(use_another_tag());
+    }
+    if (waitpid(child, &end_of_child, 0) != child) {
+        end_of_child = -1;
+    }
+    atomic_store(&child_has_ended, true);
+}
+
+/* A thread opens a descriptor, which the child is to know of. The fork waits for it. If it does not
+ * wait, it has time to show that. */
+static void child_can_open_tags_whatever_a_thread_was_doing(void **state)
+{
+    slow_user slow = {.kind = OPENAT, .which = 1};
+    test_thread thread;
+    test_thread forker;
+
+    (void)state;
+    start_and_wait(&thread, &slow);
+    thread_start(&forker, fork_and_use_another_tag, NULL);
+    for (int i = 0; i < 1000 && !atomic_load(&child_has_ended); i++) {
+        nap();
+    }
+    go_on_and_join(&thread, &slow);
+    thread_join(&forker);
+    assert_int_equal(end_of_child, 0);
+    /* The child may have had a lock of the tag when the thread closed it. */
+    close_map(open_tag(1));
+    assert_nothing_left(tag);
+}
+
 /* A lock of a file without that of the folder would look like a user. */
 static void child_closes_the_file_before_the_folder(void **state)
 {
@@ -781,6 +821,7 @@ int main(void)
         with_fixture(allocation_stops_no_other_thread),
         with_fixture(locking_and_closing_stop_no_fork),
         with_fixture(child_does_not_keep_a_tag_that_was_being_made),
+        with_fixture(child_can_open_tags_whatever_a_thread_was_doing),
         with_fixture(persistent_error_ends_in_an_error),
         with_fixture(each_program_releases_its_tags_once),
         with_fixture(new_tags_do_not_look_at_each_file),

@@ -303,6 +303,23 @@ static void no_kernel_reads_outside_the_haystack(void **state)
     fenced_free(memory, size);
 }
 
+/* The first byte of the needle is nowhere. A search for one match looks for that alone. */
+static void search_for_an_absent_byte_ends_with_the_haystack(void **state)
+{
+    enum { LENGTH_MAX = 700 };
+    size_t size = LENGTH_MAX;
+    uint8_t *memory = fenced_memory(&size);
+
+    (void)state;
+    memset(memory, 'a', size);
+    for (size_t n = 2; n <= LENGTH_MAX; n += 7) {
+        task t = task_of(memory + size - n, n, "za", 2);
+
+        check_task(&t, 1);
+    }
+    fenced_free(memory, size);
+}
+
 /* Short needles, with borders and without, in texts full of them. There are so many candidates that
  * all probes are compared everywhere, and matches that would overlap across blocks. */
 static void frequent_matches_are_counted_correctly(void **state)
@@ -838,6 +855,7 @@ int main(void)
         cmocka_unit_test(scalar_is_last_and_the_first_supported_is_best),
         cmocka_unit_test(every_kernel_finds_what_the_table_says),
         cmocka_unit_test(no_kernel_reads_outside_the_haystack),
+        cmocka_unit_test(search_for_an_absent_byte_ends_with_the_haystack),
         cmocka_unit_test(frequent_matches_are_counted_correctly),
         cmocka_unit_test(any_number_of_probes_finds_the_same),
         cmocka_unit_test(no_kernel_reads_outside_the_needle),
