@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Bytes that the map uses in the heap. */
+/* Bytes that the map uses in the heap. Addresses that are reserved are no memory. */
 IRONMAP_API size_t ironmap_overhead(const ironmap_map *map);
 
 /* How many pins the map has. */
@@ -67,6 +67,9 @@ IRONMAP_API int ironmap_close_reserving(ironmap_reservation **kept, ironmap_map 
 IRONMAP_NODISCARD IRONMAP_API int ironmap_reservation_check(const ironmap_reservation *kept,
                                                             ironmap_error *error);
 
+/* Bytes that the reservation uses in the heap. */
+IRONMAP_API size_t ironmap_reservation_overhead(const ironmap_reservation *kept);
+
 /* Gives the addresses back; NULL does nothing. No code may use them any more. */
 IRONMAP_API void ironmap_reservation_free(ironmap_reservation *kept);
 
@@ -82,6 +85,16 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_copy_line(size_t *line_length, const i
                                                     uint64_t offset, size_t length, bool keep_end,
                                                     ironmap_allocator *allocate, void *context,
                                                     ironmap_error *error);
+
+/* Copies `length` bytes into `buffer`, which is no map's memory. They may be in maps: if a page of
+ * them is unavailable, or if they lie at an address that a map has left and that is still reserved,
+ * that is IRONMAP_E_FAULT with error.in_source. */
+IRONMAP_NODISCARD IRONMAP_API int ironmap_load(void *buffer, const void *bytes, size_t length,
+                                               ironmap_error *error);
+
+/* Reinstalls the fault handler if another was installed since the last open, and unblocks its
+ * signal on this thread, as ironmap_pin does. If that fails, the signal is as it was. */
+IRONMAP_API void ironmap_protect(const ironmap_map *map);
 
 /* A hint that `length` bytes of fresh memory are about to be filled, as by a large ironmap_get: the
  * system may use large pages. It cannot fail, and changes no byte. */

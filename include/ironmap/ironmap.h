@@ -410,8 +410,9 @@ IRONMAP_API void ironmap_unpin(ironmap_map *map);
  * Bytes to store may lie in other maps, also in several or in part. If a page of them is
  * unavailable, no byte is stored that was made up for it: up to 1 MiB nothing is stored at all. Of
  * more, the MiBs before stay stored. The error is IRONMAP_E_FAULT with error.in_source. That takes
- * memory (IRONMAP_E_NOMEM). A needle may lie in another map as well. A buffer to load into should
- * not: what is lost there is damage of the other map. */
+ * memory (IRONMAP_E_NOMEM). So it is with bytes at an address that a map has left and that is still
+ * reserved (ironmap_close_reserving). A needle may lie in another map as well. A buffer to load
+ * into should not: what is lost there is damage of the other map. */
 
 /* Copies `length` bytes at `offset` of the map into `buffer` (get), or the other way (put). */
 IRONMAP_NODISCARD IRONMAP_API int ironmap_get(const ironmap_map *map, uint64_t offset, void *buffer,

@@ -1,5 +1,6 @@
 #include "args.h"
 
+#include <ironmap/extra.h>
 #include <limits.h>
 
 #include "errors.h"
@@ -77,17 +78,16 @@ bool convert_int(PyObject *object, int *value)
     return true;
 }
 
-/* The byte of a buffer of length 1, under the guard of the map whose memory it is. */
+/* The byte of a buffer of length 1, under the guard of the map whose memory it is. Behind another
+ * buffer that map is not known, and the error has no file name. */
 static bool load_byte(uint8_t *value, PyObject *object, const Py_buffer *view)
 {
     ironmap_error error;
     uint64_t offset = 0;
     ironmap_map *map = source_map(&offset, object, view, NULL);
-    if (map == NULL) {
-        *value = *(const uint8_t *)view->buf;
-        return true;
-    }
-    bool loaded = ironmap_get_byte(value, map, offset, &error) == IRONMAP_OK;
+    int status = map == NULL ? ironmap_load(value, view->buf, 1, &error)
+                             : ironmap_get_byte(value, map, offset, &error);
+    bool loaded = status == IRONMAP_OK;
     if (!loaded) {
         raise_error(map, &error, "");
     }

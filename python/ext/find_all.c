@@ -85,9 +85,10 @@ static PyObject *copy_needle(PyObject *object)
     if (!source_open(&source, object, NULL)) {
         return NULL;
     }
-    PyObject *needle = source_load(&source)
-                           ? PyBytes_FromStringAndSize(source.bytes, (Py_ssize_t)source.length)
-                           : NULL;
+    PyObject *needle = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)source.length);
+    if (needle != NULL && !source_copy(&source, PyBytes_AS_STRING(needle))) {
+        Py_CLEAR(needle);
+    }
     source_close(&source);
     return needle;
 }

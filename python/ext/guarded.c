@@ -47,6 +47,7 @@ static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
     if (map == NULL || !mmap_check_damage(map)) {
         return NULL;
     }
+    ironmap_protect(map);
     if (guarded->depth == 0) {
         guarded->count = ironmap_damage_count(map);
     }

@@ -85,11 +85,10 @@ static bool lose(ironmap__mapping *mapping, size_t failed, ironmap__loss_kind ki
 }
 
 /* An address that was a map's. Zeros take the place of the whole reservation, so that one fault is
- * all that it costs. The place is that in the map, of which the reservation may begin before. */
+ * all that it costs. */
 static bool lose_reservation(ironmap__mapping *mapping, uintptr_t address)
 {
-    uintptr_t first = (uintptr_t)mapping->data;
-    size_t place = address > first ? address - first : 0;
+    size_t place = ironmap__place_in_map(mapping, address);
     ironmap__note_stale_use(&mapping->state, place);
     if (mapping->reserved_for != mapping) {
         ironmap__note_stale_use(&mapping->reserved_for->state, place);

@@ -110,19 +110,25 @@ int ironmap__fail_damage(const ironmap__mapping *mapping, size_t offset, ironmap
     return status;
 }
 
-int ironmap__fail_stale(const ironmap__mapping *mapping, ironmap_error *error)
+int ironmap__fail_stale_at(const ironmap__mapping *mapping, uint64_t offset, ironmap_error *error)
 {
     if (error != NULL) {
-        size_t stale = atomic_load(&mapping->state.stale);
         *error = (ironmap_error){.status = IRONMAP_E_FAULT,
                                  .system_code = ironmap__fault_code(IRONMAP__NO_FILE, false),
                                  .what = mapping->reserved_for == mapping
                                              ? "used after the map was closed"
                                              : "used at an address from before a resize",
-                                 .offset = (uint64_t)stale - 1, /* without a place: unknown */
+                                 .offset = offset,
                                  .file_length = IRONMAP_UNKNOWN};
     }
     return IRONMAP_E_FAULT;
+}
+
+/* Without a place the offset is IRONMAP_NOT_FOUND. */
+int ironmap__fail_stale(const ironmap__mapping *mapping, ironmap_error *error)
+{
+    size_t stale = atomic_load(&mapping->state.stale);
+    return ironmap__fail_stale_at(mapping, (uint64_t)stale - 1, error);
 }
 
 int ironmap__check_damage(const ironmap__mapping *mapping, ironmap_error *error)

@@ -32,4 +32,7 @@ int ironmap__fail_damage(const ironmap__mapping *mapping, size_t offset, ironmap
 /* The same for the stale use that was noted. */
 int ironmap__fail_stale(const ironmap__mapping *mapping, ironmap_error *error);
 
+/* The same for a use of the reservation `mapping` at `offset` of the map, which needs no note. */
+int ironmap__fail_stale_at(const ironmap__mapping *mapping, uint64_t offset, ironmap_error *error);
+
 #endif /* IRONMAP_LOST_H */

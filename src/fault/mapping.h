@@ -59,6 +59,14 @@ static inline uint64_t ironmap__view_offset(const ironmap__mapping *mapping)
     return mapping->mode.anonymous ? mapping->offset : ironmap__align_down(mapping->offset, unit);
 }
 
+/* Where `address` of a reservation was in the map, in bytes from data. The reservation may begin
+ * before the map: 0 then. */
+static inline size_t ironmap__place_in_map(const ironmap__mapping *mapping, uintptr_t address)
+{
+    uintptr_t first = (uintptr_t)mapping->data;
+    return address > first ? address - first : 0;
+}
+
 /* The page state changes under what is const for a reader. */
 static inline ironmap__mapping *ironmap__mutable(const ironmap__mapping *mapping)
 {

@@ -45,6 +45,11 @@ int ironmap_guard_end(ironmap_guard *guard, ironmap_error *error)
     return status;
 }
 
+void ironmap_protect(const ironmap_map *map)
+{
+    ironmap__handler_ensure(&map->mapping);
+}
+
 ironmap_protection ironmap_thread_protection(void)
 {
     static const ironmap_protection protections[] = {

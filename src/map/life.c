@@ -206,6 +206,11 @@ int ironmap_reservation_check(const ironmap_reservation *kept, ironmap_error *er
                                                         : IRONMAP_OK;
 }
 
+size_t ironmap_reservation_overhead(const ironmap_reservation *kept)
+{
+    return ironmap_overhead(&kept->map);
+}
+
 void ironmap_reservation_free(ironmap_reservation *kept)
 {
     if (kept != NULL) {
@@ -243,7 +248,11 @@ bool ironmap_is_writable(const ironmap_map *map)
 
 size_t ironmap_overhead(const ironmap_map *map)
 {
-    return sizeof(*map);
+    size_t size = sizeof(*map);
+    for (const ironmap__reservation *kept = map->left; kept != NULL; kept = kept->next) {
+        size += sizeof(*kept);
+    }
+    return size;
 }
 
 int ironmap_file_size(uint64_t *size, const ironmap_map *map, ironmap_error *error)

@@ -1,7 +1,9 @@
 #include "map/source.h"
 
+#include <ironmap/extra.h>
 #include <string.h>
 
+#include "fault/lost.h"
 #include "map/access_loop.h"
 
 static const ironmap__mapping *first_mapping(const uint8_t *bytes, size_t length)
@@ -28,15 +30,30 @@ static size_t bytes_before(const uint8_t *bytes, size_t length, uintptr_t addres
     return from >= address ? 0 : (size_t)ironmap__min(address - from, length);
 }
 
-/* Copies bytes of the mapping, all of which count. */
-static int load_guarded(uint8_t *buffer, const ironmap__mapping *mapping, size_t offset,
-                        size_t length, ironmap_error *error)
+/* Says of a fault that it was met in bytes that were given. */
+static int in_source(int status, ironmap_error *error)
 {
-    int status = ironmap__access_copy_out(buffer, mapping, NULL, offset, length, error);
     if (status == IRONMAP_E_FAULT && error != NULL) {
         error->in_source = true;
     }
     return status;
+}
+
+/* Copies bytes of the mapping, all of which count. */
+static int load_guarded(uint8_t *buffer, const ironmap__mapping *mapping, size_t offset,
+                        size_t length, ironmap_error *error)
+{
+    return in_source(ironmap__access_copy_out(buffer, mapping, NULL, offset, length, error), error);
+}
+
+/* The bytes of a reservation are gone. They are not read: the error is all that there is to tell.
+ */
+static int fail_to_load_reserved(const ironmap__mapping *mapping, const uint8_t *bytes,
+                                 ironmap_error *error)
+{
+    uintptr_t first = (uintptr_t)ironmap__max((uintptr_t)bytes, (uintptr_t)mapping->view.base);
+    size_t place = ironmap__place_in_map(mapping, first);
+    return in_source(ironmap__fail_stale_at(mapping, place, error), error);
 }
 
 /* How many of the bytes are of one kind: `*guarded`, or not a mapping's. The rest of a mapping's
@@ -59,6 +76,9 @@ int ironmap__load(void *buffer, const void *bytes, size_t length, ironmap_error 
     while (length > 0) {
         const ironmap__mapping *mapping = first_mapping(from, length);
         bool guarded = false;
+        if (mapping != NULL && mapping->reserved_for != NULL) {
+            return fail_to_load_reserved(mapping, from, error);
+        }
         size_t count = mapping == NULL ? length : next_piece(&guarded, mapping, from, length);
         if (!guarded) {
             memcpy(to, from, count);
@@ -73,5 +93,14 @@ int ironmap__load(void *buffer, const void *bytes, size_t length, ironmap_error 
         from += count;
         length -= count;
     }
+    return IRONMAP_OK;
+}
+
+int ironmap_load(void *buffer, const void *bytes, size_t length, ironmap_error *error)
+{
+    if (length > 0 && ironmap__is_mapped(bytes, length)) {
+        return ironmap__load(buffer, bytes, length, error);
+    }
+    memcpy(buffer, bytes, length);
     return IRONMAP_OK;
 }

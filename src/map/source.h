@@ -1,6 +1,6 @@
 /* Bytes that the caller gives to a function of a map. They may be the memory of another map, where
  * a page can be lost: then they are read under that map's guard, or the loss would pass zeros for
- * data. */
+ * data. They may be at addresses of a map that was closed or resized: those have no bytes. */
 #ifndef IRONMAP_SOURCE_H
 #define IRONMAP_SOURCE_H
 
@@ -15,7 +15,8 @@ extern IRONMAP__THREAD_LOCAL ironmap__registry_gap ironmap__known_gap;
 
 bool ironmap__is_mapped_slow(uintptr_t first, uintptr_t last);
 
-/* True if some of the `length` (not 0) bytes lie in a mapping that can lose pages. */
+/* True if some of the `length` (not 0) bytes lie in a mapping that can lose pages, or in a
+ * reservation. */
 static inline bool ironmap__is_mapped(const void *bytes, size_t length)
 {
     uintptr_t first = (uintptr_t)bytes;
@@ -26,7 +27,7 @@ static inline bool ironmap__is_mapped(const void *bytes, size_t length)
 }
 
 /* Copies `length` bytes into plain memory. Fails with IRONMAP_E_FAULT, and error->in_source, if one
- * of them lies in a lost page. */
+ * of them lies in a lost page, or at an address that a map has left (fault/reservation.h). */
 int ironmap__load(void *buffer, const void *bytes, size_t length, ironmap_error *error);
 
 #endif /* IRONMAP_SOURCE_H */

@@ -52,6 +52,15 @@ void assert_map_solid(const ironmap_map *map);
 #define assert_fault(call, error, offset, code)                                                    \
     check_fault((call), (error), (offset), (code), #call, __FILE__, __LINE__)
 
+/* The same for bytes that were given: byte `lost` of the map that they lie in is unavailable. The
+ * call uses `&error`. */
+#define assert_source_fault(call, lost)                                                            \
+    do {                                                                                           \
+        ironmap_error error = {.status = IRONMAP_OK};                                              \
+        assert_fault(call, &error, lost, codes.lost_page);                                         \
+        assert_true(error.in_source);                                                              \
+    } while (0)
+
 void check_fault(int result, const ironmap_error *error, uint64_t offset, int code,
                  const char *call, const char *file, int line);
 

@@ -200,6 +200,44 @@ static void addresses_of_a_tag_are_kept(void **state)
     ironmap_reservation_free(kept);
 }
 
+/* Nothing is stored or looked for that was made up for bytes at an address of a closed map. The
+ * error tells of it, so that no use is noted. */
+static void bytes_of_a_closed_map_are_an_error(void **state)
+{
+    fixture *f = *state;
+    const uint8_t *data = export_map(f, IRONMAP_WRITE, 100);
+    ironmap_reservation *kept = close_reserving(f);
+    ironmap_map *target = make_target(pages(PAGES));
+    uint8_t bytes[16];
+    char text[200];
+    ironmap_error told = {0};
+    uint64_t index = 0;
+    size_t count = 0;
+    uint64_t offsets[4];
+    ironmap_matches matches = {.offsets = offsets, .capacity = 4};
+
+    assert_source_fault(ironmap_put(target, 0, data, 1, &error), 0);
+    assert_source_fault(ironmap_put(target, 0, data + 9, pages(2), &error), 9);
+    assert_source_fault(ironmap_put(target, 0, data - 100, 200, &error), 0);
+    assert_source_fault(ironmap_write(target, data + 50, 16, &error), 50);
+    assert_source_fault(ironmap_put_strided(target, 0, 2, data + 50, 16, &error), 50);
+    assert_source_fault(ironmap_find(&index, target, data + 5, 16, 0, IRONMAP_TO_END, &error), 5);
+    assert_source_fault(ironmap_rfind(&index, target, data + 5, 16, 0, IRONMAP_TO_END, &error), 5);
+    assert_source_fault(ironmap_count(&count, target, data + 5, 16, 0, IRONMAP_TO_END, &error), 5);
+    assert_source_fault(ironmap_find_all(&matches, target, data + 5, 16, 0, IRONMAP_TO_END, &error),
+                        5);
+    assert_source_fault(ironmap_load(bytes, data + 7, sizeof(bytes), &error), 7);
+    assert_int_equal(ironmap_put(target, 0, data, 1, NULL), IRONMAP_E_FAULT);
+    assert_int_equal(ironmap_put(target, 0, data, 1, &told), IRONMAP_E_FAULT);
+    (void)ironmap_error_text(text, sizeof(text), &told);
+    assert_non_null(strstr(text, "used after the map was closed"));
+    assert_true(is_filled(ironmap_data(target), pages(PAGES), BACKGROUND));
+    assert_u64(ironmap_tell(target), 0);
+    assert_ok(ironmap_reservation_check(kept, &failure));
+    assert_ok(ironmap_close(target, &failure));
+    ironmap_reservation_free(kept);
+}
+
 /* Damage that was told or cleared before is over. Damage that was not told is told later. */
 static void damage_from_before_is_told_once(void **state)
 {
@@ -274,6 +312,7 @@ int main(void)
         with_fixture(kept_addresses_are_not_given_away),
         with_fixture(addresses_of_memory_are_kept),
         with_fixture(addresses_of_a_tag_are_kept),
+        with_fixture(bytes_of_a_closed_map_are_an_error),
         with_fixture(damage_from_before_is_told_once),
         with_fixture(empty_map_keeps_nothing_to_use),
         with_fixture(freed_reservations_leave_nothing),

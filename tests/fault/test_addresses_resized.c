@@ -82,6 +82,25 @@ static void assert_told(fixture *f, uint64_t offset)
     assert_ok(ironmap_get_byte(&byte, f->map, 0, &failure));
 }
 
+/* The error of bytes at addresses that the map has left; none of them was touched. */
+static void assert_left_bytes_are_an_error(fixture *f, const uint8_t *bytes, size_t length,
+                                           uint64_t offset)
+{
+    ironmap_map *target = make_target(length);
+    uint64_t index = 0;
+
+    for (int own = 0; own < 2; own++) {
+        ironmap_map *map = own ? f->map : target;
+        assert_source_fault(ironmap_put(map, 0, bytes, length, &error), offset);
+        assert_source_fault(ironmap_find(&index, map, bytes, length, 0, IRONMAP_TO_END, &error),
+                            offset);
+    }
+    assert_true(is_filled(ironmap_data(target), length, BACKGROUND));
+    assert_true(is_solid(ironmap_data(f->map), 0, pages(3)));
+    assert_false(ironmap_is_damaged(f->map));
+    assert_ok(ironmap_close(target, &failure));
+}
+
 /* ---- shorter --------------------------------------------------------------------------------- */
 
 static void address_behind_the_new_end_reads_zeros(void **state)
@@ -97,6 +116,27 @@ static void address_behind_the_new_end_reads_zeros(void **state)
     }
     assert_map_solid(f->map);
     assert_u64(file_length(f), pages(2) + 100);
+}
+
+static void bytes_behind_the_new_end_are_an_error(void **state)
+{
+    fixture *f = *state;
+    const uint8_t *data = export_map(f, 0);
+
+    assert_ok(ironmap_resize(f->map, pages(3), &failure));
+    assert_left_bytes_are_an_error(f, data + pages(4), 16, pages(4));
+    assert_left_bytes_are_an_error(f, data + pages(3) - 8, 16, pages(3));
+}
+
+static void bytes_of_a_map_that_has_moved_are_an_error(void **state)
+{
+    fixture *f = *state;
+    const uint8_t *data = export_map(f, 0);
+
+    block_growth(f->map);
+    assert_ok(ironmap_resize(f->map, pages(2 * PAGES), &failure));
+    assert_ptr_not_equal(ironmap_data(f->map), data);
+    assert_left_bytes_are_an_error(f, data + 5, 16, 5);
 }
 
 /* The page in which the map ends is its own. */
@@ -235,12 +275,16 @@ static void left_addresses_are_kept_after_close(void **state)
     ironmap_reservation *kept = NULL;
     const uint8_t *data = export_map(f, 0);
 
+    size_t overhead = ironmap_overhead(f->map);
     assert_ok(ironmap_resize(f->map, pages(3), &failure));
     block_growth(f->map);
     assert_ok(ironmap_resize(f->map, pages(4 * PAGES), &failure));
+    assert_in_range(ironmap_overhead(f->map), overhead + 1, 8 * overhead);
+    overhead = ironmap_overhead(f->map);
     const uint8_t *second = ironmap_data(f->map);
     assert_ok(ironmap_close_reserving(&kept, f->map, &failure));
     f->map = NULL;
+    assert_u64(ironmap_reservation_overhead(kept), overhead);
     assert_ok(ironmap_reservation_check(kept, &failure));
     assert_int_equal(load(data + pages(5) + 1), 0);
     assert_fault(ironmap_reservation_check(kept, &error), &error, pages(5) + 1, codes.lost_page);
@@ -303,6 +347,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(address_behind_the_new_end_reads_zeros),
+        with_fixture(bytes_behind_the_new_end_are_an_error),
+        with_fixture(bytes_of_a_map_that_has_moved_are_an_error),
         with_fixture(rest_of_the_last_page_is_no_left_address),
         with_fixture(map_grows_over_what_it_has_left),
         with_fixture(private_memory_grows_over_what_it_has_left),

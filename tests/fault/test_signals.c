@@ -635,6 +635,24 @@ static int protection_is_told(void *unused)
     return 0;
 }
 
+/* Without a pin, after which losses would be damage. */
+static int protected_on_request(void *unused)
+{
+    const struct sigaction other = {.sa_handler = count_only};
+    sigset_t fault;
+
+    (void)unused;
+    (void)sigemptyset(&fault);
+    (void)sigaddset(&fault, SIGBUS);
+    child_check(own_map() == 0);
+    (void)sigaction(SIGBUS, &other, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, &fault, NULL);
+    ironmap_protect(own);
+    child_check(ironmap_thread_protection() == IRONMAP_PROTECTED);
+    child_check(!ironmap_was_exported(own));
+    return 0;
+}
+
 /* ---- cases ---- */
 
 static const signal_case cases[] = {
@@ -668,6 +686,7 @@ static const signal_case cases[] = {
     {"blocked before a pin", blocked_before_pin, false},
     {"blocked before a guard", blocked_before_guard, false},
     {"protection", protection_is_told, false},
+    {"protected on request", protected_on_request, false},
     {"raised before the first access", raised_before_the_first_access, true},
     {"raised inside a guard", raised_inside_a_guard, true},
 };

@@ -9,14 +9,6 @@ static void assert_unchanged(const ironmap_map *target)
     assert_true(is_filled(ironmap_data(target), ironmap_length(target), BACKGROUND));
 }
 
-/* The call fails since byte `lost` of the source is unavailable. */
-#define assert_source_fault(call, lost)                                                            \
-    do {                                                                                           \
-        ironmap_error error = {.status = IRONMAP_OK};                                              \
-        assert_fault(call, &error, lost, codes.lost_page);                                         \
-        assert_true(error.in_source);                                                              \
-    } while (0)
-
 static void thread_with_a_map_is_protected(void **state)
 {
     (void)map_source(*state, 64 * 1024);

@@ -241,6 +241,58 @@ def test_collected_maps_leave_nothing(file: Path) -> None:
     assert open_descriptors() == descriptors
 
 
+STORES: dict[str, Callable[[ironmap.mmap, Any], object]] = {
+    "m[0] = old": lambda m, old: m.__setitem__(0, old[:1]),
+    "write_byte": lambda m, old: m.write_byte(old[:1]),
+    "m[:16] = old": lambda m, old: m.__setitem__(slice(16), old[:16]),
+    "m[:] = old": lambda m, old: m.__setitem__(slice(None), old),
+    "m[::-1] = old": lambda m, old: m.__setitem__(slice(None, None, -1), old),
+    "write": lambda m, old: m.write(old),
+    "find": lambda m, old: m.find(old[:3]),
+    "count": lambda m, old: m.count(old[:3]),
+    "find_all": lambda m, old: list(m.find_all(old[:3])),
+}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_array_of_a_closed_map_is_no_source(file: Path, reports: Reports, store: str) -> None:
+    """It would pass zeros for data. The error tells of it, so that nothing else does later."""
+    numpy = pytest.importorskip("numpy")
+    m = of_file(file)
+    array = memoryview(numpy.ndarray(LENGTH, "u1", buffer=m))
+    m.close()
+    with ironmap.mmap(-1, LENGTH) as target:
+        target[:] = b"t" * LENGTH
+        with pytest.raises(ironmap.FaultError) as raised:
+            STORES[store](target, array)
+        assert raised.value.offset == 0
+        assert raised.value.filename is None
+        assert "used after the map was closed" in str(raised.value)
+        assert target[:] == b"t" * LENGTH
+        assert target.tell() == 0
+    del m, array, raised
+    gc.collect()
+    assert reports.take() == []
+
+
+@needs_parts_of_views
+def test_array_from_before_a_resize_is_no_source(file: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    with of_file(file) as m:
+        array = memoryview(numpy.ndarray(LENGTH, "u1", buffer=m))
+        m.resize(2 * PAGE)
+        m[:4] = array[PAGE : PAGE + 4]
+        for store in (
+            lambda: m.__setitem__(slice(None), array[PAGE : 3 * PAGE]),
+            lambda: m.__setitem__(0, array[2 * PAGE : 2 * PAGE + 1]),
+        ):
+            with pytest.raises(ironmap.FaultError) as raised:
+                store()
+            assert raised.value.offset == 2 * PAGE
+            assert "used at an address from before a resize" in str(raised.value)
+            assert m[:] == b"A" * (2 * PAGE)
+
+
 # ---- resize() --------------------------------------------------------------------------------
 
 

@@ -194,6 +194,32 @@ def test_buffer_reinstalls_our_handler_after_faulthandler(file: Path) -> None:
     assert end.errors == ""
 
 
+@pytest.mark.parametrize(
+    "later",
+    [ENABLE, "signal.signal(signal.SIGBUS, signal.SIG_DFL)\n"],
+    ids=["faulthandler", "none"],
+)
+def test_guarded_block_reinstalls_our_handler(file: Path, later: str) -> None:
+    end = end_of(
+        PRELUDE
+        + MAP
+        + "view = memoryview(m)\n"
+        + later
+        + """
+os.truncate(path, 0)
+import ironmap
+try:
+    with m.guarded():
+        view[-1]
+except ironmap.FaultError:
+    print("ok")
+""",
+        file,
+    )
+    assert_lived(end, "ok\n")
+    assert end.errors == ""
+
+
 # ---- handlers of the program -----------------------------------------------------------------
 
 

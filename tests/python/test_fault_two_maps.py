@@ -214,6 +214,25 @@ def fault_of(call: Callable[[], object]) -> tuple[int | None, object]:
     return caught.value.offset, caught.value.filename
 
 
+def test_item_behind_another_buffer_is_guarded_as_well(
+    target: ironmap.mmap, lost: ironmap.mmap
+) -> None:
+    array = (ctypes.c_char * LENGTH).from_buffer(lost)
+    with memoryview(array) as whole, whole.cast("B") as view:
+        target[0] = view[:1]
+        assert target[0] == ord("s")
+        for store in (
+            lambda: target.__setitem__(1, view[GOOD : GOOD + 1]),
+            lambda: target.write_byte(view[GOOD : GOOD + 1]),
+            lambda: lost.__setitem__(0, view[GOOD : GOOD + 1]),
+        ):
+            assert fault_of(store) == (GOOD, None)
+            assert target[:2] == b"st"
+            lost.clear_damage()
+            assert lost[0] == ord("s")
+    del array
+
+
 @pytest.mark.parametrize("count", [4, 2 * PAGE])
 def test_bytes_behind_another_buffer_are_guarded_as_well(
     target: ironmap.mmap, lost: ironmap.mmap, count: int
@@ -227,6 +246,7 @@ def test_bytes_behind_another_buffer_are_guarded_as_well(
             lambda: target.__setitem__(slice(0, 2 * count, 2), inner),
             lambda: target.find(inner),
             lambda: target.count(inner),
+            lambda: target.find_all(inner),
         ):
             offset, name = fault_of(store)
             assert offset in (GOOD - 2, GOOD)

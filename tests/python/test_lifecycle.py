@@ -371,6 +371,20 @@ def test_sizeof_is_of_the_object_and_not_of_its_pages(anonymous: ironmap.mmap) -
     assert ironmap.mmap.__basicsize__ <= large.__sizeof__() <= open_size
 
 
+def test_sizeof_of_a_closed_map_is_of_what_it_keeps(path: Path) -> None:
+    """The addresses that were exported stay reserved. They are no memory; what notes them is."""
+    path.write_bytes(bytes(1000 * PAGE))
+    with path.open("r+b") as file:
+        m = ironmap.mmap(file.fileno(), 0)
+    memoryview(m).release()
+    open_size = m.__sizeof__()
+    m.close()
+    assert open_size < m.__sizeof__() < 2 * PAGE  # the file's name is kept as well
+    with ironmap.mmap(-1, PAGE) as never_exported:
+        pass
+    assert never_exported.__sizeof__() == ironmap.mmap.__basicsize__
+
+
 def test_making_a_map_is_audited(path: Path) -> None:
     code = """
 import os, sys, ironmap

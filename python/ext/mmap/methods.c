@@ -2,6 +2,7 @@
 #include "mmap/methods.h"
 
 #include <ironmap/extra.h>
+#include <string.h>
 
 #include "constants.h"
 #include "find_all.h"
@@ -70,9 +71,12 @@ static PyObject *enter_block(PyObject *self, PyObject *Py_UNUSED(unused))
 
 static PyObject *size_in_memory(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    const ironmap_map *map = mmap_object(self)->map;
+    const MmapObject *object = mmap_object(self);
     size_t size = (size_t)Py_TYPE(self)->tp_basicsize;
-    return PyLong_FromSize_t(map == NULL ? size : size + ironmap_overhead(map));
+    size += object->map == NULL ? 0 : ironmap_overhead(object->map);
+    size += object->kept == NULL ? 0 : ironmap_reservation_overhead(object->kept);
+    size += object->kept_name == NULL ? 0 : strlen(object->kept_name) + 1;
+    return PyLong_FromSize_t(size);
 }
 
 /* read_byte, readline and tell take no arguments. They are METH_FASTCALL all the same, because
@@ -223,7 +227,7 @@ static PyMethodDef methods[] = {
      "sys.unraisablehook. A map that is in use stays open, with a ResourceWarning."},
     {"__sizeof__", size_in_memory, METH_NOARGS,
      "__sizeof__($self, /)\n--\n\n"
-     "Return the memory of the object in bytes, without its mapped pages."},
+     "Return the memory of the object in bytes, without mapped pages and reserved addresses."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -68,6 +68,23 @@ void source_close_slow(Source *source)
     }
 }
 
+bool source_copy(const Source *source, void *buffer)
+{
+    ironmap_error error;
+    int status = IRONMAP_OK;
+    if (source->map == NULL) {
+        status = ironmap_load(buffer, source->bytes, source->length, &error);
+    } else {
+        PyThreadState *thread = mmap_release_gil_for(source->map, source->length);
+        status = ironmap_get(source->map, source->offset, buffer, source->length, &error);
+        mmap_acquire_gil(source->map, thread);
+    }
+    if (status != IRONMAP_OK) {
+        raise_error(source->map, &error, "");
+    }
+    return status == IRONMAP_OK;
+}
+
 bool source_load(Source *source)
 {
     if (source->map == NULL || source->copy != NULL) {
@@ -78,12 +95,7 @@ bool source_load(Source *source)
         PyErr_NoMemory();
         return false;
     }
-    ironmap_error error;
-    PyThreadState *thread = mmap_release_gil_for(source->map, source->length);
-    int status = ironmap_get(source->map, source->offset, source->copy, source->length, &error);
-    mmap_acquire_gil(source->map, thread);
-    if (status != IRONMAP_OK) {
-        raise_error(source->map, &error, "");
+    if (!source_copy(source, source->copy)) {
         return false;
     }
     source->bytes = source->copy;

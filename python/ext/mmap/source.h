@@ -49,6 +49,10 @@ static inline void source_close(Source *source)
  * that of `self`. Valid as long as the view. */
 ironmap_map *source_map(uint64_t *offset, PyObject *object, const Py_buffer *view, PyObject *self);
 
+/* Copies the bytes into `buffer`, which has room for `length`. False with a FaultError if one of
+ * them is unavailable, also behind another buffer, whose map is not known. */
+bool source_copy(const Source *source, void *buffer);
+
 /* Makes `bytes` valid: copies them, if they are another map's. False with its FaultError, or
  * MemoryError. */
 bool source_load(Source *source);
