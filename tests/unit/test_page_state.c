@@ -104,6 +104,7 @@ static void room_is_kept_for_as_many_pages(void **state)
     ironmap__page_state *pages = *state;
     const ironmap__page_room *room = pages->room;
     ironmap__page_state_set_pages(pages, PAGES);
+    assert_ptr_equal(pages->room, room);
     assert_true(ironmap__page_state_make_room(pages));
     assert_ptr_equal(pages->room, room);
     ironmap__page_state_set_pages(pages, 2 * (size_t)PAGES);
