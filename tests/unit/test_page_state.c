@@ -1,5 +1,5 @@
 /* The state of pages: marks and losses in room that comes with the first loss, and the state in a
- * child of fork. */
+ * child of fork. Another handler comes before each atomic access in turn. */
 #include "fault/page_state.h"
 
 #include <stdlib.h>
@@ -31,6 +31,43 @@ void ironmap__zeros_free(void *zeros, size_t length)
     bytes_in_use -= length;
     free(zeros);
 }
+
+/* ---- what happens in the middle ---- */
+
+static ironmap__page_state *interrupted_state;
+static void (*interrupt)(ironmap__page_state *state);
+static size_t steps;
+static size_t interrupted_at;
+
+void atomic_step(void)
+{
+    if (interrupt != NULL && steps++ == interrupted_at) {
+        void (*now)(ironmap__page_state *) = interrupt;
+        interrupt = NULL;
+        now(interrupted_state);
+    }
+}
+
+/* From now on `middle` comes before access number `at`. */
+static void interrupt_at(ironmap__page_state *state, void (*middle)(ironmap__page_state *),
+                         size_t at)
+{
+    assert_true(at < 1000);
+    interrupted_state = state;
+    steps = 0;
+    interrupted_at = at;
+    interrupt = middle;
+}
+
+/* True if it has come. */
+static bool was_interrupted(void)
+{
+    bool was = interrupt == NULL;
+    interrupt = NULL;
+    return was;
+}
+
+/* ---- the pages ---- */
 
 #define GUARDED IRONMAP__LOSS_GUARDED
 #define EXPORTED IRONMAP__LOSS_EXPORTED
@@ -147,6 +184,134 @@ static void log_takes_no_room_of_the_marks(void **state)
     assert_next(*state, 0, PAGES, (ironmap__page_run){PAGES, PAGES});
 }
 
+/* Loss `number` was this one, in tests of the log. */
+static void log_loss(ironmap__page_state *pages, size_t number)
+{
+    ironmap__log_loss(pages, number, number + 1, (ironmap__page_run){number, number + 3});
+}
+
+static void assert_is_loss(const ironmap__loss *loss, size_t number)
+{
+    assert_int_equal(loss->failed, number + 1);
+    assert_int_equal(loss->replaced.from, number);
+    assert_int_equal(loss->replaced.to, number + 3);
+}
+
+static void log_a_later_loss(ironmap__page_state *pages)
+{
+    log_loss(pages, 7 + IRONMAP__LOSS_LOG_CAPACITY);
+}
+
+/* A later loss of the same place comes in the middle: the reader gets all of one loss, or none. */
+static void loss_that_is_overwritten_is_read_whole_or_not(void **state)
+{
+    bool interrupted = true;
+    for (size_t at = 0; interrupted; at++) {
+        ironmap__loss loss;
+        log_loss(*state, 7);
+        interrupt_at(*state, log_a_later_loss, at);
+        bool logged = ironmap__logged_loss(&loss, *state, 7);
+        interrupted = was_interrupted();
+        assert_true(logged || interrupted);
+        if (logged) {
+            assert_is_loss(&loss, 7);
+        }
+    }
+}
+
+static void read_losses(ironmap__page_state *pages)
+{
+    const size_t numbers[] = {7, 7 + IRONMAP__LOSS_LOG_CAPACITY};
+    for (size_t i = 0; i < 2; i++) {
+        ironmap__loss loss;
+        if (ironmap__logged_loss(&loss, pages, numbers[i])) {
+            assert_is_loss(&loss, numbers[i]);
+        }
+    }
+}
+
+static void log_and_read_losses(ironmap__page_state *pages)
+{
+    log_a_later_loss(pages);
+    read_losses(pages);
+}
+
+static void no_half_of_a_loss_is_read(void **state)
+{
+    bool interrupted = true;
+    for (size_t at = 0; interrupted; at++) {
+        log_loss(*state, 7 + IRONMAP__LOSS_LOG_CAPACITY);
+        interrupt_at(*state, read_losses, at);
+        log_loss(*state, 7);
+        interrupted = was_interrupted();
+        read_losses(*state);
+    }
+    interrupted = true;
+    for (size_t at = 0; interrupted; at++) {
+        log_loss(*state, 7 + 2 * IRONMAP__LOSS_LOG_CAPACITY);
+        interrupt_at(*state, log_and_read_losses, at);
+        log_loss(*state, 7);
+        interrupted = was_interrupted();
+        read_losses(*state);
+    }
+}
+
+static ironmap__page_run noted;
+
+/* As a child would find it: the note, or none. */
+static void look_at_note(ironmap__page_state *pages)
+{
+    bool is_there = pages->run_to != 0;
+    assert_true(!is_there || (pages->run_from == noted.from && pages->run_to == noted.to));
+    assert_true(!is_there || pages->run_kind == (noted.from == 4 ? GUARDED : EXPORTED));
+}
+
+static void note_is_whole_in_a_child_of_fork(void **state)
+{
+    const ironmap__page_run none = {0, 0};
+    for (size_t at = 0; at < 12; at++) {
+        noted = (ironmap__page_run){4, 6};
+        interrupt_at(*state, look_at_note, at);
+        ironmap__note_restoring(*state, GUARDED, noted);
+        ironmap__note_restoring(*state, GUARDED, none);
+        (void)was_interrupted();
+        noted = (ironmap__page_run){1, 3};
+        interrupt_at(*state, look_at_note, at);
+        ironmap__note_restoring(*state, EXPORTED, noted);
+        ironmap__note_restoring(*state, EXPORTED, none);
+        (void)was_interrupted();
+    }
+}
+
+static void use_another_address(ironmap__page_state *pages)
+{
+    ironmap__note_stale_use(pages, 4);
+}
+
+/* The first place is told, and the next access takes the slow path. */
+static void stale_use_in_the_middle_of_another_is_told(void **state)
+{
+    ironmap__page_state *pages = *state;
+    bool interrupted = true;
+    for (size_t at = 0; interrupted; at++) {
+        atomic_store(&pages->stale, 0);
+        ironmap__note_restored(pages, 0);
+        interrupt_at(pages, use_another_address, at);
+        ironmap__note_stale_use(pages, 9);
+        interrupted = was_interrupted();
+        assert_int_equal(pages->stale, (interrupted ? 4 : 9) + 1);
+        assert_true(pages->restored != pages->losses);
+    }
+    interrupted = true;
+    for (size_t at = 0; interrupted; at++) {
+        atomic_store(&pages->stale, 0);
+        interrupt_at(pages, use_another_address, at);
+        ironmap__note_restored(pages, 0);
+        interrupted = was_interrupted();
+        assert_true(interrupted == (pages->restored != pages->losses));
+    }
+}
+
 static void child_of_fork_marks_the_run_that_was_being_restored(void **state)
 {
     ironmap__page_state *pages = *state;
@@ -157,6 +322,9 @@ static void child_of_fork_marks_the_run_that_was_being_restored(void **state)
     assert_next(pages, 0, PAGES, (ironmap__page_run){4, 6});
     assert_int_equal(pages->handlers, 0);
     assert_false(atomic_flag_test_and_set(&pages->restoring));
+    ironmap__unmark_pages(pages, GUARDED, (ironmap__page_run){4, 6});
+    ironmap__page_state_after_fork(pages);
+    assert_next(pages, 0, PAGES, (ironmap__page_run){PAGES, PAGES});
 }
 
 static void child_of_fork_marks_nothing_when_nothing_was_restored(void **state)
@@ -230,6 +398,10 @@ int main(void)
         TEST(room_that_no_memory_has_is_refused),
         TEST(log_keeps_the_last_losses),
         TEST(log_takes_no_room_of_the_marks),
+        TEST(loss_that_is_overwritten_is_read_whole_or_not),
+        TEST(no_half_of_a_loss_is_read),
+        TEST(note_is_whole_in_a_child_of_fork),
+        TEST(stale_use_in_the_middle_of_another_is_told),
         TEST(child_of_fork_marks_the_run_that_was_being_restored),
         TEST(child_of_fork_marks_nothing_when_nothing_was_restored),
         TEST(exported_losses_are_damage_until_cleared),
