@@ -371,6 +371,7 @@ static void anonymous_offset_is_kept(void **state)
         assert_ok(ironmap_open_anonymous(&f->map, IRONMAP_WRITE, &options, &failure));
         assert_u64(ironmap_offset(f->map), offsets[i]);
         assert_u64(ironmap_length(f->map), LENGTH);
+        assert_u64((uintptr_t)ironmap_data(f->map) % ironmap_page_size(), 0);
         assert_ok(ironmap_fill(f->map, 0, 7, LENGTH, &failure));
         assert_map_filled(f->map, 0, LENGTH, 7);
         map_close(f);
