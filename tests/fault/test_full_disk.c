@@ -5,6 +5,8 @@
  */
 #include "fault_support.h"
 
+#include <ironmap/extra.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Few enough for the disks below with pages of 64 KiB. */
@@ -427,6 +430,47 @@ static void refused_resize_keeps_the_bytes_beyond_the_map(void **state)
     assert_file(f, pages(1 + HOLES), "beyond", 6);
 }
 
+/* ---- addresses that a closed map keeps ------------------------------------------------------- */
+
+static uint64_t free_blocks(void)
+{
+    struct statvfs status;
+
+    sync();
+    assert_int_equal(statvfs(getenv("TMPDIR"), &status), 0);
+    return status.f_bfree;
+}
+
+/* The reservation has neither the file's blocks nor a descriptor. */
+static void addresses_of_a_deleted_file_hold_no_blocks(void **state)
+{
+    const fixture *f = *state;
+    char path[400];
+    ironmap_map *map = NULL;
+    ironmap_reservation *kept = NULL;
+
+    skip_without_disk();
+    ironmap_options options = reserving(IRONMAP_OPEN_CREATE | IRONMAP_OPEN_EXTEND, pages(HOLES));
+    filler_path(path, sizeof(path), f);
+    uint64_t blocks = free_blocks();
+    size_t descriptors = open_descriptors();
+    assert_ok(ironmap_open_path(&map, path, IRONMAP_WRITE, &options, &failure));
+    assert_ok(ironmap_fill(map, 0, 'x', IRONMAP_TO_END, &failure));
+    assert_true(free_blocks() < blocks);
+    const uint8_t *data = ironmap_data(map);
+    ironmap_pin(map);
+    ironmap_unpin(map);
+    assert_ok(ironmap_close_reserving(&kept, map, &failure));
+    assert_int_equal(unlink(path), 0);
+    assert_u64(free_blocks(), blocks);
+    assert_u64(open_descriptors(), descriptors);
+    assert_int_equal(*(const volatile uint8_t *)(data + pages(1)), 0);
+    assert_int_equal(ironmap_reservation_check(kept, NULL), IRONMAP_E_FAULT);
+    assert_u64(free_blocks(), blocks);
+    assert_u64(open_descriptors(), descriptors);
+    ironmap_reservation_free(kept);
+}
+
 #define on_disk(test) cmocka_unit_test_setup_teardown(test, fixture_on_disk, fixture_off_disk)
 
 int main(void)
@@ -442,6 +486,7 @@ int main(void)
         on_disk(extend_without_blocks_is_refused),
         on_disk(resize_without_blocks_is_refused),
         on_disk(refused_resize_keeps_the_bytes_beyond_the_map),
+        on_disk(addresses_of_a_deleted_file_hold_no_blocks),
     };
     int failed = cmocka_run_group_tests_name("tmpfs", tests, use_tmpfs, leave_disk);
 

@@ -3,6 +3,8 @@
  */
 #include "fault_support.h"
 
+#include <ironmap/extra.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,6 +294,112 @@ static void memory_without_pages_left_is_a_fault(void **state)
     assert_ok(ironmap_close(map, &failure));
 }
 
+/* ---- addresses that a closed map keeps ------------------------------------------------------- */
+
+typedef struct pool_state {
+    long free;
+    long reserved;
+} pool_state;
+
+static pool_state look_at_pool(void)
+{
+    return (pool_state){meminfo("HugePages_Free"), meminfo("HugePages_Rsvd")};
+}
+
+static void assert_pool(pool_state expected)
+{
+    assert_int_equal(meminfo("HugePages_Free"), expected.free);
+    assert_int_equal(meminfo("HugePages_Rsvd"), expected.reserved);
+}
+
+static uint8_t load(const uint8_t *address)
+{
+    return *(const volatile uint8_t *)address;
+}
+
+/* Closes a map that was exported. Its addresses read as zeros, and hold nothing of the pool before
+ * and after the first use. */
+static void assert_keeps_no_huge_pages(ironmap_map *map, pool_state without)
+{
+    ironmap_reservation *kept = NULL;
+    ironmap_error error = {0};
+    uint8_t *data = ironmap_data(map);
+    size_t length = ironmap_length(map);
+
+    ironmap_pin(map);
+    ironmap_unpin(map);
+    assert_ok(ironmap_put_byte(map, length - 1, 7, &failure));
+    assert_ok(ironmap_close_reserving(&kept, map, &failure));
+    assert_pool(without);
+    assert_ok(ironmap_reservation_check(kept, &failure));
+    assert_int_equal(load(data + huge() + 5), 0);
+    assert_fault(ironmap_reservation_check(kept, &error), &error, huge() + 5, codes.lost_page);
+    for (size_t at = 0; at < length; at += ironmap_page_size()) {
+        assert_int_equal(load(data + at), 0);
+    }
+    *(volatile uint8_t *)(data + length - 1) = 1;
+    assert_pool(without);
+    ironmap_reservation_free(kept);
+    assert_pool(without);
+}
+
+static void addresses_of_a_huge_file_hold_no_huge_pages(void **state)
+{
+    fixture *f = *state;
+    const ironmap_access accesses[] = {IRONMAP_WRITE, IRONMAP_COPY};
+    const size_t offsets[] = {0, 100};
+
+    skip_without_pool();
+    for (size_t i = 0; i < COUNT_OF(accesses) * COUNT_OF(offsets); i++) {
+        pool_state before = look_at_pool();
+        int fd = make_huge_file(3);
+        map_huge_file(f, fd, accesses[i / 2], offsets[i % 2], 0);
+        ironmap_map *map = f->map;
+        f->map = NULL;
+        assert_int_equal(close(fd), 0);
+        assert_keeps_no_huge_pages(map, before);
+    }
+}
+
+static void addresses_of_huge_memory_hold_no_huge_pages(void **state)
+{
+    (void)state;
+    skip_without_pool();
+    pool_state before = look_at_pool();
+    ironmap_map *map = map_huge_memory(3 * huge());
+    assert_ok(ironmap_fill(map, 0, 'x', IRONMAP_TO_END, &failure));
+    assert_keeps_no_huge_pages(map, before);
+}
+
+/* What a shrinking map leaves is told of while it is open. */
+static void addresses_behind_a_shorter_huge_map_hold_no_huge_pages(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {0};
+    uint8_t byte = 0;
+
+    skip_without_pool();
+    pool_state before = look_at_pool();
+    int fd = make_huge_file(3);
+    map_huge_file(f, fd, IRONMAP_WRITE, 0, 0);
+    const uint8_t *data = ironmap_data(f->map);
+    ironmap_pin(f->map);
+    ironmap_unpin(f->map);
+    assert_ok(ironmap_resize(f->map, huge(), &failure));
+    assert_pool((pool_state){before.free - 1, before.reserved});
+    assert_int_equal(load(data + 2 * huge()), 0);
+    assert_fault(ironmap_get_byte(&byte, f->map, 0, &error), &error, 2 * huge(), codes.lost_page);
+    assert_pool((pool_state){before.free - 1, before.reserved});
+    assert_ok(ironmap_clear_damage(f->map, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * huge(), &failure));
+    assert_byte(f->map, huge() - 1, 1);
+    assert_byte(f->map, huge(), 0);
+    assert_ok(ironmap_put_byte(f->map, huge(), 9, &failure));
+    map_close(f);
+    assert_int_equal(close(fd), 0);
+    assert_pool(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +411,9 @@ int main(void)
         with_fixture(map_of_a_huge_file_grows_and_shrinks),
         with_fixture(memory_of_an_odd_length_is_unmapped_whole),
         with_fixture(memory_without_pages_left_is_a_fault),
+        with_fixture(addresses_of_a_huge_file_hold_no_huge_pages),
+        with_fixture(addresses_of_huge_memory_hold_no_huge_pages),
+        with_fixture(addresses_behind_a_shorter_huge_map_hold_no_huge_pages),
     };
 
     return cmocka_run_group_tests(tests, add_to_pool, reset_pool);
