@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -672,6 +673,86 @@ static void child_forked_in_the_middle_of_a_close_can_die(void **state)
     ironmap_reservation_free(c.kept);
 }
 
+/* ---- a view that moves ---- */
+
+enum { NOT_MOVED = 7 };
+
+/* A page of another file where the view was, and a thread that touches it. */
+typedef struct stranger {
+    test_thread thread;
+    void *place;
+    bool is_mapped;
+    atomic_bool is_touched;
+    atomic_bool has_yielded;
+} stranger;
+
+static stranger strange;
+
+static void touch_stranger(void *unused)
+{
+    (void)unused;
+    peek_at_it(strange.place);
+    atomic_store(&strange.is_touched, true);
+}
+
+static int note_yield(const char *name)
+{
+    if (strcmp(name, "sched_yield") == 0) {
+        atomic_store(&strange.has_yielded, true);
+    }
+    return 0;
+}
+
+/* The view has moved, and the map does not have its new address yet. */
+static void map_stranger(const char *name)
+{
+    FILE *file = strcmp(name, "mremap") == 0 ? tmpfile() : NULL;
+
+    if (file == NULL) {
+        return;
+    }
+    void *base = mmap(strange.place, ironmap_page_size(), PROT_READ, MAP_SHARED, fileno(file), 0);
+    strange.is_mapped = base == strange.place;
+    if (strange.is_mapped) {
+        thread_start(&strange.thread, touch_stranger, NULL);
+    }
+    while (strange.is_mapped && !atomic_load(&strange.has_yielded) &&
+           !atomic_load(&strange.is_touched)) {
+        (void)nanosleep(&(struct timespec){0, 100000}, NULL);
+    }
+}
+
+/* The access is retried until the map has its new address, and is then none of the library's. */
+static int grow_beside_a_stranger(void *argument)
+{
+    const fixture *f = argument;
+    const size_t page = ironmap_page_size();
+
+    end_if_hanging(30);
+    strange.place = ironmap_data(f->map);
+    (void)mmap((uint8_t *)strange.place + PAGES * page, page, PROT_NONE,
+               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    calls_watch(note_yield, map_stranger);
+    child_check(ironmap_resize(f->map, 1000 * page, NULL) == IRONMAP_OK);
+    if (!strange.is_mapped) {
+        return NOT_MOVED;
+    }
+    thread_join(&strange.thread);
+    return 0;
+}
+
+static void address_from_before_a_move_is_no_address_of_the_map(void **state)
+{
+    fixture *f = *state;
+
+    map_whole_file(f);
+    int fate = fate_of(grow_beside_a_stranger, f);
+    if (fate == NOT_MOVED) {
+        skip_because("the system does not move views");
+    }
+    assert_int_equal(fate, -SIGBUS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -693,6 +774,7 @@ int main(void)
         with_gate(access_in_the_middle_of_a_close_is_retried),
         with_gate(close_waits_for_a_handler),
         with_gate(child_forked_in_the_middle_of_a_close_can_die),
+        with_gate(address_from_before_a_move_is_no_address_of_the_map),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
