@@ -82,6 +82,24 @@ static void regrown_private_map_shows_the_file(void **state)
     assert_map_filled(f->map, 2001, 2095, 0);
 }
 
+/* The map begins inside a page, and so its pages end elsewhere than at multiples of their size. */
+static void cut_page_of_an_unaligned_map_is_zero_when_grown_again(void **state)
+{
+    fixture *f = *state;
+    const size_t page = ironmap_page_size();
+    ironmap_options options = options_of(200, 0);
+
+    file_make(f, 2 * page);
+    options.flags = MAP_PRIVATE;
+    options.prot = PROT_READ | PROT_WRITE;
+    assert_ok(ironmap_open_fd(&f->map, f->fd, IRONMAP_SYSTEM, &options, &failure));
+    assert_ok(ironmap_fill(f->map, 0, 'X', 2 * page - 200, &failure));
+    assert_ok(ironmap_resize(f->map, page - 96, &failure));
+    assert_ok(ironmap_resize(f->map, 2 * page - 200, &failure));
+    assert_map_filled(f->map, 0, page - 96, 'X');
+    assert_map_filled(f->map, page - 96, page - 104, 0);
+}
+
 /* Advice for a part may split the mapping. */
 static void private_memory_grows_after_advice(void **state)
 {
@@ -139,6 +157,7 @@ int main(void)
         with_fixture(private_memory_grows_and_shrinks),
         with_fixture(cut_memory_is_zero_when_grown_again),
         with_fixture(regrown_private_map_shows_the_file),
+        with_fixture(cut_page_of_an_unaligned_map_is_zero_when_grown_again),
         with_fixture(private_memory_grows_after_advice),
         with_fixture(file_length_limit_is_an_error),
     };

@@ -300,6 +300,26 @@ static void seek_stays_inside(void **state)
     }
 }
 
+/* Where a resize has left it. */
+static void position_behind_the_end_has_nothing_left(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 7;
+
+    file_make(f, 10);
+    map_file(f, IRONMAP_WRITE);
+    assert_ok(ironmap_seek(f->map, 10, IRONMAP_SEEK_SET, &failure));
+    assert_ok(ironmap_resize(f->map, 4, &failure));
+    assert_read(f, 3, "");
+    assert_line(f, 3, "");
+    assert_line_length(f, 0);
+    assert_fails(ironmap_read_byte(&byte, f->map, &failure), IRONMAP_E_END);
+    assert_fails(ironmap_write_byte(f->map, byte, &failure), IRONMAP_E_END);
+    assert_int_equal(byte, 7);
+    assert_u64(ironmap_tell(f->map), 10);
+    assert_map_pattern(f->map, 0, 4);
+}
+
 /* ---- random sequences ---- */
 
 enum { MODEL_LENGTH = 300 };
@@ -410,6 +430,7 @@ int main(void)
         with_fixture(write_byte_advances_the_position),
         with_fixture(get_and_put_keep_the_position),
         with_fixture(seek_stays_inside),
+        with_fixture(position_behind_the_end_has_nothing_left),
         with_fixture(any_sequence_matches_plain_memory),
     };
 

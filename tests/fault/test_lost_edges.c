@@ -168,6 +168,27 @@ static void match_before_a_lost_page_is_found(void **state)
     assert_u64(index, start);
 }
 
+/* Nothing is read or written, so the position and the results stay. */
+static void position_before_a_lost_page_stays(void **state)
+{
+    fixture *f = *state;
+    uint8_t bytes[COUNT] = {7};
+    size_t length = 77;
+
+    map_half(f);
+    assert_ok(ironmap_seek(f->map, (int64_t)kept(), IRONMAP_SEEK_SET, &failure));
+    assert_status(ironmap_read(&length, f->map, bytes, COUNT, &failure), IRONMAP_E_FAULT);
+    assert_status(ironmap_readline(&length, f->map, bytes, COUNT, &failure), IRONMAP_E_FAULT);
+    assert_u64(length, 77);
+    assert_u64(ironmap_tell(f->map), kept());
+    assert_status(ironmap_read_byte(bytes, f->map, &failure), IRONMAP_E_FAULT);
+    assert_u64(ironmap_tell(f->map), kept());
+    assert_status(ironmap_write(f->map, "bytes", 5, &failure), IRONMAP_E_FAULT);
+    assert_u64(ironmap_tell(f->map), kept());
+    assert_status(ironmap_write_byte(f->map, 'b', &failure), IRONMAP_E_FAULT);
+    assert_u64(ironmap_tell(f->map), kept());
+}
+
 /* ---- buffers that are the map's own memory in part ---- */
 
 /* Maps a page in front of the map's memory. False if something else is there. */
@@ -232,6 +253,7 @@ int main(void)
         with_fixture(needle_in_a_lost_page_is_an_error),
         with_fixture(match_that_ends_in_a_lost_page_is_an_error),
         with_fixture(match_before_a_lost_page_is_found),
+        with_fixture(position_before_a_lost_page_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
