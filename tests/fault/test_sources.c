@@ -72,6 +72,32 @@ static void long_put_keeps_the_pieces_before_a_lost_page(void **state)
     assert_ok(ironmap_close(target, &failure));
 }
 
+/* Plain bytes were found below the target, where the system then often places the source. */
+static void put_plain_and_then_mapped_bytes(void *argument)
+{
+    static const uint8_t plain[2] = {BACKGROUND, BACKGROUND};
+    fixture *f = argument;
+    const size_t length = MIB;
+
+    ironmap_map *target = make_target(length);
+    assert_int_equal(ironmap_put(target, 0, plain, sizeof(plain), NULL), IRONMAP_OK);
+    const uint8_t *source = map_source(f, length);
+    file_truncate(f, length / 2);
+    assert_source_fault(ironmap_put(target, 0, source + length / 2, sizeof(plain), &error),
+                        length / 2);
+    assert_unchanged(target);
+    assert_ok(ironmap_close(target, &failure));
+}
+
+/* A thread remembers where it found plain bytes last. */
+static void bytes_of_a_map_that_was_opened_later_are_guarded(void **state)
+{
+    test_thread thread;
+
+    thread_start(&thread, put_plain_and_then_mapped_bytes, *state);
+    thread_join(&thread);
+}
+
 static void strided_put_from_a_lost_page_stores_nothing(void **state)
 {
     fixture *f = *state;
@@ -159,6 +185,7 @@ int main(void)
         with_fixture(few_bytes_that_are_the_first_loss_are_not_stored),
         with_fixture(lost_page_of_the_source_stores_nothing),
         with_fixture(long_put_keeps_the_pieces_before_a_lost_page),
+        with_fixture(bytes_of_a_map_that_was_opened_later_are_guarded),
         with_fixture(strided_put_from_a_lost_page_stores_nothing),
         with_fixture(needle_in_a_lost_page_is_an_error),
         with_fixture(bytes_of_two_maps_are_guarded_by_both),
