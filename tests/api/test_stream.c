@@ -231,6 +231,20 @@ static void write_byte_advances_the_position(void **state)
     assert_map(f->map, 0, "a\xff", 2);
 }
 
+/* Also where there is no byte to write. */
+static void map_that_cannot_be_written_is_told_first(void **state)
+{
+    fixture *f = *state;
+
+    file_make(f, 10);
+    map_file(f, IRONMAP_READ);
+    assert_fails(ironmap_write_byte(f->map, 'a', &failure), IRONMAP_E_READONLY);
+    assert_ok(ironmap_seek(f->map, 10, IRONMAP_SEEK_SET, &failure));
+    assert_fails(ironmap_write_byte(f->map, 'a', &failure), IRONMAP_E_READONLY);
+    assert_fails(ironmap_write(f->map, "ab", 2, &failure), IRONMAP_E_READONLY);
+    assert_u64(ironmap_tell(f->map), 10);
+}
+
 static void get_and_put_keep_the_position(void **state)
 {
     fixture *f = *state;
@@ -428,6 +442,7 @@ int main(void)
         with_fixture(write_is_all_or_nothing),
         with_fixture(write_of_wrapping_length_is_refused),
         with_fixture(write_byte_advances_the_position),
+        with_fixture(map_that_cannot_be_written_is_told_first),
         with_fixture(get_and_put_keep_the_position),
         with_fixture(seek_stays_inside),
         with_fixture(position_behind_the_end_has_nothing_left),

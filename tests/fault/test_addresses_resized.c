@@ -152,6 +152,19 @@ static void rest_of_the_last_page_is_no_left_address(void **state)
     assert_told(f, pages(2));
 }
 
+static void all_that_a_map_leaves_step_by_step_reads_zeros(void **state)
+{
+    fixture *f = *state;
+    const uint8_t *data = export_map(f, 0);
+
+    assert_ok(ironmap_resize(f->map, pages(4), &failure));
+    assert_ok(ironmap_resize(f->map, pages(2), &failure));
+    for (size_t left = 2; left < PAGES; left++) {
+        assert_int_equal(load(data + pages(left)), 0);
+        assert_told(f, pages(left));
+    }
+}
+
 static void map_grows_over_what_it_has_left(void **state)
 {
     fixture *f = *state;
@@ -350,6 +363,7 @@ int main(void)
         with_fixture(bytes_behind_the_new_end_are_an_error),
         with_fixture(bytes_of_a_map_that_has_moved_are_an_error),
         with_fixture(rest_of_the_last_page_is_no_left_address),
+        with_fixture(all_that_a_map_leaves_step_by_step_reads_zeros),
         with_fixture(map_grows_over_what_it_has_left),
         with_fixture(private_memory_grows_over_what_it_has_left),
         with_fixture(address_of_a_map_of_nothing_reads_zeros),
