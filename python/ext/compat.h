@@ -31,6 +31,9 @@ enum { ARGUMENTS_COME_FIRST = PY_VERSION_HEX >= 0x030E0000 };
 /* Since 3.15, flush() converts its size before it checks that the map is open. */
 enum { FLUSH_SIZE_COMES_FIRST = PY_VERSION_HEX >= 0x030F0000 };
 
+/* Since 3.14, madvise() checks that the map is open before it converts its length. */
+enum { MADVISE_LENGTH_COMES_LAST = PY_VERSION_HEX >= 0x030E0000 };
+
 /* A monotonic clock, in nanoseconds. Needs no GIL. */
 static inline int64_t monotonic_ns(void)
 {

@@ -290,9 +290,10 @@ def resize(length: int) -> None:
 
 
 def guarded() -> None:
-    """A guarded block that ends during a resize raises BufferError."""
+    """A guarded block that ends during a resize raises BufferError, but replaces no exception."""
     stall = Stall()
     block = stall.map.guarded()
+    block.__enter__()
     block.__enter__()
     stall.start(lambda: stall.map.resize(5))
     assert kinds({"exit": lambda: block.__exit__(None, None, None)}) == {"exit": "BufferError"}

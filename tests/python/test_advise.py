@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import ironmap
-from support import PAGE, Index, outcome
+from support import PAGE, Index, assert_same_error, outcome
 from system import needs_advice
 
 if TYPE_CHECKING:
@@ -78,6 +78,16 @@ def test_arguments_of_other_types_are_an_error(
     pages: ironmap.mmap, arguments: tuple[object, ...]
 ) -> None:
     assert outcome(pages.madvise, *arguments).error is TypeError
+
+
+def test_start_that_closes_the_map_is_as_in_the_standard_module() -> None:
+    """The type of the error depends on the Python version, if the length is wrong as well."""
+
+    def use(module: Any) -> object:
+        m = module.mmap(-1, PAGE)
+        return m.madvise(module.MADV_NORMAL, Index(0, m.close), "a")
+
+    assert_same_error(use)
 
 
 def test_dontneed_drops_the_pages_of_a_private_map(map_bytes: MapMaker) -> None:

@@ -123,8 +123,9 @@ def test_flush_of_an_anonymous_map_needs_a_page_offset(anonymous: ironmap.mmap) 
 
 
 def test_flush_of_an_anonymous_map_behind_its_end_is_out_of_range(anonymous: ironmap.mmap) -> None:
-    with pytest.raises(ValueError, match="^flush values out of range$"):
-        anonymous.flush(len(anonymous) + 1, 1)
+    for offset, size in ((1, len(anonymous)), (len(anonymous), 1), (len(anonymous) + 1, 0)):
+        with pytest.raises(ValueError, match="^flush values out of range$"):
+            anonymous.flush(offset, size)
 
 
 @needs_sync_flags

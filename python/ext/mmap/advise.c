@@ -22,7 +22,8 @@ static bool advice_arguments(PyObject *self, Advice *advice, PyObject *const *ar
 {
     *advice = (Advice){.length_given = count > 2 && args[2] != Py_None};
     return check_count("madvise", count, 1, 3) && convert_int(args[0], &advice->option) &&
-           (count < 2 || convert_size(args[1], &advice->start)) && mmap_use(self) != NULL &&
+           (count < 2 || convert_size(args[1], &advice->start)) &&
+           (!MADVISE_LENGTH_COMES_LAST || mmap_use(self) != NULL) &&
            (!advice->length_given || convert_size(args[2], &advice->length));
 }
 
@@ -40,7 +41,7 @@ static bool advice_check(const Advice *advice, const ironmap_map *map)
         PyErr_SetString(PyExc_OverflowError, "madvise length too large");
         return false;
     }
-    if (advice->option < 0 || advice->option > SYSTEM_BITS) {
+    if (advice->option > SYSTEM_BITS) {
         raise_errno(EINVAL);
         return false;
     }

@@ -43,6 +43,14 @@ static bool flush_arguments(PyObject *self, Flush *flush, PyObject *const *args,
            flush_keywords(flush, args + count, names);
 }
 
+/* True if the range lies inside the map. Negative values become so large that it does not. */
+static bool is_inside(const Flush *flush, const ironmap_map *map)
+{
+    size_t length = ironmap_length(map);
+    size_t offset = (size_t)flush->offset;
+    return offset <= length && (flush->size == -1 || (size_t)flush->size <= length - offset);
+}
+
 /* True if the standard module would get an error from the system: for flags beyond the system's
  * own, and for an anonymous map from an offset inside a page. Portable tests rely on the second.
  * Maps of files can be flushed from any byte. */
@@ -66,13 +74,8 @@ PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
     if (map == NULL) {
         return NULL;
     }
-    if (flush.offset < 0 || flush.size < -1) {
-        PyErr_SetString(PyExc_ValueError, "flush values out of range");
-        return NULL;
-    }
     size_t size = flush.size == -1 ? IRONMAP_TO_END : (size_t)flush.size;
-    bool inside = (size_t)flush.offset <= ironmap_length(map);
-    if (inside && flush_refused(&flush, mmap_object(self))) {
+    if (is_inside(&flush, map) && flush_refused(&flush, mmap_object(self))) {
         return raise_errno(EINVAL);
     }
     ironmap_error error;

@@ -20,17 +20,13 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (map == NULL) {
         return NULL;
     }
-    static const char message[] = "source, destination, or count out of range";
-    if (target < 0 || source < 0 || length < 0) {
-        PyErr_SetString(PyExc_ValueError, message);
-        return NULL;
-    }
+    /* Negative values become so large that the library refuses them. */
     ironmap_error error;
     PyThreadState *thread = mmap_release_gil_for(map, (size_t)length);
     int status = ironmap_move(map, (uint64_t)target, (uint64_t)source, (size_t)length, &error);
     mmap_acquire_gil(map, thread);
     if (status != IRONMAP_OK) {
-        return raise_error(map, &error, message);
+        return raise_error(map, &error, "source, destination, or count out of range");
     }
     Py_RETURN_NONE;
 }

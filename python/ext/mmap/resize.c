@@ -30,11 +30,6 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
         raise_not_resizable();
         return false;
     }
-    uint64_t offset = object->anonymous ? 0 : ironmap_offset(map);
-    if (length < 0 || offset > (uint64_t)(PY_SSIZE_T_MAX - length)) {
-        PyErr_SetString(PyExc_ValueError, "new size out of range");
-        return false;
-    }
     if (length == 0) {
         raise_errno(EINVAL);
         return false;
