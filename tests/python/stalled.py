@@ -15,6 +15,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -362,6 +363,13 @@ CASES: dict[str, Callable[[], None]] = {
 
 
 def run(name: str) -> None:
-    """Runs a case. An operation that kept the GIL would wait until the alarm ends the process."""
+    """Runs a case. An operation that kept the GIL would wait until the alarm ends the process.
+
+    If the case fails, a thread that still waits must not keep the process.
+    """
     signal.alarm(60)
-    CASES[name]()
+    try:
+        CASES[name]()
+    except BaseException:  # noqa: BLE001 - whatever failed
+        traceback.print_exc()
+        os._exit(1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import threading
+import time
 import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -13,10 +16,12 @@ import pytest
 import ironmap
 from fault_cases import LENGTH, OtherProcess, assert_fault, end_of, map_file
 from support import PAGE, outcome
+from system import needs_lost_pages
 from test_subinterpreters import way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 LOST = 20 * PAGE
 
@@ -224,6 +229,37 @@ def test_error_that_is_not_a_fault_does_not_tell(other: OtherProcess) -> None:
     for use in (lambda: m[LENGTH], lambda: m.seek(-1), lambda: m.find(5)):  # type: ignore[arg-type]
         assert outcome(use).error not in (None, ironmap.FaultError)
     assert_closing_tells(m)
+
+
+@needs_lost_pages
+def test_error_about_an_earlier_page_does_not_tell(tmp_path: Path) -> None:
+    """A thread waits for the GIL with its error, while this one loses a later page in a buffer."""
+    path = tmp_path / "long"
+    length = 1 << 25
+    interval = sys.getswitchinterval()
+    for patience in range(10):  # the thread may be too early or too late
+        path.touch()
+        os.truncate(path, length)
+        m = map_file(path)
+        os.truncate(path, length // 2)
+        errors: list[object] = []
+        search = lambda m=m, errors=errors: errors.append(outcome(m.find, b"x").error)  # noqa: E731
+        thread = threading.Thread(target=search)
+        sys.setswitchinterval(1000)
+        try:
+            thread.start()  # this thread goes on when the search releases the GIL
+            end = time.monotonic() + 0.02 * 2**patience
+            while time.monotonic() < end:
+                pass
+            too_late = len(errors)
+            lose(m, length - 1)
+        finally:
+            sys.setswitchinterval(interval)
+        thread.join()
+        assert errors == [ironmap.FaultError]
+        if outcome(m.close).error is ironmap.FaultError and not too_late:
+            return
+    pytest.fail("the damage was never told")
 
 
 def test_looking_before_the_loss_does_not_tell(other: OtherProcess) -> None:
