@@ -1,5 +1,5 @@
-/* More losses in the middle of one access than the library remembers. An access is stopped at a
- * page that the test protects. Meanwhile another thread loses a page of the same map again and
+/* Losses in the middle of one access, few and more than the library remembers. An access is stopped
+ * at a page that the test protects. Meanwhile another thread loses a page of the same map again and
  * again. The pages of the access are there all the time. */
 #include "fault_support_posix.h"
 
@@ -13,6 +13,7 @@ enum { PAGES = 400, KEPT_PAGES = 390, LOSSES = 1100, LENGTH = 32 };
 static fixture *current;
 static void *trap; /* the protected page */
 static bool was_trapped;
+static int losses; /* while the access is stopped */
 
 static size_t page(size_t number)
 {
@@ -32,7 +33,7 @@ static void lose_many(void *unused)
     uint8_t byte = 0;
 
     (void)unused;
-    for (int i = 0; i < LOSSES; i++) {
+    for (int i = 0; i < losses; i++) {
         must(ironmap_get_byte(&byte, current->map, page(KEPT_PAGES), NULL) == IRONMAP_E_FAULT);
     }
 }
@@ -81,6 +82,7 @@ static void map_with_trap(fixture *f, size_t trapped)
     current = f;
     was_trapped = false;
     traps_again = false;
+    losses = LOSSES;
     trap = (uint8_t *)ironmap_data(f->map) + page(trapped);
     assert_int_equal(mprotect(trap, page(1), PROT_NONE), 0);
 }
@@ -91,6 +93,19 @@ static void copy_out_is_whole(void **state)
 
     assert_non_null(bytes);
     map_with_trap(*state, KEPT_PAGES / 2);
+    assert_ok(ironmap_get(current->map, 0, bytes, page(KEPT_PAGES), &failure));
+    assert_true(was_trapped);
+    assert_true(is_solid(bytes, 0, page(KEPT_PAGES)));
+    free(bytes);
+}
+
+static void few_losses_do_not_end_an_access(void **state)
+{
+    uint8_t *bytes = malloc(page(KEPT_PAGES));
+
+    assert_non_null(bytes);
+    map_with_trap(*state, KEPT_PAGES / 2);
+    losses = 3;
     assert_ok(ironmap_get(current->map, 0, bytes, page(KEPT_PAGES), &failure));
     assert_true(was_trapped);
     assert_true(is_solid(bytes, 0, page(KEPT_PAGES)));
@@ -196,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(copy_out_is_whole),
+        with_fixture(few_losses_do_not_end_an_access),
         with_fixture(store_is_whole),
         with_fixture(move_that_is_stopped_at_a_load_is_whole),
         with_fixture(move_that_is_stopped_at_a_store_is_whole),

@@ -3,6 +3,7 @@
  * promises about time is a number of them. */
 #include "fault/page_set.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 
 #include "unit.h"
@@ -15,12 +16,17 @@ static ironmap__page_set set;
 /* ---- the handler ---- */
 
 static ironmap__page_run of_handler;
+static jmp_buf child;
+static bool forks;        /* in the place of the handler */
 static size_t steps;      /* atomic accesses so far */
 static size_t handled_at; /* the handler comes before this one; SIZE_MAX: never */
 
 void atomic_step(void)
 {
     if (steps++ == handled_at) {
+        if (forks) {
+            longjmp(child, 1);
+        }
         ironmap__page_set_add(&set, of_handler);
     }
 }
@@ -31,6 +37,7 @@ static int setup(void **state)
     atomic_size_t *words = calloc(count, sizeof(*words));
     *state = words;
     handled_at = SIZE_MAX;
+    forks = false;
     ironmap__page_set_init(&set, PAGES);
     ironmap__page_set_give(&set, words);
     return words == NULL ? -1 : 0;
@@ -125,6 +132,48 @@ static void longer_tail_added_in_the_middle_stays(void **state)
     }
 }
 
+static void add_all_handled(void)
+{
+    for (size_t i = 0; i < HANDLED; i++) {
+        ironmap__page_set_add(&set, handled[i]);
+    }
+}
+
+/* A fork in the middle of the removal, in which the thread does not exist. False if that has no
+ * such access. */
+static bool forks_at(size_t at)
+{
+    if (setjmp(child) == 0) {
+        return is_interrupted(ironmap__page_set_remove, of_thread, at);
+    }
+    handled_at = SIZE_MAX;
+    return true;
+}
+
+/* The child marks the run again, and has all other marks. */
+static void child_of_fork_has_all_marks(void **state)
+{
+    bool forked = true;
+    (void)state;
+    forks = true;
+    for (size_t at = 0; forked; at++) {
+        add_all_handled();
+        ironmap__page_set_add(&set, of_thread);
+        forked = forks_at(at);
+        ironmap__page_set_add(&set, of_thread);
+        assert_has(of_thread);
+        for (size_t i = 0; i < HANDLED; i++) {
+            assert_has(handled[i]);
+        }
+        clear();
+        ironmap__page_set_add(&set, of_thread);
+        forked = forks_at(at) || forked;
+        ironmap__page_set_add(&set, of_thread);
+        assert_has(of_thread);
+        clear();
+    }
+}
+
 /* ---- time ---- */
 
 /* At most so many accesses for a look, an addition of a page, and a removal of it: a few for each
@@ -175,6 +224,7 @@ int main(void)
         TEST(page_added_in_the_middle_of_a_removal_stays),
         TEST(page_added_in_the_middle_of_an_addition_stays),
         TEST(longer_tail_added_in_the_middle_stays),
+        TEST(child_of_fork_has_all_marks),
         TEST(empty_words_are_skipped_after_their_pages_are_gone),
         TEST(tail_is_added_and_removed_at_once),
     };
