@@ -47,12 +47,11 @@ static int load_guarded(uint8_t *buffer, const ironmap__mapping *mapping, size_t
 }
 
 /* The bytes of a reservation are gone. They are not read: the error is all that there is to tell.
- */
+ * Bytes that begin in front of it begin in front of the map: in front of a tail is the map. */
 static int fail_to_load_reserved(const ironmap__mapping *mapping, const uint8_t *bytes,
                                  ironmap_error *error)
 {
-    uintptr_t first = (uintptr_t)ironmap__max((uintptr_t)bytes, (uintptr_t)mapping->view.base);
-    size_t place = ironmap__place_in_map(mapping, first);
+    size_t place = ironmap__place_in_map(mapping, (uintptr_t)bytes);
     return in_source(ironmap__fail_stale_at(mapping, place, error), error);
 }
 

@@ -225,6 +225,11 @@ static void impossible_lengths_are_refused(void **state)
     open_tag_fails(INT64_MAX, 1, IRONMAP_E_OVERFLOW);
     open_tag_fails(UINT64_MAX, 1, IRONMAP_E_OVERFLOW);
     open_tag_fails(0, 0, IRONMAP_E_NO_TAG);
+    /* Also if there is a tag, which ends before. */
+    ironmap_map *map = open_tag(IRONMAP_WRITE, 0, LENGTH);
+    open_tag_fails(INT64_MAX, 1, IRONMAP_E_OVERFLOW);
+    open_tag_fails(UINT64_MAX, 1, IRONMAP_E_OVERFLOW);
+    close_map(map);
 }
 
 /* ---- access ---------------------------------------------------------------------------------- */
