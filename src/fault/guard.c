@@ -22,11 +22,11 @@
 
 /* The page of byte `lost` is zeros. Pages of the range before it, which no access has met yet, may
  * be behind the end of the file as well. */
-static int fail_to_begin(const ironmap__mapping *mapping, ironmap__access_range range, size_t lost,
-                         ironmap_error *error)
+static size_t first_unavailable(const ironmap__mapping *mapping, ironmap__access_range range,
+                                size_t lost)
 {
     size_t behind = (size_t)ironmap__max(ironmap__first_byte_behind_file(mapping), range.offset);
-    return ironmap__fail_fault(mapping, (size_t)ironmap__min(lost, behind), range.store, error);
+    return (size_t)ironmap__min(lost, behind);
 }
 
 /* Under the restore lock: looks for damage and for what is still lost. */
@@ -45,7 +45,9 @@ static int begin_under_lock(ironmap__guard *guard, ironmap__access_range range,
     if (atomic_load(&mapping->state.stale) != 0) {
         return ironmap__fail_stale(mapping, error);
     }
-    return lost < end ? fail_to_begin(mapping, range, lost, error) : IRONMAP_OK;
+    return lost < end ? ironmap__fail_fault(mapping, first_unavailable(mapping, range, lost),
+                                            range.store, error)
+                      : IRONMAP_OK;
 }
 
 /* The lock is released after the look: another thread may then take marks off, and fail to restore
@@ -86,7 +88,8 @@ IRONMAP__COLD int ironmap__guard_end_slow(ironmap__guard guard, ironmap__access_
         return status;
     }
     size_t marked = ironmap__first_marked_byte_of_any_kind(mapping, range.offset, end);
-    status = ironmap__fail_fault(mapping, marked < end ? marked : range.offset, range.store, error);
+    size_t lost = first_unavailable(mapping, range, marked);
+    status = ironmap__fail_fault(mapping, lost < end ? lost : range.offset, range.store, error);
     (void)ironmap__restore(ironmap__mutable(mapping), false, NULL);
     return status;
 }

@@ -13,7 +13,8 @@ enum { PAGES = 400, KEPT_PAGES = 390, LOSSES = 1100, LENGTH = 32 };
 static fixture *current;
 static void *trap; /* the protected page */
 static bool was_trapped;
-static int losses; /* while the access is stopped */
+static int losses;   /* while the access is stopped */
+static bool damages; /* the other thread loses a page outside of the library as well */
 
 static size_t page(size_t number)
 {
@@ -36,6 +37,7 @@ static void lose_many(void *unused)
     for (int i = 0; i < losses; i++) {
         must(ironmap_get_byte(&byte, current->map, page(KEPT_PAGES), NULL) == IRONMAP_E_FAULT);
     }
+    must(!damages || peek(current->map, page(KEPT_PAGES)) == 0);
 }
 
 /* Sets the trap anew at a page that the access meets again only if it is done again. */
@@ -82,6 +84,7 @@ static void map_with_trap(fixture *f, size_t trapped)
     current = f;
     was_trapped = false;
     traps_again = false;
+    damages = false;
     losses = LOSSES;
     trap = (uint8_t *)ironmap_data(f->map) + page(trapped);
     assert_int_equal(mprotect(trap, page(1), PROT_NONE), 0);
@@ -194,6 +197,70 @@ static void page_of_the_access_is_lost(void **state)
     free(bytes);
 }
 
+/* The map is damaged when the access is to be done again. */
+static void damage_ends_an_access_that_is_done_again(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {0};
+    uint8_t *bytes = malloc(page(KEPT_PAGES));
+
+    assert_non_null(bytes);
+    map_with_trap(f, 40);
+    damages = true;
+    assert_fault(ironmap_get(f->map, 0, bytes, page(KEPT_PAGES), &error), &error, page(KEPT_PAGES),
+                 codes.lost_page);
+    assert_true(was_trapped);
+    assert_ok(ironmap_clear_damage(f->map, &failure));
+    assert_ok(ironmap_get(f->map, 0, bytes, page(KEPT_PAGES), &failure));
+    assert_true(is_solid(bytes, 0, page(KEPT_PAGES)));
+    free(bytes);
+}
+
+static void lose_many_pages(void *map)
+{
+    uint8_t byte = 0;
+
+    for (int i = 0; i < LOSSES; i++) {
+        assert_int_equal(ironmap_get_byte(&byte, map, page(KEPT_PAGES), NULL), IRONMAP_E_FAULT);
+    }
+}
+
+static void guard_around_too_many_losses_names_where_the_file_ends(void **state)
+{
+    fixture *f = *state;
+    ironmap_error error = {0};
+
+    skip_inside_qemu("losing so many pages takes too long");
+    file_solid(f, page(PAGES));
+    map_file(f, IRONMAP_WRITE);
+    file_truncate(f, page(KEPT_PAGES));
+    assert_fault(run_guarded(f->map, lose_many_pages, f->map, &error), &error, page(KEPT_PAGES),
+                 codes.lost_page);
+    assert_false(ironmap_is_damaged(f->map));
+}
+
+static void lose_many_pages_that_come_back(void *map)
+{
+    uint8_t byte = 0;
+
+    lose_many_pages(map);
+    assert_int_equal(ftruncate(current->fd, (off_t)page(PAGES)), 0);
+    assert_int_equal(ironmap_get_byte(&byte, map, page(KEPT_PAGES), NULL), IRONMAP_OK);
+}
+
+static void guard_around_too_many_losses_is_a_fault_when_all_is_whole_again(void **state)
+{
+    fixture *f = *state;
+
+    skip_inside_qemu("losing so many pages takes too long");
+    file_solid(f, page(PAGES));
+    map_file(f, IRONMAP_WRITE);
+    file_truncate(f, page(KEPT_PAGES));
+    current = f;
+    assert_status(run_guarded(f->map, lose_many_pages_that_come_back, f->map, &failure),
+                  IRONMAP_E_FAULT);
+}
+
 static void page_is_lost_while_the_access_is_done_again(void **state)
 {
     ironmap_error error = {0};
@@ -218,6 +285,9 @@ int main(void)
         with_fixture(search_finds_what_is_there),
         with_fixture(page_of_the_access_is_lost),
         with_fixture(page_is_lost_while_the_access_is_done_again),
+        with_fixture(damage_ends_an_access_that_is_done_again),
+        with_fixture(guard_around_too_many_losses_names_where_the_file_ends),
+        with_fixture(guard_around_too_many_losses_is_a_fault_when_all_is_whole_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

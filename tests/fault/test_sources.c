@@ -144,6 +144,30 @@ static void needle_in_a_lost_page_is_an_error(void **state)
     assert_ok(ironmap_close(target, &failure));
 }
 
+/* The first and the last page of a map have bytes of its file that are none of the map's. */
+static void bytes_around_a_map_are_copied(void **state)
+{
+    fixture *f = *state;
+    const size_t length = 3 * ironmap_page_size();
+    const size_t skipped = 100;
+    const ironmap_options options = options_of(skipped, length - 2 * skipped);
+
+    file_solid(f, length);
+    assert_ok(ironmap_open_path(&f->map, f->path, IRONMAP_READ, &options, &failure));
+    const uint8_t *data = ironmap_data(f->map);
+    ironmap_map *target = make_target(length);
+    assert_ok(ironmap_put(target, 0, data - skipped, length, &failure));
+    assert_true(is_solid(ironmap_data(target), 0, length));
+    assert_ok(ironmap_fill(target, 0, BACKGROUND, length, &failure));
+    assert_ok(ironmap_put(target, 0, data - skipped, skipped, &failure));
+    assert_ok(ironmap_put(target, length - 2, data + length - 2 * skipped, 2, &failure));
+    const uint8_t *bytes = ironmap_data(target);
+    assert_true(is_solid(bytes, 0, skipped));
+    assert_true(is_filled(bytes + skipped, length - skipped - 2, BACKGROUND));
+    assert_true(is_solid(bytes + length - 2, length - skipped, 2));
+    assert_ok(ironmap_close(target, &failure));
+}
+
 /* The system often places the next view right below the one before. */
 static void bytes_of_two_maps_are_guarded_by_both(void **state)
 {
@@ -188,6 +212,7 @@ int main(void)
         with_fixture(bytes_of_a_map_that_was_opened_later_are_guarded),
         with_fixture(strided_put_from_a_lost_page_stores_nothing),
         with_fixture(needle_in_a_lost_page_is_an_error),
+        with_fixture(bytes_around_a_map_are_copied),
         with_fixture(bytes_of_two_maps_are_guarded_by_both),
     };
 
