@@ -1,5 +1,6 @@
 /* A fault handler can add pages between any two atomic accesses of a thread that adds or removes
- * others. Here it does so before each of them in turn. The accesses are also counted: what the set
+ * others, and the thread can remove some between any two of the handler. Here that happens before
+ * each of them in turn. The accesses are also counted: what the set
  * promises about time is a number of them. */
 #include "fault/page_set.h"
 
@@ -15,19 +16,21 @@ static ironmap__page_set set;
 
 /* ---- the handler ---- */
 
+typedef void change(ironmap__page_set *pages, ironmap__page_run run);
+
+static change *in_the_middle; /* NULL: a fork */
 static ironmap__page_run of_handler;
 static jmp_buf child;
-static bool forks;        /* in the place of the handler */
 static size_t steps;      /* atomic accesses so far */
-static size_t handled_at; /* the handler comes before this one; SIZE_MAX: never */
+static size_t handled_at; /* it happens before this one; SIZE_MAX: never */
 
 void atomic_step(void)
 {
     if (steps++ == handled_at) {
-        if (forks) {
+        if (in_the_middle == NULL) {
             longjmp(child, 1);
         }
-        ironmap__page_set_add(&set, of_handler);
+        in_the_middle(&set, of_handler);
     }
 }
 
@@ -37,7 +40,7 @@ static int setup(void **state)
     atomic_size_t *words = calloc(count, sizeof(*words));
     *state = words;
     handled_at = SIZE_MAX;
-    forks = false;
+    in_the_middle = ironmap__page_set_add;
     ironmap__page_set_init(&set, PAGES);
     ironmap__page_set_give(&set, words);
     return words == NULL ? -1 : 0;
@@ -74,14 +77,13 @@ static const ironmap__page_run handled[] = {
 };
 enum { HANDLED = sizeof(handled) / sizeof(handled[0]) };
 
-/* The change, with the handler before access number `at`. False if it has no such access. */
-static bool is_interrupted(void (*change)(ironmap__page_set *, ironmap__page_run),
-                           ironmap__page_run run, size_t at)
+/* The change, with the other one before access number `at`. False if it has no such access. */
+static bool is_interrupted(change *work, ironmap__page_run run, size_t at)
 {
     assert_true(at < STEPS_MAX);
     steps = 0;
     handled_at = at;
-    change(&set, run);
+    work(&set, run);
     handled_at = SIZE_MAX;
     return steps > at;
 }
@@ -110,6 +112,23 @@ static void page_added_in_the_middle_of_an_addition_stays(void **state)
             assert_has(added);
             assert_has(of_handler);
             clear();
+        }
+        clear();
+    }
+}
+
+/* The handler is on another processor. */
+static void page_stays_although_another_is_removed_in_the_middle(void **state)
+{
+    (void)state;
+    in_the_middle = ironmap__page_set_remove;
+    of_handler = of_thread;
+    for (size_t i = 0; i < HANDLED; i++) {
+        ironmap__page_set_add(&set, of_thread);
+        for (size_t at = 0; is_interrupted(ironmap__page_set_add, handled[i], at); at++) {
+            assert_has(handled[i]);
+            clear();
+            ironmap__page_set_add(&set, of_thread);
         }
         clear();
     }
@@ -155,7 +174,7 @@ static void child_of_fork_has_all_marks(void **state)
 {
     bool forked = true;
     (void)state;
-    forks = true;
+    in_the_middle = NULL;
     for (size_t at = 0; forked; at++) {
         add_all_handled();
         ironmap__page_set_add(&set, of_thread);
@@ -223,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(page_added_in_the_middle_of_a_removal_stays),
         TEST(page_added_in_the_middle_of_an_addition_stays),
+        TEST(page_stays_although_another_is_removed_in_the_middle),
         TEST(longer_tail_added_in_the_middle_stays),
         TEST(child_of_fork_has_all_marks),
         TEST(empty_words_are_skipped_after_their_pages_are_gone),

@@ -444,12 +444,17 @@ static bool forks_at(void (*work)(void), size_t at)
     return true;
 }
 
+static bool fails; /* in part */
+
 static void check_forks_in_a_restore(void)
 {
     bool interrupted = true;
     for (size_t at = 0; interrupted; at++) {
         lose_some();
+        status_of_page[2] = fails ? IRONMAP_E_SYSTEM : IRONMAP_OK;
         interrupted = forks_at(restore_some, at);
+        assert_zeros_are_known();
+        status_of_page[2] = IRONMAP_OK;
         assert_all_can_be_restored();
     }
 }
@@ -467,6 +472,9 @@ static void check_forks_in_a_handler(void)
 static void child_of_fork_knows_all_zeros(void **state)
 {
     (void)state;
+    fails = false;
+    each_case(check_forks_in_a_restore);
+    fails = true;
     each_case(check_forks_in_a_restore);
     each_case(check_forks_in_a_handler);
 }
