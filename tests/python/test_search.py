@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import mmap as standard
 import random
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 BOTH = pytest.mark.parametrize("method", ["find", "rfind"])
 WORDS = b"one two ones"
+HUGE = 1 << 42
 BOUNDS = [*range(-len(WORDS) - 2, len(WORDS) + 1), 2**62, -(2**62)]
 
 
@@ -69,6 +71,19 @@ def test_sub_may_be_any_bytes_like(
 def test_sub_may_be_the_map_itself(map_bytes: MapMaker, method: str) -> None:
     m = map_bytes(WORDS)
     assert getattr(m, method)(m) == 0
+
+
+@pytest.mark.skipif(sys.maxsize < HUGE, reason="the address space is too small")
+@pytest.mark.skipif(not hasattr(ironmap, "MAP_NORESERVE"), reason="it needs MAP_NORESERVE")
+@pytest.mark.parametrize("method", ["find", "rfind", "count"])
+def test_sub_of_the_map_itself_is_not_copied(method: str) -> None:
+    """A copy of it would not fit into memory."""
+    try:
+        m = ironmap.mmap(-1, HUGE, flags=ironmap.MAP_PRIVATE | ironmap.MAP_NORESERVE)
+    except OSError as error:
+        pytest.skip(f"no map of {HUGE} bytes: {error}")
+    with m, memoryview(m) as view:
+        assert getattr(m, method)(view, 1) == (0 if method == "count" else -1)
 
 
 @BOTH

@@ -278,7 +278,7 @@ PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
     if (!mmap_precheck_open(self) || !convert_byte(byte, &value)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use_writable(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
