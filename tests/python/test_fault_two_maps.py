@@ -88,6 +88,7 @@ def test_lost_needle_is_a_fault(
     with SOURCES[source](lost) as value, pytest.raises(ironmap.FaultError) as raised:
         SEARCHES[name](target, value)
     assert raised.value.offset == GOOD
+    assert str(raised.value.filename).endswith("lost")
 
 
 def test_lost_needle_of_the_map_itself_is_a_fault(lost: ironmap.mmap) -> None:

@@ -187,6 +187,14 @@ def test_an_iterator_does_not_pin_the_map(map_bytes: MapMaker) -> None:
     assert list(found) == []
 
 
+def test_iteration_ends_where_the_map_ended_before_it_grew(map_bytes: MapMaker) -> None:
+    m = map_bytes(b"aa")
+    found = m.find_all(b"a")
+    m.resize(5)
+    m[:] = b"aaaaa"
+    assert list(found) == [0, 1]
+
+
 def test_an_iterator_keeps_the_object_alive() -> None:
     m = ironmap.mmap(-1, 10)
     alive = weakref.ref(m)

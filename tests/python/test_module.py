@@ -62,7 +62,7 @@ import ironmap
 def classes():
     gc.collect()
     found = [found for found in gc.get_objects() if isinstance(found, type)]
-    return [found.__name__ for found in found if found.__module__ == "ironmap"]
+    return [kind.__name__ for kind in found if getattr(kind, "__module__", "") == "ironmap"]
 assert "FaultError" in classes()
 for name in [name for name in sys.modules if name.startswith("ironmap")]:
     del sys.modules[name]
