@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import mmap as standard
 import sys
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+import ironmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import ironmap
     from support import MapMaker
 
 BOUNDS = (None, 0, 1, 3, 19, 300, sys.maxsize, 2**70, -1, -2, -31, -300, -(2**70))
@@ -275,3 +277,13 @@ def test_move_is_as_of_a_bytearray(map_bytes: MapMaker) -> None:
             expected[target : target + count] = expected[source : source + count]
             assert m.move(target, source, count) is None
             assert m[:] == expected, (target, source, count)
+
+
+@pytest.mark.parametrize("module", [standard, ironmap])
+@pytest.mark.parametrize("where", [(-1, 0, 1), (0, -1, 1), (0, 0, -1), (0, 0, 11), (10, 0, 1)])
+def test_move_outside_has_the_standard_message(module: Any, where: tuple[int, int, int]) -> None:
+    with (
+        module.mmap(-1, 10) as m,
+        pytest.raises(ValueError, match=r"^source, destination, or count out of range$"),
+    ):
+        m.move(*where)

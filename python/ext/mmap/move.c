@@ -16,11 +16,11 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
         !convert_size(args[2], &length)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use_writable(self);
+    ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
-    /* Negative values become so large that the library refuses them. */
+    /* The library refuses a read-only map, and negative values, which become very large. */
     ironmap_error error;
     PyThreadState *thread = mmap_release_gil_for(map, (size_t)length);
     int status = ironmap_move(map, (uint64_t)target, (uint64_t)source, (size_t)length, &error);
