@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Few enough for the disks below with pages of 64 KiB. */
@@ -430,6 +431,40 @@ static void refused_resize_keeps_the_bytes_beyond_the_map(void **state)
     assert_file(f, pages(1 + HOLES), "beyond", 6);
 }
 
+/* ---- the disk itself ------------------------------------------------------------------------- */
+
+/* A block device has no length in its status, but it is mapped whole, and cannot be extended. */
+static void block_device_has_its_length(void **state)
+{
+    enum { IMAGE_BYTES = 16 << 20, MAGIC_AT = 1080 };
+    const uint8_t magic[] = {0x53, 0xef}; /* of ext4 */
+    const ironmap_options longer = {.length = IMAGE_BYTES + 1};
+    struct stat mounted;
+    struct stat device;
+    char path[64];
+    ironmap_map *map = NULL;
+    uint64_t length = 0;
+
+    (void)state;
+    skip_without_disk();
+    if (on_tmpfs()) {
+        skip();
+    }
+    assert_int_equal(stat(getenv("TMPDIR"), &mounted), 0);
+    (void)snprintf(path, sizeof(path), "/dev/loop%u", minor(mounted.st_dev));
+    if (stat(path, &device) != 0 || device.st_rdev != mounted.st_dev) {
+        skip_because("there is no path of the loop device");
+    }
+    assert_ok(ironmap_open_path(&map, path, IRONMAP_READ, NULL, &failure));
+    assert_u64(ironmap_length(map), IMAGE_BYTES);
+    assert_ok(ironmap_file_size(&length, map, &failure));
+    assert_u64(length, IMAGE_BYTES);
+    assert_memory_equal((const uint8_t *)ironmap_data(map) + MAGIC_AT, magic, sizeof(magic));
+    assert_ok(ironmap_close(map, &failure));
+    assert_fails(ironmap_open_path(&map, path, IRONMAP_READ, &longer, &failure),
+                 IRONMAP_E_BEYOND_FILE);
+}
+
 /* ---- addresses that a closed map keeps ------------------------------------------------------- */
 
 static uint64_t free_blocks(void)
@@ -486,6 +521,7 @@ int main(void)
         on_disk(extend_without_blocks_is_refused),
         on_disk(resize_without_blocks_is_refused),
         on_disk(refused_resize_keeps_the_bytes_beyond_the_map),
+        on_disk(block_device_has_its_length),
         on_disk(addresses_of_a_deleted_file_hold_no_blocks),
     };
     int failed = cmocka_run_group_tests_name("tmpfs", tests, use_tmpfs, leave_disk);
