@@ -97,7 +97,10 @@ int ironmap__load(void *buffer, const void *bytes, size_t length, ironmap_error 
 
 int ironmap_load(void *buffer, const void *bytes, size_t length, ironmap_error *error)
 {
-    if (length > 0 && ironmap__is_mapped(bytes, length)) {
+    if (length == 0) {
+        return IRONMAP_OK; /* without an address, perhaps */
+    }
+    if (ironmap__is_mapped(bytes, length)) {
         return ironmap__load(buffer, bytes, length, error);
     }
     memcpy(buffer, bytes, length);

@@ -256,6 +256,39 @@ static void buffer_that_ends_inside_the_map_is_its_own(void **state)
     free(expected);
 }
 
+/* A map that has become shorter leaves room for plain memory right behind it. */
+static void bytes_that_run_on_behind_another_map_are_guarded_in_it(void **state)
+{
+    fixture *f = *state;
+    const size_t page = ironmap_page_size();
+    ironmap_error error = {0};
+
+    file_solid(f, 3 * page);
+    map_file(f, IRONMAP_WRITE);
+    assert_ok(ironmap_resize(f->map, page, &failure));
+    const uint8_t *end = (const uint8_t *)ironmap_data(f->map) + page;
+    uint8_t *plain = mmap((void *)(uintptr_t)end, page, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(plain != MAP_FAILED);
+    if (plain != end) {
+        (void)munmap(plain, page);
+        skip_because("the system has placed the memory elsewhere");
+    }
+    memset(plain, 'p', page);
+    ironmap_map *target = make_target(32);
+    assert_ok(ironmap_put(target, 0, end - 16, 32, &failure));
+    const uint8_t *bytes = ironmap_data(target);
+    assert_true(is_solid(bytes, page - 16, 16));
+    assert_true(is_filled(bytes + 16, 16, 'p'));
+    assert_ok(ironmap_fill(target, 0, BACKGROUND, 32, &failure));
+    file_truncate(f, 0);
+    assert_fault(ironmap_put(target, 0, end - 16, 32, &error), &error, page - 16, codes.lost_page);
+    assert_true(error.in_source);
+    assert_true(is_filled(ironmap_data(target), 32, BACKGROUND));
+    assert_ok(ironmap_close(target, &failure));
+    (void)munmap(plain, page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +303,7 @@ int main(void)
         with_fixture(match_that_ends_in_a_lost_page_is_an_error),
         with_fixture(match_before_a_lost_page_is_found),
         with_fixture(position_before_a_lost_page_stays),
+        with_fixture(bytes_that_run_on_behind_another_map_are_guarded_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
  * no byte made up for it reaches the target. */
 #include "fault_support.h"
 
+#include <ironmap/extra.h>
+
 #define MIB ((size_t)1 << 20)
 
 static void assert_unchanged(const ironmap_map *target)
@@ -144,6 +146,17 @@ static void needle_in_a_lost_page_is_an_error(void **state)
     assert_ok(ironmap_close(target, &failure));
 }
 
+static void plain_bytes_are_loaded(void **state)
+{
+    uint8_t bytes[] = "none";
+
+    (void)state;
+    assert_ok(ironmap_load(bytes, NULL, 0, &failure));
+    assert_string_equal((const char *)bytes, "none");
+    assert_ok(ironmap_load(bytes, "some", 4, &failure));
+    assert_string_equal((const char *)bytes, "some");
+}
+
 /* The first and the last page of a map have bytes of its file that are none of the map's. */
 static void bytes_around_a_map_are_copied(void **state)
 {
@@ -212,6 +225,7 @@ int main(void)
         with_fixture(bytes_of_a_map_that_was_opened_later_are_guarded),
         with_fixture(strided_put_from_a_lost_page_stores_nothing),
         with_fixture(needle_in_a_lost_page_is_an_error),
+        with_fixture(plain_bytes_are_loaded),
         with_fixture(bytes_around_a_map_are_copied),
         with_fixture(bytes_of_two_maps_are_guarded_by_both),
     };
