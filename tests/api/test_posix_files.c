@@ -107,6 +107,7 @@ static void devices_without_a_size_cannot_be_mapped(void **state)
                         IRONMAP_E_SYSTEM, ENODEV);
     assert_null(map);
     assert_ok(ironmap_open_path(&f->map, "/dev/zero", IRONMAP_WRITE, &some, &failure));
+    assert_ok(ironmap_check_file_end(f->map, &failure));
     assert_map_filled(f->map, 0, LENGTH, 0);
 }
 

@@ -265,6 +265,24 @@ static void check_file_end_counts_from_the_maps_first_byte(void **state)
     assert_u64(error.file_length, pages(1));
 }
 
+/* Also of a map that stores nothing into it. */
+static void check_file_end_knows_the_file_of_any_access(void **state)
+{
+    fixture *f = *state;
+
+    skip_if_whole_views_are_lost();
+    for (size_t i = 0; i < COUNT_OF(all_accesses); i++) {
+        ironmap_error error;
+
+        map_solid(f, all_accesses[i], 0, 0);
+        file_truncate(f, pages(2));
+        assert_fault(ironmap_check_file_end(f->map, &error), &error, pages(2), codes.lost_page);
+        assert_string_equal(error.what, "file truncated");
+        assert_u64(error.file_length, pages(2));
+        map_close(f);
+    }
+}
+
 /* There is no byte that could be lost. */
 static void check_file_end_accepts_an_empty_map(void **state)
 {
@@ -682,6 +700,7 @@ int main(void)
         with_fixture(damage_of_an_available_page_has_no_cause),
         with_fixture(check_file_end_finds_the_first_page_behind_it),
         with_fixture(check_file_end_counts_from_the_maps_first_byte),
+        with_fixture(check_file_end_knows_the_file_of_any_access),
         with_fixture(check_file_end_accepts_an_empty_map),
         with_fixture(check_file_end_does_not_know_an_untracked_file),
         with_fixture(damage_is_untold_until_it_is_noted),
