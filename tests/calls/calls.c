@@ -377,10 +377,14 @@ void *__real_mremap(void *start, size_t length, size_t new_length, int flags, ..
 void *__wrap_mremap(void *start, size_t length, size_t new_length, int flags, ...);
 void *__wrap_mremap(void *start, size_t length, size_t new_length, int flags, ...)
 {
+    va_list rest;
+    va_start(rest, flags);
+    void *place = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void *) : NULL;
+    va_end(rest);
     if (fails("mremap", ENOMEM)) {
         return MAP_FAILED;
     }
-    void *base = __real_mremap(start, length, new_length, flags);
+    void *base = __real_mremap(start, length, new_length, flags, place);
     if (base != MAP_FAILED) {
         ledger_remove(start, length);
         ledger_add(base, new_length);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- a file that another process appends to ---- */
@@ -389,6 +390,43 @@ static void failure_is_of_the_first_page_behind_the_file(void **state)
     assert_u64(failure.offset, page);
 }
 
+static const char *refused;
+
+static int refuse(const char *name)
+{
+    return strcmp(name, refused) == 0 ? ENOMEM : 0;
+}
+
+/* It is mapped elsewhere first. Nothing of that is left. */
+static void huge_page_that_cannot_be_put_back_leaves_no_mapping(void **state)
+{
+    static const char *const calls[] = {"mprotect", "mremap"};
+    fixture *f = *state;
+    struct stat status;
+    uint8_t byte = 0;
+    ironmap_options options = {.flags = MAP_SHARED | MAP_NORESERVE, .prot = PROT_READ | PROT_WRITE};
+
+    file_make(f, 0);
+    int fd = memfd_create("ironmap-test", MFD_HUGETLB | MFD_CLOEXEC);
+    if (fd == -1 || fstat(fd, &status) == -1 || ftruncate(fd, status.st_blksize) == -1 ||
+        ironmap_open_fd(&f->map, fd, IRONMAP_SYSTEM, &options, NULL) != IRONMAP_OK) {
+        skip_because("the system has no huge pages");
+    }
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_status(ironmap_get_byte(&byte, f->map, 0, &failure), IRONMAP_E_FAULT);
+    size_t mapped = calls_mapped_bytes();
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        refused = calls[i];
+        calls_watch(refuse, NULL);
+        int lost = ironmap_get_byte(&byte, f->map, 0, NULL);
+        calls_watch(NULL, NULL);
+        assert_int_equal(lost, IRONMAP_E_FAULT);
+        assert_u64(calls_mapped_bytes(), mapped);
+    }
+    map_close(f);
+    assert_int_equal(close(fd), 0);
+}
+
 #define watched(test) cmocka_unit_test_setup_teardown(test, watch_unmapping, unwatch_unmapping)
 
 int main(void)
@@ -409,6 +447,7 @@ int main(void)
         watched(closing_without_any_memory_is_an_error),
         with_fixture(page_is_lost_without_memory_to_write),
         with_fixture(failure_is_of_the_first_page_behind_the_file),
+        with_fixture(huge_page_that_cannot_be_put_back_leaves_no_mapping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

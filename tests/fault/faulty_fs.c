@@ -120,9 +120,10 @@ static void on_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
     (void)fuse_reply_write(request, size);
 }
 
+/* A block is longer than a page. */
 static void on_statfs(fuse_req_t request, fuse_ino_t number)
 {
-    struct statvfs disk = {.f_bsize = FAULTY_PAGE, .f_frsize = FAULTY_PAGE, .f_namemax = 255};
+    struct statvfs disk = {.f_bsize = 16 * FAULTY_PAGE, .f_frsize = FAULTY_PAGE, .f_namemax = 255};
 
     (void)number;
     disk.f_blocks = atomic_load(&control->blocks);

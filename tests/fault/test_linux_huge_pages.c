@@ -6,6 +6,7 @@
 #include <ironmap/extra.h>
 
 #include <errno.h>
+#include <linux/mman.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -147,6 +148,9 @@ static void truncated_file_is_a_fault_and_stays_short(void **state)
         assert_false(ironmap_is_damaged(f->map));
         cut_huge_file(fd, 3);
         assert_byte(f->map, 2 * huge() + 5, 0);
+        if (kinds[i] != IRONMAP_READ) {
+            assert_ok(ironmap_put_byte(f->map, 2 * huge() + 5, 'y', &failure));
+        }
         map_close(f);
         assert_int_equal(close(fd), 0);
     }
@@ -231,6 +235,68 @@ static void any_offset_and_length_can_be_mapped(void **state)
     assert_int_equal(meminfo("HugePages_Free"), free_before);
 }
 
+/* Takes all pages that are left in the pool and not reserved. */
+static void *take_pool(size_t *length)
+{
+    *length = (size_t)(meminfo("HugePages_Free") - meminfo("HugePages_Rsvd")) * huge();
+    void *taken = mmap(NULL, *length, PROT_READ | PROT_WRITE,
+                       MAP_HUGETLB | MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
+    assert_ptr_not_equal(taken, MAP_FAILED);
+    return taken;
+}
+
+/* The page is the file's: no other is needed to load from it. */
+static void page_is_back_though_the_pool_is_empty(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 0;
+    size_t length = 0;
+
+    skip_without_pool();
+    int fd = make_huge_file(2);
+    map_huge_file(f, fd, IRONMAP_COPY, 0, 0);
+    cut_huge_file(fd, 1);
+    assert_int_equal(peek(f->map, huge()), 0);
+    cut_huge_file(fd, 2);
+    uint8_t *bytes = mmap(NULL, 2 * huge(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(bytes, MAP_FAILED);
+    bytes[huge()] = 77;
+    void *taken = take_pool(&length);
+    int cleared = ironmap_clear_damage(f->map, NULL);
+    int found = ironmap_get_byte(&byte, f->map, huge(), NULL);
+    assert_int_equal(munmap(taken, length), 0);
+    assert_int_equal(cleared, IRONMAP_OK);
+    assert_int_equal(found, IRONMAP_OK);
+    assert_int_equal(byte, 77);
+    assert_int_equal(munmap(bytes, 2 * huge()), 0);
+    map_close(f);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Pages of 1 GiB, of which the system needs to have none: nothing is stored. A view that is not
+ * whole pages could not be unmapped. */
+static void page_size_is_that_of_the_flags_and_of_the_file(void **state)
+{
+    ironmap_options options = options_of(0, 100);
+    ironmap_map *map = NULL;
+
+    (void)state;
+    skip_inside_qemu("has no huge pages");
+    skip_on_32_bit();
+    int fd = memfd_create("ironmap-test", MFD_HUGETLB | MAP_HUGE_1GB | MFD_CLOEXEC);
+    if (fd == -1 || ftruncate(fd, (off_t)1 << 30) == -1) {
+        skip_because("the processor has no pages of 1 GiB");
+    }
+    options.prot = PROT_READ;
+    options.flags = MAP_SHARED | MAP_NORESERVE;
+    assert_ok(ironmap_open_fd(&map, fd, IRONMAP_SYSTEM, &options, &failure));
+    assert_ok(ironmap_close(map, &failure));
+    assert_int_equal(close(fd), 0);
+    options.flags = MAP_HUGETLB | MAP_HUGE_1GB | MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE;
+    assert_ok(ironmap_open_anonymous(&map, IRONMAP_SYSTEM, &options, &failure));
+    assert_ok(ironmap_close(map, &failure));
+}
+
 static void map_of_a_huge_file_grows_and_shrinks(void **state)
 {
     fixture *f = *state;
@@ -280,10 +346,8 @@ static void memory_without_pages_left_is_a_fault(void **state)
     skip_without_pool();
     ironmap_map *map = map_huge_memory(3 * huge());
     assert_ok(ironmap_put_byte(map, 0, 1, &failure));
-    size_t rest = (size_t)meminfo("HugePages_Free") * huge();
-    void *taken = mmap(NULL, rest, PROT_READ | PROT_WRITE,
-                       MAP_HUGETLB | MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
-    assert_ptr_not_equal(taken, MAP_FAILED);
+    size_t rest = 0;
+    void *taken = take_pool(&rest);
     assert_fault(ironmap_put_byte(map, huge(), 1, &error), &error, huge(), codes.lost_page);
     assert_byte(map, 0, 1);
     assert_int_equal(munmap(taken, rest), 0);
@@ -408,6 +472,8 @@ int main(void)
         with_fixture(damage_of_an_exported_huge_page_can_be_cleared),
         with_fixture(private_stores_survive_a_loss_elsewhere),
         with_fixture(any_offset_and_length_can_be_mapped),
+        with_fixture(page_is_back_though_the_pool_is_empty),
+        with_fixture(page_size_is_that_of_the_flags_and_of_the_file),
         with_fixture(map_of_a_huge_file_grows_and_shrinks),
         with_fixture(memory_of_an_odd_length_is_unmapped_whole),
         with_fixture(memory_without_pages_left_is_a_fault),
