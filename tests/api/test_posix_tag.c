@@ -197,6 +197,25 @@ static void file_of_another_tag_is_refused(void **state)
     assert_nothing_left(tag);
 }
 
+/* The file of the tag was removed, and the tag was made again. */
+static void close_keeps_another_file_of_the_same_name(void **state)
+{
+    ironmap_map *map = open_tag(LENGTH);
+    ironmap_map *second = NULL;
+    ironmap_map *third = NULL;
+
+    (void)state;
+    assert_int_equal(unlink(tag_path(tag)), 0);
+    second = open_tag(LENGTH);
+    close_map(map);
+    third = open_tag(0);
+    assert_ok(ironmap_put(second, OFFSET, "bytes", 5, &failure));
+    assert_map(third, OFFSET, "bytes", 5);
+    close_map(third);
+    close_map(second);
+    assert_nothing_left(tag);
+}
+
 /* ---- tags of files --------------------------------------------------------------------------- */
 
 static void tag_belongs_to_one_file(void **state)
@@ -645,6 +664,7 @@ int main(void)
         with_fixture(tag_has_a_file_of_its_own),
         with_fixture(long_names_are_told_apart),
         with_fixture(file_of_another_tag_is_refused),
+        with_fixture(close_keeps_another_file_of_the_same_name),
         with_fixture(tag_belongs_to_one_file),
         with_fixture(tag_of_anonymous_memory_is_shared),
         with_fixture(memory_of_a_tag_begins_at_a_page),

@@ -283,6 +283,39 @@ static int each_page_is_asked_for(void *unused)
     return own_fault_is_handled();
 }
 
+static volatile sig_atomic_t jumps_next;
+
+static void map_or_jump(int number, siginfo_t *info, void *context)
+{
+    if (jumps_next) {
+        note_call(number == SIGBUS);
+        siglongjmp(way_out, 1);
+    }
+    map_any_page(number, info, context);
+}
+
+/* A handler that left with longjmp for another page has not come back for this one. */
+static int page_is_asked_for_after_a_jump(void *unused)
+{
+    volatile uint8_t *first = NULL;
+
+    (void)unused;
+    child_check(foreign_map() == 0);
+    first = foreign;
+    child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(install(NULL, map_or_jump, 0, 0) == 0 && another_map() == 0);
+    child_check(first[5] == 0);
+    jumps_next = 1;
+    if (sigsetjmp(way_out, 1) == 0) {
+        return touch_foreign() + 1;
+    }
+    jumps_next = 0;
+    foreign = first;
+    child_check(foreign_lose() == 0 && touch_foreign() == 0);
+    child_check(calls == 3 && flaws == 0);
+    return own_fault_is_handled();
+}
+
 static int page_is_asked_for_again(void *unused)
 {
     (void)unused;
@@ -297,15 +330,22 @@ static int page_is_asked_for_again(void *unused)
 
 static void note_mask(int number)
 {
-    note_call(is_blocked(SIGBUS) && is_blocked(SIGUSR2) && !is_blocked(SIGUSR1));
+    note_call(is_blocked(SIGBUS) && is_blocked(SIGUSR2) && !is_blocked(SIGUSR1) &&
+              is_blocked(SIGHUP));
     map_lost_page(number);
 }
 
+/* The code that lost the page blocks SIGHUP. */
 static int mask_is_applied(void *unused)
 {
+    sigset_t hangup;
+
     (void)unused;
+    (void)sigemptyset(&hangup);
+    (void)sigaddset(&hangup, SIGHUP);
     child_check(install(note_mask, NULL, 0, SIGUSR2) == 0);
     child_check(foreign_map() == 0 && own_map() == 0);
+    child_check(sigprocmask(SIG_BLOCK, &hangup, NULL) == 0);
     child_check(touch_foreign() == 0);
     child_check(calls == 2 && flaws == 0);
     child_check(!is_blocked(SIGBUS) && !is_blocked(SIGUSR2));
@@ -671,6 +711,7 @@ static const signal_case cases[] = {
     {"handler that maps the page", handler_that_maps_the_page, false},
     {"handler that maps each page", each_page_is_asked_for, false},
     {"handler that maps a page again", page_is_asked_for_again, false},
+    {"handler that maps a page after a jump", page_is_asked_for_after_a_jump, false},
     {"sa_mask", mask_is_applied, false},
     {"SA_NODEFER", nodefer_is_applied, false},
     {"SA_RESETHAND", resethand_is_applied, true},

@@ -64,12 +64,16 @@ static void map_the_page(int number)
     note_call(number == SIGBUS && base != MAP_FAILED);
 }
 
-/* Raises the signal again, and then calls the previous handler with the one that it has. */
+/* Raises the signal again, and then calls the previous handler with the one that it has. It blocks
+ * SIGUSR2 all the time. */
 static void forward_twice(int number, siginfo_t *info, void *context)
 {
+    sigset_t mask;
+
     note_call_and_stop_loops();
     (void)raise(number);
     previous.sa_sigaction(number, info, context);
+    flaws += pthread_sigmask(SIG_BLOCK, NULL, &mask) != 0 || sigismember(&mask, SIGUSR2) != 1;
 }
 
 /* Both come to the handler that was there before ours. */
@@ -80,7 +84,7 @@ static int reaches_the_first_handler(void *unused)
     (void)unused;
     child_check(install(map_the_page, NULL, 0, 0) == 0);
     child_check(foreign_map() == 0 && own_map() == 0);
-    child_check(install(NULL, forward_twice, SA_NODEFER, 0) == 0);
+    child_check(install(NULL, forward_twice, SA_NODEFER, SIGUSR2) == 0);
     child_check(ironmap_open_path(&another, files->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
     child_check(touch_foreign() == 0);
     child_check(calls == 3 && flaws == 0);

@@ -97,6 +97,21 @@ static size_t kernel_count(const ironmap__kernels *kernels, const task *t, size_
     return sink.found;
 }
 
+/* The number of matches, where each search goes on behind the one before. */
+static size_t kernel_count_in_parts(const ironmap__kernels *kernels, const task *t, size_t part)
+{
+    ironmap__pattern pattern;
+    ironmap__match_sink sink = {.capacity = SIZE_MAX, .step = t->m};
+
+    ironmap__pattern_init(&pattern, t->needle, t->m);
+    for (size_t from = t->from; from < t->to; from += part) {
+        size_t to = part < t->to - from ? from + part : t->to;
+
+        ironmap__search_forward(kernels, &sink, &pattern, t->haystack, from, to);
+    }
+    return sink.found;
+}
+
 static size_t kernel_rfind(const ironmap__kernels *kernels, const task *t)
 {
     ironmap__pattern pattern;
@@ -343,6 +358,12 @@ static void frequent_matches_are_counted_correctly(void **state)
         task t = task_of(haystack, LENGTH, needle, m);
         t.from = (size_t)random_below(&random, 100);
         check_task(&t, 1 + (size_t)random_below(&random, 200));
+        for (size_t i = 0; ironmap__all_kernels[i] != NULL; i++) {
+            if (ironmap__all_kernels[i]->supported()) {
+                assert_u64(kernel_count_in_parts(ironmap__all_kernels[i], &t, 1000),
+                           naive_find_all(expected, &t, m));
+            }
+        }
     }
     free(haystack);
 }
