@@ -173,6 +173,25 @@ static void page_is_lost_without_data_segment(void **state)
     assert_survives(*state, PAGES * ironmap_page_size(), no_data);
 }
 
+/* Memory to write counts for this limit, if it is private. */
+static int store_without_data_segment(void *argument)
+{
+    const fixture *f = argument;
+    ironmap_map *map = NULL;
+
+    child_check(ironmap_open_path(&map, f->path, IRONMAP_WRITE, NULL, NULL) == IRONMAP_OK);
+    child_check(ftruncate(f->fd, 0) == 0);
+    child_check(no_data() == 0);
+    child_check(ironmap_put_byte(map, ironmap_page_size(), 'x', NULL) == IRONMAP_E_FAULT);
+    return 0;
+}
+
+static void store_into_a_lost_page_without_data_segment_is_a_fault(void **state)
+{
+    file_solid(*state, PAGES * ironmap_page_size());
+    assert_int_equal(fate_of(store_without_data_segment, *state), 0);
+}
+
 static void page_is_lost_without_descriptors(void **state)
 {
     file_solid(*state, PAGES * ironmap_page_size());
@@ -396,6 +415,7 @@ int main(void)
         with_fixture(page_is_lost_without_limits),
         with_fixture(page_is_lost_without_address_space),
         with_fixture(page_is_lost_without_data_segment),
+        with_fixture(store_into_a_lost_page_without_data_segment_is_a_fault),
         with_fixture(page_is_lost_without_descriptors),
         with_fixture(page_is_lost_with_few_mappings),
         with_fixture(page_is_lost_without_mappings),

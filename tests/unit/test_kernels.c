@@ -648,7 +648,7 @@ static void each_half_has_its_own_sample(void **state)
         memset(haystack, 0, LENGTH);
         random_letters(&random, haystack + half * (LENGTH / 2), LENGTH / 2, 4);
         task t = task_of(haystack, LENGTH, needle, sizeof(needle));
-        check_few_candidates(&t, 128);
+        check_few_candidates(&t, 256);
     }
     free(haystack);
 }
