@@ -219,6 +219,32 @@ static int sent_in_an_access(void *unused)
     return search_until_the_end();
 }
 
+static void sleep_50_ms(void)
+{
+    (void)nanosleep(&(struct timespec){0, 50000000}, NULL);
+}
+
+/* A signal that is ignored does not end a call that waits. */
+static int ignored_in_a_call_that_waits(void *unused)
+{
+    pid_t parent = getpid();
+    int ends[2];
+    char byte = 0;
+
+    (void)unused;
+    (void)signal(SIGBUS, SIG_IGN);
+    child_check(own_map() == 0 && pipe(ends) == 0);
+    if (fork() == 0) {
+        sleep_50_ms();
+        (void)kill(parent, SIGBUS);
+        sleep_50_ms();
+        _exit(write(ends[1], "x", 1) == 1 ? 0 : 1);
+    }
+    child_check(read(ends[0], &byte, 1) == 1 && byte == 'x');
+    child_check(close(ends[0]) == 0 && close(ends[1]) == 0);
+    return own_fault_is_handled();
+}
+
 #ifdef __linux__
 
 /* The process is the only one that sends signals to its threads. */
@@ -492,6 +518,7 @@ static const signal_case cases[] = {
 /* qemu-user loses such signals even without the library. */
 static const signal_case sent_cases[] = {
     {"sent in an access", sent_in_an_access, true},
+    {"ignored in a call that waits", ignored_in_a_call_that_waits, false},
 #ifdef __linux__
     {"sent by another process", sent_by_another_process, true},
     {"unaligned access", unaligned_access_is_forwarded, false},
