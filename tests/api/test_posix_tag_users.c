@@ -302,6 +302,7 @@ static void child_keeps_to_a_removed_file(void **state)
     assert_int_equal(unlink(tag_path(tag)), 0);
     assert_int_equal(write(to_other, "o", 1), 1);
     wait_until_tag_is(true);
+    close_map(open_tag(0)); /* waits until it is made */
     child = start_child(&to_child, do_nothing);
     assert_int_equal(write(to_other, "c", 1), 1);
     wait_until_tag_is(false);

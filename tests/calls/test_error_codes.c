@@ -134,6 +134,19 @@ static void interrupted_close_has_closed(void **state)
     assert_failed();
 }
 
+/* The limit of mappings passes, and the view is unmapped later. Another refusal is the end. */
+static void view_that_cannot_be_unmapped_is_told(void **state)
+{
+    fixture *f = *state;
+
+    map_anonymous(f, IRONMAP_WRITE, LENGTH);
+    make_fail("munmap", EINVAL, 0, 1);
+    ironmap_map *map = f->map;
+    f->map = NULL;
+    assert_system_fails(ironmap_close(map, &failure), IRONMAP_E_SYSTEM, EINVAL);
+    assert_failed();
+}
+
 /* A disk of the network tells late what it could not store. The map is gone. */
 static void close_that_fails_is_told(void **state)
 {
@@ -706,6 +719,7 @@ int main(void)
         with_fixture(interrupted_reservation_is_made_again),
         with_fixture(interrupted_read_is_made_again),
         with_fixture(interrupted_close_has_closed),
+        with_fixture(view_that_cannot_be_unmapped_is_told),
         with_fixture(close_that_fails_is_told),
         with_fixture(interrupted_calls_of_a_tag_are_made_again),
         with_fixture(place_of_tags_that_cannot_be_asked_for_is_an_error),

@@ -333,6 +333,23 @@ static void closing_without_any_memory_is_an_error(void **state)
     no_memory_to_unmap = false;
 }
 
+/* The view keeps what it could not give up, until it is unmapped. */
+static void pages_that_stay_without_any_memory_go_with_the_view(void **state)
+{
+    fixture *f = *state;
+    size_t before = calls_mapped_bytes();
+    size_t page = ironmap_page_size();
+
+    private_memory(f, 4 * page);
+    no_memory_to_unmap = true;
+    no_memory_at_all = true;
+    assert_ok(ironmap_resize(f->map, page, &failure));
+    no_memory_at_all = false;
+    no_memory_to_unmap = false;
+    map_close(f);
+    assert_u64(calls_mapped_bytes(), before);
+}
+
 /* ---- memory that the system never overcommits ---- */
 
 static int refuse_memory_to_write(const char *name)
@@ -445,6 +462,7 @@ int main(void)
         watched(exported_memory_that_grows_again_is_zero),
         watched(memory_of_a_private_view_is_given_back),
         watched(closing_without_any_memory_is_an_error),
+        watched(pages_that_stay_without_any_memory_go_with_the_view),
         with_fixture(page_is_lost_without_memory_to_write),
         with_fixture(failure_is_of_the_first_page_behind_the_file),
         with_fixture(huge_page_that_cannot_be_put_back_leaves_no_mapping),

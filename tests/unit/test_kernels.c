@@ -523,6 +523,25 @@ static void long_needle_is_found_at_every_position(void **state)
     }
 }
 
+static void skip_ends_with_the_matches_that_are_wanted(void **state)
+{
+    enum { M = IRONMAP__SKIP_NEEDLE_MIN, COPIES = 5, LENGTH = 8 * M * COPIES };
+    random_source random = random_start();
+    uint8_t haystack[LENGTH];
+    uint8_t needle[M];
+
+    (void)state;
+    random_letters(&random, haystack, sizeof(haystack), 256);
+    random_letters(&random, needle, sizeof(needle), 256);
+    for (size_t i = 0; i < COPIES; i++) {
+        memcpy(haystack + 8 * M * i + 77, needle, sizeof(needle));
+    }
+    task t = task_of(haystack, sizeof(haystack), needle, sizeof(needle));
+    for (size_t capacity = 1; capacity <= COPIES; capacity++) {
+        check_task(&t, capacity);
+    }
+}
+
 /* Log lines share some grams with the needle. The haystack is at both edges of memory. */
 static void no_match_is_skipped_in_log_lines(void **state)
 {
@@ -884,6 +903,7 @@ int main(void)
         cmocka_unit_test(no_match_is_skipped_in_random_bytes),
         cmocka_unit_test(needles_of_all_lengths_are_found),
         cmocka_unit_test(long_needle_is_found_at_every_position),
+        cmocka_unit_test(skip_ends_with_the_matches_that_are_wanted),
         cmocka_unit_test(no_match_is_skipped_in_log_lines),
         cmocka_unit_test(few_letters_leave_few_candidates),
         cmocka_unit_test(similar_lines_leave_few_candidates),
