@@ -73,7 +73,7 @@ static void (*fault_after_fork)(void); /* NULL before the first installation */
 static int fault_atfork;               /* what pthread_atfork has returned */
 static pthread_mutex_t install_mutex = PTHREAD_MUTEX_INITIALIZER;
 static IRONMAP__THREAD_LOCAL volatile forwarding current;
-static IRONMAP__THREAD_LOCAL volatile ended_forwarding ended;
+static IRONMAP__THREAD_LOCAL volatile ended_forwarding last_ended;
 
 /* ---- forwarding ---- */
 
@@ -107,15 +107,15 @@ static bool is_nested(uintptr_t frame, const siginfo_t *info)
  * may have reinstalled ours, as its predecessor. */
 static bool is_repeated(const siginfo_t *info)
 {
-    return !was_sent(info) && ended.to != NULL && ended.address == info->si_addr &&
-           ended.to == atomic_load(&newest_previous) && ended.to->earlier != NULL;
+    return !was_sent(info) && last_ended.to != NULL && last_ended.address == info->si_addr &&
+           last_ended.to == atomic_load(&newest_previous) && last_ended.to->earlier != NULL;
 }
 
 /* The handler to forward to. NULL: the default action. */
 static previous_handler *next_handler(uintptr_t frame, const siginfo_t *info)
 {
     previous_handler *to = is_nested(frame, info) ? current.to->earlier
-                           : is_repeated(info)    ? ended.to->earlier
+                           : is_repeated(info)    ? last_ended.to->earlier
                                                   : atomic_load(&newest_previous);
     const int once = (int)SA_RESETHAND;
     bool spent =
@@ -157,12 +157,12 @@ static void forward_signal(int number, siginfo_t *info, void *context)
     }
     forwarding outer = current;
     current = (forwarding){frame, info, to};
-    ended.to = NULL;
+    last_ended.to = NULL;
     call_handler(&to->action, number, info, context);
     current = outer;
     /* If the handler has forwarded the signal, that forwarding is the one that has had it last. */
-    if (ended.to == NULL) {
-        ended = (ended_forwarding){info->si_addr, to};
+    if (last_ended.to == NULL) {
+        last_ended = (ended_forwarding){info->si_addr, to};
     }
 }
 
