@@ -236,6 +236,7 @@ def test_error_about_an_earlier_page_does_not_tell(tmp_path: Path) -> None:
     """A thread waits for the GIL with its error, while this one loses a later page in a buffer."""
     path = tmp_path / "long"
     length = 1 << 25
+    too_late = 0
     interval = sys.getswitchinterval()
     for patience in range(10):  # the thread may be too early or too late
         path.touch()
@@ -259,6 +260,8 @@ def test_error_about_an_earlier_page_does_not_tell(tmp_path: Path) -> None:
         assert errors == [ironmap.FaultError]
         if outcome(m.close).error is ironmap.FaultError and not too_late:
             return
+    if too_late:
+        pytest.skip("this thread was never in time")
     pytest.fail("the damage was never told")
 
 
