@@ -10,6 +10,7 @@ If something is unavailable, prints one line and exits with 1.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -109,10 +110,17 @@ def prepare(name: str) -> list[str]:
     return files
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in PROCESSORS:
+def main(arguments: list[str]) -> None:
+    if len(arguments) != 1 or arguments[0] not in PROCESSORS:
         sys.exit(__doc__)
     try:
-        print(*prepare(sys.argv[1]))
+        # The output is the files alone. What is being installed is told on the other stream.
+        with contextlib.redirect_stdout(sys.stderr):
+            files = prepare(arguments[0])
     except subprocess.CalledProcessError as error:
         sys.exit(f"failed: {shlex.join(error.cmd)}")
+    print(*files)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
