@@ -314,8 +314,9 @@ test-on-aarch64: build/aarch64/build.ninja
 	@echo "== aarch64, pages of 64 KiB"
 	@$(FEWER) QEMU_PAGESIZE=65536 $(C_TEST) build/aarch64 --timeout-multiplier 10 --logbase testlog-64k
 
-# tools/windows.py installs mingw-w64, Wine, cmocka, CPython's headers, and CPython. Wine's server is
-# stopped at the end, even if a test fails.
+# tools/windows.py installs mingw-w64, Wine, cmocka, CPython's headers, and CPython. Wine's server stays
+# until the end, also while no test runs: a test that begins while it stops gets no connection. It is
+# stopped even if a test fails.
 test-windows: $(VENV)/.ready-test ## 4 min | run all tests as Windows programs, under Wine
 	@if $(PYTHON) tools/windows.py prepare; then $(MAKE) test-under-wine; \
 	    else echo "skipped: the tests on Windows"; fi
@@ -324,6 +325,7 @@ build/windows/build.ninja: machines/ucrt.specs
 test-under-wine: build/windows/build.ninja
 	@$(NINJA) -C build/windows
 	@trap 'machines/in-wine.sh wineserver -k || true' EXIT; \
+	    machines/in-wine.sh wineserver -p || true; \
 	    $(C_TEST) build/windows --timeout-multiplier 3 && \
 	    $(VPYTHON) tools/windows.py pytest $(PYTEST_ARGS)
 

@@ -427,6 +427,7 @@ static void huge_page_that_cannot_be_put_back_leaves_no_mapping(void **state)
     int fd = memfd_create("ironmap-test", MFD_HUGETLB | MFD_CLOEXEC);
     if (fd == -1 || fstat(fd, &status) == -1 || ftruncate(fd, status.st_blksize) == -1 ||
         ironmap_open_fd(&f->map, fd, IRONMAP_SYSTEM, &options, NULL) != IRONMAP_OK) {
+        (void)close(fd);
         skip_because("the system has no huge pages");
     }
     assert_int_equal(ftruncate(fd, 0), 0);
