@@ -315,8 +315,9 @@ test-on-aarch64: build/aarch64/build.ninja
 	@$(FEWER) QEMU_PAGESIZE=65536 $(C_TEST) build/aarch64 --timeout-multiplier 10 --logbase testlog-64k
 
 # tools/windows.py installs mingw-w64, Wine, cmocka, CPython's headers, and CPython. Wine's server stays
-# until the end, also while no test runs: a test that begins while it stops gets no connection. It is
-# stopped even if a test fails.
+# until the end, also while no test runs: a test that begins while it stops gets no connection. The
+# services begin before the tests, or they would keep the output of the first one open. All is stopped
+# even if a test fails.
 test-windows: $(VENV)/.ready-test ## 4 min | run all tests as Windows programs, under Wine
 	@if $(PYTHON) tools/windows.py prepare; then $(MAKE) test-under-wine; \
 	    else echo "skipped: the tests on Windows"; fi
@@ -325,7 +326,7 @@ build/windows/build.ninja: machines/ucrt.specs
 test-under-wine: build/windows/build.ninja
 	@$(NINJA) -C build/windows
 	@trap 'machines/in-wine.sh wineserver -k || true' EXIT; \
-	    machines/in-wine.sh wineserver -p || true; \
+	    machines/in-wine.sh wineserver -p; machines/in-wine.sh wine wineboot >/dev/null 2>&1 </dev/null; \
 	    $(C_TEST) build/windows --timeout-multiplier 3 && \
 	    $(VPYTHON) tools/windows.py pytest $(PYTEST_ARGS)
 
