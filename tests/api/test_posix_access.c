@@ -165,8 +165,8 @@ static void flags_decide_what_stores_change(void **state)
     assert_file(f, 0, "shared", 6);
 }
 
-/* A file is made longer by a map that writes to it. MAP_SHARED_VALIDATE, which qemu-user does not know,
- * has the bits of both. */
+/* A file is made longer by a map that writes to it. MAP_SHARED_VALIDATE has the bits of both, and
+ * qemu-user does not know it. */
 static void only_shared_maps_extend_their_file(void **state)
 {
     fixture *f = *state;
