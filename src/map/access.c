@@ -36,7 +36,7 @@ static IRONMAP__NOINLINE int copy_inside(const ironmap_map *map, uint8_t *target
     ironmap__access_loop loop;
     const ironmap__mapping *mapping = &map->mapping;
     bool forward = (uintptr_t)target <= (uintptr_t)source;
-    ironmap__access_prepare(&loop, mapping, NULL,
+    ironmap__access_prepare(&loop, mapping, map,
                             ironmap__bounding_range(mapping, target, length, source, length),
                             error);
     loop.total = length;

@@ -78,9 +78,11 @@ void ironmap__access_stop(ironmap__access_loop *loop)
 /* Asks the map's owner whether to go on. That is foreign code, and runs outside the guard. */
 static bool ask_to_go_on(ironmap__access_loop *loop)
 {
-    if (loop->check == NULL) {
+    size_t done = loop->done + loop->count;
+    if (loop->check == NULL || (done - loop->asked) * loop->unit_size < IRONMAP__CHUNK_BYTES) {
         return true;
     }
+    loop->asked = done;
     ironmap__guard_exit();
     if (loop->check(loop->check_context) != 0) {
         loop->status = ironmap__fail(loop->error, IRONMAP_E_INTERRUPTED);

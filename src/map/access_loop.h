@@ -37,6 +37,7 @@ typedef struct ironmap__access_loop {
     ironmap__readahead readahead;
     ironmap_check *check; /* NULL: do not ask */
     void *check_context;
+    size_t asked; /* units before the last question: there is one for each MiB at most */
     ironmap_error *error;
 } ironmap__access_loop;
 

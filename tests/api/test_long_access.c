@@ -295,8 +295,21 @@ static int work_copy(checker *o, uint8_t *bytes)
     return status;
 }
 
-static work *const works[] = {work_get,         work_put,         work_fill,
-                              work_get_strided, work_put_strided, work_copy};
+static int work_move(checker *o, uint8_t *bytes)
+{
+    (void)bytes;
+    return ironmap_move(o->map, 0, 8, CHECKED - 8, &failure);
+}
+
+/* From the map's own memory, backward. */
+static int work_put_own(checker *o, uint8_t *bytes)
+{
+    (void)bytes;
+    return ironmap_put(o->map, 8, ironmap_data(o->map), CHECKED - 8, &failure);
+}
+
+static work *const works[] = {work_get,         work_put,  work_fill, work_get_strided,
+                              work_put_strided, work_copy, work_move, work_put_own};
 
 /* Opens f->map with a check. */
 static void map_with_check(fixture *f, checker *o)
