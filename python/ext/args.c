@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "errors.h"
+#include "mmap/object.h"
 #include "mmap/source.h"
 
 bool check_count_slow(const char *name, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most)
@@ -84,7 +85,11 @@ static bool load_byte(uint8_t *value, PyObject *object, const Py_buffer *view)
 {
     ironmap_error error;
     uint64_t offset = 0;
-    ironmap_map *map = source_map(&offset, object, view, NULL);
+    PyObject *owner = source_owner(&offset, object, view, NULL);
+    ironmap_map *map = owner == NULL ? NULL : mmap_use_to_read(owner);
+    if (owner != NULL && map == NULL) {
+        return false;
+    }
     int status = map == NULL ? ironmap_load(value, view->buf, 1, &error)
                              : ironmap_get_byte(value, map, offset, &error);
     bool loaded = status == IRONMAP_OK;

@@ -46,6 +46,27 @@ static inline int64_t monotonic_ns(void)
 #endif
 }
 
+/* True in the thread that runs signal handlers. Needs the GIL. CPython exports this to extensions
+ * in every version, and declares it in an internal header since 3.13. */
+#if PY_VERSION_HEX >= 0x030D0000
+PyAPI_FUNC(int) _PyOS_IsMainThread(void);
+#endif
+
+static inline bool in_main_thread(void)
+{
+    return _PyOS_IsMainThread() != 0;
+}
+
+/* True once the interpreter shuts down: threads other than the one that does it get no GIL. */
+static inline bool interpreter_is_finalizing(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing() != 0;
+#else
+    return _Py_IsFinalizing() != 0;
+#endif
+}
+
 /* Slots hold functions and constant text as `void *`, method tables hold functions of every
  * signature as PyCFunction, and the argument parser wants its names without const. */
 #define AS_SLOT(value) ((void *)(uintptr_t)(value))

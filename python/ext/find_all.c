@@ -6,8 +6,7 @@
 #include "args.h"
 #include "errors.h"
 #include "gil.h"
-#include "mmap/long_work.h"
-#include "mmap/object.h"
+#include "mmap/hold.h"
 #include "mmap/search.h"
 #include "mmap/source.h"
 #include "state.h"
@@ -85,10 +84,7 @@ static PyObject *copy_needle(PyObject *object)
     if (!source_open(&source, object, NULL)) {
         return NULL;
     }
-    PyObject *needle = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)source.length);
-    if (needle != NULL && !source_copy(&source, PyBytes_AS_STRING(needle))) {
-        Py_CLEAR(needle);
-    }
+    PyObject *needle = source_to_bytes(&source);
     source_close(&source);
     return needle;
 }
@@ -97,7 +93,7 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
 {
     bool overlapping = false;
     uint64_t start = 0;
-    uint64_t end = IRONMAP_TO_END;
+    uint64_t end = 0;
     if (!mmap_precheck_open(self) || !check_count("find_all", count, 1, 3) ||
         !parse_overlapping(&overlapping, args + count, names)) {
         return NULL;
@@ -106,9 +102,13 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
     if (needle == NULL) {
         return NULL;
     }
-    PyObject *all = mmap_bounds(self, &start, &end, args + 1, count - 1)
-                        ? find_all_new(self, needle, start, end, overlapping)
-                        : NULL;
+    Bounds bounds;
+    const ironmap_map *map = bounds_convert(&bounds, args + 1, count - 1) ? mmap_use(self) : NULL;
+    PyObject *all = NULL;
+    if (map != NULL) {
+        bounds_in(&start, &end, &bounds, map);
+        all = find_all_new(self, needle, start, end, overlapping);
+    }
     Py_DECREF(needle);
     return all;
 }
@@ -150,18 +150,18 @@ static bool is_empty(const FindAll *all)
 
 /* Finds the next match at any distance, without the GIL. The result is dropped if another thread
  * used this iterator at the same time. `*more` is false if there is no match. */
-static int find_without_gil(bool *more, FindAll *all, ironmap_map *map, ironmap_error *error)
+static int find_without_gil(bool *more, FindAll *all, const ironmap_map *map, ironmap_error *error)
 {
     uint64_t offset = 0;
     uint64_t start = all->matches.next;
     ironmap_matches match = all->matches;
     match.offsets = &offset;
     match.capacity = 1;
-    PyThreadState *thread = mmap_release_gil(map);
+    PyThreadState *thread = gil_release();
     int status =
         ironmap_find_all(&match, map, PyBytes_AS_STRING(all->needle),
                          (size_t)PyBytes_GET_SIZE(all->needle), 0, (size_t)all->end, error);
-    mmap_acquire_gil(map, thread);
+    gil_acquire(thread);
     if (status == IRONMAP_OK && all->matches.next == start && is_empty(all)) {
         all->offsets[0] = offset;
         all->matches.next = match.next;
@@ -172,17 +172,39 @@ static int find_without_gil(bool *more, FindAll *all, ironmap_map *map, ironmap_
     return status;
 }
 
-/* Finds the next batch. `*more` is false if there is none. */
-static int find_batch(bool *more, FindAll *all, ironmap_map *map, ironmap_error *error)
+/* Finds the next match at any distance, or from `start` if other threads could change what was
+ * searched from there. False with an exception if the map cannot be had. */
+static bool find_far(int *status, bool *more, FindAll *all, uint64_t start, ironmap_error *error)
 {
+    Hold hold;
+    uint64_t next = all->matches.next;
+    if (!hold_begin(&hold, all->map, LOCK_READ)) {
+        return false;
+    }
+    if (hold.waited && all->matches.next == next && is_empty(all)) {
+        all->matches.next = start;
+    }
+    *status = find_without_gil(more, all, hold.map, error);
+    hold_end(&hold);
+    return true;
+}
+
+/* Finds the next batch. `*more` is false if there is none. */
+static bool find_batch(int *status, bool *more, FindAll *all, ironmap_error *error)
+{
+    const ironmap_map *map = mmap_use_to_read(all->map);
+    if (map == NULL) {
+        return false;
+    }
+    uint64_t start = all->matches.next;
     all->returned = 0;
     all->matches.found = 0;
-    int status = find_with_gil(all, map, error);
-    if (status != IRONMAP_OK || all->matches.found > 0) {
-        return status;
+    *status = find_with_gil(all, map, error);
+    if (*status != IRONMAP_OK || all->matches.found > 0) {
+        return true;
     }
     *more = all->matches.next <= all->end;
-    return *more ? find_without_gil(more, all, map, error) : IRONMAP_OK;
+    return !*more || find_far(status, more, all, start, error);
 }
 
 /* A signal handler or another thread may use this iterator while the GIL is released, so the state
@@ -196,15 +218,19 @@ static PyObject *find_all_next(PyObject *self)
     }
     bool more = true;
     ironmap_error error;
-    ironmap_map *map = mmap_use(all->map); /* held whenever the GIL is released below */
-    while (map != NULL && more && is_empty(all)) {
-        if (find_batch(&more, all, map, &error) != IRONMAP_OK) {
-            return raise_error(map, &error, "");
+    while (more && is_empty(all)) {
+        int status = IRONMAP_OK;
+        if (!find_batch(&status, &more, all, &error)) {
+            return NULL;
+        }
+        if (status != IRONMAP_OK && !hold_again(status)) {
+            return raise_error(mmap_object(all->map)->map, &error, "");
         }
     }
-    return map != NULL && !is_empty(all)
-               ? PyLong_FromUnsignedLongLong(all->offsets[all->returned++])
-               : NULL;
+    if (!mmap_check_open(all->map)) {
+        return NULL;
+    }
+    return is_empty(all) ? NULL : PyLong_FromUnsignedLongLong(all->offsets[all->returned++]);
 }
 
 /* ---- the type ---- */

@@ -9,31 +9,34 @@
 /* The state of this thread while it works without the GIL; NULL while it has the GIL. */
 static _Thread_local PyThreadState *released;
 static _Thread_local int64_t next_check;
+static _Thread_local bool skips_checks;
 
 PyThreadState *gil_release(void)
 {
-    next_check = monotonic_ns() + CHECK_INTERVAL_NS;
+    /* No other thread runs signal handlers. */
+    bool checks = in_main_thread() && !skips_checks;
+    next_check = checks ? monotonic_ns() + CHECK_INTERVAL_NS : INT64_MAX;
+    skips_checks = false;
     released = PyEval_SaveThread();
     return released;
 }
 
 void gil_acquire(PyThreadState *thread)
 {
-    released = NULL;
-    PyEval_RestoreThread(thread);
+    if (thread != NULL) {
+        released = NULL;
+        PyEval_RestoreThread(thread);
+    }
 }
 
-int gil_check_signals(void *Py_UNUSED(unused))
+void gil_skip_checks(void)
 {
-    PyThreadState *thread = released;
-    if (thread == NULL || monotonic_ns() < next_check) {
-        return 0;
-    }
-    /* A handler may use other maps. */
-    gil_acquire(thread);
-    int status = PyErr_CheckSignals();
-    (void)gil_release();
-    return status;
+    skips_checks = true;
+}
+
+PyThreadState *gil_time_to_check(void)
+{
+    return monotonic_ns() < next_check ? NULL : released;
 }
 
 PyObject *eval_breaker_new(void)

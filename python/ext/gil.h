@@ -1,16 +1,19 @@
-/* The GIL: releasing and acquiring it around long work, with checks for signals (Ctrl-C). */
+/* The GIL: releasing and acquiring it around long work, and when to look for signals (Ctrl-C). */
 #ifndef IRONMAP_EXT_GIL_H
 #define IRONMAP_EXT_GIL_H
 
 #include "compat.h"
 
-/* Release and acquire the GIL, around work in which the library may call gil_check_signals. */
+/* Release and acquire the GIL, around work in which the library may call hold_check. */
 PyThreadState *gil_release(void);
-void gil_acquire(PyThreadState *thread);
+void gil_acquire(PyThreadState *thread); /* NULL: it was not released */
 
-/* The ironmap_options.check of every map: from time to time acquires the GIL and runs signal
- * handlers. Not 0, with an exception set, if one has raised. */
-int gil_check_signals(void *unused);
+/* The next work of this thread without the GIL does not look for signals. */
+void gil_skip_checks(void);
+
+/* The state of this thread if it works without the GIL and it is time to look for signals again;
+ * else NULL. */
+PyThreadState *gil_time_to_check(void);
 
 /* Makes the interpreter check its eval breaker: it yields the GIL to a waiting thread and runs
  * signal handlers. False with an exception if one has raised. */

@@ -10,8 +10,7 @@
 #include "state.h"
 
 /* The context manager of `with m.guarded():`. If the map is closed in the block, the end of the
- * block reports nothing. If another thread is resizing it, the end of the block is a BufferError,
- * unless an exception leaves the block. */
+ * block reports nothing. */
 typedef struct {
     PyObject_HEAD PyObject *map;
     size_t depth; /* of nested blocks */
@@ -25,7 +24,7 @@ static Guarded *guarded_object(PyObject *self)
 
 PyObject *mmap_guarded(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    if (mmap_use(self) == NULL) {
+    if (!mmap_check_open(self)) {
         return NULL;
     }
     PyObject *type = module_object("Guarded");
@@ -93,14 +92,12 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t 
 {
     Guarded *guarded = guarded_object(self);
     bool bad_address = count > 1 && is_bad_address(args[1]);
-    const MmapObject *object = mmap_object(guarded->map);
-    ironmap_map *map = object->map;
+    ironmap_map *map = NULL;
     if (guarded->depth == 0) { /* no block was begun */
         Py_RETURN_FALSE;
     }
     guarded->depth--;
-    if (object->resizing && (count == 0 || args[0] == Py_None)) {
-        mmap_raise_not_open(object);
+    if (!mmap_use_if_open(&map, guarded->map)) {
         return NULL;
     }
     if (map != NULL && ironmap_damage_count(map) != guarded->count) {

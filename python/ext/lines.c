@@ -85,7 +85,7 @@ static PyObject *lines_next(PyObject *self)
         return NULL;
     }
     while (lines->position < lines->end) {
-        ironmap_map *map = mmap_use(lines->map);
+        ironmap_map *map = mmap_use_to_read(lines->map);
         if (map == NULL) {
             return NULL;
         }
@@ -95,11 +95,11 @@ static PyObject *lines_next(PyObject *self)
         }
         uint64_t start = lines->position;
         size_t length = 0;
-        PyObject *line = line_read(&length, map, start, lines->end, lines->keep_ends);
+        PyObject *line = line_read(&length, lines->map, map, start, lines->end, lines->keep_ends);
         if (line == NULL) {
             return NULL;
         }
-        if (lines->position == start) {
+        if (lines->position == start && length > 0) {
             lines->position = start + length;
             lines->length = length;
             return line;

@@ -7,6 +7,7 @@
 #include "gil.h"
 #include "guarded.h"
 #include "lines.h"
+#include "mmap/hold.h"
 #include "mmap/type.h"
 #include "state.h"
 
@@ -62,11 +63,42 @@ static int add_eval_breaker(PyObject *module)
     return status;
 }
 
+static PyMethodDef after_fork = {"_after_fork", hold_after_fork, METH_NOARGS, NULL};
+
+/* Has os.fork() call hold_after_fork in the child, on systems that fork. */
+static int call_after_fork(PyObject *os)
+{
+    PyObject *function = PyCFunction_New(&after_fork, NULL);
+    PyObject *keywords =
+        function == NULL ? NULL : Py_BuildValue("{s:O}", "after_in_child", function);
+    PyObject *registers = keywords == NULL ? NULL : PyObject_GetAttrString(os, "register_at_fork");
+    PyObject *none = PyTuple_New(0);
+    PyObject *result =
+        registers == NULL || none == NULL ? NULL : PyObject_Call(registers, none, keywords);
+    Py_XDECREF(function);
+    Py_XDECREF(keywords);
+    Py_XDECREF(registers);
+    Py_XDECREF(none);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+static int add_after_fork(void)
+{
+    PyObject *os = PyImport_ImportModule("os");
+    if (os == NULL) {
+        return -1;
+    }
+    int status = PyObject_HasAttrString(os, "register_at_fork") ? call_after_fork(os) : 0;
+    Py_DECREF(os);
+    return status;
+}
+
 static int module_exec(PyObject *module)
 {
     if (add_type(module, mmap_type(module)) == -1 || add_class(module, &guarded_spec) == -1 ||
         add_class(module, &find_all_spec) == -1 || add_class(module, &lines_spec) == -1 ||
-        add_fault_error(module) == -1 || add_eval_breaker(module) == -1 ||
+        add_fault_error(module) == -1 || add_eval_breaker(module) == -1 || add_after_fork() == -1 ||
         constants_add(module) == -1 ||
         PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;

@@ -66,14 +66,8 @@ def test_readlines_leaves_a_position_that_was_moved_meanwhile(
     assert newlines.tell() == 7
 
 
-def test_readlines_keeps_the_map_open(newlines: ironmap.mmap, at_check: Any) -> None:
-    at_check(newlines.close)
-    assert outcome(newlines.readlines).error is BufferError
-    assert not newlines.closed
-
-
-@pytest.mark.parametrize("name", ["lines", "find_all"])
-def test_iterator_does_not_keep_the_map_open(
+@pytest.mark.parametrize("name", ["lines", "find_all", "readlines"])
+def test_map_can_be_closed_between_two_lines(
     newlines: ironmap.mmap, at_check: Any, name: str
 ) -> None:
     at_check(newlines.close)

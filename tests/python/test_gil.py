@@ -5,14 +5,13 @@ Each case stops an operation half-way in its own process: see stalled.py.
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
 import pytest
 
 import stalled
-from support import outcome, run_python
+from support import run_python
 
 RUN = """
 import sys
@@ -24,15 +23,25 @@ stalled.run(sys.argv[2])
 
 @pytest.fixture(scope="module")
 def userfaultfd() -> None:
-    result = outcome(stalled.open_userfaultfd)
-    if result.error is not None:
+    if not stalled.can_stall():
         pytest.skip("this system has no userfaultfd(2), or does not permit it")
-    os.close(result.value)
 
 
 @pytest.mark.usefixtures("userfaultfd")
 @pytest.mark.parametrize("name", stalled.CASES)
 def test_other_threads_run_meanwhile(name: str) -> None:
+    run_python(RUN, Path(stalled.__file__).parent, name)
+
+
+@pytest.fixture(scope="module")
+def seccomp() -> None:
+    if not stalled.can_listen():
+        pytest.skip("this system has no seccomp(2) with a listener, or does not permit it")
+
+
+@pytest.mark.usefixtures("userfaultfd", "seccomp")
+@pytest.mark.parametrize("name", stalled.PAUSED_CASES)
+def test_other_threads_run_during_a_system_call(name: str) -> None:
     run_python(RUN, Path(stalled.__file__).parent, name)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import collections
+import os
 import signal
 import sys
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import ironmap
+from support import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +36,17 @@ SEARCHES: dict[str, Callable[[ironmap.mmap], object]] = {
     "find_all": lambda m: list(m.find_all(b"needle")),
     "readline": lambda m: m.readline(),
     "extended slice": lambda m: m[:: 1 << 16],
+}
+
+
+# What they give in 100,000 bytes that end with the needle.
+SEARCHES_OF_LESS: dict[str, object] = {
+    "find": 99_994,
+    "rfind": 99_994,
+    "count": 1,
+    "find_all": [99_994],
+    "readline": bytes(99_994) + b"needle",
+    "extended slice": bytes(2),
 }
 
 
@@ -87,14 +102,188 @@ def test_handler_may_use_maps(
         with ironmap.mmap(-1, 10_000_000) as other:
             seen.append(other.find(b"needle"))
             seen.append(endless.find(b"\0", 5))
-        with pytest.raises(BufferError):
-            endless.close()
+        endless[0] = 7
         raise StoppedError
 
     alarm(look)
     with pytest.raises(StoppedError):
         endless.find(b"needle")
     assert seen == [-1, 5]
+    assert endless[0] == 7
+
+
+def test_handler_that_raises_ends_a_move(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    """What was moved stays moved. (The pages that the move makes are those of 0.1 seconds.)"""
+    endless[LENGTH // 2] = 7
+    alarm(stop)
+    with pytest.raises(StoppedError):
+        endless.move(0, LENGTH // 2, LENGTH // 2)
+    assert endless[:2] == b"\7\0"
+
+
+def test_move_cannot_go_on_in_a_map_of_another_length(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    alarm(lambda: endless.resize(100_000))
+    with pytest.raises(ValueError, match="a signal handler has resized the map during move"):
+        endless.move(0, LENGTH // 2, LENGTH // 2)
+
+
+def test_move_cannot_go_on_in_a_closed_map(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    alarm(endless.close)
+    with pytest.raises(ValueError, match="closed"):
+        endless.move(0, LENGTH // 2, LENGTH // 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+def test_handler_may_fork(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    """In the child the search goes on, although a thread that is not there was storing."""
+    stop_storing = threading.Event()
+
+    def store() -> None:
+        while not stop_storing.is_set():
+            endless[: 1 << 24] = bytes(1 << 24)
+
+    def fork() -> None:
+        writer = threading.Thread(target=store)
+        writer.start()
+        children = []
+        for _ in range(10):
+            time.sleep(0.003)
+            child = os.fork()
+            if child == 0:
+                # Only the search looks for signals.
+                alarm(lambda: os._exit(0))
+                return
+            children.append(child)
+        stop_storing.set()
+        writer.join()
+        late = time.monotonic() + 20
+        ends = [ends_before(late, child) for child in children]
+        assert all(ends)
+        raise StoppedError
+
+    alarm(fork)
+    with pytest.raises(StoppedError):
+        endless.find(b"needle")
+
+
+def ends_before(late: float, child: int) -> bool:
+    while time.monotonic() < late:
+        if os.waitpid(child, os.WNOHANG)[0] == child:
+            return True
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_handler_may_close_the_map(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None], name: str
+) -> None:
+    alarm(endless.close)
+    with pytest.raises(ValueError, match="closed"):
+        SEARCHES[name](endless)
+    assert endless.closed
+
+
+def address_space() -> int:
+    """Of this process, in bytes."""
+    sizes = Path("/proc/self/statm").read_text().split()
+    return int(sizes[0]) * PAGE
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="the size is not known")
+def test_closed_map_is_unmapped_when_no_work_uses_it(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    """It is closed in the middle of a search, which is in the middle of another one."""
+    before = address_space()
+    assert before > LENGTH
+
+    def search() -> None:
+        alarm(endless.close)
+        with pytest.raises(ValueError, match="closed"):
+            endless.find(b"needle")
+        assert endless.closed
+        assert address_space() > LENGTH
+
+    alarm(search)
+    with pytest.raises(ValueError, match="closed"):
+        endless.count(b"needle")
+    assert address_space() <= before - LENGTH
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="the size is not known")
+def test_map_is_unmapped_after_work_with_many_handlers(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    before = address_space()
+    alarm(lambda: alarm(lambda: alarm(stop)))
+    with pytest.raises(StoppedError):
+        endless.find(b"needle")
+    endless.close()
+    assert address_space() <= before - LENGTH
+
+
+def test_work_that_begins_anew_ends(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    """However often a handler changes the shape: the second time none runs in the middle."""
+    lengths = iter(range(1 << 20, 1 << 24, 4096))
+    endless.resize(1 << 29)
+    alarm(lambda: endless.resize((1 << 29) + next(lengths)))
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    assert endless.count(b"needle") == 0
+
+
+def test_a_line_that_is_read_anew_ends_at_its_newline(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    def shrink() -> None:
+        endless.resize(1 << 20)
+        endless[5] = ord("\n")
+
+    alarm(shrink)
+    assert endless.readline() == bytes(5) + b"\n"
+    assert endless.tell() == 6
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_handler_may_resize_the_map(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None], name: str
+) -> None:
+    """The search begins anew."""
+
+    def resize() -> None:
+        endless.resize(100_000)
+        endless[-6:] = b"needle"
+
+    alarm(resize)
+    assert SEARCHES[name](endless) == SEARCHES_OF_LESS[name]
+    assert len(endless) == 100_000
+
+
+def test_handler_may_wait_for_a_thread_that_stores(
+    endless: ironmap.mmap, alarm: Callable[[Callable[[], None]], None]
+) -> None:
+    def store() -> None:
+        thread = threading.Thread(target=lambda: endless.__setitem__(0, 7))
+        thread.start()
+        thread.join()
+        raise StoppedError
+
+    alarm(store)
+    with pytest.raises(StoppedError):
+        endless.find(b"needle")
+    assert endless[0] == 7
 
 
 @pytest.mark.parametrize("iterate", [lambda m: m.lines(), lambda m: m.find_all(b"\n")])

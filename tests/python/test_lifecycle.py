@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ironmap
-from support import GRANULE, PAGE, open_descriptors, outcome, run_python
+from support import GRANULE, PAGE, assert_same_error, open_descriptors, outcome, run_python
 from system import HAS_ADVICE, needs_descriptors, needs_fork
 
 if TYPE_CHECKING:
@@ -380,8 +380,9 @@ def test_sizeof_of_a_closed_map_is_of_what_it_keeps(path: Path) -> None:
     open_size = m.__sizeof__()
     m.close()
     assert open_size < m.__sizeof__() < 2 * PAGE  # the file's name is kept as well
-    with ironmap.mmap(-1, PAGE) as never_exported:
-        pass
+    with path.open("r+b") as file:
+        never_exported = ironmap.mmap(file.fileno(), 0)
+    never_exported.close()
     assert never_exported.__sizeof__() == ironmap.mmap.__basicsize__
 
 
@@ -463,3 +464,16 @@ for cls in (old, new):
         assert repr(m).startswith("<mmap.mmap ")
 """
     run_python(code)
+
+
+@pytest.mark.parametrize("key", [0, slice(0, 1)])
+def test_closed_read_only_map_is_closed_before_it_is_read_only(path: Path, key: object) -> None:
+    """Or the other way round, as in the standard module of that version."""
+
+    def store(module: Any) -> None:
+        with path.open("rb") as file:
+            m = module.mmap(file.fileno(), 0, access=module.ACCESS_READ)
+        m.close()
+        m[key] = b"0"
+
+    assert_same_error(store)

@@ -123,6 +123,51 @@ except ValueError as error:
     assert run_python(code) == "mmap closed or invalid\n"
 
 
+CLOSED_WHILE_DAMAGE_IS_LISTED = """
+import gc, ironmap, tempfile
+
+def list_damage(ranges, number):
+    with tempfile.TemporaryFile() as file:
+        file.truncate(2 * ranges * ironmap.PAGESIZE)
+        m = ironmap.mmap(file.fileno(), 0, trackfd=False)
+        file.truncate(0)
+    with memoryview(m) as view:
+        lost = [view[2 * i * ironmap.PAGESIZE] for i in range(ranges)]
+    runs = []
+    def close(phase, info):
+        runs.append(phase)
+        if len(runs) == 2 * number + 1:
+            try:
+                m.close()
+            except ironmap.FaultError:
+                pass
+    gc.collect()
+    no_free_lists = [[] for _ in range(1000)], [(n, n) for n in range(3000)]
+    gc.callbacks.append(close)
+    gc.set_threshold(1)
+    try:
+        assert len(m.damaged) == ranges
+        listed = not m.closed
+    except ValueError:
+        listed = m.closed
+    gc.set_threshold(0)
+    gc.callbacks.remove(close)
+    assert listed, (ranges, number)
+
+for ranges in range(1, 7):
+    for number in range(9):
+        list_damage(ranges, number)
+"""
+
+
+@needs_lost_pages
+@pytest.mark.skipif(BUFFER_METHODS, reason="the collector runs between calls from CPython 3.12 on")
+def test_collector_may_close_while_damage_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With glibc, what the closed map had is overwritten."""
+    monkeypatch.setenv("MALLOC_PERTURB_", "85")
+    run_python(CLOSED_WHILE_DAMAGE_IS_LISTED)
+
+
 @pytest.mark.skipif(BUFFER_METHODS, reason="the collector runs between calls from CPython 3.12 on")
 @pytest.mark.parametrize("use", ["readlines()", "damaged"])
 def test_collector_may_close_while_the_result_is_allocated(use: str) -> None:

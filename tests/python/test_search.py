@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ironmap
-from support import PAGE, outcome
+from support import PAGE, Index, outcome
 from system import needs_flags
 
 if TYPE_CHECKING:
@@ -200,3 +200,15 @@ def test_needle_is_found_where_the_gil_is_released(
         assert getattr(m, method)(needle, place + 1) == -1
         assert getattr(m, method)(needle, 0, place + size - 1) == -1
         m[place : place + size] = bytes(size)
+
+
+@pytest.mark.parametrize("name", ["find", "rfind", "count"])
+def test_needle_is_exported_until_the_bounds_are_known(text: ironmap.mmap, name: str) -> None:
+    with ironmap.mmap(-1, 1) as needle:
+        with pytest.raises(BufferError):
+            getattr(text, name)(needle, Index(0, needle.close))
+        assert not needle.closed
+    letters = bytearray(b"o")
+    with pytest.raises(TypeError):
+        getattr(text, name)(letters, "start")
+    letters.append(1)

@@ -6,7 +6,8 @@
 #include "args.h"
 #include "constants.h"
 #include "errors.h"
-#include "mmap/long_work.h"
+#include "gil.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
 
 /* The arguments of madvise(), in bytes. Without a length, to the end. */
@@ -23,7 +24,7 @@ static bool advice_arguments(PyObject *self, Advice *advice, PyObject *const *ar
     *advice = (Advice){.length_given = count > 2 && args[2] != Py_None};
     return check_count("madvise", count, 1, 3) && convert_int(args[0], &advice->option) &&
            (count < 2 || convert_size(args[1], &advice->start)) &&
-           (!MADVISE_LENGTH_COMES_LAST || mmap_use(self) != NULL) &&
+           (!MADVISE_LENGTH_COMES_LAST || mmap_check_open(self)) &&
            (!advice->length_given || convert_size(args[2], &advice->length));
 }
 
@@ -48,6 +49,7 @@ static bool advice_check(const Advice *advice, const ironmap_map *map)
     return true;
 }
 
+/* Some advice changes bytes: MADV_DONTNEED throws away what was stored. */
 PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Advice advice;
@@ -59,12 +61,17 @@ PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     size_t length = advice.length_given ? (size_t)advice.length : IRONMAP_TO_END;
+    Hold hold;
     ironmap_error error;
-    PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_advise(map, (uint64_t)advice.start, length, advice.option, &error);
-    mmap_acquire_gil(map, thread);
+    if (!hold_begin(&hold, self, LOCK_STORE)) {
+        return NULL;
+    }
+    PyThreadState *thread = gil_release();
+    int status = ironmap_advise(hold.map, (uint64_t)advice.start, length, advice.option, &error);
+    gil_acquire(thread);
+    hold_end(&hold);
     if (status != IRONMAP_OK) {
-        return raise_error(map, &error, "madvise start out of bounds");
+        return raise_error(hold.map, &error, "madvise start out of bounds");
     }
     Py_RETURN_NONE;
 }

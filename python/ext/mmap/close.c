@@ -4,50 +4,10 @@
 #include <ironmap/extra.h>
 
 #include "errors.h"
+#include "mmap/end.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
 #include "state.h"
-
-#include <string.h>
-
-/* Unmapping much memory is slow, and so is closing the last descriptor of a deleted file. */
-int mmap_close_map(ironmap_map *map, ironmap_error *error)
-{
-    PyThreadState *thread = PyEval_SaveThread();
-    int status = ironmap_close(map, error);
-    PyEval_RestoreThread(thread);
-    return status;
-}
-
-/* The name of the file of a map whose addresses will be kept, for a use that is told much later.
- * NULL if it has none, or if memory is out. */
-static char *name_to_keep(const ironmap_map *map)
-{
-    char name[sizeof(((Fault *)NULL)->name)];
-    if (!ironmap_was_exported(map) ||
-        ironmap_file_path(map, name, sizeof(name), NULL) != IRONMAP_OK) {
-        return NULL;
-    }
-    size_t size = strlen(name) + 1;
-    char *kept = PyMem_RawMalloc(size);
-    if (kept != NULL) {
-        memcpy(kept, name, size);
-    }
-    return kept;
-}
-
-/* Closes the map of the object without the GIL. An array may still use an address that was
- * exported: numpy gives its buffer back at once. So these addresses are kept as long as the object,
- * to which such an array has a reference. */
-static void close_and_keep(MmapObject *object, ironmap_map *map)
-{
-    ironmap_reservation *kept = NULL;
-    PyThreadState *thread = PyEval_SaveThread();
-    char *name = name_to_keep(map);
-    (void)ironmap_close_reserving(&kept, map, NULL);
-    PyEval_RestoreThread(thread);
-    object->kept = kept;
-    object->kept_name = name;
-}
 
 /* How a map ended, and what is to be raised about it. */
 typedef struct {
@@ -55,10 +15,10 @@ typedef struct {
     Fault fault; /* that damage */
 } Ending;
 
-/* Takes the map, which is to be closed, from the object, so that other threads see it as closed
- * from then on. The map is not pinned, so closing it ends it even if the system reports an error.
- * The standard module ignores that error, of close(2) as a rule, and so does this one. Runs no
- * Python code of this thread. */
+/* Takes the map, which is to be closed, from the object, which is closed from then on. The map is
+ * not pinned, so closing it ends it even if the system reports an error. The standard module
+ * ignores that error, of close(2) as a rule, and so does this one. Runs no Python code of this
+ * thread. */
 static ironmap_map *detach(Ending *ending, MmapObject *object)
 {
     ironmap_map *map = object->map;
@@ -71,6 +31,7 @@ static ironmap_map *detach(Ending *ending, MmapObject *object)
         ironmap_note_told_damage(map, count);
     }
     object->map = NULL;
+    object->shape++;
     return map;
 }
 
@@ -86,19 +47,25 @@ static void raise_untold(const Ending *ending, PyTypeObject *type)
 PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     MmapObject *object = mmap_object(self);
-    if (object->resizing) {
-        mmap_raise_not_open(object);
-        return NULL;
-    }
-    if (object->map == NULL) {
+    Hold hold;
+    HoldResult result = hold_try(&hold, self, LOCK_SHAPE);
+    if (result == HOLD_CLOSED) { /* before, or while this thread waited */
         Py_RETURN_NONE;
     }
-    if (ironmap_is_busy(object->map)) {
+    if (result == HOLD_STOPPED) {
+        return NULL;
+    }
+    if (ironmap_is_busy(hold.map)) {
+        hold_end(&hold);
         PyErr_SetString(PyExc_BufferError, "cannot close exported pointers exist");
         return NULL;
     }
     Ending ending;
-    close_and_keep(object, detach(&ending, object));
+    object->ended = detach(&ending, object);
+    hold_end(&hold);
+    if (object->suspended == 0) {
+        mmap_end(object);
+    }
     if (ending.untold) {
         raise_untold(&ending, Py_TYPE(self));
         return NULL;
@@ -106,34 +73,34 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
-/* The end of a `with` block that an exception leaves, which nothing may replace. A map that is in
- * use stays open. */
-static void close_after_exception(PyObject *self)
+/* The end of a `with` block that an exception leaves, which the map's own errors do not replace. A
+ * map that is exported stays open. NULL with what a signal handler raised while this thread waited.
+ */
+static PyObject *close_after_exception(PyObject *self)
 {
     PyObject *result = mmap_close(self, NULL);
     if (result != NULL) {
-        Py_DECREF(result);
-        return;
+        return result;
     }
     const MmapObject *object = mmap_object(self);
-    if (object->map == NULL && !object->resizing) {
+    if (object->map == NULL) {
         PyErr_WriteUnraisable(self);
-        return;
+        Py_RETURN_NONE;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_BufferError)) {
+        return NULL;
     }
     PyErr_Clear();
     const char *message = "%R stays open: it was in use when an exception left its with block";
     if (PyErr_ResourceWarning(self, 1, message, self) == -1) {
         PyErr_WriteUnraisable(self);
     }
+    Py_RETURN_NONE;
 }
 
 PyObject *mmap_exit(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    if (count == 0 || args[0] == Py_None) {
-        return mmap_close(self, NULL);
-    }
-    close_after_exception(self);
-    Py_RETURN_NONE;
+    return count == 0 || args[0] == Py_None ? mmap_close(self, NULL) : close_after_exception(self);
 }
 
 int mmap_traverse(PyObject *self, visitproc visit, void *arg)
@@ -180,8 +147,7 @@ void mmap_dealloc(PyObject *self)
     if (object->weakrefs != NULL) {
         PyObject_ClearWeakRefs(self);
     }
-    /* A thread that pins, holds or resizes the map has a reference to the object, so there is none.
-     */
+    /* A thread that works on the map has a reference to the object, so there is none. */
     if (object->map != NULL) {
         Ending ending;
         (void)mmap_close_map(detach(&ending, object), NULL);

@@ -2,12 +2,7 @@
 #ifndef IRONMAP_EXT_MMAP_CLOSE_H
 #define IRONMAP_EXT_MMAP_CLOSE_H
 
-#include <ironmap/ironmap.h>
-
 #include "compat.h"
-
-/* Closes `map` without the GIL. */
-int mmap_close_map(ironmap_map *map, ironmap_error *error);
 
 PyObject *mmap_close(PyObject *self, PyObject *unused);
 PyObject *mmap_exit(PyObject *self, PyObject *const *args, Py_ssize_t count); /* __exit__ */

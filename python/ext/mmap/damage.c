@@ -5,7 +5,8 @@
 #include <ironmap/extra.h>
 
 #include "errors.h"
-#include "mmap/long_work.h"
+#include "gil.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
 
 void mmap_raise_damage(ironmap_map *map)
@@ -30,14 +31,19 @@ bool mmap_check_damage(ironmap_map *map)
     return false;
 }
 
-/* Appends (start, end) of each damaged range to `list`. */
-static bool append_damage(PyObject *list, const ironmap_map *map)
+/* Appends (start, end) of each damaged range to `list`. Allocating may run the garbage collector,
+ * and so Python code: the map is had anew for each range. */
+static bool append_damage(PyObject *list, PyObject *self)
 {
     uint64_t offset = 0;
     uint64_t end = 0;
     size_t length = 0;
-    while (ironmap_damage(&offset, &length, map, end, NULL) == IRONMAP_OK &&
-           offset != IRONMAP_NOT_FOUND) {
+    const ironmap_map *map = NULL;
+    while ((map = mmap_use(self)) != NULL) {
+        if (ironmap_damage(&offset, &length, map, end, NULL) != IRONMAP_OK ||
+            offset == IRONMAP_NOT_FOUND) {
+            return true;
+        }
         end = offset + length;
         PyObject *range = Py_BuildValue("KK", (unsigned long long)offset, (unsigned long long)end);
         if (range == NULL || PyList_Append(list, range) == -1) {
@@ -46,43 +52,42 @@ static bool append_damage(PyObject *list, const ironmap_map *map)
         }
         Py_DECREF(range);
     }
-    return true;
+    return false;
 }
 
 PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
 {
-    /* The list is made before the map is used, because allocating may run the garbage collector,
-     * and so Python code. While the list is filled, the map is held for the same reason. */
     PyObject *list = PyList_New(0);
     ironmap_map *map = list == NULL ? NULL : mmap_use(self);
     if (map == NULL) {
         Py_XDECREF(list);
         return NULL;
     }
-    ironmap_hold(map);
     size_t count = ironmap_damage_count(map);
-    bool done = append_damage(list, map);
-    if (done) {
-        ironmap_note_told_damage(map, count);
-    }
-    ironmap_release(map);
-    PyObject *ranges = done ? PyList_AsTuple(list) : NULL;
+    PyObject *ranges = append_damage(list, self) ? PyList_AsTuple(list) : NULL;
     Py_DECREF(list);
+    map = ranges == NULL ? NULL : mmap_use(self);
+    if (map == NULL) {
+        Py_CLEAR(ranges);
+        return NULL;
+    }
+    ironmap_note_told_damage(map, count);
     return ranges;
 }
 
 PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    ironmap_map *map = mmap_use(self);
+    Hold hold;
     ironmap_error error;
-    if (map == NULL) {
+    if (!hold_begin(&hold, self, LOCK_STORE)) {
         return NULL;
     }
-    PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_clear_damage(map, &error);
-    mmap_acquire_gil(map, thread);
+    PyThreadState *thread = gil_release();
+    int status = ironmap_clear_damage(hold.map, &error);
+    gil_acquire(thread);
+    hold_end(&hold);
     if (status != IRONMAP_OK) {
-        return raise_error(map, &error, "");
+        return raise_error(hold.map, &error, "");
     }
     Py_RETURN_NONE;
 }

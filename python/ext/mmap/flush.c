@@ -6,7 +6,8 @@
 #include "args.h"
 #include "constants.h"
 #include "errors.h"
-#include "mmap/long_work.h"
+#include "gil.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
 
 /* The arguments of flush(), in bytes. Size -1 means to the end. */
@@ -38,7 +39,7 @@ static bool flush_arguments(PyObject *self, Flush *flush, PyObject *const *args,
     *flush = (Flush){.size = -1};
     return check_count("flush", count, 0, 2) &&
            (count < 1 || convert_size(args[0], &flush->offset)) &&
-           (FLUSH_SIZE_COMES_FIRST || mmap_use(self) != NULL) &&
+           (FLUSH_SIZE_COMES_FIRST || mmap_check_open(self)) &&
            (count < 2 || convert_optional_size(args[1], &flush->size)) &&
            flush_keywords(flush, args + count, names);
 }
@@ -78,12 +79,17 @@ PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
     if (is_inside(&flush, map) && flush_refused(&flush, mmap_object(self))) {
         return raise_errno(EINVAL);
     }
+    Hold hold;
     ironmap_error error;
-    PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_flush(map, (uint64_t)flush.offset, size, flush.flags, &error);
-    mmap_acquire_gil(map, thread);
+    if (!hold_begin(&hold, self, LOCK_LOOK)) {
+        return NULL;
+    }
+    PyThreadState *thread = gil_release();
+    int status = ironmap_flush(hold.map, (uint64_t)flush.offset, size, flush.flags, &error);
+    gil_acquire(thread);
+    hold_end(&hold);
     if (status != IRONMAP_OK) {
-        return raise_error(map, &error, "flush values out of range");
+        return raise_error(hold.map, &error, "flush values out of range");
     }
     Py_RETURN_NONE;
 }

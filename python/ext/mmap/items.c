@@ -3,7 +3,8 @@
 
 #include "args.h"
 #include "errors.h"
-#include "mmap/long_work.h"
+#include "gil.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
 #include "mmap/source.h"
 
@@ -57,7 +58,7 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
     }
     uint8_t byte = 0;
     ironmap_map *map = NULL;
-    if (!convert_item(value, &byte) || (map = mmap_use(self)) == NULL) {
+    if (!convert_item(value, &byte) || (map = mmap_use_to_store(self)) == NULL) {
         return -1;
     }
     ironmap_error error;
@@ -71,8 +72,8 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
 /* The precheck of an assignment: the map is open, and writable. */
 static bool precheck_assign(PyObject *self)
 {
-    if (!ARGUMENTS_COME_FIRST) {
-        return mmap_use_writable(self) != NULL;
+    if (!ARGUMENTS_COME_FIRST && !mmap_check_open(self)) {
+        return false;
     }
     if (mmap_object(self)->readonly) {
         raise_readonly();
@@ -83,7 +84,7 @@ static bool precheck_assign(PyObject *self)
 
 PyObject *mmap_item(PyObject *self, Py_ssize_t index)
 {
-    ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use_to_read(self);
     uint8_t byte = 0;
     ironmap_error error;
     if (map == NULL) {
@@ -114,7 +115,7 @@ static PyObject *get_index(PyObject *self, PyObject *key)
     if (!convert_index(key, &index)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use_to_read(self);
     uint8_t byte = 0;
     ironmap_error error;
     if (map == NULL) {
@@ -137,22 +138,43 @@ static int set_index(PyObject *self, PyObject *key, PyObject *value)
 
 /* ---- slices ---- */
 
-/* A slice. slice_unpack sets start, stop and step as given; slice_adjust clamps them to the map's
- * length and sets count, in bytes. */
+/* A slice. slice_unpack sets start and stop as given, and the step. slice_adjust clamps them to the
+ * map's length and sets count, in bytes; slice_reset undoes that. */
 typedef struct {
     Py_ssize_t start;
     Py_ssize_t stop;
     Py_ssize_t step;
     Py_ssize_t count;
+    Py_ssize_t given_start;
+    Py_ssize_t given_stop;
 } Slice;
+
+static inline void slice_set(Slice *slice, Py_ssize_t start, Py_ssize_t stop)
+{
+    slice->start = start;
+    slice->given_start = start;
+    slice->stop = stop;
+    slice->given_stop = stop;
+}
+
+static void slice_reset(Slice *slice)
+{
+    slice_set(slice, slice->given_start, slice->given_stop);
+}
 
 /* Fast path: start and stop are plain integers, and there is no step. False without an exception
  * for all other slices. */
 static bool slice_try_unpack(Slice *slice, PyObject *key)
 {
     const PySliceObject *parts = (PySliceObject *)key;
-    return parts->step == Py_None && try_convert_small(parts->start, &slice->start) &&
-           try_convert_small(parts->stop, &slice->stop);
+    Py_ssize_t start = 0;
+    Py_ssize_t stop = 0;
+    if (parts->step != Py_None || !try_convert_small(parts->start, &start) ||
+        !try_convert_small(parts->stop, &stop)) {
+        return false;
+    }
+    slice_set(slice, start, stop);
+    return true;
 }
 
 /* May run Python code. */
@@ -160,8 +182,14 @@ static bool slice_unpack(Slice *slice, PyObject *key)
 {
     slice->count = 0;
     slice->step = 1;
-    return slice_try_unpack(slice, key) ||
-           PySlice_Unpack(key, &slice->start, &slice->stop, &slice->step) == 0;
+    if (slice_try_unpack(slice, key)) {
+        return true;
+    }
+    if (PySlice_Unpack(key, &slice->given_start, &slice->given_stop, &slice->step) == -1) {
+        return false;
+    }
+    slice_reset(slice);
+    return true;
 }
 
 static void slice_adjust(Slice *slice, const ironmap_map *map)
@@ -180,36 +208,56 @@ static size_t slice_work(const Slice *slice)
     return count < LONG_WORK_BYTES ? count * (step < PAGE_BYTES ? step : PAGE_BYTES) : count;
 }
 
+static bool is_long(const Slice *slice)
+{
+    return slice_work(slice) >= LONG_WORK_BYTES;
+}
+
 /* Copies the bytes of the slice into `buffer`, the memory of a new object. */
-static int copy_out(char *buffer, ironmap_map *map, const Slice *slice, ironmap_error *error)
+static int copy_out(char *buffer, const ironmap_map *map, const Slice *slice, ironmap_error *error)
 {
     uint64_t start = (uint64_t)slice->start;
     size_t count = (size_t)slice->count;
-    PyThreadState *thread = mmap_release_gil_for(map, slice_work(slice));
     ironmap_prepare(buffer, count);
-    int status = slice->step == 1
-                     ? ironmap_get(map, start, buffer, count, error)
-                     : ironmap_get_strided(map, start, slice->step, buffer, count, error);
-    mmap_acquire_gil(map, thread);
+    return slice->step == 1 ? ironmap_get(map, start, buffer, count, error)
+                            : ironmap_get_strided(map, start, slice->step, buffer, count, error);
+}
+
+/* Copies a slice, of the map as it is once it is held. `*bytes` is a new object, or NULL with
+ * an exception. */
+static int get_held(PyObject **bytes, const Hold *hold, Slice *slice, ironmap_error *error)
+{
+    slice_reset(slice);
+    slice_adjust(slice, hold->map);
+    *bytes = PyBytes_FromStringAndSize(NULL, slice->count);
+    if (*bytes == NULL || slice->count == 0) {
+        return IRONMAP_OK;
+    }
+    PyThreadState *thread = is_long(slice) ? gil_release() : NULL;
+    int status = copy_out(PyBytes_AS_STRING(*bytes), hold->map, slice, error);
+    gil_acquire(thread);
     return status;
 }
 
-/* Bytes of another map that lie apart in this one are loaded already. */
-static int copy_in(ironmap_map *map, const Slice *slice, const Source *source, ironmap_error *error)
+static NOINLINE PyObject *get_long_slice(PyObject *self, Slice *slice)
 {
-    uint64_t start = (uint64_t)slice->start;
-    size_t count = (size_t)slice->count;
+    Hold hold;
+    PyObject *bytes = NULL;
+    ironmap_error error;
     int status = IRONMAP_OK;
-    PyThreadState *thread = mmap_release_gil_for(map, slice_work(slice));
-    if (slice->step != 1) {
-        status = ironmap_put_strided(map, start, slice->step, source->bytes, count, error);
-    } else if (source->map != NULL) {
-        status = ironmap_copy(map, start, source->map, source->offset, count, error);
-    } else {
-        status = ironmap_put(map, start, source->bytes, count, error);
+    do {
+        Py_CLEAR(bytes);
+        if (!hold_begin(&hold, self, LOCK_READ)) {
+            return NULL;
+        }
+        status = get_held(&bytes, &hold, slice, &error);
+        hold_end(&hold);
+    } while (hold_again(status));
+    if (status != IRONMAP_OK) {
+        Py_DECREF(bytes);
+        return raise_error(hold.map, &error, "");
     }
-    mmap_acquire_gil(map, thread);
-    return status;
+    return bytes;
 }
 
 static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
@@ -218,11 +266,14 @@ static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
     if (!slice_unpack(&slice, key)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_now_to_read(self);
     if (map == NULL) {
-        return NULL;
+        return get_long_slice(self, &slice);
     }
     slice_adjust(&slice, map);
+    if (is_long(&slice)) {
+        return get_long_slice(self, &slice);
+    }
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, slice.count);
     if (bytes == NULL || slice.count == 0) {
         return bytes;
@@ -235,23 +286,87 @@ static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
     return bytes;
 }
 
-/* Stores the bytes of the source. Opening it may have run Python code, so the map is checked here.
- */
+/* Bytes of another map that lie apart in this one are loaded already. */
+static int copy_in(ironmap_map *map, const Slice *slice, const Source *source, ironmap_error *error)
+{
+    uint64_t start = (uint64_t)slice->start;
+    size_t count = (size_t)slice->count;
+    if (count == 0) {
+        return IRONMAP_OK;
+    }
+    if (slice->step != 1) {
+        return ironmap_put_strided(map, start, slice->step, source->bytes, count, error);
+    }
+    return source->owner == NULL ? ironmap_put(map, start, source->bytes, count, error)
+                                 : ironmap_copy(map, start, mmap_object(source->owner)->map,
+                                                source->offset, count, error);
+}
+
+static int raise_store(PyObject *self, const Source *source, const ironmap_error *error)
+{
+    raise_error(source_map_of(source, self, error), error, "");
+    return -1;
+}
+
+static int raise_wrong_size(void)
+{
+    PyErr_SetString(PyExc_IndexError, "mmap slice assignment is wrong size");
+    return -1;
+}
+
+/* Stores the source in the map as it is once it is held. IRONMAP_E_RANGE if the lengths differ. */
+static int store_held(ironmap_map *map, Slice *slice, Source *source, ironmap_error *error)
+{
+    slice_reset(slice);
+    slice_adjust(slice, map);
+    if (source->owner != NULL && source->copy == NULL) {
+        source_refresh(source);
+    }
+    if (source->length != (size_t)slice->count) {
+        return IRONMAP_E_RANGE;
+    }
+    PyThreadState *thread = is_long(slice) ? gil_release() : NULL;
+    int status = copy_in(map, slice, source, error);
+    gil_acquire(thread);
+    return status;
+}
+
+/* Stores many bytes, or those of another map. */
+static NOINLINE int store_long(PyObject *self, Slice *slice, Source *source)
+{
+    TwoHolds holds;
+    ironmap_error error;
+    int status = IRONMAP_OK;
+    PyObject *other = source->owner != NULL && source->copy == NULL ? source->owner : self;
+    do {
+        if (!hold_begin_two(&holds, self, LOCK_STORE, other, LOCK_READ)) {
+            return -1;
+        }
+        status = store_held(mmap_object(self)->map, slice, source, &error);
+        hold_end_two(&holds);
+    } while (hold_again(status));
+    return status == IRONMAP_OK        ? 0
+           : status == IRONMAP_E_RANGE ? raise_wrong_size()
+                                       : raise_store(self, source, &error);
+}
+
+/* Stores the bytes of the source. Opening it may have run Python code, so the map is had here. */
 static int store_slice(PyObject *self, Slice *slice, Source *source)
 {
-    ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_now_to_store(self);
     if (map == NULL) {
-        return -1;
+        return store_long(self, slice, source);
     }
     slice_adjust(slice, map);
+    if (is_long(slice) || (source->owner != NULL && source->copy == NULL)) {
+        return store_long(self, slice, source);
+    }
     if (source->length != (size_t)slice->count) {
-        PyErr_SetString(PyExc_IndexError, "mmap slice assignment is wrong size");
-        return -1;
+        return raise_wrong_size();
     }
     ironmap_error error;
-    if (slice->count != 0 && copy_in(map, slice, source, &error) != IRONMAP_OK) {
-        raise_error(error.in_source ? source->map : map, &error, "");
-        return -1;
+    if (copy_in(map, slice, source, &error) != IRONMAP_OK) {
+        return raise_store(self, source, &error);
     }
     return 0;
 }
@@ -286,7 +401,7 @@ static PyObject *raise_key(void)
 
 PyObject *mmap_subscript(PyObject *self, PyObject *key)
 {
-    if (mmap_use(self) == NULL) {
+    if (!mmap_check_open(self)) {
         return NULL;
     }
     if (PyLong_CheckExact(key) || PyIndex_Check(key)) {

@@ -2,57 +2,98 @@
 #include "mmap/line.h"
 
 #include "errors.h"
-#include "mmap/long_work.h"
+#include "gil.h"
+#include "mmap/hold.h"
 
 PyObject *line_raise(ironmap_map *map, const ironmap_error *error)
 {
     return raise_error(map, error, "read out of range");
 }
 
-/* Sets the length of the line at `start`, which has no newline before `from`. The GIL is released
- * after LONG_WORK_BYTES. */
-static int find_end(size_t *length, ironmap_map *map, uint64_t start, uint64_t from, uint64_t end,
-                    ironmap_error *error)
+/* The line at `start` of a map that is held. */
+typedef struct {
+    const ironmap_map *map;
+    uint64_t start;
+    uint64_t end; /* it ends there at the latest */
+    size_t length;
+    bool keep_end;
+} LongLine;
+
+/* Sets the length of the line, which has no newline before `from`. Only what is more than
+ * LONG_WORK_BYTES away is searched without the GIL. */
+static int find_end(LongLine *line, uint64_t from, ironmap_error *error)
 {
+    const ironmap_map *map = line->map;
     uint64_t newline = IRONMAP_NOT_FOUND;
-    uint64_t limit = end - from < LONG_WORK_BYTES ? end : from + LONG_WORK_BYTES;
-    int status = ironmap_find(&newline, map, "\n", 1, from, (size_t)(limit - from), error);
-    if (status == IRONMAP_OK && newline == IRONMAP_NOT_FOUND && limit < end) {
-        PyThreadState *thread = mmap_release_gil(map);
-        status = ironmap_find(&newline, map, "\n", 1, limit, (size_t)(end - limit), error);
-        mmap_acquire_gil(map, thread);
+    uint64_t near = line->end - from < LONG_WORK_BYTES ? line->end : from + LONG_WORK_BYTES;
+    int status = ironmap_find(&newline, map, "\n", 1, from, (size_t)(near - from), error);
+    if (status == IRONMAP_OK && newline == IRONMAP_NOT_FOUND && near < line->end) {
+        PyThreadState *thread = gil_release();
+        status = ironmap_find(&newline, map, "\n", 1, near, (size_t)(line->end - near), error);
+        gil_acquire(thread);
     }
-    *length = (size_t)((newline == IRONMAP_NOT_FOUND ? end : newline + 1) - start);
+    line->length = (size_t)((newline == IRONMAP_NOT_FOUND ? line->end : newline + 1) - line->start);
     return status;
 }
 
-/* Copies `length` bytes from `start`. */
-static PyObject *copy_bytes(ironmap_map *map, uint64_t start, size_t length)
+/* Copies the line. `*bytes` is a new object, or NULL with an exception. */
+static int copy_line(PyObject **bytes, const LongLine *line, ironmap_error *error)
 {
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
-    if (bytes == NULL) {
-        return NULL;
-    }
-    ironmap_error error;
-    PyThreadState *thread = mmap_release_gil_for(map, length);
-    int status = ironmap_get(map, start, PyBytes_AS_STRING(bytes), length, &error);
-    mmap_acquire_gil(map, thread);
+    uint8_t last = 0;
+    int status = ironmap_get_byte(&last, line->map, line->start + line->length - 1, error);
     if (status != IRONMAP_OK) {
-        Py_DECREF(bytes);
-        return line_raise(map, &error);
+        return status;
     }
-    return bytes;
+    size_t copied = line->length - (!line->keep_end && last == '\n' ? 1 : 0);
+    *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)copied);
+    if (*bytes == NULL || copied == 0) {
+        return IRONMAP_OK;
+    }
+    PyThreadState *thread = copied < LONG_WORK_BYTES ? NULL : gil_release();
+    status = ironmap_get(line->map, line->start, PyBytes_AS_STRING(*bytes), copied, error);
+    gil_acquire(thread);
+    return status;
 }
 
-PyObject *line_read_long(size_t *length, ironmap_map *map, uint64_t start, uint64_t end,
+/* Reads the line of a map that is held and ends behind the line's start. */
+static int read_held(PyObject **bytes, LongLine *line, uint64_t from, ironmap_error *error)
+{
+    int status = find_end(line, from < line->end ? from : line->end, error);
+    return status == IRONMAP_OK ? copy_line(bytes, line, error) : status;
+}
+
+PyObject *line_read_long(size_t *length, PyObject *self, uint64_t start, uint64_t end,
                          bool keep_end)
 {
+    Hold hold;
+    PyObject *bytes = NULL;
     ironmap_error error;
-    uint8_t last = 0;
-    end = end < ironmap_length(map) ? end : ironmap_length(map);
-    if (find_end(length, map, start, start + SHORT_LINE_BYTES - 1, end, &error) != IRONMAP_OK ||
-        ironmap_get_byte(&last, map, start + *length - 1, &error) != IRONMAP_OK) {
-        return line_raise(map, &error);
+    int status = IRONMAP_OK;
+    LongLine line = {.start = start, .keep_end = keep_end};
+    bool seen = true; /* the first bytes, by the caller: they have no newline */
+    do {
+        Py_CLEAR(bytes);
+        if (!hold_begin(&hold, self, LOCK_READ)) {
+            return NULL;
+        }
+        size_t rest = ironmap_length(hold.map);
+        line.map = hold.map;
+        line.end = end < rest ? end : rest;
+        line.length = 0;
+        if (start >= line.end) {
+            status = IRONMAP_OK;
+            bytes = PyBytes_FromStringAndSize(NULL, 0);
+        } else {
+            uint64_t from = seen && !hold.waited ? start + SHORT_LINE_BYTES - 1 : start;
+            status = read_held(&bytes, &line, from, &error);
+        }
+        hold_end(&hold);
+        seen = false;
+    } while (hold_again(status));
+    *length = line.length;
+    if (status != IRONMAP_OK) {
+        Py_XDECREF(bytes);
+        return line_raise(hold.map, &error);
     }
-    return copy_bytes(map, start, *length - (!keep_end && last == '\n' ? 1 : 0));
+    return bytes;
 }

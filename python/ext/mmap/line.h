@@ -2,9 +2,7 @@
 #ifndef IRONMAP_EXT_MMAP_LINE_H
 #define IRONMAP_EXT_MMAP_LINE_H
 
-#include <ironmap/extra.h>
-
-#include "compat.h"
+#include "mmap/object.h"
 
 /* Shorter lines are found and copied in one pass. */
 enum { SHORT_LINE_BYTES = 512 };
@@ -13,7 +11,7 @@ enum { SHORT_LINE_BYTES = 512 };
 COLD PyObject *line_raise(ironmap_map *map, const ironmap_error *error);
 
 /* Slow path of line_read, for a line of SHORT_LINE_BYTES or more. */
-COLD PyObject *line_read_long(size_t *length, ironmap_map *map, uint64_t start, uint64_t end,
+COLD PyObject *line_read_long(size_t *length, PyObject *self, uint64_t start, uint64_t end,
                               bool keep_end);
 
 /* The line that is being made. */
@@ -30,11 +28,14 @@ static inline void *line_allocate(void *context, size_t length)
     return line->bytes == NULL ? NULL : PyBytes_AS_STRING(line->bytes);
 }
 
-/* The line at `start`, which ends at `end` at the latest. `*length` is its length in bytes with its
- * newline, even if that is not kept. The GIL may be released meanwhile, and another thread may read
- * the same line, so the caller checks that its position is still `start`. */
-static inline PyObject *line_read(size_t *length, ironmap_map *map, uint64_t start, uint64_t end,
-                                  bool keep_end)
+/* The line at `start`, which ends at `end` at the latest, in the map of `self` that was had to
+ * read.
+ * `*length` is its length in bytes with its newline, even if that is not kept. The GIL may be
+ * released meanwhile: another thread may read the same line, so the caller checks that its position
+ * is still `start`, or may close or shrink the map. In a map that ends at `start` then, the line is
+ * empty. */
+static inline PyObject *line_read(size_t *length, PyObject *self, ironmap_map *map, uint64_t start,
+                                  uint64_t end, bool keep_end)
 {
     ironmap_error error;
     Line line = {NULL};
@@ -47,7 +48,7 @@ static inline PyObject *line_read(size_t *length, ironmap_map *map, uint64_t sta
     }
     if (*length == SHORT_LINE_BYTES) {
         Py_DECREF(line.bytes);
-        return line_read_long(length, map, start, end, keep_end);
+        return line_read_long(length, self, start, end, keep_end);
     }
     return line.bytes;
 }

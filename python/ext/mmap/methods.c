@@ -52,11 +52,10 @@
     "file was truncated, the disk fails or the disk is full, the operation that needs the\n"       \
     "page raises FaultError, and the map stays usable. For buffers of the map, see\n"              \
     "`damaged`.\n\n"                                                                               \
-    "Threads may share a map. Work on more than some tens of kilobytes runs without the\n"         \
-    "GIL. In that time close() and resize() in other threads raise BufferError, as they do\n"      \
-    "while a buffer of the map exists. While a thread resizes the map, all operations but\n"       \
-    "`closed` and repr() raise BufferError in other threads. In a child of fork, a map that\n"     \
-    "another thread was working on or resizing stays busy."
+    "Threads may share a map: their operations come one after the other. Work on more than\n"      \
+    "some tens of kilobytes runs without the GIL. Readers run together. Stores, close() and\n"     \
+    "resize() wait for them, and what comes later waits for these. A signal handler that runs\n"   \
+    "while a thread works on a map may use the same map."
 
 const char *mmap_doc(void)
 {
@@ -66,14 +65,18 @@ const char *mmap_doc(void)
 
 static PyObject *enter_block(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return mmap_use(self) == NULL ? NULL : Py_NewRef(self);
+    return mmap_check_open(self) ? Py_NewRef(self) : NULL;
 }
 
 static PyObject *size_in_memory(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     const MmapObject *object = mmap_object(self);
+    ironmap_map *map = NULL;
+    if (!mmap_use_if_open(&map, self)) {
+        return NULL;
+    }
     size_t size = (size_t)Py_TYPE(self)->tp_basicsize;
-    size += object->map == NULL ? 0 : ironmap_overhead(object->map);
+    size += map == NULL ? 0 : ironmap_overhead(map);
     size += object->kept == NULL ? 0 : ironmap_reservation_overhead(object->kept);
     size += object->kept_name == NULL ? 0 : strlen(object->kept_name) + 1;
     return PyLong_FromSize_t(size);
@@ -96,7 +99,7 @@ static PyMethodDef methods[] = {
      "All other operations then raise ValueError. Changes of a shared map reach the file later,\n"
      "when the system writes them. Call flush() first to make them durable: an error of the\n"
      "system at closing is ignored, as by the standard module. BufferError while a buffer of\n"
-     "the map exists or another thread works on the map. FaultError if pages were lost\n"
+     "the map exists. Waits for other threads that work on the map. FaultError if pages were lost\n"
      "under a buffer and nothing has told so before: no FaultError, no look at `damaged`. The map\n"
      "is closed all the same. For a map that is collected, the FaultError goes to\n"
      "sys.unraisablehook."},

@@ -3,8 +3,29 @@
 
 #include "args.h"
 #include "errors.h"
-#include "mmap/long_work.h"
+#include "gil.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
+
+typedef struct {
+    uint64_t target;
+    uint64_t source;
+    size_t length;
+} Range;
+
+/* False with an exception if the map cannot be had. */
+static bool move_long(int *status, PyObject *self, Range range, ironmap_error *error)
+{
+    Hold hold;
+    if (!hold_begin(&hold, self, LOCK_STORE)) {
+        return false;
+    }
+    PyThreadState *thread = gil_release();
+    *status = ironmap_move(hold.map, range.target, range.source, range.length, error);
+    gil_acquire(thread);
+    hold_end(&hold);
+    return true;
+}
 
 PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
@@ -16,15 +37,23 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
         !convert_size(args[2], &length)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use_to_store(self);
     if (map == NULL) {
         return NULL;
     }
     /* The library refuses a read-only map, and negative values, which become very large. */
+    Range range = {(uint64_t)target, (uint64_t)source, (size_t)length};
+    int status = 0;
     ironmap_error error;
-    PyThreadState *thread = mmap_release_gil_for(map, (size_t)length);
-    int status = ironmap_move(map, (uint64_t)target, (uint64_t)source, (size_t)length, &error);
-    mmap_acquire_gil(map, thread);
+    if (range.length < LONG_WORK_BYTES) {
+        status = ironmap_move(map, range.target, range.source, range.length, &error);
+    } else if (!move_long(&status, self, range, &error)) {
+        return NULL;
+    }
+    if (hold_again(status)) {
+        PyErr_SetString(PyExc_ValueError, "a signal handler has resized the map during move()");
+        return NULL;
+    }
     if (status != IRONMAP_OK) {
         return raise_error(map, &error, "source, destination, or count out of range");
     }

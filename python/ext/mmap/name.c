@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "errors.h"
-#include "mmap/long_work.h"
+#include "gil.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
 
 /* The prefix of names that Python programs give, which tools that show a process's memory look for.
@@ -38,14 +39,19 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     }
     char whole[IRONMAP_NAME_MAX + 1] = NAME_PREFIX;
     memcpy(whole + sizeof(NAME_PREFIX) - 1, text, (size_t)length + 1);
+    Hold hold;
     ironmap_error error;
     /* The system waits for other threads that change the process's memory map. */
-    PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_set_name(map, whole, &error);
-    mmap_acquire_gil(map, thread);
+    if (!hold_begin(&hold, self, LOCK_LOOK)) {
+        return NULL;
+    }
+    PyThreadState *thread = gil_release();
+    int status = ironmap_set_name(hold.map, whole, &error);
+    gil_acquire(thread);
+    hold_end(&hold);
     /* A name is only information, so a system without names is not an error. */
     if (status != IRONMAP_OK && status != IRONMAP_E_UNSUPPORTED) {
-        return raise_error(map, &error, "");
+        return raise_error(hold.map, &error, "");
     }
     Py_RETURN_NONE;
 }

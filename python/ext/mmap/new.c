@@ -7,7 +7,8 @@
 #include "constants.h"
 #include "errors.h"
 #include "gil.h"
-#include "mmap/close.h"
+#include "mmap/end.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
 
 /* The arguments of mmap(). */
@@ -145,7 +146,7 @@ static ironmap_options options_from(const Arguments *given)
     }
     options.offset = (uint64_t)given->offset;
     options.length = (size_t)given->length;
-    options.check = gil_check_signals;
+    options.check = hold_check;
     options.open = IRONMAP_OPEN_NONEMPTY;
     if (!given->trackfd) {
         options.open |= IRONMAP_OPEN_NO_TRACK;
@@ -275,6 +276,7 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     MmapObject *object = mmap_object(self);
     object->map = map;
+    mmap_lock_changed(object);
     object->anonymous = is_anonymous(&given);
     object->tracked = given.trackfd != 0;
     object->readonly = ironmap_map_access(map) == IRONMAP_READ;

@@ -4,9 +4,11 @@
  *   1. mmap_precheck_open reports a closed map first, on the versions of CPython whose own class
  * does.
  *   2. The arguments are converted. This may run Python code that closes or resizes the same map.
- *   3. mmap_use gets the map again, and ranges are checked against the length that it has now.
- *   4. The work is done: short work under the GIL, long work without it on a held map
- *      (mmap_release_gil in long_work.h). */
+ *   3. The map is had: by mmap_use, mmap_use_to_read or mmap_use_to_store for short work, which is
+ *      done under the GIL as a whole, or by hold_begin (hold.h) for long work. Both wait for long
+ *      work of other threads, and for signal handlers, which may close or resize the map. Ranges
+ *      are checked against the length that it has after that.
+ *   4. The work is done. */
 #ifndef IRONMAP_EXT_MMAP_OBJECT_H
 #define IRONMAP_EXT_MMAP_OBJECT_H
 
@@ -14,13 +16,25 @@
 
 #include "compat.h"
 #include "errors.h"
+#include "mmap/lock.h"
+
+/* Work on this many bytes or more runs without the GIL. Copying a little less costs about as much
+ * as releasing and acquiring the GIL. */
+#define LONG_WORK_BYTES ((size_t)64 * 1024)
 
 typedef struct {
-    PyObject_HEAD ironmap_map *map; /* NULL: closed, or another thread resizes it */
+    PyObject_HEAD ironmap_map *map; /* NULL: closed */
+    ironmap_map *for_look;          /* the map, for short work; NULL: closed, or long work of */
+    ironmap_map *for_reads;         /* another thread excludes it. mmap_lock_changed sets them. */
+    ironmap_map *for_stores;
+    MapLock lock;
+    unsigned shape;   /* counts the changes of length or address, and the close */
+    unsigned process; /* the generation of the process that the lock is of */
+    size_t suspended; /* long operations in whose middle Python code runs, or has changed the map */
+    ironmap_map *ended; /* closed while some were suspended: the last of them ends it */
     PyObject *weakrefs;
     ironmap_reservation *kept; /* closed: addresses that were exported; NULL: none */
     char *kept_name;           /* of the file that they were of; NULL: none */
-    bool resizing;             /* a thread resizes the map without the GIL; it sets `map` again */
     bool anonymous;            /* made with descriptor -1 */
     bool tracked;              /* made with trackfd=True */
     bool plain;                /* made without access on a system without flags */
@@ -32,34 +46,66 @@ static inline MmapObject *mmap_object(PyObject *self)
     return (MmapObject *)self;
 }
 
-/* Raises the reason why `map` is NULL: ValueError if it is closed, BufferError if it is resized. */
-void mmap_raise_not_open(const MmapObject *object);
+/* Follows a change of the lock, or of `map`. */
+void mmap_lock_changed(MmapObject *object);
 
-/* The open map of `self`, or NULL with an exception. Valid until Python code can run again. */
+/* Slow path of the following: waits. NULL with an exception: ValueError if the map is closed, or
+ * what a signal handler raised. */
+ironmap_map *mmap_wait(PyObject *self, LockKind kind);
+
+/* The map of `self` for short work: on its length and address; on its bytes; to change these. Waits
+ * for long work of other threads that excludes it. Valid until Python code can run again. NULL with
+ * an exception. */
 static inline ironmap_map *mmap_use(PyObject *self)
 {
-    ironmap_map *map = mmap_object(self)->map;
-    if (map == NULL) {
-        mmap_raise_not_open(mmap_object(self));
+    ironmap_map *map = mmap_object(self)->for_look;
+    return map != NULL ? map : mmap_wait(self, LOCK_LOOK);
+}
+
+static inline ironmap_map *mmap_use_to_read(PyObject *self)
+{
+    ironmap_map *map = mmap_object(self)->for_reads;
+    return map != NULL ? map : mmap_wait(self, LOCK_READ);
+}
+
+/* The map may be read-only, as the library finds out. */
+static inline ironmap_map *mmap_use_to_store(PyObject *self)
+{
+    ironmap_map *map = mmap_object(self)->for_stores;
+    return map != NULL ? map : mmap_wait(self, LOCK_STORE);
+}
+
+/* The same, but NULL without an exception where mmap_use_to_read and mmap_use_to_store would wait,
+ * or raise: for a method that holds the map then (hold_begin), and so keeps its place in the queue.
+ */
+static inline ironmap_map *mmap_now_to_read(PyObject *self)
+{
+    return mmap_object(self)->for_reads;
+}
+
+static inline ironmap_map *mmap_now_to_store(PyObject *self)
+{
+    return mmap_object(self)->for_stores;
+}
+
+/* As mmap_use, but a closed map is NULL without an exception. False with what a signal handler
+ * raised while this thread waited. */
+bool mmap_use_if_open(ironmap_map **map, PyObject *self);
+
+/* True if the map is open, else false with ValueError. Waits for nothing. */
+static inline bool mmap_check_open(PyObject *self)
+{
+    if (mmap_object(self)->map == NULL) {
+        raise_closed();
+        return false;
     }
-    return map;
+    return true;
 }
 
 /* True if a method may go on to its arguments, else false with an exception. */
 static inline bool mmap_precheck_open(PyObject *self)
 {
-    return ARGUMENTS_COME_FIRST || mmap_use(self) != NULL;
-}
-
-/* As mmap_use, for a method that writes to the map. */
-static inline ironmap_map *mmap_use_writable(PyObject *self)
-{
-    ironmap_map *map = mmap_use(self);
-    if (map != NULL && !ironmap_is_writable(map)) {
-        raise_readonly();
-        return NULL;
-    }
-    return map;
+    return ARGUMENTS_COME_FIRST || mmap_check_open(self);
 }
 
 #endif /* IRONMAP_EXT_MMAP_OBJECT_H */

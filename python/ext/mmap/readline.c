@@ -14,13 +14,21 @@ static void set_position(ironmap_map *map, uint64_t position)
 
 /* The next line, or b"" at the end. Retries if another thread moved the position while a long line
  * was read. */
-static PyObject *next_line(ironmap_map *map)
+static PyObject *next_line(PyObject *self)
 {
     for (;;) {
+        ironmap_map *map = mmap_use_to_read(self);
+        if (map == NULL) {
+            return NULL;
+        }
         uint64_t start = ironmap_tell(map);
         size_t length = 0;
-        PyObject *line = line_read(&length, map, start, ironmap_length(map), true);
+        PyObject *line = line_read(&length, self, map, start, ironmap_length(map), true);
         if (line == NULL) {
+            return NULL;
+        }
+        if (!mmap_check_open(self)) {
+            Py_DECREF(line);
             return NULL;
         }
         if (ironmap_tell(map) == start) {
@@ -33,34 +41,49 @@ static PyObject *next_line(ironmap_map *map)
 
 PyObject *mmap_readline(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
 {
-    if (!check_count("readline", count, 0, 0)) {
-        return NULL;
-    }
-    ironmap_map *map = mmap_use(self);
-    return map == NULL ? NULL : next_line(map);
+    return check_count("readline", count, 0, 0) ? next_line(self) : NULL;
 }
 
 /* Appends lines to `list` until the end, or until they have more than `hint` bytes. `*reached` is
- * the position after the last one. */
-static bool append_lines(PyObject *list, uint64_t *reached, ironmap_map *map, size_t hint)
+ * the position after the last one. Python code can run between two lines. */
+static bool append_lines(PyObject *list, uint64_t *reached, PyObject *self, size_t hint)
 {
     size_t total = 0;
     size_t work = 0;
-    while (total <= hint && ironmap_tell(map) < ironmap_length(map)) {
-        PyObject *line = next_line(map);
+    while (total <= hint) {
+        const ironmap_map *map = mmap_use(self);
+        if (map == NULL) {
+            return false;
+        }
+        if (ironmap_tell(map) >= ironmap_length(map)) {
+            break;
+        }
+        PyObject *line = next_line(self);
         if (line == NULL || PyList_Append(list, line) == -1) {
             Py_XDECREF(line);
             return false;
         }
         size_t length = (size_t)PyBytes_GET_SIZE(line);
         Py_DECREF(line);
-        *reached = ironmap_tell(map);
         total += length;
+        if (!mmap_check_open(self)) {
+            return false;
+        }
+        *reached = ironmap_tell(mmap_object(self)->map);
         if (!eval_breaker_check(&work, length)) {
             return false;
         }
     }
     return true;
+}
+
+/* After a failure the position is where it was, unless it has moved since. */
+static void go_back(PyObject *self, uint64_t reached, uint64_t start)
+{
+    ironmap_map *map = mmap_object(self)->map;
+    if (map != NULL && ironmap_tell(map) == reached) {
+        set_position(map, start);
+    }
 }
 
 PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -79,13 +102,8 @@ PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count
     }
     uint64_t start = ironmap_tell(map);
     uint64_t reached = start;
-    ironmap_hold(map);
-    bool done = append_lines(list, &reached, map, hint > 0 ? (size_t)hint : SIZE_MAX);
-    ironmap_release(map);
-    if (!done) {
-        if (ironmap_tell(map) == reached) {
-            set_position(map, start);
-        }
+    if (!append_lines(list, &reached, self, hint > 0 ? (size_t)hint : SIZE_MAX)) {
+        go_back(self, reached, start);
         Py_CLEAR(list);
     }
     return list;

@@ -7,15 +7,20 @@
 #include "constants.h"
 #include "errors.h"
 #include "gil.h"
-#include "mmap/long_work.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
+
+static void raise_exported(void)
+{
+    PyErr_SetString(PyExc_BufferError, "mmap can't resize with extant buffers exported.");
+}
 
 static bool resize_check(const MmapObject *object, Py_ssize_t length)
 {
     const ironmap_map *map = object->map;
     ironmap_access access = ironmap_map_access(map);
     if (ironmap_is_busy(map)) {
-        PyErr_SetString(PyExc_BufferError, "mmap can't resize with extant buffers exported.");
+        raise_exported();
         return false;
     }
     if (!object->tracked) {
@@ -37,21 +42,13 @@ static bool resize_check(const MmapObject *object, Py_ssize_t length)
     return true;
 }
 
-/* Resizes without the GIL, because truncating a file and reserving its blocks can be slow. The
- * object has no map meanwhile, so that other threads cannot use it: mmap_use is a BufferError for
- * them. The caller has a reference to the object. In a child of a fork during the resize, the
- * object never gets its map back, because the thread that resizes does not exist there and the
- * map's state is unknown. */
-static int resize_without_gil(MmapObject *object, size_t length, ironmap_error *error)
+/* Resizes without the GIL, because truncating a file and reserving its blocks can be slow. */
+static int resize_without_gil(const Hold *hold, size_t length, ironmap_error *error)
 {
-    ironmap_map *map = object->map;
-    object->map = NULL;
-    object->resizing = true;
     PyThreadState *thread = PyEval_SaveThread();
-    int status = ironmap_resize(map, length, error);
+    int status = ironmap_resize(hold->map, length, error);
     PyEval_RestoreThread(thread);
-    object->map = map;
-    object->resizing = false;
+    hold->object->shape++;
     return status;
 }
 
@@ -65,16 +62,28 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
     if (mmap_use(self) == NULL || !resize_check(object, length)) {
         return NULL;
     }
+    Hold hold;
     ironmap_error error;
-    int status = resize_without_gil(object, (size_t)length, &error);
-    if (status == IRONMAP_E_UNSUPPORTED) {
-        PyErr_SetString(PyExc_ValueError, "mmap: can't expand a shared anonymous mapping");
+    if (!hold_begin(&hold, self, LOCK_SHAPE)) {
         return NULL;
     }
-    if (status != IRONMAP_OK) {
-        return raise_error(object->map, &error, "new size out of range");
+    /* Exported while this thread waited: looked at here, since a child that is forked during a
+     * resize has no map. */
+    int status = ironmap_is_busy(hold.map) ? IRONMAP_E_BUSY
+                                           : resize_without_gil(&hold, (size_t)length, &error);
+    hold_end(&hold);
+    switch (status) {
+    case IRONMAP_OK:
+        Py_RETURN_NONE;
+    case IRONMAP_E_BUSY:
+        raise_exported();
+        return NULL;
+    case IRONMAP_E_UNSUPPORTED:
+        PyErr_SetString(PyExc_ValueError, "mmap: can't expand a shared anonymous mapping");
+        return NULL;
+    default:
+        return raise_error(hold.map, &error, "new size out of range");
     }
-    Py_RETURN_NONE;
 }
 
 /* The size of memory without a file is the length of the map. On Unix, where the standard module
@@ -93,8 +102,14 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
     }
     uint64_t size = 0;
     ironmap_error error;
-    PyThreadState *thread = mmap_release_gil(map);
-    int status = ironmap_file_size(&size, map, &error);
-    mmap_acquire_gil(map, thread);
-    return status == IRONMAP_OK ? PyLong_FromUnsignedLongLong(size) : raise_error(map, &error, "");
+    Hold hold;
+    if (!hold_begin(&hold, self, LOCK_LOOK)) {
+        return NULL;
+    }
+    PyThreadState *thread = gil_release();
+    int status = ironmap_file_size(&size, hold.map, &error);
+    gil_acquire(thread);
+    hold_end(&hold);
+    return status == IRONMAP_OK ? PyLong_FromUnsignedLongLong(size)
+                                : raise_error(hold.map, &error, "");
 }

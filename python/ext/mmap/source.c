@@ -3,9 +3,9 @@
 #include <ironmap/extra.h>
 
 #include "errors.h"
+#include "gil.h"
 #include "mmap/buffer.h"
-#include "mmap/long_work.h"
-#include "mmap/object.h"
+#include "mmap/hold.h"
 
 /* The object whose buffer `view` of `object` is: a memoryview passes on that of another object. */
 static PyObject *exporter_of(PyObject *object)
@@ -20,24 +20,21 @@ static bool exports_a_map(const PyObject *object)
     return procs != NULL && procs->bf_getbuffer == mmap_getbuffer;
 }
 
-ironmap_map *source_map(uint64_t *offset, PyObject *object, const Py_buffer *view, PyObject *self)
+PyObject *source_owner(uint64_t *offset, PyObject *object, const Py_buffer *view, PyObject *self)
 {
     PyObject *exporter = exporter_of(object);
     if (view->len == 0 || exporter == self || !exports_a_map(exporter)) {
         return NULL;
     }
-    ironmap_map *map = mmap_object(exporter)->map;
-    *offset = (uint64_t)((const char *)view->buf - (const char *)ironmap_data(map));
-    return map;
+    /* The view pins the map. */
+    const void *data = ironmap_data(mmap_object(exporter)->map);
+    *offset = (uint64_t)((const char *)view->buf - (const char *)data);
+    return exporter;
 }
 
-/* The map's own object needs no export meanwhile, under which a loss would be damage: the map is
- * held. */
-static void hold_owner(Source *source, PyObject *owner)
+bool source_is_of(PyObject *self, PyObject *object)
 {
-    ironmap_hold(source->map);
-    source->owner = Py_NewRef(owner);
-    PyBuffer_Release(&source->view);
+    return exporter_of(object) == self;
 }
 
 bool source_open_slow(Source *source, PyObject *object, PyObject *self)
@@ -49,9 +46,11 @@ bool source_open_slow(Source *source, PyObject *object, PyObject *self)
     }
     source->bytes = source->view.buf;
     source->length = (size_t)source->view.len;
-    source->map = source_map(&source->offset, object, &source->view, self);
-    if (source->map != NULL && exporter_of(object) == object) {
-        hold_owner(source, object);
+    PyObject *owner = source_owner(&source->offset, object, &source->view, self);
+    source->owner = Py_XNewRef(owner);
+    if (owner == object) {
+        /* A loss under an export would be damage. */
+        PyBuffer_Release(&source->view);
     }
     return true;
 }
@@ -59,45 +58,77 @@ bool source_open_slow(Source *source, PyObject *object, PyObject *self)
 void source_close_slow(Source *source)
 {
     PyMem_Free(source->copy);
-    if (source->owner != NULL) {
-        ironmap_release(mmap_object(source->owner)->map);
-        Py_CLEAR(source->owner);
-    }
+    Py_CLEAR(source->owner);
     if (source->view.obj != NULL) {
         PyBuffer_Release(&source->view);
     }
 }
 
-bool source_copy(const Source *source, void *buffer)
+ironmap_map *source_map_of(const Source *source, PyObject *self, const ironmap_error *error)
 {
-    ironmap_error error;
-    int status = IRONMAP_OK;
-    if (source->map == NULL) {
-        status = ironmap_load(buffer, source->bytes, source->length, &error);
-    } else {
-        PyThreadState *thread = mmap_release_gil_for(source->map, source->length);
-        status = ironmap_get(source->map, source->offset, buffer, source->length, &error);
-        mmap_acquire_gil(source->map, thread);
+    PyObject *at = error->in_source ? source->owner : self;
+    return at == NULL ? NULL : mmap_object(at)->map;
+}
+
+void source_refresh(Source *source)
+{
+    if (source->owner != NULL && source->view.obj == NULL) {
+        source->length = ironmap_length(mmap_object(source->owner)->map);
     }
-    if (status != IRONMAP_OK) {
-        raise_error(source->map, &error, "");
+}
+
+/* Copies the bytes. False if the map cannot be had, with an exception, or memory is out. */
+static bool load(int *status, Source *source, ironmap_error *error)
+{
+    Hold hold;
+    if (!hold_begin(&hold, source->owner, LOCK_READ)) {
+        return false;
     }
-    return status == IRONMAP_OK;
+    source_refresh(source);
+    source->copy = PyMem_Malloc(source->length);
+    if (source->copy != NULL) {
+        PyThreadState *thread = source->length < LONG_WORK_BYTES ? NULL : gil_release();
+        *status = ironmap_get(hold.map, source->offset, source->copy, source->length, error);
+        gil_acquire(thread);
+    }
+    hold_end(&hold);
+    return source->copy != NULL;
 }
 
 bool source_load(Source *source)
 {
-    if (source->map == NULL || source->copy != NULL) {
+    int status = IRONMAP_OK;
+    ironmap_error error;
+    if (source->owner == NULL || source->copy != NULL) {
         return true;
     }
-    source->copy = PyMem_Malloc(source->length);
-    if (source->copy == NULL) {
-        PyErr_NoMemory();
-        return false;
-    }
-    if (!source_copy(source, source->copy)) {
+    do {
+        PyMem_Free(source->copy);
+        source->copy = NULL;
+        if (!load(&status, source, &error)) {
+            if (!PyErr_Occurred()) {
+                PyErr_NoMemory();
+            }
+            return false;
+        }
+    } while (hold_again(status));
+    if (status != IRONMAP_OK) {
+        raise_error(mmap_object(source->owner)->map, &error, "");
         return false;
     }
     source->bytes = source->copy;
     return true;
+}
+
+PyObject *source_to_bytes(Source *source)
+{
+    PyObject *bytes =
+        source_load(source) ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)source->length) : NULL;
+    ironmap_error error;
+    if (bytes != NULL && ironmap_load(PyBytes_AS_STRING(bytes), source->bytes, source->length,
+                                      &error) != IRONMAP_OK) {
+        Py_CLEAR(bytes);
+        raise_error(NULL, &error, "");
+    }
+    return bytes;
 }

@@ -8,13 +8,12 @@
 #include "compat.h"
 
 typedef struct {
-    const void *bytes; /* valid if `map` is NULL */
+    const void *bytes; /* valid if `owner` is NULL */
     size_t length;
-    ironmap_map *map; /* the other map; NULL: a buffer, or the map's own memory */
-    uint64_t offset;  /* of the bytes in `map` */
+    PyObject *owner; /* of the other map; NULL: a buffer, or the map's own memory */
+    uint64_t offset; /* of the bytes in that map */
 
-    Py_buffer view;  /* view.obj is NULL if it is released */
-    PyObject *owner; /* of `map`, which is held; NULL: the view keeps the map */
+    Py_buffer view; /* view.obj is NULL if it is released */
     void *copy;
 } Source;
 
@@ -22,7 +21,7 @@ bool source_open_slow(Source *source, PyObject *object, PyObject *self);
 void source_close_slow(Source *source);
 
 /* Gets the bytes of `object`, an argument, for a method of `self`. May run Python code. False with
- * an exception. Until source_close no thread can close or resize the other map. */
+ * an exception. A map that is given itself may be closed or resized until it is held. */
 static inline bool source_open(Source *source, PyObject *object, PyObject *self)
 {
     if (!PyBytes_CheckExact(object)) {
@@ -31,9 +30,8 @@ static inline bool source_open(Source *source, PyObject *object, PyObject *self)
     /* Fast path: these never change, and the caller keeps its arguments. */
     source->bytes = PyBytes_AS_STRING(object);
     source->length = (size_t)PyBytes_GET_SIZE(object);
-    source->map = NULL;
-    source->view.obj = NULL;
     source->owner = NULL;
+    source->view.obj = NULL;
     source->copy = NULL;
     return true;
 }
@@ -45,16 +43,25 @@ static inline void source_close(Source *source)
     }
 }
 
-/* The map whose memory `view` of `object` is, and `*offset` in it. NULL if it is none of ours, or
- * that of `self`. Valid as long as the view. */
-ironmap_map *source_map(uint64_t *offset, PyObject *object, const Py_buffer *view, PyObject *self);
+/* The object whose map has the memory of `view`, a view of `object`, and `*offset` in it. NULL if
+ * it is none of ours, or `self`. Borrowed, and valid as long as the view. */
+PyObject *source_owner(uint64_t *offset, PyObject *object, const Py_buffer *view, PyObject *self);
 
-/* Copies the bytes into `buffer`, which has room for `length`. False with a FaultError if one of
- * them is unavailable, also behind another buffer, whose map is not known. */
-bool source_copy(const Source *source, void *buffer);
+/* True if `object`, or what it is a view of, is `self`. */
+bool source_is_of(PyObject *self, PyObject *object);
+
+/* A copy of the bytes, as a new bytes object. NULL as source_load. */
+PyObject *source_to_bytes(Source *source);
 
 /* Makes `bytes` valid: copies them, if they are another map's. False with its FaultError, or
  * MemoryError. */
 bool source_load(Source *source);
+
+/* The map of an error in which the source took part, with `self` on the other side. NULL: no map,
+ * or a closed one. */
+ironmap_map *source_map_of(const Source *source, PyObject *self, const ironmap_error *error);
+
+/* Looks again at the length of a map that was given itself, once it is held. */
+void source_refresh(Source *source);
 
 #endif /* IRONMAP_EXT_MMAP_SOURCE_H */

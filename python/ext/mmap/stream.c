@@ -3,7 +3,8 @@
 
 #include "args.h"
 #include "errors.h"
-#include "mmap/long_work.h"
+#include "gil.h"
+#include "mmap/hold.h"
 #include "mmap/object.h"
 #include "mmap/source.h"
 
@@ -16,10 +17,9 @@ static size_t rest_from(const ironmap_map *map, uint64_t position)
     return position < length ? (size_t)(length - position) : 0;
 }
 
-/* Reserves the next `length` bytes for a long read or write by moving the position, and returns
- * their offset. Threads that read or write one map at the same time thus get different bytes, as if
- * one had waited for the other. The bytes must lie inside the map, so moving the position cannot
- * fail. */
+/* Moves the position over the next `length` bytes, which lie inside the map, for long work on them,
+ * and returns where they begin. Reads of several threads thus get different bytes, as if one had
+ * waited for the other. */
 static uint64_t reserve(ironmap_map *map, size_t length)
 {
     uint64_t position = ironmap_tell(map);
@@ -27,10 +27,11 @@ static uint64_t reserve(ironmap_map *map, size_t length)
     return position;
 }
 
-/* Cancels a reservation after a failure, unless the position has moved since. */
+/* Cancels a reservation after a failure, unless the position has moved since. `map` is NULL if a
+ * handler has closed it. */
 static void cancel_reservation(ironmap_map *map, uint64_t position, size_t length)
 {
-    if (ironmap_tell(map) == position + length) {
+    if (map != NULL && ironmap_tell(map) == position + length) {
         (void)ironmap_seek(map, (int64_t)position, IRONMAP_SEEK_SET, NULL);
     }
 }
@@ -74,35 +75,62 @@ PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
 
 /* ---- reading ---- */
 
-/* Reads the next `length` bytes, which lie inside the map, into `buffer`. `fresh` says that the
- * buffer is memory of a new object: only then is the system advised about it. */
-static int read_into(char *buffer, bool fresh, ironmap_map *map, size_t length,
-                     ironmap_error *error)
+/* How many bytes a read() gets that wants `wanted`; -1: all. */
+static size_t read_length(const ironmap_map *map, Py_ssize_t wanted)
 {
-    if (length < LONG_WORK_BYTES) {
-        return ironmap_read(&length, map, buffer, length, error);
+    size_t rest = rest_from(map, ironmap_tell(map));
+    return wanted < 0 || (size_t)wanted > rest ? rest : (size_t)wanted;
+}
+
+/* Reads from the position on, of the map as it is once it is held. `*bytes` is a new object, or
+ * NULL with an exception. */
+static int read_held(PyObject **bytes, const Hold *hold, Py_ssize_t wanted, ironmap_error *error)
+{
+    size_t length = read_length(hold->map, wanted);
+    *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    if (*bytes == NULL || length == 0) {
+        return IRONMAP_OK;
     }
-    uint64_t position = reserve(map, length);
-    PyThreadState *thread = mmap_release_gil(map);
-    if (fresh) {
-        ironmap_prepare(buffer, length);
-    }
-    int status = ironmap_get(map, position, buffer, length, error);
-    mmap_acquire_gil(map, thread);
+    uint64_t position = reserve(hold->map, length);
+    PyThreadState *thread = length < LONG_WORK_BYTES ? NULL : gil_release();
+    ironmap_prepare(PyBytes_AS_STRING(*bytes), length);
+    int status = ironmap_get(hold->map, position, PyBytes_AS_STRING(*bytes), length, error);
+    gil_acquire(thread);
     if (status != IRONMAP_OK) {
-        cancel_reservation(map, position, length);
+        cancel_reservation(hold->object->map, position, length);
     }
     return status;
 }
 
-static PyObject *read_bytes(ironmap_map *map, size_t length)
+static NOINLINE PyObject *read_long(PyObject *self, Py_ssize_t wanted)
+{
+    Hold hold;
+    PyObject *bytes = NULL;
+    ironmap_error error;
+    int status = IRONMAP_OK;
+    do {
+        Py_CLEAR(bytes);
+        if (!hold_begin(&hold, self, LOCK_READ)) {
+            return NULL;
+        }
+        status = read_held(&bytes, &hold, wanted, &error);
+        hold_end(&hold);
+    } while (hold_again(status));
+    if (status != IRONMAP_OK) {
+        Py_DECREF(bytes);
+        return raise_error(hold.map, &error, "read out of range");
+    }
+    return bytes;
+}
+
+static PyObject *read_short(ironmap_map *map, size_t length)
 {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (bytes == NULL || length == 0) {
         return bytes;
     }
     ironmap_error error;
-    if (read_into(PyBytes_AS_STRING(bytes), true, map, length, &error) != IRONMAP_OK) {
+    if (ironmap_read(&length, map, PyBytes_AS_STRING(bytes), length, &error) != IRONMAP_OK) {
         Py_DECREF(bytes);
         return raise_error(map, &error, "read out of range");
     }
@@ -118,12 +146,12 @@ PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (count > 0 && !convert_read_size(args[0], &wanted)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_now_to_read(self);
     if (map == NULL) {
-        return NULL;
+        return read_long(self, wanted);
     }
-    size_t rest = rest_from(map, ironmap_tell(map));
-    return read_bytes(map, wanted < 0 || (size_t)wanted > rest ? rest : (size_t)wanted);
+    size_t length = read_length(map, wanted);
+    return length < LONG_WORK_BYTES ? read_short(map, length) : read_long(self, wanted);
 }
 
 PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
@@ -131,7 +159,7 @@ PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ss
     if (!check_count("read_byte", count, 0, 0)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use_to_read(self);
     uint8_t byte = 0;
     ironmap_error error;
     if (map == NULL) {
@@ -171,40 +199,56 @@ static bool get_writable_buffer(Py_buffer *view, PyObject *target)
     return false;
 }
 
-/* Reads the next `length` bytes, which lie inside the map, into another map. */
-static PyObject *read_into_map(ironmap_map *target, uint64_t offset, ironmap_map *map,
-                               size_t length)
+/* Where readinto() puts the bytes. */
+typedef struct {
+    const Py_buffer *view;
+    PyObject *owner; /* of another map; NULL: a buffer, or the map's own memory */
+    uint64_t offset; /* in that map */
+    bool whole;      /* the other map was given itself, and its view is released */
+    bool own;        /* the map's own memory */
+} Target;
+
+/* Reads into the target up to its length or the end of the map, which is held. */
+static int read_to(const Target *target, MmapObject *object, size_t *length, ironmap_error *error)
 {
-    ironmap_error error;
-    uint64_t position = reserve(map, length);
-    PyThreadState *thread = mmap_release_gil_for(map, length);
-    int status = ironmap_copy(target, offset, map, position, length, &error);
-    mmap_acquire_gil(map, thread);
-    if (status != IRONMAP_OK) {
-        cancel_reservation(map, position, length);
-        return raise_error(error.in_source ? map : target, &error, "read out of range");
+    ironmap_map *map = object->map;
+    ironmap_map *other = target->owner == NULL ? NULL : mmap_object(target->owner)->map;
+    *length =
+        read_length(map, target->whole ? (Py_ssize_t)ironmap_length(other) : target->view->len);
+    if (*length == 0) {
+        return IRONMAP_OK;
     }
-    return PyLong_FromSize_t(length);
+    uint64_t position = reserve(map, *length);
+    PyThreadState *thread = *length < LONG_WORK_BYTES ? NULL : gil_release();
+    int status = other == NULL ? ironmap_get(map, position, target->view->buf, *length, error)
+                               : ironmap_copy(other, target->offset, map, position, *length, error);
+    gil_acquire(thread);
+    if (status != IRONMAP_OK) {
+        cancel_reservation(object->map, position, *length);
+    }
+    return status;
 }
 
-/* Reads into `view` up to its length or the end of the map. Getting the view may have run Python
- * code, so the map is checked here. */
-static PyObject *read_view(PyObject *self, const Py_buffer *view, PyObject *target)
+/* Getting the view may have run Python code, so the map is had here. */
+static PyObject *read_to_target(PyObject *self, const Target *target)
 {
-    ironmap_map *map = mmap_use(self);
-    if (map == NULL) {
-        return NULL;
-    }
-    size_t rest = rest_from(map, ironmap_tell(map));
-    size_t length = (size_t)view->len < rest ? (size_t)view->len : rest;
+    TwoHolds holds;
     ironmap_error error;
-    uint64_t offset = 0;
-    ironmap_map *other = source_map(&offset, target, view, self);
-    if (other != NULL) {
-        return read_into_map(other, offset, map, length);
-    }
-    if (read_into(view->buf, false, map, length, &error) != IRONMAP_OK) {
-        return raise_error(map, &error, "read out of range");
+    size_t length = 0;
+    int status = IRONMAP_OK;
+    PyObject *other = target->owner == NULL ? self : target->owner;
+    do {
+        LockKind kind = target->owner == NULL && !target->own ? LOCK_READ : LOCK_STORE;
+        if (!hold_begin_two(&holds, self, LOCK_READ, other, kind)) {
+            return NULL;
+        }
+        status = read_to(target, mmap_object(self), &length, &error);
+        hold_end_two(&holds);
+    } while (hold_again(status));
+    if (status != IRONMAP_OK) {
+        bool in_target = target->owner != NULL && !error.in_source;
+        return raise_error(mmap_object(in_target ? target->owner : self)->map, &error,
+                           "read out of range");
     }
     return PyLong_FromSize_t(length);
 }
@@ -215,48 +259,78 @@ PyObject *mmap_readinto(PyObject *self, PyObject *target)
     if (!mmap_precheck_open(self) || !get_writable_buffer(&view, target)) {
         return NULL;
     }
-    PyObject *result = read_view(self, &view, target);
-    PyBuffer_Release(&view);
+    Target to = {.view = &view};
+    to.owner = source_owner(&to.offset, target, &view, self);
+    to.own = source_is_of(self, target);
+    to.whole = to.owner == target;
+    if (to.whole) {
+        PyBuffer_Release(&view);
+    }
+    PyObject *result = read_to_target(self, &to);
+    if (!to.whole) {
+        PyBuffer_Release(&view);
+    }
     return result;
 }
 
 /* ---- writing ---- */
 
-static int put_from(const Source *source, ironmap_map *map, uint64_t position, ironmap_error *error)
+/* Writes the source at the position, to a map that is held. */
+static int write_held(MmapObject *object, const Source *source, ironmap_error *error)
 {
-    return source->map == NULL
-               ? ironmap_put(map, position, source->bytes, source->length, error)
-               : ironmap_copy(map, position, source->map, source->offset, source->length, error);
-}
-
-static int write_from(const Source *source, ironmap_map *map, ironmap_error *error)
-{
+    ironmap_map *map = object->map;
     size_t length = source->length;
-    bool is_short = length < LONG_WORK_BYTES && source->map == NULL;
-    if (is_short || length > rest_from(map, ironmap_tell(map))) {
-        return ironmap_write(map, source->bytes, length, error);
+    if (length > rest_from(map, ironmap_tell(map))) {
+        *error = (ironmap_error){.status = IRONMAP_E_END};
+        return IRONMAP_E_END;
     }
+    const ironmap_map *other = source->owner == NULL ? NULL : mmap_object(source->owner)->map;
     uint64_t position = reserve(map, length);
-    PyThreadState *thread = mmap_release_gil_for(map, length);
-    int status = put_from(source, map, position, error);
-    mmap_acquire_gil(map, thread);
+    PyThreadState *thread = length < LONG_WORK_BYTES ? NULL : gil_release();
+    int status = other == NULL ? ironmap_put(map, position, source->bytes, length, error)
+                               : ironmap_copy(map, position, other, source->offset, length, error);
+    gil_acquire(thread);
     if (status != IRONMAP_OK) {
-        cancel_reservation(map, position, length);
+        cancel_reservation(object->map, position, length);
     }
     return status;
 }
 
-/* Writes the bytes of the source. Opening it may have run Python code, so the map is checked here.
- */
-static PyObject *write_source(PyObject *self, const Source *source)
+/* Writes many bytes, or those of another map. False with an exception if a map cannot be had. */
+static NOINLINE bool write_long(int *status, PyObject *self, Source *source, ironmap_error *error)
 {
-    ironmap_map *map = mmap_use_writable(self);
-    if (map == NULL) {
+    TwoHolds holds;
+    PyObject *other = source->owner == NULL ? self : source->owner;
+    do {
+        if (!hold_begin_two(&holds, self, LOCK_STORE, other, LOCK_READ)) {
+            return false;
+        }
+        source_refresh(source);
+        *status = write_held(mmap_object(self), source, error);
+        hold_end_two(&holds);
+    } while (hold_again(*status));
+    return true;
+}
+
+/* Writes the bytes of the source. Opening it may have run Python code, so the map is had here. */
+static PyObject *write_source(PyObject *self, Source *source)
+{
+    if (!mmap_check_open(self)) {
         return NULL;
     }
+    if (!ironmap_is_writable(mmap_object(self)->map)) {
+        return raise_readonly();
+    }
+    int status = IRONMAP_OK;
     ironmap_error error;
-    if (write_from(source, map, &error) != IRONMAP_OK) {
-        return raise_error(error.in_source ? source->map : map, &error, "data out of range");
+    ironmap_map *map = mmap_now_to_store(self);
+    if (map != NULL && source->owner == NULL && source->length < LONG_WORK_BYTES) {
+        status = ironmap_write(map, source->bytes, source->length, &error);
+    } else if (!write_long(&status, self, source, &error)) {
+        return NULL;
+    }
+    if (status != IRONMAP_OK) {
+        return raise_error(source_map_of(source, self, &error), &error, "data out of range");
     }
     return PyLong_FromSize_t(source->length);
 }
@@ -278,7 +352,7 @@ PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
     if (!mmap_precheck_open(self) || !convert_byte(byte, &value)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use(self);
+    ironmap_map *map = mmap_use_to_store(self);
     if (map == NULL) {
         return NULL;
     }

@@ -45,10 +45,12 @@ static PyObject *repr_tagname(const char *tag)
 static PyObject *mmap_repr(PyObject *self)
 {
     const char *name = class_name(Py_TYPE(self));
-    const ironmap_map *map = mmap_object(self)->map;
+    ironmap_map *map = NULL;
+    if (!mmap_use_if_open(&map, self)) {
+        return NULL;
+    }
     if (map == NULL) {
-        const char *state = mmap_object(self)->resizing ? "closed=False, resizing" : "closed=True";
-        return PyUnicode_FromFormat("<%s %s>", name, state);
+        return PyUnicode_FromFormat("<%s closed=True>", name);
     }
     const char *tag = ironmap_tag(map);
     PyObject *tagname = tag == NULL ? PyUnicode_FromString("") : repr_tagname(tag);
@@ -75,7 +77,7 @@ static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))
 
 static PyObject *mmap_get_closed(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(mmap_object(self)->map == NULL && !mmap_object(self)->resizing);
+    return PyBool_FromLong(mmap_object(self)->map == NULL);
 }
 
 /* ---- the type ---- */

@@ -1,0 +1,65 @@
+/* The lock of one map, by which the operations of several threads come one after the other.
+ *
+ * All of it is done under the GIL, which is only let go while a thread waits. Short work, which is
+ * done under the GIL as a whole, takes nothing: it only has to wait while the lock forbids it. Long
+ * work takes the lock and releases the GIL.
+ *
+ * Whoever waits is served in the order of coming, so nothing starves. A thread that gives the lock
+ * back hands it to the first of those who wait. */
+#ifndef IRONMAP_EXT_MMAP_LOCK_H
+#define IRONMAP_EXT_MMAP_LOCK_H
+
+#include "compat.h"
+
+/* What an operation does with its map, and which others it shares the lock with. */
+typedef enum {
+    LOCK_LOOK,  /* needs the map's length and address to stay: with LOOK, READ and STORE */
+    LOCK_READ,  /* needs the bytes to stay as well: with LOOK and READ */
+    LOCK_STORE, /* changes bytes: with LOOK */
+    LOCK_SHAPE, /* changes length or address, or closes: with nothing */
+} LockKind;
+
+/* A thread that waits for the lock. Not on its stack: a daemon thread that waits while the
+ * interpreter shuts down ends there, and stays in the queue. */
+typedef struct Waiter {
+    struct Waiter *next;
+    PyThread_type_lock wake; /* released when the lock is granted */
+    LockKind kind;
+    bool granted; /* it has the lock, and is not in the queue any more */
+    bool away;    /* it runs signal handlers: others overtake it, those handlers too */
+} Waiter;
+
+/* All zero: free. */
+typedef struct {
+    size_t lookers; /* that have the lock */
+    size_t readers;
+    bool stored; /* a STORE has it */
+    bool shaped; /* a SHAPE has it */
+    Waiter *first;
+} MapLock;
+
+/* True if the lock can be had beside what has it now; and if no waiter comes first. */
+bool lock_allows(const MapLock *lock, LockKind kind);
+bool lock_is_next(const MapLock *lock, LockKind kind);
+
+/* Takes the lock, which allows it; gives it back. Neither wakes a thread. */
+void lock_take(MapLock *lock, LockKind kind);
+void lock_drop(MapLock *lock, LockKind kind);
+
+/* Grants the lock to those who wait, as far as it goes. */
+void lock_grant(MapLock *lock);
+
+/* Enters the queue, at its front for one who had the lock before. NULL with MemoryError. */
+Waiter *lock_queue(MapLock *lock, LockKind kind, bool at_front);
+
+/* Ends the wait: leaves the queue, and gives a granted lock back if `keep` is false. Frees
+ * `waiter`. */
+void lock_unqueue(MapLock *lock, Waiter *waiter, bool keep);
+
+/* Frees a waiter whose queue is gone: a child of fork has none. */
+void lock_free_waiter(Waiter *waiter);
+
+/* Waits without the GIL until the lock is granted, a signal arrives, or a while has passed. */
+void lock_sleep(Waiter *waiter);
+
+#endif /* IRONMAP_EXT_MMAP_LOCK_H */
