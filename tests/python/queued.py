@@ -5,6 +5,8 @@ Uses operations that stop half-way: see stalled.py.
 
 from __future__ import annotations
 
+import builtins
+import functools
 import gc
 import os
 import signal
@@ -927,38 +929,40 @@ def forked_while_it_waits(use: Callable[[Any], object]) -> None:
 # ---- the end of the interpreter ----------------------------------------------------------------
 
 
-def leave(write: Callable[[str], object] = sys.stdout.write) -> None:
+def at_the_end(uses: list[Callable[[], object]], pause: Pause) -> None:
+    """Has the interpreter do this when it has forgotten everything else, and print the results."""
+
+    def result(use: Callable[[], object], error: type[Exception] = RuntimeError) -> bytes:
+        try:
+            return b"%r " % (use(),)
+        except error:
+            return b"in use "
+
+    class Last:
+        # Names of modules are gone by then.
+        def __del__(self, write: Callable[[int, bytes], int] = os.write) -> None:
+            for use in uses:
+                write(1, result(use))
+            pause.results.clear()
+
+    builtins.last = Last()  # type: ignore[attr-defined]
+
+
+def leave() -> None:
     """While the interpreter shuts down, nothing waits for a daemon thread that has the lock. But
     what it uses is not closed."""
     m = file_map()
-
-    class Last:
-        def __del__(self) -> None:
-            m[0] = 7
-            write(f"{m[:2]!r} {m.flush()} ")
-            try:
-                m.close()
-            except RuntimeError:
-                write("in use")
-
-    last: Any = Last()
-    last.itself = last
-    last.pause = Pause(m.flush, daemon=True)
+    pause = Pause(m.flush, daemon=True)
+    store = functools.partial(m.__setitem__, 0, 7)
+    read = functools.partial(m.__getitem__, slice(0, 2))
+    at_the_end([store, read, m.flush, m.close], pause)
 
 
-def leave_during_a_resize(write: Callable[[str], object] = sys.stdout.write) -> None:
+def leave_during_a_resize() -> None:
     """Nothing uses a map that a daemon thread was resizing."""
     m = file_map()
-
-    class Last:
-        def __del__(self) -> None:
-            uses: list[Callable[[], object]] = [lambda: m[0], lambda: len(m), m.close]
-            for use in uses:
-                write("in use " if outcome(use).error is RuntimeError else "free ")
-
-    last: Any = Last()
-    last.itself = last
-    last.pause = Pause(lambda: m.resize(5), daemon=True)
+    pause = Pause(lambda: m.resize(5), daemon=True)
+    at_the_end([functools.partial(m.__getitem__, 0), m.__len__, m.close], pause)
 
 
 CASES: dict[str, Callable[[], None]] = {
