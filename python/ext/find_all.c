@@ -173,7 +173,7 @@ static int find_without_gil(bool *more, FindAll *all, const ironmap_map *map, ir
 }
 
 /* Finds the next match at any distance, or from `start` if other threads could change what was
- * searched from there. False with an exception if the map cannot be had. */
+ * searched from there. False with an exception if the map is closed. */
 static bool find_far(int *status, bool *more, FindAll *all, uint64_t start, ironmap_error *error)
 {
     Hold hold;

@@ -29,9 +29,9 @@ void gil_acquire(PyThreadState *thread)
     }
 }
 
-void gil_skip_checks(void)
+void gil_skip_checks(bool skips)
 {
-    skips_checks = true;
+    skips_checks = skips;
 }
 
 PyThreadState *gil_time_to_check(void)

@@ -8,8 +8,8 @@
 PyThreadState *gil_release(void);
 void gil_acquire(PyThreadState *thread); /* NULL: it was not released */
 
-/* The next work of this thread without the GIL does not look for signals. */
-void gil_skip_checks(void);
+/* Whether the next work of this thread without the GIL does not look for signals. */
+void gil_skip_checks(bool skips);
 
 /* The state of this thread if it works without the GIL and it is time to look for signals again;
  * else NULL. */

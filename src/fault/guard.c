@@ -98,7 +98,6 @@ IRONMAP__COLD int ironmap__guard_end_slow(ironmap__guard guard, ironmap__access_
 
 /* A page is marked before it is zeros, and no other thread takes the mark off meanwhile. So the
  * marks have all that the access can have seen, also while handlers are at work. */
-
 IRONMAP__COLD int ironmap__guard_begin_locked(ironmap__guard *guard, ironmap__access_range range,
                                               ironmap_error *error)
 {

@@ -5,42 +5,15 @@
 
 #include <setjmp.h>
 
+#include "interrupts.h"
 #include "platform/platform.h"
 #include "unit.h"
 
-enum { STEADY = 6, LENGTH = 0x1000, STEPS_MAX = 2000 };
+enum { STEADY = 6, LENGTH = 0x1000 };
 
 void ironmap__yield(void)
 {
     fail_msg("%s", "nothing here waits for another thread");
-}
-
-/* ---- what happens in the middle ---- */
-
-static void (*interrupt)(void);
-static size_t steps;
-static size_t interrupted_at;
-
-void atomic_step(void)
-{
-    if (interrupt != NULL && steps++ == interrupted_at) {
-        void (*now)(void) = interrupt;
-        interrupt = NULL;
-        now();
-    }
-}
-
-/* `middle` comes before access number `at` of `work`. False if that has no such access. */
-static bool interrupts(void (*middle)(void), void (*work)(void), size_t at)
-{
-    assert_true(at < STEPS_MAX);
-    steps = 0;
-    interrupted_at = at;
-    interrupt = middle;
-    work();
-    bool has_interrupted = interrupt == NULL;
-    interrupt = NULL;
-    return has_interrupted;
 }
 
 /* ---- mappings: some that stay, and one that moves ---- */

@@ -10,9 +10,10 @@
 #include "fault/cause.h"
 #include "fault/handler.h"
 #include "fault/registry.h"
+#include "interrupts.h"
 #include "unit.h"
 
-enum { PAGE = 16, PAGES = 6, ALIGNMENT = 5, SKIPPED = 2 * PAGE, STEPS_MAX = 2000 };
+enum { PAGE = 16, PAGES = 6, ALIGNMENT = 5, SKIPPED = 2 * PAGE };
 
 #define GUARDED IRONMAP__LOSS_GUARDED
 #define EXPORTED IRONMAP__LOSS_EXPORTED
@@ -20,34 +21,6 @@ enum { PAGE = 16, PAGES = 6, ALIGNMENT = 5, SKIPPED = 2 * PAGE, STEPS_MAX = 2000
 static uint8_t file[SKIPPED + PAGE * PAGES];
 static uint8_t memory[PAGE * PAGES];
 static ironmap__mapping mapping;
-
-/* ---- what happens in the middle ---- */
-
-static void (*interrupt)(void);
-static size_t steps;
-static size_t interrupted_at;
-
-void atomic_step(void)
-{
-    if (interrupt != NULL && steps++ == interrupted_at) {
-        void (*now)(void) = interrupt;
-        interrupt = NULL;
-        now();
-    }
-}
-
-/* `middle` comes before access number `at` of `work`. False if that has no such access. */
-static bool interrupts(void (*middle)(void), void (*work)(void), size_t at)
-{
-    assert_true(at < STEPS_MAX);
-    steps = 0;
-    interrupted_at = at;
-    interrupt = middle;
-    work();
-    bool has_interrupted = interrupt == NULL;
-    interrupt = NULL;
-    return has_interrupted;
-}
 
 /* ---- the system ---- */
 

@@ -31,9 +31,8 @@ static char *name_to_keep(const ironmap_map *map)
     return kept;
 }
 
-/* An array may still use an address that was
- * exported: numpy gives its buffer back at once. So these addresses are kept as long as the object,
- * to which such an array has a reference. */
+/* An array may still use an address that was exported: numpy gives its buffer back at once. So
+ * these addresses are kept as long as the object, to which such an array has a reference. */
 void mmap_end(MmapObject *object)
 {
     ironmap_map *map = object->ended;

@@ -179,7 +179,7 @@ static bool wait_a_turn(MmapObject *object, LockKind kind)
     if (!try_take(object, kind) && !wait_in_queue(object, kind)) {
         return false;
     }
-    /* Whoever gets the lock now needs the GIL to begin, and so comes after this short work. */
+    /* A thread that gets the lock now needs the GIL to begin, so it comes after this short work. */
     drop(object, kind);
     return true;
 }
@@ -245,6 +245,7 @@ void hold_end(Hold *hold)
 {
     MmapObject *object = hold->object;
     holds = hold->outer;
+    gil_skip_checks(false); /* short work has not used it */
     if (hold->taken) {
         drop(object, hold->kind);
     }

@@ -38,7 +38,7 @@ typedef struct Hold {
  * with an exception: ValueError if the map is closed, or what a signal handler raised. */
 bool hold_begin(Hold *hold, PyObject *self, LockKind kind);
 
-/* The same, for a caller to whom a closed map is no error: no exception is set then. */
+/* The same, without an exception if the map is closed. */
 typedef enum {
     HOLD_BEGAN,
     HOLD_CLOSED,
@@ -62,11 +62,17 @@ void hold_end(Hold *hold);
 void hold_end_two(TwoHolds *both);
 
 /* True if the work was stopped since a handler has changed the map's shape. */
+static inline bool hold_changed(int status)
+{
+    return status == IRONMAP_E_INTERRUPTED && !PyErr_Occurred();
+}
+
+/* The same, for work that begins anew then. */
 static inline bool hold_again(int status)
 {
-    bool again = status == IRONMAP_E_INTERRUPTED && !PyErr_Occurred();
+    bool again = hold_changed(status);
     if (again) {
-        gil_skip_checks(); /* or a handler that comes again and again would never let it end */
+        gil_skip_checks(true); /* or a handler that comes again and again would never let it end */
     }
     return again;
 }

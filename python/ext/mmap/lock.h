@@ -4,8 +4,8 @@
  * done under the GIL as a whole, takes nothing: it only has to wait while the lock forbids it. Long
  * work takes the lock and releases the GIL.
  *
- * Whoever waits is served in the order of coming, so nothing starves. A thread that gives the lock
- * back hands it to the first of those who wait. */
+ * Threads that wait are served in the order in which they came, so nothing starves. A thread that
+ * gives the lock back hands it to the first of those who wait. */
 #ifndef IRONMAP_EXT_MMAP_LOCK_H
 #define IRONMAP_EXT_MMAP_LOCK_H
 

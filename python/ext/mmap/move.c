@@ -13,7 +13,7 @@ typedef struct {
     size_t length;
 } Range;
 
-/* False with an exception if the map cannot be had. */
+/* False with an exception if the map is closed. */
 static bool move_long(int *status, PyObject *self, Range range, ironmap_error *error)
 {
     Hold hold;
@@ -50,7 +50,7 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
     } else if (!move_long(&status, self, range, &error)) {
         return NULL;
     }
-    if (hold_again(status)) {
+    if (hold_changed(status)) {
         PyErr_SetString(PyExc_ValueError, "a signal handler has resized the map during move()");
         return NULL;
     }

@@ -72,8 +72,8 @@ static int search_range(uint64_t *index, const ironmap_map *map, const Search *s
 }
 
 /* Searches the part that is left, without the GIL if it is long; all of it if `anew` is set, or if
- * other threads could change the map before it was held. False with an exception if the map cannot
- * be had. */
+ * other threads could change the map before it was held. False with an exception if the map is
+ * closed. */
 static NOINLINE bool search_held(int *status, uint64_t *index, PyObject *self, Search *search,
                                  bool anew, ironmap_error *error)
 {

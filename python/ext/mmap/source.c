@@ -77,7 +77,7 @@ void source_refresh(Source *source)
     }
 }
 
-/* Copies the bytes. False if the map cannot be had, with an exception, or memory is out. */
+/* Copies the bytes. False if the map is closed, with an exception, or memory is out. */
 static bool load(int *status, Source *source, ironmap_error *error)
 {
     Hold hold;

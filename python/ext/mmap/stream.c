@@ -296,7 +296,7 @@ static int write_held(MmapObject *object, const Source *source, ironmap_error *e
     return status;
 }
 
-/* Writes many bytes, or those of another map. False with an exception if a map cannot be had. */
+/* Writes many bytes, or those of another map. False with an exception if a map is closed. */
 static NOINLINE bool write_long(int *status, PyObject *self, Source *source, ironmap_error *error)
 {
     TwoHolds holds;
