@@ -91,6 +91,28 @@ def order() -> None:
     m.close()
 
 
+def short_work_first() -> None:
+    """A thread that was woken needs the GIL to begin. Short work of the thread that has the GIL
+    does not wait for it."""
+    stall = Stall()
+    m = stall.map
+    line = Line()
+
+    def work() -> object:
+        found = m.find(b"absent")
+        m[0] = 7
+        line.log.append("short work")
+        return found
+
+    stall.start(work)
+    line.add("store", lambda: m.__setitem__(slice(None), bytes(LENGTH)))
+    assert stall.finish() == -1
+    line.join()
+    assert line.log == ["short work", "store"]
+    assert m[0] == 0
+    m.close()
+
+
 def served_together() -> None:
     """After a resize a read begins, and a look that waits behind a store. A read that waits there
     goes on waiting."""
@@ -967,6 +989,7 @@ def leave_during_a_resize() -> None:
 
 CASES: dict[str, Callable[[], None]] = {
     "order": order,
+    "short work first": short_work_first,
     "served together": served_together,
     "reads together": reads_together,
     "stores beside looks": stores_beside_looks,

@@ -61,20 +61,17 @@ static void take(MmapObject *object, LockKind kind)
 static void drop(MmapObject *object, LockKind kind)
 {
     lock_drop(&object->lock, kind);
-    lock_grant(&object->lock);
+    lock_wake(&object->lock);
     mmap_lock_changed(object);
 }
 
 /* Takes the lock if it can be had at once. Locks of suspended work are free, and no thread has
- * granted them to those who wait: that happens here. */
+ * woken those who wait for them: that happens here. */
 static bool try_take(MmapObject *object, LockKind kind)
 {
     check_process(object);
-    if (object->lock.first != NULL) {
-        lock_grant(&object->lock);
-        mmap_lock_changed(object);
-    }
-    if (!lock_is_next(&object->lock, kind)) {
+    lock_wake(&object->lock);
+    if (!lock_is_next(&object->lock, kind, NULL)) {
         return false;
     }
     take(object, kind);
@@ -95,25 +92,29 @@ static COLD bool take_at_exit(MmapObject *object, LockKind kind)
     return true;
 }
 
-/* One sleep in the queue. Locks of suspended work are granted here as well. */
+/* One sleep in the queue. True if its turn has come. Those who wait for locks of suspended work are
+ * woken here as well. */
 static bool sleep_once(MmapObject *object, Waiter *waiter)
 {
     lock_sleep(waiter);
-    lock_grant(&object->lock);
-    mmap_lock_changed(object);
-    return waiter->granted;
+    lock_wake(&object->lock);
+    return lock_is_next(&object->lock, waiter->kind, waiter);
 }
 
-static void leave_queue(MmapObject *object, Waiter *waiter, bool keep)
+/* Leaves the queue, and takes the lock if `takes` is set. What waited behind it may be next. */
+static void leave_queue(MmapObject *object, Waiter *waiter, bool takes)
 {
-    lock_unqueue(&object->lock, waiter, keep);
-    lock_grant(&object->lock);
-    mmap_lock_changed(object);
+    LockKind kind = waiter->kind;
+    lock_unqueue(&object->lock, waiter);
+    if (takes) {
+        take(object, kind);
+    }
+    lock_wake(&object->lock);
 }
 
-/* Waits in the queue until the lock is granted, or until a handler has forked: in the child the
+/* Waits in the queue until the lock is taken, or until a handler has forked: in the child the
  * queue is gone. False if that cannot go on: see hold_run_handlers. */
-static bool wait_once(bool *granted, MmapObject *object, LockKind kind)
+static bool wait_once(bool *taken, MmapObject *object, LockKind kind)
 {
     const unsigned before = process;
     Waiter *waiter = lock_queue(&object->lock, kind, false);
@@ -126,8 +127,8 @@ static bool wait_once(bool *granted, MmapObject *object, LockKind kind)
         goes_on = hold_run_handlers() == 0;
         waiter->away = false;
     }
-    *granted = process == before;
-    if (*granted) {
+    *taken = goes_on && process == before;
+    if (process == before) {
         leave_queue(object, waiter, goes_on);
     } else {
         lock_free_waiter(waiter);
@@ -179,7 +180,7 @@ static bool wait_a_turn(MmapObject *object, LockKind kind)
     if (!try_take(object, kind) && !wait_in_queue(object, kind)) {
         return false;
     }
-    /* A thread that gets the lock now needs the GIL to begin, so it comes after this short work. */
+    /* A thread that is woken now needs the GIL to begin, so it comes after this short work. */
     drop(object, kind);
     return true;
 }
@@ -289,8 +290,7 @@ void hold_end_two(TwoHolds *both)
 
 /* ---- handlers in the middle of the work ---- */
 
-/* Gives the lock back without granting it to those who wait. As long as this thread has the GIL,
- * no other thread sees that. */
+/* Gives the lock back without waking those who wait for it. */
 static void suspend(Hold *hold)
 {
     lock_drop(&hold->object->lock, hold->kind);

@@ -38,44 +38,52 @@ void lock_drop(MapLock *lock, LockKind kind)
     lock->shaped = lock->shaped && kind != LOCK_SHAPE;
 }
 
-/* True if the waiter does not have to wait for the one before it in the queue. A look overtakes
- * those who wait for bytes. */
-static bool may_overtake(const Waiter *before, LockKind kind)
-{
-    return before->away || (kind == LOCK_LOOK && before->kind != LOCK_SHAPE);
-}
+/* The lock as it will be for the next in line, if all before it begin as soon as they can. */
+typedef struct {
+    MapLock lock;
+    bool only_looks; /* one who comes before has to wait for bytes */
+    bool none;       /* one who comes before has to wait for its change of the shape */
+} Line;
 
-bool lock_is_next(const MapLock *lock, LockKind kind)
+/* True if the next in line need not wait. A look overtakes those who wait for bytes. */
+static bool line_passes(Line *line, LockKind kind)
 {
-    const Waiter *before = lock->first;
-    while (before != NULL && may_overtake(before, kind)) {
-        before = before->next;
+    bool overtakes = !line->none && (!line->only_looks || kind == LOCK_LOOK);
+    if (overtakes && lock_allows(&line->lock, kind)) {
+        lock_take(&line->lock, kind);
+        return true;
     }
-    return before == NULL && lock_allows(lock, kind);
+    line->only_looks = true;
+    line->none = line->none || kind == LOCK_SHAPE;
+    return false;
 }
 
-void lock_grant(MapLock *lock)
+bool lock_is_next(const MapLock *lock, LockKind kind, const Waiter *waiter)
 {
-    bool only_looks = false; /* one who comes before has to wait */
-    for (Waiter **place = &lock->first; *place != NULL;) {
-        Waiter *waiter = *place;
-        if (waiter->away) {
-            place = &waiter->next;
-            continue;
+    Line line = {.lock = *lock};
+    for (const Waiter *before = lock->first; before != waiter; before = before->next) {
+        if (!before->away) {
+            (void)line_passes(&line, before->kind);
         }
-        bool is_next = !only_looks || waiter->kind == LOCK_LOOK;
-        if (is_next && lock_allows(lock, waiter->kind)) {
-            *place = waiter->next;
-            lock_take(lock, waiter->kind);
-            waiter->granted = true;
-            PyThread_release_lock(waiter->wake);
-            continue;
+    }
+    return line_passes(&line, kind);
+}
+
+static void wake(Waiter *waiter)
+{
+    if (!waiter->woken) {
+        waiter->woken = true;
+        PyThread_release_lock(waiter->wake);
+    }
+}
+
+void lock_wake(const MapLock *lock)
+{
+    Line line = {.lock = *lock};
+    for (Waiter *waiter = lock->first; waiter != NULL; waiter = waiter->next) {
+        if (!waiter->away && line_passes(&line, waiter->kind)) {
+            wake(waiter);
         }
-        if (waiter->kind == LOCK_SHAPE) {
-            return;
-        }
-        only_looks = true;
-        place = &waiter->next;
     }
 }
 
@@ -120,24 +128,23 @@ void lock_free_waiter(Waiter *waiter)
     PyMem_RawFree(waiter);
 }
 
-void lock_unqueue(MapLock *lock, Waiter *waiter, bool keep)
+void lock_unqueue(MapLock *lock, Waiter *waiter)
 {
     Waiter **place = &lock->first;
-    while (!waiter->granted && *place != waiter) {
+    while (*place != waiter) {
         place = &(*place)->next;
     }
-    if (!waiter->granted) {
-        *place = waiter->next;
-    } else if (!keep) {
-        lock_drop(lock, waiter->kind);
-    }
+    *place = waiter->next;
     lock_free_waiter(waiter);
 }
 
 void lock_sleep(Waiter *waiter)
 {
     PyThreadState *thread = PyEval_SaveThread();
-    /* Acquired as soon as it is granted; what counts is `granted`, which needs the GIL. */
     (void)PyThread_acquire_lock_timed(waiter->wake, SLEEP_US, 1);
     PyEval_RestoreThread(thread);
+    if (waiter->woken) {
+        (void)PyThread_acquire_lock(waiter->wake, NOWAIT_LOCK); /* woken after the sleep */
+        waiter->woken = false;
+    }
 }

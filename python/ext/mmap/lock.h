@@ -5,7 +5,9 @@
  * work takes the lock and releases the GIL.
  *
  * Threads that wait are served in the order in which they came, so nothing starves. A thread that
- * gives the lock back hands it to the first of those who wait. */
+ * gives the lock back wakes the first of those that wait, which takes the lock as soon as it has
+ * the GIL. Until then the lock is free for short work. So a thread that does short work uses its
+ * turn of the GIL to the end, as with the standard module. */
 #ifndef IRONMAP_EXT_MMAP_LOCK_H
 #define IRONMAP_EXT_MMAP_LOCK_H
 
@@ -23,10 +25,10 @@ typedef enum {
  * interpreter shuts down ends there, and stays in the queue. */
 typedef struct Waiter {
     struct Waiter *next;
-    PyThread_type_lock wake; /* released when the lock is granted */
+    PyThread_type_lock wake; /* released to wake the thread */
     LockKind kind;
-    bool granted; /* it has the lock, and is not in the queue any more */
-    bool away;    /* it runs signal handlers: others overtake it, those handlers too */
+    bool woken; /* `wake` was released */
+    bool away;  /* it runs signal handlers: others overtake it, those handlers too */
 } Waiter;
 
 /* All zero: free. */
@@ -38,28 +40,29 @@ typedef struct {
     Waiter *first;
 } MapLock;
 
-/* True if the lock can be had beside what has it now; and if no waiter comes first. */
+/* True if the lock can be had beside what has it now. */
 bool lock_allows(const MapLock *lock, LockKind kind);
-bool lock_is_next(const MapLock *lock, LockKind kind);
+
+/* True if `waiter` need not wait any more; or, if that is NULL, one that comes now. */
+bool lock_is_next(const MapLock *lock, LockKind kind, const Waiter *waiter);
 
 /* Takes the lock, which allows it; gives it back. Neither wakes a thread. */
 void lock_take(MapLock *lock, LockKind kind);
 void lock_drop(MapLock *lock, LockKind kind);
 
-/* Grants the lock to those who wait, as far as it goes. */
-void lock_grant(MapLock *lock);
+/* Wakes those who need not wait any more. */
+void lock_wake(const MapLock *lock);
 
 /* Enters the queue, at its front for one who had the lock before. NULL with MemoryError. */
 Waiter *lock_queue(MapLock *lock, LockKind kind, bool at_front);
 
-/* Ends the wait: leaves the queue, and gives a granted lock back if `keep` is false. Frees
- * `waiter`. */
-void lock_unqueue(MapLock *lock, Waiter *waiter, bool keep);
+/* Leaves the queue. Frees `waiter`. */
+void lock_unqueue(MapLock *lock, Waiter *waiter);
 
 /* Frees a waiter whose queue is gone: a child of fork has none. */
 void lock_free_waiter(Waiter *waiter);
 
-/* Waits without the GIL until the lock is granted, a signal arrives, or a while has passed. */
+/* Waits without the GIL until it is woken, a signal arrives, or a while has passed. */
 void lock_sleep(Waiter *waiter);
 
 #endif /* IRONMAP_EXT_MMAP_LOCK_H */
