@@ -81,7 +81,7 @@ bool convert_int(PyObject *object, int *value)
 
 /* The byte of a buffer of length 1, under the guard of the map whose memory it is. Behind another
  * buffer that map is not known, and the error has no file name. */
-static bool load_byte(uint8_t *value, PyObject *object, const Py_buffer *view)
+static bool load_byte(uint8_t *value, PyObject *self, PyObject *object, const Py_buffer *view)
 {
     ironmap_error error;
     uint64_t offset = 0;
@@ -94,14 +94,14 @@ static bool load_byte(uint8_t *value, PyObject *object, const Py_buffer *view)
                              : ironmap_get_byte(value, map, offset, &error);
     bool loaded = status == IRONMAP_OK;
     if (!loaded) {
-        raise_error(map, &error, "");
+        raise_error(self, map, &error, "");
     }
     return loaded;
 }
 
 /* The byte of a bytes-like object of length 1. For other lengths `*fits` is false and no exception
  * is set. */
-static bool convert_single_byte(PyObject *object, uint8_t *value, bool *fits)
+static bool convert_single_byte(PyObject *self, PyObject *object, uint8_t *value, bool *fits)
 {
     Py_buffer view;
     if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) == -1) {
@@ -114,12 +114,12 @@ static bool convert_single_byte(PyObject *object, uint8_t *value, bool *fits)
         return not_contiguous;
     }
     *fits = view.len == 1;
-    bool loaded = !*fits || load_byte(value, object, &view);
+    bool loaded = !*fits || load_byte(value, self, object, &view);
     PyBuffer_Release(&view);
     return loaded;
 }
 
-bool convert_item_slow(PyObject *object, uint8_t *value)
+bool convert_item_slow(PyObject *self, PyObject *object, uint8_t *value)
 {
     if (PyIndex_Check(object)) {
         Py_ssize_t number = PyNumber_AsSsize_t(object, PyExc_TypeError);
@@ -134,7 +134,7 @@ bool convert_item_slow(PyObject *object, uint8_t *value)
         return true;
     }
     bool fits = false;
-    if (PyObject_CheckBuffer(object) && !convert_single_byte(object, value, &fits)) {
+    if (PyObject_CheckBuffer(object) && !convert_single_byte(self, object, value, &fits)) {
         return false;
     }
     if (!fits) {
@@ -143,11 +143,11 @@ bool convert_item_slow(PyObject *object, uint8_t *value)
     return fits;
 }
 
-bool convert_byte_slow(PyObject *object, uint8_t *value)
+bool convert_byte_slow(PyObject *self, PyObject *object, uint8_t *value)
 {
     if (!PyIndex_Check(object) && PyObject_CheckBuffer(object)) {
         bool fits = false;
-        if (!convert_single_byte(object, value, &fits)) {
+        if (!convert_single_byte(self, object, value, &fits)) {
             return false;
         }
         if (!fits) {

@@ -82,21 +82,21 @@ static inline bool try_convert_small(PyObject *object, Py_ssize_t *value)
     return overflow == 0;
 }
 
-/* A byte to store as an item: an integer in range(256) or a bytes-like object of length 1.
- * ValueError for other integers, TypeError for everything else. */
-bool convert_item_slow(PyObject *object, uint8_t *value);
+/* A byte to store as an item of the map `self`: an integer in range(256) or a bytes-like object of
+ * length 1. ValueError for other integers, TypeError for everything else. */
+bool convert_item_slow(PyObject *self, PyObject *object, uint8_t *value);
 
-static inline bool convert_item(PyObject *object, uint8_t *value)
+static inline bool convert_item(PyObject *self, PyObject *object, uint8_t *value)
 {
-    return try_convert_byte(object, value) || convert_item_slow(object, value);
+    return try_convert_byte(object, value) || convert_item_slow(self, object, value);
 }
 
 /* As convert_item, for write_byte(): OverflowError for other integers. */
-bool convert_byte_slow(PyObject *object, uint8_t *value);
+bool convert_byte_slow(PyObject *self, PyObject *object, uint8_t *value);
 
-static inline bool convert_byte(PyObject *object, uint8_t *value)
+static inline bool convert_byte(PyObject *self, PyObject *object, uint8_t *value)
 {
-    return try_convert_byte(object, value) || convert_byte_slow(object, value);
+    return try_convert_byte(object, value) || convert_byte_slow(self, object, value);
 }
 
 #endif /* IRONMAP_EXT_ARGS_H */

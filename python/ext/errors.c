@@ -4,7 +4,7 @@
 #include <ironmap/extra.h>
 #include <string.h>
 
-#include "state.h"
+#include "mmap/object.h"
 
 PyObject *raise_errno(int code)
 {
@@ -90,12 +90,9 @@ PyObject *raise_index(void)
     return NULL;
 }
 
-PyObject *raise_no_file(const char *operation)
+PyObject *raise_no_file(const ModuleState *state, const char *operation)
 {
-    PyObject *class = imported_object("io", "UnsupportedOperation");
-    if (class == NULL) {
-        return NULL;
-    }
+    PyObject *class = state->unsupported_operation;
     PyObject *text = PyUnicode_FromFormat("can't %s with trackfd=False", operation);
     PyObject *exception = text == NULL ? NULL : PyObject_CallFunction(class, "iO", EBADF, text);
     Py_XDECREF(text);
@@ -103,7 +100,6 @@ PyObject *raise_no_file(const char *operation)
         PyErr_SetObject(class, exception);
         Py_DECREF(exception);
     }
-    Py_DECREF(class);
     return NULL;
 }
 
@@ -146,8 +142,9 @@ static PyObject *make_fault(const Fault *fault, PyObject *class, int code)
     return exception;
 }
 
-PyObject *fault_raise(const Fault *fault, PyObject *class)
+PyObject *fault_raise(const ModuleState *state, const Fault *fault)
 {
+    PyObject *class = state->fault_error;
     int code = fault_errno(fault->error.system_code);
     PyObject *exception = code == -1 ? NULL : make_fault(fault, class, code);
     if (exception != NULL) {
@@ -169,22 +166,24 @@ static void note_told(ironmap_map *map, const ironmap_error *error)
     }
 }
 
-static PyObject *raise_fault(ironmap_map *map, const ironmap_error *error)
+static PyObject *raise_fault(const ModuleState *state, ironmap_map *map, const ironmap_error *error)
 {
     Fault fault;
     fault_describe(&fault, map, error);
     if (map != NULL) {
         note_told(map, error);
     }
-    PyObject *class = module_object("FaultError");
-    if (class != NULL) {
-        fault_raise(&fault, class);
-        Py_DECREF(class);
-    }
-    return NULL;
+    return fault_raise(state, &fault);
 }
 
-PyObject *raise_error(ironmap_map *map, const ironmap_error *error, const char *range_message)
+PyObject *raise_error(PyObject *self, ironmap_map *map, const ironmap_error *error,
+                      const char *range_message)
+{
+    return raise_error_in(mmap_object(self)->state, map, error, range_message);
+}
+
+PyObject *raise_error_in(const ModuleState *state, ironmap_map *map, const ironmap_error *error,
+                         const char *range_message)
 {
     switch (error->status) {
     case IRONMAP_E_SYSTEM:
@@ -211,11 +210,11 @@ PyObject *raise_error(ironmap_map *map, const ironmap_error *error, const char *
         PyErr_SetString(PyExc_BufferError, "mmap is in use");
         return NULL;
     case IRONMAP_E_NO_FILE:
-        return raise_no_file("reach the file");
+        return raise_no_file(state, "reach the file");
     case IRONMAP_E_INTERRUPTED: /* a signal handler has set the exception */
         return NULL;
     case IRONMAP_E_FAULT:
-        return raise_fault(map, error);
+        return raise_fault(state, map, error);
     default:
         PyErr_SetString(PyExc_OSError, ironmap_status_message((int)error->status));
         return NULL;

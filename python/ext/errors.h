@@ -6,12 +6,18 @@
 #include <ironmap/ironmap.h>
 
 #include "compat.h"
+#include "state.h"
 
 /* Raises the exception for `error`, which a function of the library reported of `map` (NULL if
- * there is no map, or it is not known which one). Statuses that mean "out of range" become
- * ValueError(`range_message`). A FaultError about damage counts as telling the program of the map's
- * damage. */
-PyObject *raise_error(ironmap_map *map, const ironmap_error *error, const char *range_message);
+ * there is no map, or it is not known which one) to a method of `self`, an ironmap.mmap. Statuses
+ * that mean "out of range" become ValueError(`range_message`). A FaultError about damage counts as
+ * telling the program of the map's damage. */
+PyObject *raise_error(PyObject *self, ironmap_map *map, const ironmap_error *error,
+                      const char *range_message);
+
+/* The same where there is no object yet. */
+PyObject *raise_error_in(const ModuleState *state, ironmap_map *map, const ironmap_error *error,
+                         const char *range_message);
 
 /* What a FaultError says, copied from the map: raising it may run Python code that closes the map,
  * and it may be raised after the map was closed. */
@@ -27,8 +33,8 @@ void fault_describe(Fault *fault, const ironmap_map *map, const ironmap_error *e
 /* The same for a map that was closed; `name` is that of its file, or NULL. */
 void fault_describe_closed(Fault *fault, const char *name, const ironmap_error *error);
 
-/* Raises `class`, which is ironmap.FaultError. */
-PyObject *fault_raise(const Fault *fault, PyObject *class);
+/* Raises FaultError. */
+PyObject *fault_raise(const ModuleState *state, const Fault *fault);
 
 /* OSError with `code` (an errno) and the system's text for it. */
 PyObject *raise_errno(int code);
@@ -51,6 +57,6 @@ PyObject *raise_index(void);
 
 /* io.UnsupportedOperation, which is an OSError and a ValueError, with errno EBADF: the map holds no
  * descriptor, which `operation` ("get size") needs. */
-PyObject *raise_no_file(const char *operation);
+PyObject *raise_no_file(const ModuleState *state, const char *operation);
 
 #endif /* IRONMAP_EXT_ERRORS_H */

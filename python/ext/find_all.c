@@ -35,12 +35,8 @@ static FindAll *find_all_object(PyObject *self)
 static PyObject *find_all_new(PyObject *map, PyObject *needle, uint64_t start, uint64_t end,
                               bool overlapping)
 {
-    PyObject *type = module_object("FindAll");
-    if (type == NULL) {
-        return NULL;
-    }
-    PyObject *self = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
-    Py_DECREF(type);
+    PyTypeObject *type = mmap_object(map)->state->find_all;
+    PyObject *self = type->tp_alloc(type, 0);
     if (self != NULL) {
         FindAll *all = find_all_object(self);
         all->map = Py_NewRef(map);
@@ -75,7 +71,7 @@ static bool parse_overlapping(bool *overlapping, PyObject *const *values, PyObje
 }
 
 /* A copy of the needle, as bytes. One of a map's own bytes is read under its guard. */
-static PyObject *copy_needle(PyObject *object)
+static PyObject *copy_needle(PyObject *self, PyObject *object)
 {
     if (!PyObject_CheckBuffer(object)) {
         return PyBytes_FromObject(object);
@@ -84,7 +80,7 @@ static PyObject *copy_needle(PyObject *object)
     if (!source_open(&source, object, NULL)) {
         return NULL;
     }
-    PyObject *needle = source_to_bytes(&source);
+    PyObject *needle = source_to_bytes(&source, self);
     source_close(&source);
     return needle;
 }
@@ -98,7 +94,7 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
         !parse_overlapping(&overlapping, args + count, names)) {
         return NULL;
     }
-    PyObject *needle = copy_needle(args[0]);
+    PyObject *needle = copy_needle(self, args[0]);
     if (needle == NULL) {
         return NULL;
     }
@@ -224,7 +220,7 @@ static PyObject *find_all_next(PyObject *self)
             return NULL;
         }
         if (status != IRONMAP_OK && !hold_again(status)) {
-            return raise_error(mmap_object(all->map)->map, &error, "");
+            return raise_error(all->map, mmap_object(all->map)->map, &error, "");
         }
     }
     if (!mmap_check_open(all->map)) {

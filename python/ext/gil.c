@@ -48,13 +48,21 @@ PyObject *eval_breaker_new(void)
     return function;
 }
 
+static PyObject *imported(void)
+{
+    PyObject *module = PyImport_ImportModule("ironmap._ironmap");
+    PyObject *function = module == NULL ? NULL : get_attribute(module, EVAL_BREAKER_NAME);
+    Py_XDECREF(module);
+    return function;
+}
+
 /* Calls a Python function that does nothing: the interpreter checks the eval breaker as it enters
  * the function. Releasing and acquiring the GIL instead would starve other threads. Each release
  * wakes a waiting thread, which comes too late and then has to wait 5 ms again before it may demand
  * the GIL. */
 bool eval_breaker_check_now(void)
 {
-    PyObject *function = module_object(EVAL_BREAKER_NAME);
+    PyObject *function = imported();
     PyObject *result = function == NULL ? NULL : PyObject_CallNoArgs(function);
     Py_XDECREF(function);
     Py_XDECREF(result);

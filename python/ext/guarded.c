@@ -27,12 +27,8 @@ PyObject *mmap_guarded(PyObject *self, PyObject *Py_UNUSED(unused))
     if (!mmap_check_open(self)) {
         return NULL;
     }
-    PyObject *type = module_object("Guarded");
-    if (type == NULL) {
-        return NULL;
-    }
-    PyObject *guarded = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
-    Py_DECREF(type);
+    PyTypeObject *type = mmap_object(self)->state->guarded;
+    PyObject *guarded = type->tp_alloc(type, 0);
     if (guarded != NULL) {
         guarded_object(guarded)->map = Py_NewRef(self);
     }
@@ -43,7 +39,7 @@ static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     Guarded *guarded = guarded_object(self);
     ironmap_map *map = mmap_use(guarded->map);
-    if (map == NULL || !mmap_check_damage(map)) {
+    if (map == NULL || !mmap_check_damage(guarded->map, map)) {
         return NULL;
     }
     ironmap_protect(map);
@@ -71,7 +67,7 @@ static bool is_bad_address(PyObject *exception)
 }
 
 /* Raises FaultError from `cause` if the file ends before the last page of the map. */
-static bool raise_unavailable(ironmap_map *map, PyObject *cause)
+static bool raise_unavailable(PyObject *self, ironmap_map *map, PyObject *cause)
 {
     ironmap_error error;
     if (ironmap_check_file_end(map, &error) == IRONMAP_OK) {
@@ -80,7 +76,7 @@ static bool raise_unavailable(ironmap_map *map, PyObject *cause)
     PyObject *type = NULL;
     PyObject *value = NULL;
     PyObject *traceback = NULL;
-    raise_error(map, &error, "");
+    raise_error(self, map, &error, "");
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
     PyException_SetCause(value, Py_NewRef(cause));
@@ -101,10 +97,10 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t 
         return NULL;
     }
     if (map != NULL && ironmap_damage_count(map) != guarded->count) {
-        mmap_raise_damage(map);
+        mmap_raise_damage(guarded->map, map);
         return NULL;
     }
-    if (map != NULL && bad_address && raise_unavailable(map, args[1])) {
+    if (map != NULL && bad_address && raise_unavailable(guarded->map, map, args[1])) {
         return NULL;
     }
     Py_RETURN_FALSE;

@@ -43,12 +43,8 @@ static bool parse_keep_ends(bool *keep_ends, PyObject *const *values, PyObject *
 
 static PyObject *lines_new(PyObject *map, uint64_t start, uint64_t end, bool keep_ends)
 {
-    PyObject *type = module_object("Lines");
-    if (type == NULL) {
-        return NULL;
-    }
-    PyObject *self = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
-    Py_DECREF(type);
+    PyTypeObject *type = mmap_object(map)->state->lines;
+    PyObject *self = type->tp_alloc(type, 0);
     if (self != NULL) {
         Lines *lines = lines_object(self);
         lines->map = Py_NewRef(map);

@@ -11,29 +11,28 @@
 #include "mmap/type.h"
 #include "state.h"
 
-/* Adds the new class `type`. NULL means that making it failed. */
-static int add_type(PyObject *module, PyObject *type)
+/* Makes a class of the module's state. */
+static int add_class(PyTypeObject **class, PyObject *module, PyType_Spec *spec)
 {
-    if (type == NULL) {
+    *class = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    return *class == NULL ? -1 : PyModule_AddType(module, *class);
+}
+
+static int add_classes(PyObject *module, ModuleState *state)
+{
+    if (add_class(&state->guarded, module, &guarded_spec) == -1 ||
+        add_class(&state->find_all, module, &find_all_spec) == -1 ||
+        add_class(&state->lines, module, &lines_spec) == -1) {
         return -1;
     }
-    int status = PyModule_AddType(module, (PyTypeObject *)type);
-    Py_DECREF(type);
+    PyObject *mmap = mmap_type(module);
+    int status = mmap == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)mmap);
+    Py_XDECREF(mmap);
     return status;
 }
 
-static int add_class(PyObject *module, PyType_Spec *spec)
-{
-    return add_type(module, PyType_FromModuleAndSpec(module, spec, NULL));
-}
-
-static ModuleState *state_of(PyObject *module)
-{
-    return PyModule_GetState(module);
-}
-
 /* FaultError is an OSError with the attribute `offset`, which is None unless the module made it. */
-static int add_fault_error(PyObject *module)
+static int add_fault_error(PyObject *module, ModuleState *state)
 {
     PyObject *attributes = Py_BuildValue("{s:O}", "offset", Py_None);
     if (attributes == NULL) {
@@ -48,8 +47,16 @@ static int add_fault_error(PyObject *module)
         "counted from its start, that could not be accessed; None if it is not known any more.",
         PyExc_OSError, attributes);
     Py_DECREF(attributes);
-    state_of(module)->fault_error = class;
+    state->fault_error = class;
     return class == NULL ? -1 : PyModule_AddObjectRef(module, "FaultError", class);
+}
+
+static int add_unsupported_operation(ModuleState *state)
+{
+    PyObject *io = PyImport_ImportModule("io");
+    state->unsupported_operation = io == NULL ? NULL : get_attribute(io, "UnsupportedOperation");
+    Py_XDECREF(io);
+    return state->unsupported_operation == NULL ? -1 : 0;
 }
 
 static int add_eval_breaker(PyObject *module)
@@ -96,27 +103,39 @@ static int add_after_fork(void)
 
 static int module_exec(PyObject *module)
 {
-    if (add_type(module, mmap_type(module)) == -1 || add_class(module, &guarded_spec) == -1 ||
-        add_class(module, &find_all_spec) == -1 || add_class(module, &lines_spec) == -1 ||
-        add_fault_error(module) == -1 || add_eval_breaker(module) == -1 || add_after_fork() == -1 ||
-        constants_add(module) == -1 ||
+    ModuleState *state = state_of_module(module);
+    state->module = module;
+    if (add_classes(module, state) == -1 || add_fault_error(module, state) == -1 ||
+        add_unsupported_operation(state) == -1 || add_eval_breaker(module) == -1 ||
+        add_after_fork() == -1 || constants_add(module) == -1 ||
         PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", ironmap_version_string());
 }
 
+/* A map that the garbage collector finds together with its module still raises FaultError when it
+ * ends. So the exceptions are not visited: the collector would clear them, in any order. They do
+ * not refer to the module, and are freed with it. */
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    Py_VISIT(state_of(module)->fault_error);
+    const ModuleState *state = state_of_module(module);
+    Py_VISIT(state->find_all);
+    Py_VISIT(state->guarded);
+    Py_VISIT(state->lines);
     return 0;
 }
 
-/* There is no m_clear: a map in the module's cycle still needs FaultError when it ends. FaultError
- * does not refer to the module. */
+/* There is no m_clear, for the same reason. Clearing the classes ends their cycles with the module.
+ */
 static void module_free(void *module)
 {
-    Py_CLEAR(state_of(module)->fault_error);
+    ModuleState *state = state_of_module(module);
+    Py_CLEAR(state->find_all);
+    Py_CLEAR(state->guarded);
+    Py_CLEAR(state->lines);
+    Py_CLEAR(state->fault_error);
+    Py_CLEAR(state->unsupported_operation);
 }
 
 static PyModuleDef_Slot slots[] = {

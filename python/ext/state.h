@@ -1,25 +1,27 @@
-/* Objects of the module and of other modules, in the running interpreter. */
+/* The state of the module: the classes and exceptions that its functions need. Each import of the
+ * module has its own, and so has each interpreter. */
 #ifndef IRONMAP_EXT_STATE_H
 #define IRONMAP_EXT_STATE_H
 
 #include "compat.h"
 
-/* An attribute of `object`. NULL with an exception. */
-PyObject *get_attribute(PyObject *object, const char *name);
-
-/* An object of another module, which is imported first if need be. NULL with an exception. */
-PyObject *imported_object(const char *module, const char *name);
-
-/* An object of this module. NULL with an exception. */
-PyObject *module_object(const char *name);
-
-/* What an object needs as long as it lives, also while the interpreter shuts down and
- * module_object no longer works. A class keeps its module, and the module keeps this. */
 typedef struct {
-    PyObject *fault_error; /* the class FaultError */
+    PyObject *module; /* that this is the state of; borrowed */
+    PyTypeObject *find_all;
+    PyTypeObject *guarded;
+    PyTypeObject *lines;
+    PyObject *fault_error;           /* the class FaultError */
+    PyObject *unsupported_operation; /* the class io.UnsupportedOperation */
 } ModuleState;
 
-/* The state of the module that made `type`, a class derived from ironmap.mmap. */
-ModuleState *module_state(PyTypeObject *type);
+/* The state of `module`, which is this one. */
+ModuleState *state_of_module(PyObject *module);
+
+/* The state of the module that made `type`, a class derived from ironmap.mmap. NULL with an
+ * exception if the garbage collector has cleared the class. */
+ModuleState *state_of_type(PyTypeObject *type);
+
+/* An attribute of `object`. NULL with an exception. */
+PyObject *get_attribute(PyObject *object, const char *name);
 
 #endif /* IRONMAP_EXT_STATE_H */

@@ -71,7 +71,7 @@ PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
     gil_acquire(thread);
     hold_end(&hold);
     if (status != IRONMAP_OK) {
-        return raise_error(hold.map, &error, "madvise start out of bounds");
+        return raise_error(self, hold.map, &error, "madvise start out of bounds");
     }
     Py_RETURN_NONE;
 }

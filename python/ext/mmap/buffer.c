@@ -19,7 +19,7 @@ int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
         PyErr_SetString(PyExc_BufferError, "mmap has no read permission");
         return -1;
     }
-    if (!mmap_check_damage(map)) {
+    if (!mmap_check_damage(self, map)) {
         return -1;
     }
     if (PyBuffer_FillInfo(view, self, ironmap_data(map), (Py_ssize_t)ironmap_length(map),

@@ -7,7 +7,6 @@
 #include "mmap/end.h"
 #include "mmap/hold.h"
 #include "mmap/object.h"
-#include "state.h"
 
 /* How a map ended, and what is to be raised about it. */
 typedef struct {
@@ -35,15 +34,6 @@ static ironmap_map *detach(Ending *ending, MmapObject *object)
     return map;
 }
 
-/* Raises FaultError for the damage. */
-static void raise_untold(const Ending *ending, PyTypeObject *type)
-{
-    const ModuleState *state = module_state(type);
-    if (state != NULL) {
-        fault_raise(&ending->fault, state->fault_error);
-    }
-}
-
 PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     MmapObject *object = mmap_object(self);
@@ -67,8 +57,7 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
         mmap_end(object);
     }
     if (ending.untold) {
-        raise_untold(&ending, Py_TYPE(self));
-        return NULL;
+        return fault_raise(object->state, &ending.fault);
     }
     Py_RETURN_NONE;
 }
@@ -106,24 +95,25 @@ PyObject *mmap_exit(PyObject *self, PyObject *const *args, Py_ssize_t count)
 int mmap_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(mmap_object(self)->state->module);
     return 0;
 }
 
 /* Tells of the damage of a collected map. The object is not given to the hook, which could keep
  * it. Keeps an exception that is set. */
-static COLD void report_untold(const Ending *ending, PyTypeObject *type)
+static COLD void report_untold(const Ending *ending, const MmapObject *object)
 {
     PyObject *exception = NULL;
     PyObject *value = NULL;
     PyObject *traceback = NULL;
     PyErr_Fetch(&exception, &value, &traceback);
-    raise_untold(ending, type);
-    PyErr_WriteUnraisable((PyObject *)type);
+    fault_raise(object->state, &ending->fault);
+    PyErr_WriteUnraisable((PyObject *)Py_TYPE(object));
     PyErr_Restore(exception, value, traceback);
 }
 
 /* Frees the addresses that close() has kept, and tells if one was used since. */
-static void free_kept(MmapObject *object, PyTypeObject *type)
+static void free_kept(MmapObject *object)
 {
     Ending ending;
     ironmap_error error;
@@ -134,7 +124,7 @@ static void free_kept(MmapObject *object, PyTypeObject *type)
     ironmap_reservation_free(object->kept);
     PyMem_RawFree(object->kept_name);
     if (ending.untold) {
-        report_untold(&ending, type);
+        report_untold(&ending, object);
     }
 }
 
@@ -152,12 +142,14 @@ void mmap_dealloc(PyObject *self)
         Ending ending;
         (void)mmap_close_map(detach(&ending, object), NULL);
         if (ending.untold) {
-            report_untold(&ending, type);
+            report_untold(&ending, object);
         }
     }
     if (object->kept != NULL) {
-        free_kept(object, type);
+        free_kept(object);
     }
+    PyObject *module = object->state->module;
     type->tp_free(self);
     Py_DECREF(type);
+    Py_DECREF(module);
 }

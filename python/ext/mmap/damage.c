@@ -9,7 +9,7 @@
 #include "mmap/hold.h"
 #include "mmap/object.h"
 
-void mmap_raise_damage(ironmap_map *map)
+void mmap_raise_damage(PyObject *self, ironmap_map *map)
 {
     ironmap_error error;
     if (ironmap_check_damage(map, &error) == IRONMAP_OK) {
@@ -19,15 +19,15 @@ void mmap_raise_damage(ironmap_map *map)
                                 .offset = IRONMAP_NOT_FOUND,
                                 .file_length = IRONMAP_UNKNOWN};
     }
-    raise_error(map, &error, "");
+    raise_error(self, map, &error, "");
 }
 
-bool mmap_check_damage(ironmap_map *map)
+bool mmap_check_damage(PyObject *self, ironmap_map *map)
 {
     if (!ironmap_is_damaged(map)) {
         return true;
     }
-    mmap_raise_damage(map);
+    mmap_raise_damage(self, map);
     return false;
 }
 
@@ -87,7 +87,7 @@ PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
     gil_acquire(thread);
     hold_end(&hold);
     if (status != IRONMAP_OK) {
-        return raise_error(hold.map, &error, "");
+        return raise_error(self, hold.map, &error, "");
     }
     Py_RETURN_NONE;
 }

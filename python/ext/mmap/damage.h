@@ -6,12 +6,12 @@
 
 #include "compat.h"
 
-/* Raises FaultError at the offset of the first damaged byte. Without an offset if the damage was
- * cleared meanwhile. */
-void mmap_raise_damage(ironmap_map *map);
+/* Raises FaultError at the offset of the first damaged byte of `map`, that of `self`. Without an
+ * offset if the damage was cleared meanwhile. */
+void mmap_raise_damage(PyObject *self, ironmap_map *map);
 
 /* False, with FaultError raised, if the map is damaged. */
-bool mmap_check_damage(ironmap_map *map);
+bool mmap_check_damage(PyObject *self, ironmap_map *map);
 
 PyObject *mmap_get_damaged(PyObject *self, void *closure);
 PyObject *mmap_clear_damage(PyObject *self, PyObject *unused);

@@ -89,7 +89,7 @@ PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
     gil_acquire(thread);
     hold_end(&hold);
     if (status != IRONMAP_OK) {
-        return raise_error(hold.map, &error, "flush values out of range");
+        return raise_error(self, hold.map, &error, "flush values out of range");
     }
     Py_RETURN_NONE;
 }

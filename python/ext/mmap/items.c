@@ -24,10 +24,10 @@ static uint64_t offset_from(Py_ssize_t index, const ironmap_map *map)
 }
 
 /* The library checks the offset. Outside the map it is an IndexError here. */
-static PyObject *raise_item(ironmap_map *map, const ironmap_error *error)
+static PyObject *raise_item(PyObject *self, ironmap_map *map, const ironmap_error *error)
 {
     bool outside = error->status == IRONMAP_E_RANGE || error->status == IRONMAP_E_OVERFLOW;
-    return outside ? raise_index() : raise_error(map, error, "");
+    return outside ? raise_index() : raise_error(self, map, error, "");
 }
 
 /* True if `index` lies inside the map as it is now, else IndexError. */
@@ -58,12 +58,12 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
     }
     uint8_t byte = 0;
     ironmap_map *map = NULL;
-    if (!convert_item(value, &byte) || (map = mmap_use_to_store(self)) == NULL) {
+    if (!convert_item(self, value, &byte) || (map = mmap_use_to_store(self)) == NULL) {
         return -1;
     }
     ironmap_error error;
     if (ironmap_put_byte(map, offset_from(index, map), byte, &error) != IRONMAP_OK) {
-        raise_item(map, &error);
+        raise_item(self, map, &error);
         return -1;
     }
     return 0;
@@ -92,7 +92,7 @@ PyObject *mmap_item(PyObject *self, Py_ssize_t index)
     }
     /* CPython has added the length to a negative index. */
     if (ironmap_get_byte(&byte, map, (uint64_t)index, &error) != IRONMAP_OK) {
-        return raise_item(map, &error);
+        return raise_item(self, map, &error);
     }
     return PyBytes_FromStringAndSize((const char *)&byte, 1);
 }
@@ -122,7 +122,7 @@ static PyObject *get_index(PyObject *self, PyObject *key)
         return NULL;
     }
     if (ironmap_get_byte(&byte, map, offset_from(index, map), &error) != IRONMAP_OK) {
-        return raise_item(map, &error);
+        return raise_item(self, map, &error);
     }
     return PyLong_FromLong(byte);
 }
@@ -255,7 +255,7 @@ static NOINLINE PyObject *get_long_slice(PyObject *self, Slice *slice)
     } while (hold_again(status));
     if (status != IRONMAP_OK) {
         Py_DECREF(bytes);
-        return raise_error(hold.map, &error, "");
+        return raise_error(self, hold.map, &error, "");
     }
     return bytes;
 }
@@ -281,7 +281,7 @@ static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
     ironmap_error error;
     if (copy_out(PyBytes_AS_STRING(bytes), map, &slice, &error) != IRONMAP_OK) {
         Py_DECREF(bytes);
-        return raise_error(map, &error, "");
+        return raise_error(self, map, &error, "");
     }
     return bytes;
 }
@@ -304,7 +304,7 @@ static int copy_in(ironmap_map *map, const Slice *slice, const Source *source, i
 
 static int raise_store(PyObject *self, const Source *source, const ironmap_error *error)
 {
-    raise_error(source_map_of(source, self, error), error, "");
+    raise_error(self, source_map_of(source, self, error), error, "");
     return -1;
 }
 
@@ -385,7 +385,7 @@ static int set_slice(PyObject *self, PyObject *key, PyObject *value)
     if (!source_open(&source, value, self)) {
         return -1;
     }
-    bool loaded = slice.step == 1 || source_load(&source);
+    bool loaded = slice.step == 1 || source_load(&source, self);
     int result = loaded ? store_slice(self, &slice, &source) : -1;
     source_close(&source);
     return result;

@@ -5,9 +5,9 @@
 #include "gil.h"
 #include "mmap/hold.h"
 
-PyObject *line_raise(ironmap_map *map, const ironmap_error *error)
+PyObject *line_raise(PyObject *self, ironmap_map *map, const ironmap_error *error)
 {
-    return raise_error(map, error, "read out of range");
+    return raise_error(self, map, error, "read out of range");
 }
 
 /* The line at `start` of a map that is held. */
@@ -93,7 +93,7 @@ PyObject *line_read_long(size_t *length, PyObject *self, uint64_t start, uint64_
     *length = line.length;
     if (status != IRONMAP_OK) {
         Py_XDECREF(bytes);
-        return line_raise(hold.map, &error);
+        return line_raise(self, hold.map, &error);
     }
     return bytes;
 }

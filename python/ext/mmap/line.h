@@ -8,7 +8,7 @@
 enum { SHORT_LINE_BYTES = 512 };
 
 /* Raises the exception for an error of the library. */
-COLD PyObject *line_raise(ironmap_map *map, const ironmap_error *error);
+COLD PyObject *line_raise(PyObject *self, ironmap_map *map, const ironmap_error *error);
 
 /* Slow path of line_read, for a line of SHORT_LINE_BYTES or more. */
 COLD PyObject *line_read_long(size_t *length, PyObject *self, uint64_t start, uint64_t end,
@@ -44,7 +44,7 @@ static inline PyObject *line_read(size_t *length, PyObject *self, ironmap_map *m
         ironmap_copy_line(length, map, start, limit, keep_end, line_allocate, &line, &error);
     if (status != IRONMAP_OK) {
         Py_XDECREF(line.bytes);
-        return line_raise(map, &error);
+        return line_raise(self, map, &error);
     }
     if (*length == SHORT_LINE_BYTES) {
         Py_DECREF(line.bytes);

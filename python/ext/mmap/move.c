@@ -55,7 +55,7 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     if (status != IRONMAP_OK) {
-        return raise_error(map, &error, "source, destination, or count out of range");
+        return raise_error(self, map, &error, "source, destination, or count out of range");
     }
     Py_RETURN_NONE;
 }

@@ -51,7 +51,7 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     hold_end(&hold);
     /* A name is only information, so a system without names is not an error. */
     if (status != IRONMAP_OK && status != IRONMAP_E_UNSUPPORTED) {
-        return raise_error(hold.map, &error, "");
+        return raise_error(self, hold.map, &error, "");
     }
     Py_RETURN_NONE;
 }

@@ -200,7 +200,8 @@ static bool raise_for_tag(const ironmap_error *error, const Arguments *given)
     return true;
 }
 
-static PyObject *raise_open(const ironmap_error *error, const Arguments *given)
+static PyObject *raise_open(const ModuleState *state, const ironmap_error *error,
+                            const Arguments *given)
 {
     if (raise_for_tag(error, given)) {
         return NULL;
@@ -226,7 +227,7 @@ static PyObject *raise_open(const ironmap_error *error, const Arguments *given)
         }
         break;
     default:
-        return raise_error(NULL, error, message);
+        return raise_error_in(state, NULL, error, message);
     }
     PyErr_SetString(PyExc_ValueError, message);
     return NULL;
@@ -234,7 +235,7 @@ static PyObject *raise_open(const ironmap_error *error, const Arguments *given)
 
 /* Without the GIL: the file may be on a slow disk or a network, or another process may be making
  * the tag. */
-static ironmap_map *open_map(const Arguments *given)
+static ironmap_map *open_map(const ModuleState *state, const Arguments *given)
 {
     const ironmap_options options = options_from(given);
     const ironmap_access access = access_from(given);
@@ -246,7 +247,7 @@ static ironmap_map *open_map(const Arguments *given)
                      : ironmap_open_fd(&map, given->fileno, access, &options, &error);
     gil_acquire(thread);
     if (status != IRONMAP_OK) {
-        raise_open(&error, given);
+        raise_open(state, &error, given);
         return NULL;
     }
     return map;
@@ -265,7 +266,8 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (is_anonymous(&given) && given.length == 0 && given.tagname == NULL) {
         return raise_errno(EINVAL);
     }
-    ironmap_map *map = open_map(&given);
+    ModuleState *state = state_of_type(type);
+    ironmap_map *map = state == NULL ? NULL : open_map(state, &given);
     if (map == NULL) {
         return NULL;
     }
@@ -276,6 +278,8 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     MmapObject *object = mmap_object(self);
     object->map = map;
+    object->state = state;
+    Py_INCREF(state->module);
     mmap_lock_changed(object);
     object->anonymous = is_anonymous(&given);
     object->tracked = given.trackfd != 0;

@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "mmap/lock.h"
+#include "state.h"
 
 /* Work on this many bytes or more runs without the GIL. Copying a little less costs about as much
  * as releasing and acquiring the GIL. */
@@ -33,6 +34,7 @@ typedef struct {
     size_t suspended; /* long operations in whose middle Python code runs, or has changed the map */
     ironmap_map *ended; /* closed while some were suspended: the last of them ends it */
     PyObject *weakrefs;
+    ModuleState *state;        /* with a reference to its module */
     ironmap_reservation *kept; /* closed: addresses that were exported; NULL: none */
     char *kept_name;           /* of the file that they were of; NULL: none */
     bool anonymous;            /* made with descriptor -1 */

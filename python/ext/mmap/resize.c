@@ -82,7 +82,7 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
         PyErr_SetString(PyExc_ValueError, "mmap: can't expand a shared anonymous mapping");
         return NULL;
     default:
-        return raise_error(hold.map, &error, "new size out of range");
+        return raise_error(self, hold.map, &error, "new size out of range");
     }
 }
 
@@ -95,7 +95,7 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     if (!mmap_object(self)->tracked) {
-        return raise_no_file("get size");
+        return raise_no_file(mmap_object(self)->state, "get size");
     }
     if (mmap_object(self)->anonymous && !system_has_flags()) {
         return PyLong_FromSize_t(ironmap_length(map));
@@ -111,5 +111,5 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
     gil_acquire(thread);
     hold_end(&hold);
     return status == IRONMAP_OK ? PyLong_FromUnsignedLongLong(size)
-                                : raise_error(hold.map, &error, "");
+                                : raise_error(self, hold.map, &error, "");
 }

@@ -149,7 +149,7 @@ static bool search_open(Search *search, PyObject *self, const char *name, PyObje
         !source_open(&search->needle, args[0], self)) {
         return false;
     }
-    if (source_load(&search->needle) && convert_bounds(search, self, args + 1, count - 1)) {
+    if (source_load(&search->needle, self) && convert_bounds(search, self, args + 1, count - 1)) {
         return true;
     }
     source_close(&search->needle);
@@ -159,7 +159,7 @@ static bool search_open(Search *search, PyObject *self, const char *name, PyObje
 /* The needle may be in another map, which the error does not name. */
 static PyObject *raise_search(PyObject *self, const ironmap_error *error)
 {
-    return raise_error(error->in_source ? NULL : mmap_object(self)->map, error, "");
+    return raise_error(self, error->in_source ? NULL : mmap_object(self)->map, error, "");
 }
 
 static PyObject *search_for(PyObject *self, const char *name, bool backwards, PyObject *const *args,

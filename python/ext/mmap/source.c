@@ -95,7 +95,7 @@ static bool load(int *status, Source *source, ironmap_error *error)
     return source->copy != NULL;
 }
 
-bool source_load(Source *source)
+bool source_load(Source *source, PyObject *self)
 {
     int status = IRONMAP_OK;
     ironmap_error error;
@@ -113,22 +113,23 @@ bool source_load(Source *source)
         }
     } while (hold_again(status));
     if (status != IRONMAP_OK) {
-        raise_error(mmap_object(source->owner)->map, &error, "");
+        raise_error(self, mmap_object(source->owner)->map, &error, "");
         return false;
     }
     source->bytes = source->copy;
     return true;
 }
 
-PyObject *source_to_bytes(Source *source)
+PyObject *source_to_bytes(Source *source, PyObject *self)
 {
-    PyObject *bytes =
-        source_load(source) ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)source->length) : NULL;
+    PyObject *bytes = source_load(source, self)
+                          ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)source->length)
+                          : NULL;
     ironmap_error error;
     if (bytes != NULL && ironmap_load(PyBytes_AS_STRING(bytes), source->bytes, source->length,
                                       &error) != IRONMAP_OK) {
         Py_CLEAR(bytes);
-        raise_error(NULL, &error, "");
+        raise_error(self, NULL, &error, "");
     }
     return bytes;
 }

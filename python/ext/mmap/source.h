@@ -51,11 +51,11 @@ PyObject *source_owner(uint64_t *offset, PyObject *object, const Py_buffer *view
 bool source_is_of(PyObject *self, PyObject *object);
 
 /* A copy of the bytes, as a new bytes object. NULL as source_load. */
-PyObject *source_to_bytes(Source *source);
+PyObject *source_to_bytes(Source *source, PyObject *self);
 
-/* Makes `bytes` valid: copies them, if they are another map's. False with its FaultError, or
- * MemoryError. */
-bool source_load(Source *source);
+/* Makes `bytes` valid: copies them, if they are another map's. False with FaultError of a method of
+ * `self`, or MemoryError. */
+bool source_load(Source *source, PyObject *self);
 
 /* The map of an error in which the source took part, with `self` on the other side. NULL: no map,
  * or a closed one. */

@@ -118,12 +118,12 @@ static NOINLINE PyObject *read_long(PyObject *self, Py_ssize_t wanted)
     } while (hold_again(status));
     if (status != IRONMAP_OK) {
         Py_DECREF(bytes);
-        return raise_error(hold.map, &error, "read out of range");
+        return raise_error(self, hold.map, &error, "read out of range");
     }
     return bytes;
 }
 
-static PyObject *read_short(ironmap_map *map, size_t length)
+static PyObject *read_short(PyObject *self, ironmap_map *map, size_t length)
 {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (bytes == NULL || length == 0) {
@@ -132,7 +132,7 @@ static PyObject *read_short(ironmap_map *map, size_t length)
     ironmap_error error;
     if (ironmap_read(&length, map, PyBytes_AS_STRING(bytes), length, &error) != IRONMAP_OK) {
         Py_DECREF(bytes);
-        return raise_error(map, &error, "read out of range");
+        return raise_error(self, map, &error, "read out of range");
     }
     return bytes;
 }
@@ -151,7 +151,7 @@ PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
         return read_long(self, wanted);
     }
     size_t length = read_length(map, wanted);
-    return length < LONG_WORK_BYTES ? read_short(map, length) : read_long(self, wanted);
+    return length < LONG_WORK_BYTES ? read_short(self, map, length) : read_long(self, wanted);
 }
 
 PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
@@ -166,7 +166,7 @@ PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ss
         return NULL;
     }
     if (ironmap_read_byte(&byte, map, &error) != IRONMAP_OK) {
-        return raise_error(map, &error, "read byte out of range");
+        return raise_error(self, map, &error, "read byte out of range");
     }
     return PyLong_FromLong(byte);
 }
@@ -247,7 +247,7 @@ static PyObject *read_to_target(PyObject *self, const Target *target)
     } while (hold_again(status));
     if (status != IRONMAP_OK) {
         bool in_target = target->owner != NULL && !error.in_source;
-        return raise_error(mmap_object(in_target ? target->owner : self)->map, &error,
+        return raise_error(self, mmap_object(in_target ? target->owner : self)->map, &error,
                            "read out of range");
     }
     return PyLong_FromSize_t(length);
@@ -330,7 +330,7 @@ static PyObject *write_source(PyObject *self, Source *source)
         return NULL;
     }
     if (status != IRONMAP_OK) {
-        return raise_error(source_map_of(source, self, &error), &error, "data out of range");
+        return raise_error(self, source_map_of(source, self, &error), &error, "data out of range");
     }
     return PyLong_FromSize_t(source->length);
 }
@@ -349,7 +349,7 @@ PyObject *mmap_write(PyObject *self, PyObject *data)
 PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
 {
     uint8_t value = 0;
-    if (!mmap_precheck_open(self) || !convert_byte(byte, &value)) {
+    if (!mmap_precheck_open(self) || !convert_byte(self, byte, &value)) {
         return NULL;
     }
     ironmap_map *map = mmap_use_to_store(self);
@@ -358,7 +358,7 @@ PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
     }
     ironmap_error error;
     if (ironmap_write_byte(map, value, &error) != IRONMAP_OK) {
-        return raise_error(map, &error, "write byte out of range");
+        return raise_error(self, map, &error, "write byte out of range");
     }
     Py_RETURN_NONE;
 }
