@@ -4,8 +4,6 @@
 #include <ironmap/extra.h>
 #include <string.h>
 
-#include "mmap/object.h"
-
 PyObject *raise_errno(int code)
 {
     errno = code;
@@ -174,12 +172,6 @@ static PyObject *raise_fault(const ModuleState *state, ironmap_map *map, const i
         note_told(map, error);
     }
     return fault_raise(state, &fault);
-}
-
-PyObject *raise_error(PyObject *self, ironmap_map *map, const ironmap_error *error,
-                      const char *range_message)
-{
-    return raise_error_in(mmap_object(self)->state, map, error, range_message);
 }
 
 PyObject *raise_error_in(const ModuleState *state, ironmap_map *map, const ironmap_error *error,

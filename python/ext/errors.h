@@ -9,13 +9,9 @@
 #include "state.h"
 
 /* Raises the exception for `error`, which a function of the library reported of `map` (NULL if
- * there is no map, or it is not known which one) to a method of `self`, an ironmap.mmap. Statuses
- * that mean "out of range" become ValueError(`range_message`). A FaultError about damage counts as
- * telling the program of the map's damage. */
-PyObject *raise_error(PyObject *self, ironmap_map *map, const ironmap_error *error,
-                      const char *range_message);
-
-/* The same where there is no object yet. */
+ * there is no map, or it is not known which one). Statuses that mean "out of range" become
+ * ValueError(`range_message`). A FaultError about damage counts as telling the program of the map's
+ * damage. */
 PyObject *raise_error_in(const ModuleState *state, ironmap_map *map, const ironmap_error *error,
                          const char *range_message);
 

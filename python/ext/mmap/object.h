@@ -94,6 +94,14 @@ static inline ironmap_map *mmap_now_to_store(PyObject *self)
  * raised while this thread waited. */
 bool mmap_use_if_open(ironmap_map **map, PyObject *self);
 
+/* Raises the exception for `error` of a method of `self`, as raise_error_in does. `map` is that of
+ * `self`, or another one. */
+static inline PyObject *raise_error(PyObject *self, ironmap_map *map, const ironmap_error *error,
+                                    const char *range_message)
+{
+    return raise_error_in(mmap_object(self)->state, map, error, range_message);
+}
+
 /* True if the map is open, else false with ValueError. Waits for nothing. */
 static inline bool mmap_check_open(PyObject *self)
 {
