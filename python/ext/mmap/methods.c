@@ -82,8 +82,9 @@ static PyObject *size_in_memory(PyObject *self, PyObject *Py_UNUSED(unused))
     return PyLong_FromSize_t(size);
 }
 
-/* read_byte, readline and tell take no arguments. They are METH_FASTCALL all the same, because
- * specialising interpreters call these faster, and the three are called in loops. */
+/* Methods without arguments are METH_NOARGS: CPython specialises `m.tell()` for these only. Methods
+ * that were looked up before it specialises for METH_FASTCALL only, and calls these more slowly, as
+ * it does those of the standard module. */
 static PyMethodDef methods[] = {
     /* [0], which mmap_methods() skips on Windows. */
     {"madvise", AS_METHOD(mmap_madvise), METH_FASTCALL,
@@ -154,7 +155,7 @@ static PyMethodDef methods[] = {
      "read($self, n=None, /)\n--\n\n"
      "Read up to `n` bytes from the position as bytes, and advance the position.\n\n"
      "Without `n`, with None or with a negative number, read to the end. b'' at the end."},
-    {"read_byte", AS_METHOD(mmap_read_byte), METH_FASTCALL,
+    {"read_byte", mmap_read_byte, METH_NOARGS,
      "read_byte($self, /)\n--\n\n"
      "Read the byte at the position as an int, and advance the position.\n\n"
      "ValueError at the end."},
@@ -164,7 +165,7 @@ static PyMethodDef methods[] = {
      "`buffer` is a writable bytes-like object, which is filled unless the map ends before. It "
      "may\n"
      "be memory of the same map. The position advances. 0 at the end."},
-    {"readline", AS_METHOD(mmap_readline), METH_FASTCALL,
+    {"readline", mmap_readline, METH_NOARGS,
      "readline($self, /)\n--\n\n"
      "Read the line at the position, with its newline, and advance the position.\n\n"
      "Only the last line can lack the newline. b'' at the end."},
@@ -207,7 +208,7 @@ static PyMethodDef methods[] = {
      "size($self, /)\n--\n\n"
      "Return the length of the file in bytes, which can differ from the length of the map.\n\n"
      "For an anonymous map, return its own length. io.UnsupportedOperation with trackfd=False."},
-    {"tell", AS_METHOD(mmap_tell), METH_FASTCALL,
+    {"tell", mmap_tell, METH_NOARGS,
      "tell($self, /)\n--\n\n"
      "Return the position, in bytes from the start of the map."},
     {"write", mmap_write, METH_O,

@@ -39,9 +39,9 @@ static PyObject *next_line(PyObject *self)
     }
 }
 
-PyObject *mmap_readline(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
+PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return check_count("readline", count, 0, 0) ? next_line(self) : NULL;
+    return next_line(self);
 }
 
 /* Appends lines to `list` until the end, or until they have more than `hint` bytes. `*reached` is

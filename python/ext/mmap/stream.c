@@ -36,11 +36,8 @@ static void cancel_reservation(ironmap_map *map, uint64_t position, size_t lengt
     }
 }
 
-PyObject *mmap_tell(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
+PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    if (!check_count("tell", count, 0, 0)) {
-        return NULL;
-    }
     const ironmap_map *map = mmap_use(self);
     return map == NULL ? NULL : PyLong_FromSsize_t((Py_ssize_t)ironmap_tell(map));
 }
@@ -154,11 +151,8 @@ PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
     return length < LONG_WORK_BYTES ? read_short(self, map, length) : read_long(self, wanted);
 }
 
-PyObject *mmap_read_byte(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t count)
+PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    if (!check_count("read_byte", count, 0, 0)) {
-        return NULL;
-    }
     ironmap_map *map = mmap_use_to_read(self);
     uint8_t byte = 0;
     ironmap_error error;
