@@ -11,6 +11,7 @@ Each uses the fastest way that the peer's users have. The caller checks what the
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import io
@@ -20,6 +21,7 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,8 @@ CHUNK = 256 << 10
 # Kinds whose result is new memory of the length in the case.
 COPIES = ("slice", "read")
 AT_ONCE = 64
+# find() of these versions reads the byte behind a map of whole pages (CPython issue 105235).
+FIND_READS_BEHIND = (3, 11) <= sys.version_info < (3, 11, 5)
 
 
 def have_memory(length: int) -> None:
@@ -52,6 +56,16 @@ def have_memory(length: int) -> None:
         with mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
             memory.madvise(mmap.MADV_HUGEPAGE)
             np.frombuffer(memory, np.uint8)[:: mmap.PAGESIZE] = 1
+
+
+def map_page_behind(view: mmap.mmap) -> None:
+    """Maps a page behind the map, for the rest of the process, unless something is mapped there:
+    then the system chooses another address, which does no harm."""
+    library = ctypes.CDLL(None)
+    arguments = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+    map_memory = ctypes.CFUNCTYPE(ctypes.c_void_p, *arguments)(("mmap", library))
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    map_memory(address(view) + len(view), mmap.PAGESIZE, mmap.PROT_READ, flags, -1, 0)
 
 
 def offsets_by_find(
@@ -158,6 +172,8 @@ class Standard(Map):
     def __init__(self, path: Path) -> None:
         super().__init__(STANDARD, mmap, path)
         self.buffer = bytearray()
+        if FIND_READS_BEHIND:
+            map_page_behind(self.map)
 
     def count(self, needle: bytes, end: int) -> Any:
         return count_by_find(self.map.find, needle, end)

@@ -4,7 +4,6 @@ another thread works on a map."""
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import mmap
 import signal
@@ -22,7 +21,7 @@ from goals import STALL_MS
 from record import OURS, Stall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from measure import Contestant
 
@@ -71,20 +70,22 @@ class EnoughError(Exception):
     """The time for the work is over."""
 
 
-@contextlib.contextmanager
-def for_seconds(seconds: float) -> Iterator[None]:
-    """Ends the block after this time, in the middle of what it does if that can be interrupted."""
+def end_work(*_: object) -> None:
+    raise EnoughError
 
-    def enough(*_: object) -> None:
-        raise EnoughError
 
-    before = signal.signal(signal.SIGALRM, enough)
+def repeat(operation: Callable[[], object], seconds: float) -> None:
+    """Repeats the operation for this time, at the end of which an alarm interrupts it. The alarm may
+    come at any moment, also before the first operation."""
+    before = signal.signal(signal.SIGALRM, end_work)
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        with contextlib.suppress(EnoughError):
-            yield
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        while True:
+            operation()
+    except EnoughError:
+        pass
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
@@ -125,12 +126,6 @@ def of(what: str, contestant: Contestant, seconds: float) -> Stall:
     """The delays while the contestant works. Answers were checked before, since that takes time."""
     contestant.prepare()
     return while_running(what, contestant.name, contestant.call, seconds)
-
-
-def repeat(operation: Callable[[], object], seconds: float) -> None:
-    with for_seconds(seconds):
-        while True:
-            operation()
 
 
 def of_operation(name: str, size: str, path: Path, part: int, seconds: float) -> Stall:

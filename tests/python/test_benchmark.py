@@ -128,6 +128,35 @@ for least in (1, 2):
     assert in_bench(code) == "1 5\n2 5\n"
 
 
+def test_the_standard_module_may_read_behind_its_map() -> None:
+    """As find() of some versions does; the process would end there."""
+    code = """
+import mmap
+from helper import address
+from peers import map_page_behind
+
+maps = {address(m): m for m in [mmap.mmap(-1, mmap.PAGESIZE) for _ in range(64)]}
+place = next(place for place in maps if place + mmap.PAGESIZE in maps)
+maps.pop(place + mmap.PAGESIZE).close()
+map_page_behind(maps[place])
+behind = place + mmap.PAGESIZE
+for line in open("/proc/self/maps"):
+    first, last = (int(part, 16) for part in line.split()[0].split("-"))
+    if first <= behind < last:
+        print(line.split()[1][0])
+"""
+    assert in_bench(code) == "r\n"
+
+
+def test_an_alarm_ends_repeated_work_at_any_moment() -> None:
+    code = """
+import stalls
+for _ in range(2000):
+    stalls.repeat(int, 1e-6)
+"""
+    in_bench(code)
+
+
 def test_readme_says_what_the_newest_record_says() -> None:
     if not any(RECORD.glob("*.json")):
         pytest.skip("there is no record in bench/record/ yet")
