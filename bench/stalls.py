@@ -75,8 +75,8 @@ def end_work(*_: object) -> None:
 
 
 def repeat(operation: Callable[[], object], seconds: float) -> None:
-    """Repeats the operation for this time, at the end of which an alarm interrupts it. The alarm may
-    come at any moment, also before the first operation."""
+    """Repeats the operation for this time. An alarm ends it in the middle, or even before the first
+    operation."""
     before = signal.signal(signal.SIGALRM, end_work)
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds)
