@@ -69,10 +69,9 @@ static bool lose(ironmap__mapping *mapping, size_t failed, ironmap__loss_kind ki
     size_t pages = ironmap__page_count(mapping);
     bool truncated = failed * mapping->mode.page >= ironmap__file_end_in_view(mapping);
     bool scarce = ironmap__mappings_are_scarce();
-    bool has_room = !scarce && ironmap__page_state_make_room(&mapping->state);
     ironmap__page_run run = {failed, pages};
     bool done = !scarce && truncated && replace(mapping, kind, run);
-    if (!done && has_room) {
+    if (!done && !scarce && ironmap__page_state_make_room(&mapping->state)) {
         run.to = failed + 1;
         done = replace(mapping, kind, run);
     }
@@ -80,7 +79,7 @@ static bool lose(ironmap__mapping *mapping, size_t failed, ironmap__loss_kind ki
         run = (ironmap__page_run){0, pages};
         done = replace_all(mapping, kind, run);
     }
-    ironmap__log_loss(&mapping->state, number, failed, run);
+    ironmap__log_loss(&mapping->state.log, number, &(ironmap__loss){failed, run});
     return done;
 }
 
@@ -154,6 +153,7 @@ static void mapping_after_fork(struct ironmap__mapping *mapping)
 static void after_fork(void)
 {
     ironmap__changes_after_fork();
+    ironmap__loss_log_after_fork();
     ironmap__registry_after_fork();
     ironmap__registry_each(mapping_after_fork);
 }

@@ -45,18 +45,30 @@ static size_t first_taken(const ironmap__mapping *mapping, const ironmap__loss *
     return taken < byte_of(mapping, loss->replaced.to) ? taken : to;
 }
 
+/* Where the first byte of [from, to) is searched that one of several losses took. */
+typedef struct lost_search {
+    const ironmap__mapping *mapping;
+    size_t from;
+    size_t to;
+    size_t lost; /* the first one found, or `to` */
+} lost_search;
+
+static void look_at_loss(void *context, const ironmap__loss *loss)
+{
+    lost_search *search = context;
+    size_t taken = first_taken(search->mapping, loss, search->from, search->to);
+    search->lost = (size_t)ironmap__min(search->lost, taken);
+}
+
 bool ironmap__first_lost_byte(size_t *lost, const ironmap__mapping *mapping, size_t first,
                               size_t last, size_t from, size_t to)
 {
-    *lost = to;
-    for (size_t number = first; number != last && from < to; number++) {
-        ironmap__loss loss;
-        if (!ironmap__logged_loss(&loss, &mapping->state, number)) {
-            return false;
-        }
-        *lost = (size_t)ironmap__min(*lost, first_taken(mapping, &loss, from, to));
-    }
-    return true;
+    lost_search search = {mapping, from, to, to};
+    size_t known = from == to ? last - first
+                              : ironmap__logged_losses(&mapping->state.log, first, last,
+                                                       look_at_loss, &search);
+    *lost = search.lost;
+    return known == last - first;
 }
 
 size_t ironmap__first_marked_byte_of_any_kind(const ironmap__mapping *mapping, size_t from,

@@ -39,6 +39,9 @@ size_t ironmap__page_set_words(size_t pages)
 {
     const levels all = levels_of(pages, NULL);
     size_t words = 0;
+    if (pages <= WORD_BITS) {
+        return 0;
+    }
     for (unsigned level = 0; level < all.count; level++) {
         words += words_of(all.bits[level]);
     }
@@ -48,6 +51,7 @@ size_t ironmap__page_set_words(size_t pages)
 void ironmap__page_set_init(ironmap__page_set *set, size_t pages)
 {
     set->pages = pages;
+    atomic_store(&set->word, 0);
     atomic_store(&set->words, NULL);
     atomic_store(&set->tail, no_tail);
 }
@@ -55,6 +59,14 @@ void ironmap__page_set_init(ironmap__page_set *set, size_t pages)
 void ironmap__page_set_give(ironmap__page_set *set, atomic_size_t *words)
 {
     atomic_store(&set->words, words);
+}
+
+/* NULL: only a tail fits. */
+static atomic_size_t *words_of_set(const ironmap__page_set *set)
+{
+    /* Looking changes no word; adding and removing have a set that they may change. */
+    return set->pages <= WORD_BITS ? (atomic_size_t *)(uintptr_t)&set->word
+                                   : atomic_load(&set->words);
 }
 
 /* ---- one level ---- */
@@ -166,7 +178,7 @@ void ironmap__page_set_add(ironmap__page_set *set, ironmap__page_run run)
         lower_tail(set, run.from);
         return;
     }
-    const levels all = levels_of(set->pages, atomic_load(&set->words));
+    const levels all = levels_of(set->pages, words_of_set(set));
     for (size_t word = run.from / WORD_BITS; word * WORD_BITS < run.to; word++) {
         atomic_fetch_or(&all.words[0][word], word_mask(word, run));
         set_summaries(&all, word);
@@ -179,7 +191,7 @@ void ironmap__page_set_remove(ironmap__page_set *set, ironmap__page_run run)
     if (tail >= run.from && run.to >= set->pages) {
         (void)atomic_compare_exchange_strong(&set->tail, &tail, no_tail);
     }
-    atomic_size_t *words = atomic_load(&set->words);
+    atomic_size_t *words = words_of_set(set);
     if (words == NULL) {
         return;
     }
@@ -200,7 +212,7 @@ ironmap__page_run ironmap__page_set_next(const ironmap__page_set *set, ironmap__
     size_t tail = (size_t)ironmap__min(atomic_load(&set->tail), within.to);
     size_t from = tail;
     size_t to = tail;
-    atomic_size_t *words = atomic_load(&set->words);
+    atomic_size_t *words = words_of_set(set);
     if (words != NULL && within.from < tail) {
         const levels all = levels_of(set->pages, words);
         from = next_set(&all, within.from, tail);

@@ -24,13 +24,14 @@ typedef struct ironmap__page_run {
 typedef struct ironmap__page_set {
     size_t pages;                   /* of the mapping: no page from here on is in the set */
     atomic_size_t tail;             /* SIZE_MAX: none */
+    atomic_size_t word;             /* the only level, if one word has a bit for every page */
     _Atomic(atomic_size_t *) words; /* all levels, the lowest first; NULL: only a tail fits */
 } ironmap__page_set;
 
-/* How many words the levels for `pages` pages have. */
+/* How many words the levels for `pages` pages need beside the set: 0 if it has room for them. */
 size_t ironmap__page_set_words(size_t pages);
 
-/* Makes an empty set without words. Nothing else may use it meanwhile. */
+/* Makes an empty set, without words if it needs some. Nothing else may use it meanwhile. */
 void ironmap__page_set_init(ironmap__page_set *set, size_t pages);
 
 /* Gives the set its words: zero, and as many as ironmap__page_set_words says. Handlers may do that

@@ -7,12 +7,17 @@
 static size_t room_bytes(const ironmap__page_state *state)
 {
     size_t words = IRONMAP__LOSS_KINDS * ironmap__page_set_words(state->marks[0].pages);
-    return sizeof(ironmap__page_room) + words * sizeof(atomic_size_t);
+    return words * sizeof(atomic_size_t);
+}
+
+size_t ironmap__page_state_room(const ironmap__page_state *state)
+{
+    return atomic_load(&state->room) == NULL ? 0 : room_bytes(state);
 }
 
 void ironmap__page_state_set_pages(ironmap__page_state *state, size_t pages)
 {
-    ironmap__page_room *room = atomic_load(&state->room);
+    atomic_size_t *room = atomic_load(&state->room);
     if (room != NULL && pages == state->marks[0].pages) {
         return;
     }
@@ -28,9 +33,13 @@ void ironmap__page_state_set_pages(ironmap__page_state *state, size_t pages)
 /* Two handlers may make room at once: one of them wins, and both use its room. */
 bool ironmap__page_state_make_room(ironmap__page_state *state)
 {
-    ironmap__page_room *room = atomic_load(&state->room);
+    size_t words = ironmap__page_set_words(state->marks[0].pages);
+    atomic_size_t *room = atomic_load(&state->room);
+    if (words == 0) {
+        return true;
+    }
     if (room == NULL) {
-        ironmap__page_room *made = ironmap__zeros_allocate(room_bytes(state));
+        atomic_size_t *made = ironmap__zeros_allocate(room_bytes(state));
         if (made == NULL) {
             return false;
         }
@@ -40,9 +49,8 @@ bool ironmap__page_state_make_room(ironmap__page_state *state)
             ironmap__zeros_free(made, room_bytes(state));
         }
     }
-    size_t words = ironmap__page_set_words(state->marks[0].pages);
     for (size_t kind = 0; kind < IRONMAP__LOSS_KINDS; kind++) {
-        ironmap__page_set_give(&state->marks[kind], room->words + kind * words);
+        ironmap__page_set_give(&state->marks[kind], room + kind * words);
     }
     return true;
 }
@@ -64,45 +72,6 @@ ironmap__page_run ironmap__next_marked(const ironmap__page_state *state, ironmap
                                        ironmap__page_run within)
 {
     return ironmap__page_set_next(&state->marks[kind], within);
-}
-
-/* ---- the log ---- */
-
-enum { LOGGING = -1 };
-
-/* A place is written by one handler at a time. Another that comes meanwhile leaves its loss out. */
-void ironmap__log_loss(ironmap__page_state *state, size_t number, size_t failed,
-                       ironmap__page_run run)
-{
-    ironmap__page_room *room = atomic_load(&state->room);
-    if (room == NULL) {
-        return;
-    }
-    ironmap__loss_place *place = &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
-    size_t before = atomic_exchange(&place->number, (size_t)LOGGING);
-    if (before == (size_t)LOGGING) {
-        return;
-    }
-    atomic_store(&place->failed, failed);
-    atomic_store(&place->from, run.from);
-    atomic_store(&place->to, run.to);
-    atomic_store(&place->number, number + 1);
-}
-
-bool ironmap__logged_loss(ironmap__loss *loss, const ironmap__page_state *state, size_t number)
-{
-    const ironmap__page_room *room = atomic_load(&state->room);
-    if (room == NULL) {
-        return false;
-    }
-    const ironmap__loss_place *place = &room->log[number % IRONMAP__LOSS_LOG_CAPACITY];
-    if (atomic_load(&place->number) != number + 1) {
-        return false;
-    }
-    loss->failed = atomic_load(&place->failed);
-    loss->replaced.from = atomic_load(&place->from);
-    loss->replaced.to = atomic_load(&place->to);
-    return atomic_load(&place->number) == number + 1;
 }
 
 /* ---- stale uses ---- */
@@ -142,6 +111,7 @@ void ironmap__note_restoring(ironmap__page_state *state, ironmap__loss_kind kind
     atomic_store(&state->run_to, run.to);
 }
 
+/* Stores nothing into a state that is at rest: the child would get a copy of its memory. */
 void ironmap__page_state_after_fork(ironmap__page_state *state)
 {
     if (state->run_to != 0) {
@@ -149,6 +119,10 @@ void ironmap__page_state_after_fork(ironmap__page_state *state)
         ironmap__mark_pages(state, (ironmap__loss_kind)state->run_kind, run);
         atomic_store(&state->run_to, 0);
     }
-    atomic_store(&state->handlers, 0);
-    atomic_flag_clear(&state->restoring);
+    if (atomic_load(&state->handlers) != 0) {
+        atomic_store(&state->handlers, 0);
+    }
+    if (atomic_load(&state->restoring)) {
+        atomic_store(&state->restoring, false);
+    }
 }

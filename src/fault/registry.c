@@ -205,6 +205,11 @@ void ironmap__registry_exit(ironmap__registry_entry *entry)
     unlock_index();
 }
 
+size_t ironmap__registry_entry_size(void)
+{
+    return sizeof(ironmap__registry_entry);
+}
+
 /* ---- readers ---- */
 
 /* The entry's mapping if it has one of the addresses [first, last]; then `*lowest` is the lowest of

@@ -20,6 +20,9 @@ ironmap__registry_entry *ironmap__registry_enter(struct ironmap__mapping *mappin
  * has one of them. One thread at a time for an entry, O(log n). */
 void ironmap__registry_set(ironmap__registry_entry *entry, uintptr_t base, size_t length);
 
+/* The memory of an entry. What was given back is used again, and never freed. */
+size_t ironmap__registry_entry_size(void);
+
 /* Gives the entry back. */
 void ironmap__registry_exit(ironmap__registry_entry *entry);
 

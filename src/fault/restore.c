@@ -6,14 +6,14 @@
 
 void ironmap__restore_lock(ironmap__mapping *mapping)
 {
-    while (atomic_flag_test_and_set(&mapping->state.restoring)) {
+    while (atomic_exchange(&mapping->state.restoring, true)) {
         ironmap__yield();
     }
 }
 
 void ironmap__restore_unlock(ironmap__mapping *mapping)
 {
-    atomic_flag_clear(&mapping->state.restoring);
+    atomic_store(&mapping->state.restoring, false);
 }
 
 void ironmap__wait_for_handlers(const ironmap__mapping *mapping)

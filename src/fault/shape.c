@@ -101,6 +101,12 @@ ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping)
     return view;
 }
 
+size_t ironmap__mapping_overhead(const ironmap__mapping *mapping)
+{
+    size_t entry = mapping->entry == NULL ? 0 : ironmap__registry_entry_size();
+    return entry + ironmap__page_state_room(&mapping->state);
+}
+
 int ironmap__restore_or_fail(ironmap__mapping *mapping, ironmap_error *error)
 {
     ironmap__guard guard;

@@ -35,6 +35,9 @@ void ironmap__set_reserved(ironmap__mapping *mapping, ironmap__view view, uint8_
  * unmap; the mapping has none. */
 ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping);
 
+/* The memory that the mapping takes beside its own fields and its pages. */
+size_t ironmap__mapping_overhead(const ironmap__mapping *mapping);
+
 /* Before a mapping changes shape: installs the fault handler, and restores all pages or fails with
  * IRONMAP_E_FAULT. */
 int ironmap__restore_or_fail(ironmap__mapping *mapping, ironmap_error *error);

@@ -248,9 +248,10 @@ bool ironmap_is_writable(const ironmap_map *map)
 
 size_t ironmap_overhead(const ironmap_map *map)
 {
-    size_t size = sizeof(*map);
+    size_t size = sizeof(*map) + ironmap__mapping_overhead(&map->mapping);
+    size += map->tag == NULL ? 0 : map->tag->bytes;
     for (const ironmap__reservation *kept = map->left; kept != NULL; kept = kept->next) {
-        size += sizeof(*kept);
+        size += sizeof(*kept) + ironmap__mapping_overhead(&kept->mapping);
     }
     return size;
 }

@@ -238,6 +238,7 @@ typedef struct ironmap__tag {
     uint64_t length;      /* of the tag, from its start: bytes on Unix, whole pages on Windows */
     ironmap__file memory; /* the file that has the memory, closed with the tag; IRONMAP__NO_FILE for
                            * a tag of a file, and on Windows, which has no such file */
+    size_t bytes;         /* that this takes, the name and what the system needs included */
     uint64_t start; /* where in `memory` the tag's first byte is, a multiple of the granularity;
                      * 0 for a tag of a file */
 } ironmap__tag;

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PAGES = 400, KEPT_PAGES = 390, LOSSES = 1100, LENGTH = 32 };
+enum { PAGES = 400, KEPT_PAGES = 390, LOSSES = 4200, LENGTH = 32 };
 
 static fixture *current;
 static void *trap; /* the protected page */

@@ -12,7 +12,7 @@
 #include "fault/registry.h"
 #include "unit.h"
 
-enum { PAGE = 16, PAGES = 8, FAILED = 3 };
+enum { PAGE = 16, PAGES = 70, FAILED = 3 };
 
 #define GUARDED IRONMAP__LOSS_GUARDED
 #define EXPORTED IRONMAP__LOSS_EXPORTED
@@ -204,10 +204,16 @@ static void assert_replaced(size_t from, size_t to)
     assert_int_equal(replaced[replacements - 1].to, to);
 }
 
+static void copy_loss(void *copy, const ironmap__loss *loss)
+{
+    *(ironmap__loss *)copy = *loss;
+}
+
 static void assert_logged(size_t number, size_t failed, size_t from, size_t to)
 {
     ironmap__loss loss;
-    assert_true(ironmap__logged_loss(&loss, &mapping.state, number));
+    assert_int_equal(
+        ironmap__logged_losses(&mapping.state.log, number, number + 1, copy_loss, &loss), 1);
     assert_int_equal(loss.failed, failed);
     assert_int_equal(loss.replaced.from, from);
     assert_int_equal(loss.replaced.to, to);
@@ -264,6 +270,17 @@ static void single_page_needs_memory_for_its_mark(void **state)
     assert_replaced(0, PAGES);
     assert_int_equal(replacements, 1);
     assert_true(is_marked(GUARDED, 0, PAGES));
+}
+
+/* The pages behind the end of the file are a run to the last page. */
+static void truncated_file_needs_no_memory_for_marks(void **state)
+{
+    (void)state;
+    has_memory = false;
+    assert_true(lose(FAILED));
+    assert_replaced(FAILED, PAGES);
+    assert_true(is_marked(GUARDED, FAILED, PAGES));
+    assert_logged(0, FAILED, FAILED, PAGES);
 }
 
 /* Each part would take a mapping of its own. */
@@ -494,6 +511,7 @@ int main(void)
         TEST(pages_behind_the_end_go_together),
         TEST(whole_view_goes_where_a_part_cannot),
         TEST(single_page_needs_memory_for_its_mark),
+        TEST(truncated_file_needs_no_memory_for_marks),
         TEST(whole_view_goes_where_mappings_are_scarce),
         TEST(spare_mappings_are_given_until_the_view_is_replaced),
         TEST(loss_is_known_before_its_pages_are_replaced),

@@ -323,8 +323,7 @@ static void first_byte_that_losses_took_is_found(void **state)
         map_shape(&mapping, i % SHAPES);
         for (size_t number = 0; number < LOSSES; number++) {
             losses[number] = random_loss();
-            ironmap__log_loss(&mapping.state, number, losses[number].failed,
-                              losses[number].replaced);
+            ironmap__log_loss(&mapping.state.log, number, &losses[number]);
         }
         for (size_t from = 0; from <= mapping.length; from++) {
             for (size_t to = from; to <= mapping.length; to++) {
@@ -342,7 +341,7 @@ static void loss_that_is_not_logged_is_unknown(void **state)
     size_t lost = 0;
     (void)state;
     map_shape(&mapping, 0);
-    ironmap__log_loss(&mapping.state, 0, 5, (ironmap__page_run){5, 6});
+    ironmap__log_loss(&mapping.state.log, 0, &(ironmap__loss){5, {5, 6}});
     assert_true(ironmap__first_lost_byte(&lost, &mapping, 0, 1, 0, PAGE));
     assert_int_equal(lost, PAGE);
     assert_false(ironmap__first_lost_byte(&lost, &mapping, 0, 2, 0, PAGE));

@@ -218,12 +218,13 @@ static void set_of_any_size_is_as_a_plain_array(void **state)
     }
 }
 
-/* No word more than the bits need: a word is as much as all marks of a small mapping. */
+/* No word more than the bits need, and none where the one of the set is enough. */
 static void levels_take_a_bit_for_each_page_and_each_word(void **state)
 {
     (void)state;
-    assert_int_equal(ironmap__page_set_words(1), 1);
-    assert_int_equal(ironmap__page_set_words(WORD), 1);
+    assert_int_equal(ironmap__page_set_words(0), 0);
+    assert_int_equal(ironmap__page_set_words(1), 0);
+    assert_int_equal(ironmap__page_set_words(WORD), 0);
     assert_int_equal(ironmap__page_set_words(WORD + 1), 2 + 1);
     assert_int_equal(ironmap__page_set_words(WORD * WORD), WORD + 1);
     assert_int_equal(ironmap__page_set_words(WORD * WORD + 1), WORD + 1 + 2 + 1);

@@ -1,5 +1,5 @@
-/* The state of pages: marks and losses in room that comes with the first loss, and the state in a
- * child of fork. Another handler comes before each atomic access in turn. */
+/* The state of pages: marks in room that comes with the first loss of a single page, and the state
+ * in a child of fork. Another handler comes before each atomic access in turn. */
 #include "fault/page_state.h"
 
 #include <stdlib.h>
@@ -124,22 +124,43 @@ static void mark_in_a_large_mapping_is_found(void **state)
 
 static void without_room_all_pages_can_be_marked(void **state)
 {
-    ironmap__loss loss;
     ironmap__page_state_set_pages(*state, 0);
     ironmap__page_state_set_pages(*state, PAGES);
     assert_next(*state, 0, PAGES, (ironmap__page_run){PAGES, PAGES});
     mark(*state, GUARDED, 0, PAGES);
     assert_next(*state, 3, PAGES, (ironmap__page_run){3, PAGES});
-    ironmap__log_loss(*state, 0, 0, (ironmap__page_run){0, PAGES});
-    assert_false(ironmap__logged_loss(&loss, *state, 0));
-    assert_true(ironmap__page_state_make_room(*state));
-    assert_false(ironmap__logged_loss(&loss, *state, 0));
+}
+
+/* As many pages as a word has bits need no room, and one more does. */
+static void few_pages_need_no_room(void **state)
+{
+    ironmap__page_state *pages = *state;
+    const size_t bits = sizeof(size_t) * 8;
+    for (size_t count = bits - 1; count <= bits + 1; count++) {
+        ironmap__page_state_set_pages(pages, count);
+        assert_int_equal(ironmap__page_state_room(pages), 0);
+        assert_true(ironmap__page_state_make_room(pages));
+        assert_int_equal(ironmap__page_state_room(pages),
+                         count > bits ? IRONMAP__LOSS_KINDS * (2 + 1) * sizeof(size_t) : 0);
+        assert_int_equal(ironmap__page_state_room(pages), bytes_in_use);
+        mark(pages, GUARDED, 1, 2);
+        mark(pages, EXPORTED, 2, count - 1);
+        mark(pages, GUARDED, count - 2, count - 1);
+        assert_next(pages, 0, count, (ironmap__page_run){1, 2});
+        assert_next(pages, 2, count, (ironmap__page_run){count - 2, count - 1});
+        ironmap__unmark_pages(pages, GUARDED, (ironmap__page_run){0, count});
+        assert_next(pages, 0, count, (ironmap__page_run){count, count});
+        ironmap__page_state_set_pages(pages, 0);
+        ironmap__page_state_set_pages(pages, count);
+        assert_next(pages, 0, count, (ironmap__page_run){count, count});
+        assert_int_equal(bytes_in_use, 0);
+    }
 }
 
 static void room_is_kept_for_as_many_pages(void **state)
 {
     ironmap__page_state *pages = *state;
-    const ironmap__page_room *room = pages->room;
+    const atomic_size_t *room = pages->room;
     ironmap__page_state_set_pages(pages, PAGES);
     assert_ptr_equal(pages->room, room);
     assert_true(ironmap__page_state_make_room(pages));
@@ -156,104 +177,6 @@ static void room_that_no_memory_has_is_refused(void **state)
     }
     ironmap__page_state_set_pages(*state, SIZE_MAX / 64);
     assert_false(ironmap__page_state_make_room(*state));
-}
-
-static void log_keeps_the_last_losses(void **state)
-{
-    enum { CAPACITY = IRONMAP__LOSS_LOG_CAPACITY };
-    for (size_t number = 0; number < 2 * CAPACITY; number++) {
-        ironmap__log_loss(*state, number, number + 1, (ironmap__page_run){number, number + 3});
-    }
-    for (size_t number = 0; number < 2 * CAPACITY; number++) {
-        ironmap__loss loss;
-        bool logged = ironmap__logged_loss(&loss, *state, number);
-        assert_int_equal(logged, number >= CAPACITY);
-        if (logged) {
-            assert_int_equal(loss.failed, number + 1);
-            assert_int_equal(loss.replaced.from, number);
-            assert_int_equal(loss.replaced.to, number + 3);
-        }
-    }
-}
-
-static void log_takes_no_room_of_the_marks(void **state)
-{
-    for (size_t number = 0; number < IRONMAP__LOSS_LOG_CAPACITY; number++) {
-        ironmap__log_loss(*state, number, SIZE_MAX, (ironmap__page_run){SIZE_MAX, SIZE_MAX});
-    }
-    assert_next(*state, 0, PAGES, (ironmap__page_run){PAGES, PAGES});
-}
-
-/* Loss `number` was this one, in tests of the log. */
-static void log_loss(ironmap__page_state *pages, size_t number)
-{
-    ironmap__log_loss(pages, number, number + 1, (ironmap__page_run){number, number + 3});
-}
-
-static void assert_is_loss(const ironmap__loss *loss, size_t number)
-{
-    assert_int_equal(loss->failed, number + 1);
-    assert_int_equal(loss->replaced.from, number);
-    assert_int_equal(loss->replaced.to, number + 3);
-}
-
-static void log_a_later_loss(ironmap__page_state *pages)
-{
-    log_loss(pages, 7 + IRONMAP__LOSS_LOG_CAPACITY);
-}
-
-/* A later loss of the same place comes in the middle: the reader gets all of one loss, or none. */
-static void loss_that_is_overwritten_is_read_whole_or_not(void **state)
-{
-    bool interrupted = true;
-    for (size_t at = 0; interrupted; at++) {
-        ironmap__loss loss;
-        log_loss(*state, 7);
-        interrupt_at(*state, log_a_later_loss, at);
-        bool logged = ironmap__logged_loss(&loss, *state, 7);
-        interrupted = was_interrupted();
-        assert_true(logged || interrupted);
-        if (logged) {
-            assert_is_loss(&loss, 7);
-        }
-    }
-}
-
-static void read_losses(ironmap__page_state *pages)
-{
-    const size_t numbers[] = {7, 7 + IRONMAP__LOSS_LOG_CAPACITY};
-    for (size_t i = 0; i < 2; i++) {
-        ironmap__loss loss;
-        if (ironmap__logged_loss(&loss, pages, numbers[i])) {
-            assert_is_loss(&loss, numbers[i]);
-        }
-    }
-}
-
-static void log_and_read_losses(ironmap__page_state *pages)
-{
-    log_a_later_loss(pages);
-    read_losses(pages);
-}
-
-static void no_half_of_a_loss_is_read(void **state)
-{
-    bool interrupted = true;
-    for (size_t at = 0; interrupted; at++) {
-        log_loss(*state, 7 + IRONMAP__LOSS_LOG_CAPACITY);
-        interrupt_at(*state, read_losses, at);
-        log_loss(*state, 7);
-        interrupted = was_interrupted();
-        read_losses(*state);
-    }
-    interrupted = true;
-    for (size_t at = 0; interrupted; at++) {
-        log_loss(*state, 7 + 2 * IRONMAP__LOSS_LOG_CAPACITY);
-        interrupt_at(*state, log_and_read_losses, at);
-        log_loss(*state, 7);
-        interrupted = was_interrupted();
-        read_losses(*state);
-    }
 }
 
 static ironmap__page_run noted;
@@ -317,14 +240,24 @@ static void child_of_fork_marks_the_run_that_was_being_restored(void **state)
     ironmap__page_state *pages = *state;
     ironmap__note_restoring(pages, GUARDED, (ironmap__page_run){4, 6});
     atomic_store(&pages->handlers, 2);
-    (void)atomic_flag_test_and_set(&pages->restoring);
+    atomic_store(&pages->restoring, true);
     ironmap__page_state_after_fork(pages);
     assert_next(pages, 0, PAGES, (ironmap__page_run){4, 6});
     assert_int_equal(pages->handlers, 0);
-    assert_false(atomic_flag_test_and_set(&pages->restoring));
+    assert_false(pages->restoring);
     ironmap__unmark_pages(pages, GUARDED, (ironmap__page_run){4, 6});
     ironmap__page_state_after_fork(pages);
     assert_next(pages, 0, PAGES, (ironmap__page_run){PAGES, PAGES});
+}
+
+/* A store would make the child copy the page that the state is in. Another access is an atomic
+ * step, and its number tells that it was one. */
+static void state_at_rest_stays_as_it_is_in_a_child_of_fork(void **state)
+{
+    ironmap__page_state *pages = *state;
+    interrupt_at(pages, use_another_address, 3);
+    ironmap__page_state_after_fork(pages);
+    assert_false(was_interrupted());
 }
 
 static void child_of_fork_marks_nothing_when_nothing_was_restored(void **state)
@@ -394,15 +327,13 @@ int main(void)
         TEST(two_handlers_make_one_room),
         TEST(mark_in_a_large_mapping_is_found),
         TEST(without_room_all_pages_can_be_marked),
+        TEST(few_pages_need_no_room),
         TEST(room_is_kept_for_as_many_pages),
         TEST(room_that_no_memory_has_is_refused),
-        TEST(log_keeps_the_last_losses),
-        TEST(log_takes_no_room_of_the_marks),
-        TEST(loss_that_is_overwritten_is_read_whole_or_not),
-        TEST(no_half_of_a_loss_is_read),
         TEST(note_is_whole_in_a_child_of_fork),
         TEST(stale_use_in_the_middle_of_another_is_told),
         TEST(child_of_fork_marks_the_run_that_was_being_restored),
+        TEST(state_at_rest_stays_as_it_is_in_a_child_of_fork),
         TEST(child_of_fork_marks_nothing_when_nothing_was_restored),
         TEST(exported_losses_are_damage_until_cleared),
         TEST(stale_use_is_damage_until_cleared),

@@ -125,7 +125,7 @@ static void look_at_note(ironmap__page_run run)
 {
     ironmap__page_state *state = &mapping.state;
     ironmap__loss_kind kind = (ironmap__loss_kind)state->run_kind;
-    assert_true(atomic_flag_test_and_set(&state->restoring));
+    assert_true(state->restoring);
     assert_int_equal(state->run_from, run.from);
     assert_int_equal(state->run_to, run.to);
     assert_int_equal(next_marked(kind, run.from, run.to).from, run.to);
@@ -250,7 +250,7 @@ static void all_runs_are_put_back_from_their_places(void **state)
     assert_true(is_whole());
     assert_int_equal(mapping.state.restored, mapping.state.losses);
     assert_int_equal(mapping.state.run_to, 0);
-    assert_false(atomic_flag_test_and_set(&mapping.state.restoring));
+    assert_false(mapping.state.restoring);
 }
 
 static void damage_is_put_back_on_demand(void **state)
@@ -318,7 +318,7 @@ static void end_handlers(void)
 static void unlock(void)
 {
     assert_int_equal(restored_runs, 0);
-    atomic_flag_clear(&mapping.state.restoring);
+    atomic_store(&mapping.state.restoring, false);
 }
 
 static void restoring_thread_waits_for_handlers_and_others_like_it(void **state)
@@ -333,7 +333,7 @@ static void restoring_thread_waits_for_handlers_and_others_like_it(void **state)
     lose(1, GUARDED);
     restored_runs = 0;
     on_yield = unlock;
-    (void)atomic_flag_test_and_set(&mapping.state.restoring);
+    atomic_store(&mapping.state.restoring, true);
     assert_int_equal(ironmap__restore(&mapping, false, NULL), IRONMAP_OK);
     assert_int_equal(restored_runs, 1);
     assert_int_equal(yields, 2);
@@ -470,7 +470,7 @@ static void pin_here(void)
     if (setjmp(pin) == 0) {
         ironmap__restore_pending(&mapping);
     } else {
-        atomic_flag_clear(&mapping.state.restoring);
+        atomic_store(&mapping.state.restoring, false);
         pin_waits = true;
     }
 }

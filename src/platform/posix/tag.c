@@ -359,6 +359,7 @@ static int tag_open(ironmap__tag **tag, const ironmap__tag_request *request, iro
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
     user->tag.name = memcpy(user + 1, request->name, size);
+    user->tag.bytes = sizeof(*user) + size;
     user->process = getpid();
     user->child_fd = -1;
     ironmap__tag_file_name(user->path.file, ironmap__tag_of_name(request->name));

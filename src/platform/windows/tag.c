@@ -109,6 +109,7 @@ int ironmap__tag_open(ironmap__tag **tag, const ironmap__tag_request *request, i
     }
     made->name = memcpy(made + 1, request->name, size);
     made->memory = IRONMAP__NO_FILE;
+    made->bytes = sizeof(*made) + size;
     int status = tag_section(&section, request, error);
     if (status == IRONMAP_OK) {
         made->handle = (intptr_t)section;
