@@ -10,6 +10,18 @@ PyObject *raise_errno(int code)
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
+PyObject *raise_invalid(const char *what)
+{
+    PyObject *text = PyUnicode_FromFormat("%s: %s", strerror(EINVAL), what);
+    PyObject *exception =
+        text == NULL ? NULL : PyObject_CallFunction(PyExc_OSError, "iN", EINVAL, text);
+    if (exception != NULL) {
+        PyErr_SetObject(PyExc_OSError, exception);
+        Py_DECREF(exception);
+    }
+    return NULL;
+}
+
 /* True if the library's system codes are those of GetLastError(), which OSError has in winerror;
  * false if they are errno. */
 static bool codes_are_winerror(void)

@@ -35,6 +35,9 @@ PyObject *fault_raise(const ModuleState *state, const Fault *fault);
 /* OSError with `code` (an errno) and the system's text for it. */
 PyObject *raise_errno(int code);
 
+/* OSError with EINVAL, the system's text for it, and what is wrong. */
+PyObject *raise_invalid(const char *what);
+
 /* OSError with the system code of an ironmap_error: an errno, or a winerror on Windows, from which
  * Python derives the errno. `name` is the filename; NULL if it has none. */
 PyObject *raise_system(int code, const char *name);

@@ -73,9 +73,6 @@ static bool parse_overlapping(bool *overlapping, PyObject *const *values, PyObje
 /* A copy of the needle, as bytes. One of a map's own bytes is read under its guard. */
 static PyObject *copy_needle(PyObject *self, PyObject *object)
 {
-    if (!PyObject_CheckBuffer(object)) {
-        return PyBytes_FromObject(object);
-    }
     Source source;
     if (!source_open(&source, object, NULL)) {
         return NULL;
@@ -99,7 +96,8 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
         return NULL;
     }
     Bounds bounds;
-    const ironmap_map *map = bounds_convert(&bounds, args + 1, count - 1) ? mmap_use(self) : NULL;
+    bool converted = mmap_check_open(self) && bounds_convert(&bounds, args + 1, count - 1);
+    const ironmap_map *map = converted ? mmap_use(self) : NULL;
     PyObject *all = NULL;
     if (map != NULL) {
         bounds_in(&start, &end, &bounds, map);

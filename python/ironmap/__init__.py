@@ -24,11 +24,12 @@ from ironmap._ironmap import (
     ALLOCATIONGRANULARITY,
     PAGESIZE,
     FaultError,
-    __version__,
+    __version__,  # noqa: F401
     error,
     mmap,
 )
 
+# What the standard module has, and FaultError: `from ironmap import *` takes no other name.
 __all__ = [
     "ACCESS_COPY",
     "ACCESS_DEFAULT",
@@ -37,7 +38,6 @@ __all__ = [
     "ALLOCATIONGRANULARITY",
     "PAGESIZE",
     "FaultError",
-    "__version__",
     "error",
     "mmap",
 ]

@@ -14,7 +14,6 @@ __all__ = [
     "ALLOCATIONGRANULARITY",
     "PAGESIZE",
     "FaultError",
-    "__version__",
     "error",
     "mmap",
 ]
@@ -114,7 +113,7 @@ if sys.platform != "win32":
     MS_INVALIDATE: Final[int]
     MS_SYNC: Final[int]
 
-# Older system headers lack the newest of these (MADV_COLLAPSE). Only x86 has MAP_32BIT.
+# Every build has these. Only MAP_32BIT is of x86 alone, which a stub cannot say.
 if sys.platform == "linux":
     MAP_32BIT: Final[int]
     MAP_DENYWRITE: Final[int]

@@ -189,6 +189,24 @@ def test_anonymous_map_of_no_bytes_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
+    ("length", "options", "wrong"),
+    [
+        (0, {}, "length 0 needs a file or a tagname"),
+        (0, {"preallocate": True}, "length 0 needs a file or a tagname"),
+        (10, {"preallocate": True}, "preallocate needs a file"),
+        (10, {"preallocate": True, "tagname": "name"}, "preallocate needs a file"),
+        (0, {"preallocate": True, "tagname": "name"}, "preallocate needs a file"),
+    ],
+    ids=str,
+)
+def test_error_says_what_new_memory_cannot_have(
+    length: int, options: dict[str, Any], wrong: str
+) -> None:
+    with pytest.raises(OSError, match=rf"^\[Errno 22\] {os.strerror(errno.EINVAL)}: {wrong}$"):
+        ironmap.mmap(-1, length, **options)
+
+
+@pytest.mark.parametrize(
     "arguments", [(), (-1,), (-1, "a"), (-1, None), (-1, 1.5), (-1, 1, THIRD), (-1, 1, 1, None)]
 )
 def test_wrong_types_are_errors_of_the_constructor(arguments: tuple[object, ...]) -> None:

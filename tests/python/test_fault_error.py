@@ -107,8 +107,23 @@ def test_error_made_by_hand_has_no_offset() -> None:
     error = ironmap.FaultError(errno.EIO, "by hand")
     assert (error.offset, error.filename) == (None, None)
     assert facts(pickle.loads(pickle.dumps(error))) == facts(error)
-    error.offset = 5
+    assert repr(error) == "FaultError(5, 'by hand')"
     assert ironmap.FaultError().offset is None
+
+
+class OwnFault(ironmap.FaultError):
+    """A subclass like those of programs."""
+
+
+@pytest.mark.parametrize("kind", [ironmap.FaultError, OwnFault])
+def test_offset_of_an_error_made_by_hand_can_be_set(kind: type[ironmap.FaultError]) -> None:
+    error = kind(errno.EIO, "by hand", "name")
+    assert error.offset is None
+    error.offset = 5
+    for duplicate in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
+        assert facts(duplicate) == facts(error)
+        assert duplicate.offset == 5
+    assert kind(errno.EIO, "another").offset is None
 
 
 def name_in_error(m: ironmap.mmap) -> object:

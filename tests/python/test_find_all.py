@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import gc
 import itertools
 import random
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ironmap
-from support import Index
+from support import Index, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,3 +253,37 @@ def test_an_iterator_cannot_be_made_by_hand(map_bytes: MapMaker) -> None:
     kind = type(map_bytes(WORDS).find_all(b"x"))
     with pytest.raises(TypeError):
         kind()
+
+
+# ---- what they take ----
+
+ODD = ["abc", [1, 2], (1,), 5, None, 1.5, range(3), iter(b"ab"), memoryview(b"abcd")[::2], object()]
+
+
+@pytest.mark.parametrize(
+    "needle", [*ODD, bytearray(b"o"), memoryview(b"on"), array.array("B", b"o")]
+)
+def test_needles_are_those_of_find(map_bytes: MapMaker, needle: Any) -> None:
+    m = map_bytes(WORDS)
+    found = outcome(m.find, needle)
+    assert outcome(lambda: next(m.find_all(needle))) == found
+    assert outcome(m.count, needle).error is found.error
+
+
+WRONG = [("a",), (1.5,), (0, "a"), (0, b""), (2**70,), (0, 2**70), (0, 1, 2), (Index(2**64),)]
+
+
+@pytest.mark.parametrize("bounds", [*WRONG, (), (0,), (Index(3),), (None, Index(-1)), (True, None)])
+def test_bounds_are_those_of_find(map_bytes: MapMaker, bounds: tuple[Any, ...]) -> None:
+    m = map_bytes(WORDS)
+    found = outcome(m.find, b"o", *bounds)
+    assert outcome(lambda: next(m.find_all(b"o", *bounds))) == found
+    assert outcome(m.count, b"o", *bounds).error is found.error
+
+
+def test_start_of_none_is_the_start_of_the_map(map_bytes: MapMaker) -> None:
+    """As in slices, and not the position, where find() begins."""
+    m = map_bytes(WORDS)
+    m.seek(5)
+    assert list(m.find_all(b"o", None)) == list(m.find_all(b"o")) == offsets_of(WORDS, b"o")
+    assert m.count(b"o", None) == m.count(b"o") == 3

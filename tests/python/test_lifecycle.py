@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import mmap as standard
 import os
 import pickle
+import pprint
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -59,8 +61,6 @@ USES: dict[str, Callable[[Any], object]] = {
     "tell": lambda m: m.tell(),
     "write": lambda m: m.write(b"ab"),
     "write_byte": lambda m: m.write_byte(1),
-    "damaged": lambda m: m.damaged,
-    "tagname": lambda m: m.tagname,
     "clear_damage": lambda m: m.clear_damage(),
     "guarded": lambda m: m.guarded(),
 }
@@ -98,7 +98,25 @@ def test_deleting_from_a_closed_map_is_an_error(digits: ironmap.mmap) -> None:
 def test_every_method_of_a_closed_map_is_tried() -> None:
     tried = {use.split()[0] for use in USES}
     methods = {name for name in vars(ironmap.mmap) if not name.startswith("_")}
-    assert methods - tried == {"close", "closed", "seekable"}
+    assert methods - tried == {"close", "closed", "damaged", "seekable", "tagname"}
+
+
+@pytest.mark.parametrize("own_class", [False, True])
+@pytest.mark.parametrize("closed", [False, True])
+def test_every_attribute_can_be_looked_up(*, closed: bool, own_class: bool) -> None:
+    """Debuggers, pprint and mock look at all of them, and expect no error but AttributeError."""
+    with Named(-1, 10) if own_class else ironmap.mmap(-1, 10) as m:
+        if closed:
+            m.close()
+        assert all(hasattr(m, name) for name in dir(m))
+        assert not hasattr(m, "no_such_attribute")
+        members = dict(inspect.getmembers(m))
+        assert members.keys() >= set(dir(ironmap.mmap)) - {"__abstractmethods__"}
+        assert (members["closed"], members["damaged"], members["tagname"]) == (closed, (), None)
+        assert pprint.pformat([m]) == f"[{m!r}]"
+        for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="cannot pickle"):
+                duplicate(m)
 
 
 def test_close_may_be_called_again(digits: ironmap.mmap) -> None:
@@ -404,19 +422,35 @@ assert seen == expected, seen
     run_python(code, path)
 
 
-def test_audit_hook_may_refuse(path: Path) -> None:
+def test_taking_a_tagname_is_audited() -> None:
+    """After the event of the standard module, which does not have the name."""
     code = """
-import sys, ironmap
+import os, sys, ironmap
+tag = f"audited-{os.getpid()}"
+seen = []
+sys.addaudithook(lambda *event: event[0].startswith(("mmap", "ironmap")) and seen.append(event))
+ironmap.mmap(-1, 10, tagname=tag).close()
+ironmap.mmap(-1, 10, tagname=None).close()
+made = "mmap.__new__", (-1, 10, 0, 0)
+assert seen == [made, ("ironmap.tagname", (tag, -1)), made], seen
+"""
+    run_python(code)
+
+
+@pytest.mark.parametrize("event", ["mmap.__new__", "ironmap.tagname"])
+def test_audit_hook_may_refuse(event: str) -> None:
+    code = """
+import os, sys, ironmap
 def refuse(event, arguments):
-    if event == "mmap.__new__":
+    if event == sys.argv[1]:
         raise PermissionError("refused")
 sys.addaudithook(refuse)
 try:
-    ironmap.mmap(-1, 10)
+    ironmap.mmap(-1, 10, tagname=f"refused-{os.getpid()}")
 except PermissionError as error:
     print(error)
 """
-    assert run_python(code) == "refused\n"
+    assert run_python(code, event) == "refused\n"
 
 
 def test_interpreter_exits_with_open_maps() -> None:

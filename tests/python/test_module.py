@@ -91,3 +91,14 @@ def test_everything_public_is_documented() -> None:
     assert undocumented == []
     assert ironmap.__doc__
     assert ironmap.mmap.__doc__
+
+
+def test_star_import_takes_the_names_of_the_standard_module_and_one_more() -> None:
+    """It overwrites nothing else of the importer: not `open`, and not its `__version__`."""
+    names: dict[str, object] = {"__version__": "1.0", "open": open}
+    before = dict(names)
+    exec("from ironmap import *", names)
+    taken = set(names) - {"__builtins__", *before}
+    assert {name: names[name] for name in before} == before
+    assert {name for name in taken if not name.isupper()} == {"FaultError", "error", "mmap"}
+    assert taken >= {name for name in vars(standard) if not name.startswith("_")}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ironmap
-from support import PAGE, is_open, open_descriptors, outcome, run_python
+from support import PAGE, is_open, open_descriptors, run_python
 from system import HAS_FLAGS, needs_advice, needs_flags, needs_sync_flags
 
 if TYPE_CHECKING:
@@ -225,13 +225,10 @@ with open("/proc/self/maps") as maps:
     assert run_python(code, flags, name) == "1\n"
 
 
-@pytest.mark.parametrize("name", ["", "name", "x" * LONGEST_NAME])
-def test_3_15_set_name_returns_none_or_the_systems_error(
-    anonymous: ironmap.mmap, name: str
-) -> None:
-    result = outcome(anonymous.set_name, name)
-    assert result.value is None
-    assert result.error in (None, OSError)
+@pytest.mark.parametrize("name", ["", "name", "x" * LONGEST_NAME, "caf\xe9", "[name]"])
+def test_3_15_set_name_returns_none(anonymous: ironmap.mmap, name: str) -> None:
+    """Also if the system has no names, or does not take this one."""
+    assert anonymous.set_name(name) is None
 
 
 @pytest.mark.parametrize("name", ["x" * (LONGEST_NAME + 1), "x" * 1000, "a\0b"])

@@ -55,10 +55,18 @@ static bool append_damage(PyObject *list, PyObject *self)
     return false;
 }
 
+/* A closed map has none: close() has told of what it had. */
 PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
 {
+    ironmap_map *map = NULL;
+    if (!mmap_use_if_open(&map, self)) {
+        return NULL;
+    }
+    if (map == NULL) {
+        return PyTuple_New(0);
+    }
     PyObject *list = PyList_New(0);
-    ironmap_map *map = list == NULL ? NULL : mmap_use(self);
+    map = list == NULL ? NULL : mmap_use(self);
     if (map == NULL) {
         Py_XDECREF(list);
         return NULL;

@@ -253,18 +253,38 @@ static ironmap_map *open_map(const ModuleState *state, const Arguments *given)
     return map;
 }
 
+/* Programs that audit see the event of the standard module, and one of ours for a name. */
+static bool audit(const Arguments *given)
+{
+    return PySys_Audit("mmap.__new__", "iniL", given->fileno, given->length, given->access,
+                       given->offset) == 0 &&
+           (given->tagname == NULL ||
+            PySys_Audit("ironmap.tagname", "si", given->tagname, given->fileno) == 0);
+}
+
+/* What new memory cannot have. */
+static bool check_anonymous(const Arguments *given)
+{
+    if (!is_anonymous(given)) {
+        return true;
+    }
+    if (given->length == 0 && given->tagname == NULL) {
+        raise_invalid("length 0 needs a file or a tagname");
+        return false;
+    }
+    if (given->preallocate) {
+        raise_invalid("preallocate needs a file");
+        return false;
+    }
+    return true;
+}
+
 PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     Arguments given;
-    if (!parse(&given, args, kwargs) || !check(&given)) {
+    if (!parse(&given, args, kwargs) || !check(&given) || !audit(&given) ||
+        !check_anonymous(&given)) {
         return NULL;
-    }
-    if (PySys_Audit("mmap.__new__", "iniL", given.fileno, given.length, given.access,
-                    given.offset) < 0) {
-        return NULL;
-    }
-    if (is_anonymous(&given) && given.length == 0 && given.tagname == NULL) {
-        return raise_errno(EINVAL);
     }
     ModuleState *state = state_of_type(type);
     ironmap_map *map = state == NULL ? NULL : open_map(state, &given);

@@ -65,13 +65,14 @@ static PyObject *mmap_repr(PyObject *self)
     return text;
 }
 
+/* A closed map shares no memory, so it has no tagname. */
 static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))
 {
-    const ironmap_map *map = mmap_use(self);
-    if (map == NULL) {
+    ironmap_map *map = NULL;
+    if (!mmap_use_if_open(&map, self)) {
         return NULL;
     }
-    const char *tag = ironmap_tag(map);
+    const char *tag = map == NULL ? NULL : ironmap_tag(map);
     return tag == NULL ? Py_NewRef(Py_None) : PyUnicode_FromString(tag);
 }
 
@@ -86,11 +87,14 @@ static PyGetSetDef getters[] = {
     {"closed", mmap_get_closed, NULL, "True once the map has been closed.", NULL},
     {"damaged", mmap_get_damaged, NULL,
      "The ranges (start, end) of bytes whose pages were lost under a buffer of the map.\n\n"
-     "A tuple, in bytes from the start of the map; empty without damage. Until clear_damage()\n"
-     "these bytes read as zeros through buffers, and other operations raise FaultError.",
+     "A tuple, in bytes from the start of the map; empty without damage, and once the map is\n"
+     "closed. Until clear_damage() these bytes read as zeros through buffers, and other\n"
+     "operations raise FaultError.",
      NULL},
     {"tagname", mmap_get_tagname, NULL,
-     "The name of the memory that the map shares with other processes, or None.", NULL},
+     "The name of the memory that the map shares with other processes. None without a name, and\n"
+     "once the map is closed.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -8,6 +8,26 @@
 
 #include "base/error.h"
 
+/* Advice of newer kernels. The headers of an older C library lack the names, and the kernel that
+ * runs decides what it knows. The values are those of every processor. */
+#ifdef __linux__
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#endif
+
 #define SYSTEM_CONSTANT(name) {#name, name}
 
 static const ironmap__constant system_constants[] = {
