@@ -57,6 +57,30 @@ static inline bool in_main_thread(void)
     return _PyOS_IsMainThread() != 0;
 }
 
+/* True if this thread, which has the GIL, should release it now: another thread wants it, or stops
+ * all threads (free-threaded builds). `*later` is 0 at first, and of this thread.
+ *
+ * From 3.13 on the thread state tells. Before that only CPython knows. There the answer is yes once
+ * in one and a half switch intervals: each release wakes a thread that waits, which comes too late
+ * if it has not demanded the GIL yet, and then waits a whole interval before it does. */
+static inline bool gil_is_wanted(int64_t *later)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    enum { DROP_REQUEST = 1, PLEASE_STOP = 1 << 5 }; /* bits that CPython gives no public name */
+    (void)later;
+    return (_Py_atomic_load_uintptr_relaxed(&PyThreadState_Get()->eval_breaker) &
+            (DROP_REQUEST | PLEASE_STOP)) != 0;
+#else
+    int64_t now = monotonic_ns();
+    bool wanted = now >= *later;
+    if (wanted) {
+        unsigned long interval = _PyEval_GetSwitchInterval(); /* in us */
+        *later = now + INT64_C(1500) * (int64_t)(interval < 1000000 ? interval : 1000000);
+    }
+    return wanted;
+#endif
+}
+
 /* True once the interpreter shuts down: threads other than the one that does it get no GIL. */
 static inline bool interpreter_is_finalizing(void)
 {

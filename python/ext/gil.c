@@ -1,7 +1,5 @@
 #include "gil.h"
 
-#include "state.h"
-
 /* Time between two checks for signals: short for a user who waits after Ctrl-C, and long compared
  * to the wait for the GIL (5 ms if other threads want it). */
 #define CHECK_INTERVAL_NS INT64_C(50000000)
@@ -39,32 +37,15 @@ PyThreadState *gil_time_to_check(void)
     return monotonic_ns() < next_check ? NULL : released;
 }
 
-PyObject *eval_breaker_new(void)
-{
-    PyObject *globals = PyDict_New();
-    PyObject *function =
-        globals == NULL ? NULL : PyRun_String("lambda: None", Py_eval_input, globals, globals);
-    Py_XDECREF(globals);
-    return function;
-}
-
-static PyObject *imported(void)
-{
-    PyObject *module = PyImport_ImportModule("ironmap._ironmap");
-    PyObject *function = module == NULL ? NULL : get_attribute(module, EVAL_BREAKER_NAME);
-    Py_XDECREF(module);
-    return function;
-}
-
-/* Calls a Python function that does nothing: the interpreter checks the eval breaker as it enters
- * the function. Releasing and acquiring the GIL instead would starve other threads. Each release
- * wakes a waiting thread, which comes too late and then has to wait 5 ms again before it may demand
- * the GIL. */
+/* Does what the interpreter does between two instructions of Python code when its eval breaker is
+ * set. No Python function is called for that: a debugger or profiler would see it, and it would
+ * fail at the limit of recursion. From 3.12 on, looking for signals also runs the garbage collector
+ * if it is due. */
 bool eval_breaker_check_now(void)
 {
-    PyObject *function = imported();
-    PyObject *result = function == NULL ? NULL : PyObject_CallNoArgs(function);
-    Py_XDECREF(function);
-    Py_XDECREF(result);
-    return result != NULL;
+    static _Thread_local int64_t later;
+    if (gil_is_wanted(&later)) {
+        PyEval_RestoreThread(PyEval_SaveThread());
+    }
+    return PyErr_CheckSignals() == 0 && Py_MakePendingCalls() == 0;
 }

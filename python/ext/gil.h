@@ -15,13 +15,9 @@ void gil_skip_checks(bool skips);
  * else NULL. */
 PyThreadState *gil_time_to_check(void);
 
-/* Makes the interpreter check its eval breaker: it yields the GIL to a waiting thread and runs
- * signal handlers. False with an exception if one has raised. */
+/* Yields the GIL to a thread that waits for it, and runs signal handlers and pending calls. False
+ * with an exception if one has raised. */
 bool eval_breaker_check_now(void);
-
-/* The object of the module that eval_breaker_check_now calls, and the function that makes it. */
-#define EVAL_BREAKER_NAME "_check_eval_breaker"
-PyObject *eval_breaker_new(void);
 
 /* Counts work that comes in small items, as from an iterator, and checks the eval breaker after
  * about a millisecond of it. Without this, a loop in C over the items would never yield the GIL.

@@ -4,7 +4,6 @@
 #include "compat.h"
 #include "constants.h"
 #include "find_all.h"
-#include "gil.h"
 #include "guarded.h"
 #include "lines.h"
 #include "mmap/hold.h"
@@ -59,17 +58,6 @@ static int add_unsupported_operation(ModuleState *state)
     return state->unsupported_operation == NULL ? -1 : 0;
 }
 
-static int add_eval_breaker(PyObject *module)
-{
-    PyObject *function = eval_breaker_new();
-    if (function == NULL) {
-        return -1;
-    }
-    int status = PyModule_AddObjectRef(module, EVAL_BREAKER_NAME, function);
-    Py_DECREF(function);
-    return status;
-}
-
 static PyMethodDef after_fork = {"_after_fork", hold_after_fork, METH_NOARGS, NULL};
 
 /* Has os.fork() call hold_after_fork in the child, on systems that fork. */
@@ -106,8 +94,8 @@ static int module_exec(PyObject *module)
     ModuleState *state = state_of_module(module);
     state->module = module;
     if (add_classes(module, state) == -1 || add_fault_error(module, state) == -1 ||
-        add_unsupported_operation(state) == -1 || add_eval_breaker(module) == -1 ||
-        add_after_fork() == -1 || constants_add(module) == -1 ||
+        add_unsupported_operation(state) == -1 || add_after_fork() == -1 ||
+        constants_add(module) == -1 ||
         PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;
     }
