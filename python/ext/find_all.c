@@ -6,17 +6,17 @@
 #include "args.h"
 #include "errors.h"
 #include "gil.h"
+#include "keeper.h"
 #include "mmap/hold.h"
 #include "mmap/search.h"
 #include "mmap/source.h"
-#include "state.h"
 
 /* Number of matches that are found at once. With more, the last of them are older when they are
  * returned, and the search is not faster. */
 enum { BATCH_MATCHES = 128 };
 
 typedef struct {
-    PyObject_HEAD PyObject *map;
+    KEEPER_HEAD
     PyObject *needle; /* bytes: a copy, since the argument may change */
     ironmap_matches matches;
     uint64_t end;
@@ -35,11 +35,9 @@ static FindAll *find_all_object(PyObject *self)
 static PyObject *find_all_new(PyObject *map, PyObject *needle, uint64_t start, uint64_t end,
                               bool overlapping)
 {
-    PyTypeObject *type = mmap_object(map)->state->find_all;
-    PyObject *self = type->tp_alloc(type, 0);
+    PyObject *self = keeper_new(mmap_object(map)->state->find_all, map);
     if (self != NULL) {
         FindAll *all = find_all_object(self);
-        all->map = Py_NewRef(map);
         all->needle = Py_NewRef(needle);
         all->matches = (ironmap_matches){.offsets = all->offsets,
                                          .capacity = BATCH_MATCHES,
@@ -229,27 +227,17 @@ static PyObject *find_all_next(PyObject *self)
 
 /* ---- the type ---- */
 
-static int find_all_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(find_all_object(self)->map);
-    Py_VISIT(Py_TYPE(self));
-    return 0;
-}
-
 static void find_all_dealloc(PyObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    Py_CLEAR(find_all_object(self)->map);
     Py_CLEAR(find_all_object(self)->needle);
-    type->tp_free(self);
-    Py_DECREF(type);
+    keeper_dealloc(self);
 }
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, AS_SLOT("An iterator over the indexes of matches: m.find_all(view).")},
     {Py_tp_dealloc, AS_SLOT(find_all_dealloc)},
-    {Py_tp_traverse, AS_SLOT(find_all_traverse)},
+    {Py_tp_traverse, AS_SLOT(keeper_traverse)},
     {Py_tp_iter, AS_SLOT(PyObject_SelfIter)},
     {Py_tp_iternext, AS_SLOT(find_all_next)},
     {0, NULL},
@@ -258,7 +246,6 @@ static PyType_Slot slots[] = {
 PyType_Spec find_all_spec = {
     .name = "ironmap.FindAll",
     .basicsize = sizeof(FindAll),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = KEEPER_FLAGS,
     .slots = slots,
 };

@@ -5,14 +5,14 @@
 #include <ironmap/extra.h>
 
 #include "errors.h"
+#include "keeper.h"
 #include "mmap/damage.h"
 #include "mmap/object.h"
-#include "state.h"
 
 /* The context manager of `with m.guarded():`. If the map is closed in the block, the end of the
  * block reports nothing. */
 typedef struct {
-    PyObject_HEAD PyObject *map;
+    KEEPER_HEAD
     size_t depth; /* of nested blocks */
     size_t count; /* of damage when the outermost block began */
 } Guarded;
@@ -27,12 +27,7 @@ PyObject *mmap_guarded(PyObject *self, PyObject *Py_UNUSED(unused))
     if (!mmap_check_open(self)) {
         return NULL;
     }
-    PyTypeObject *type = mmap_object(self)->state->guarded;
-    PyObject *guarded = type->tp_alloc(type, 0);
-    if (guarded != NULL) {
-        guarded_object(guarded)->map = Py_NewRef(self);
-    }
-    return guarded;
+    return keeper_new(mmap_object(self)->state->guarded, self);
 }
 
 static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
@@ -106,22 +101,6 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t 
     Py_RETURN_FALSE;
 }
 
-static int guarded_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(guarded_object(self)->map);
-    Py_VISIT(Py_TYPE(self));
-    return 0;
-}
-
-static void guarded_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    Py_CLEAR(guarded_object(self)->map);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
 static PyMethodDef guarded_methods[] = {
     {"__enter__", guarded_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn the map."},
     {"__exit__", AS_METHOD(guarded_exit), METH_FASTCALL,
@@ -135,8 +114,8 @@ static PyType_Slot slots[] = {
     {Py_tp_doc,
      AS_SLOT(
          "A context manager that raises FaultError if a page was lost in its block: m.guarded().")},
-    {Py_tp_dealloc, AS_SLOT(guarded_dealloc)},
-    {Py_tp_traverse, AS_SLOT(guarded_traverse)},
+    {Py_tp_dealloc, AS_SLOT(keeper_dealloc)},
+    {Py_tp_traverse, AS_SLOT(keeper_traverse)},
     {Py_tp_methods, guarded_methods},
     {0, NULL},
 };
@@ -144,7 +123,6 @@ static PyType_Slot slots[] = {
 PyType_Spec guarded_spec = {
     .name = "ironmap.Guarded",
     .basicsize = sizeof(Guarded),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = KEEPER_FLAGS,
     .slots = slots,
 };

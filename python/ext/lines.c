@@ -3,13 +3,13 @@
 
 #include "args.h"
 #include "gil.h"
+#include "keeper.h"
 #include "mmap/line.h"
 #include "mmap/object.h"
-#include "state.h"
 
-/* The iterator of m.lines(). It has a reference to the map's object and does not pin the map. */
+/* The iterator of m.lines(). */
 typedef struct {
-    PyObject_HEAD PyObject *map;
+    KEEPER_HEAD
     uint64_t position;
     uint64_t end;  /* 0 once the iterator is exhausted */
     size_t length; /* of the previous line */
@@ -43,11 +43,9 @@ static bool parse_keep_ends(bool *keep_ends, PyObject *const *values, PyObject *
 
 static PyObject *lines_new(PyObject *map, uint64_t start, uint64_t end, bool keep_ends)
 {
-    PyTypeObject *type = mmap_object(map)->state->lines;
-    PyObject *self = type->tp_alloc(type, 0);
+    PyObject *self = keeper_new(mmap_object(map)->state->lines, map);
     if (self != NULL) {
         Lines *lines = lines_object(self);
-        lines->map = Py_NewRef(map);
         lines->position = start;
         lines->end = end;
         lines->keep_ends = keep_ends;
@@ -105,26 +103,10 @@ static PyObject *lines_next(PyObject *self)
     return NULL;
 }
 
-static int lines_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(lines_object(self)->map);
-    Py_VISIT(Py_TYPE(self));
-    return 0;
-}
-
-static void lines_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    Py_CLEAR(lines_object(self)->map);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
 static PyType_Slot slots[] = {
     {Py_tp_doc, AS_SLOT("An iterator over the lines of a map: m.lines().")},
-    {Py_tp_dealloc, AS_SLOT(lines_dealloc)},
-    {Py_tp_traverse, AS_SLOT(lines_traverse)},
+    {Py_tp_dealloc, AS_SLOT(keeper_dealloc)},
+    {Py_tp_traverse, AS_SLOT(keeper_traverse)},
     {Py_tp_iter, AS_SLOT(PyObject_SelfIter)},
     {Py_tp_iternext, AS_SLOT(lines_next)},
     {0, NULL},
@@ -133,7 +115,6 @@ static PyType_Slot slots[] = {
 PyType_Spec lines_spec = {
     .name = "ironmap.Lines",
     .basicsize = sizeof(Lines),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = KEEPER_FLAGS,
     .slots = slots,
 };

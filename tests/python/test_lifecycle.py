@@ -314,6 +314,16 @@ def test_subclass_in_a_cycle_is_collected() -> None:
     assert reference() is None
 
 
+@pytest.mark.parametrize("name", ["lines", "find_all", "guarded"])
+def test_cycle_with_an_object_that_keeps_the_map_is_collected(name: str) -> None:
+    m = Named.make(10, "cycle")
+    m.name = m.find_all(b"a") if name == "find_all" else getattr(m, name)()
+    reference = weakref.ref(m)
+    del m
+    gc.collect()
+    assert reference() is None
+
+
 def test_class_cannot_be_changed() -> None:
     with pytest.raises(TypeError, match="immutable type"):
         ironmap.mmap.attribute = 1

@@ -64,7 +64,10 @@ def classes():
     gc.collect()  # FaultError outlives the module
     names = [kind.__name__ for kind in gc.get_objects() if isinstance(kind, type)]
     return sorted({"FaultError", "FindAll", "Guarded", "Lines"}.intersection(names))
+m = ironmap.mmap(-1, 10)
+list(m.lines()), list(m.find_all(b"a")), m.guarded()
 print(classes())
+del m
 for name in [name for name in sys.modules if name.startswith("ironmap")]:
     del sys.modules[name]
 del ironmap
