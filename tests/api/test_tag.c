@@ -48,6 +48,19 @@ static void assert_zeros(const ironmap_map *map)
 
 /* ---- the memory ------------------------------------------------------------------------------ */
 
+static void overhead_counts_the_tag(void **state)
+{
+    ironmap_options plain = options_of(0, LENGTH);
+    ironmap_map *one = open_tag(IRONMAP_WRITE, 0, LENGTH);
+    ironmap_map *two = NULL;
+
+    (void)state;
+    assert_ok(ironmap_open_anonymous(&two, IRONMAP_WRITE, &plain, &failure));
+    assert_in_range(ironmap_overhead(one), ironmap_overhead(two) + strlen(tag), 800);
+    close_map(two);
+    close_map(one);
+}
+
 /* The first map has zeros, the next ones have what was stored. */
 static void maps_of_a_tag_share_its_memory(void **state)
 {
@@ -500,6 +513,7 @@ int main(void)
         {NULL, NULL},
     };
     const struct CMUnitTest tests[] = {
+        with_fixture(overhead_counts_the_tag),
         with_fixture(maps_of_a_tag_share_its_memory),
         with_fixture(another_process_shares_the_memory),
         with_fixture(exit_ends_the_use_of_a_tag),

@@ -350,19 +350,39 @@ static int open_with_retries(ironmap__tag_user *user, const tag_opening *opening
     }
 }
 
+/* With the name and that of the file behind it. NULL if memory is out. */
+static ironmap__tag_user *user_new(const char *name)
+{
+    char file[IRONMAP__TAG_FILE_MAX] = "";
+    ironmap__tag_file_name(file, ironmap__tag_of_name(name));
+    size_t name_size = strlen(name) + 1;
+    size_t file_size = strlen(file) + 1;
+    size_t bytes = sizeof(ironmap__tag_user) + name_size + file_size;
+    ironmap__tag_user *user = calloc(1, bytes);
+    if (user != NULL) {
+        char *texts = (char *)(user + 1);
+        user->tag.name = memcpy(texts, name, name_size);
+        user->tag.bytes = bytes;
+        user->path.file = memcpy(texts + name_size, file, file_size);
+        user->process = getpid();
+        user->child_fd = -1;
+    }
+    return user;
+}
+
+static void user_free(ironmap__tag_user *user)
+{
+    free(user->path.folder);
+    free(user);
+}
+
 static int tag_open(ironmap__tag **tag, const ironmap__tag_request *request, ironmap_error *error)
 {
     tag_opening opening = {.request = request};
-    size_t size = strlen(request->name) + 1;
-    ironmap__tag_user *user = calloc(1, sizeof(*user) + size);
+    ironmap__tag_user *user = user_new(request->name);
     if (user == NULL) {
         return ironmap__fail(error, IRONMAP_E_NOMEM);
     }
-    user->tag.name = memcpy(user + 1, request->name, size);
-    user->tag.bytes = sizeof(*user) + size;
-    user->process = getpid();
-    user->child_fd = -1;
-    ironmap__tag_file_name(user->path.file, ironmap__tag_of_name(request->name));
     int status = header_of(&opening.header, request, error);
     if (status == IRONMAP_OK) {
         status = ironmap__tag_users_prepare(error);
@@ -371,9 +391,10 @@ static int tag_open(ironmap__tag **tag, const ironmap__tag_request *request, iro
         status = open_with_retries(user, &opening, error);
     }
     if (status != IRONMAP_OK) {
-        free(user);
+        user_free(user);
         return status;
     }
+    user->tag.bytes += strlen(user->path.folder) + 1;
     *tag = &user->tag;
     return IRONMAP_OK;
 }
@@ -400,7 +421,7 @@ int ironmap__tag_close(ironmap__tag *tag, ironmap_error *error)
     int cancel = 0;
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     int code = ironmap__tag_user_end(user);
-    free(user);
+    user_free(user);
     (void)pthread_setcancelstate(cancel, NULL);
     return code == 0 ? IRONMAP_OK : ironmap__fail_system(error, code, "close");
 }

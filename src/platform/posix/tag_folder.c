@@ -253,18 +253,35 @@ static int find_places(places *found, ironmap_error *error)
     return fits ? IRONMAP_OK : ironmap__fail_system(error, ENAMETOOLONG, "open");
 }
 
+/* Replaces the path of an attempt before. */
+static int open_and_keep(ironmap__tag_fd *folder, ironmap__tag_path *path, const char *place,
+                         ironmap_error *error)
+{
+    int status = open_folder(folder, place, error);
+    if (status != IRONMAP_OK) {
+        return status;
+    }
+    size_t size = strlen(place) + 1;
+    free(path->folder);
+    path->folder = malloc(size);
+    if (path->folder == NULL) {
+        (void)close(folder->number);
+        return ironmap__fail(error, IRONMAP_E_NOMEM);
+    }
+    memcpy(path->folder, place, size);
+    return IRONMAP_OK;
+}
+
 /* Opens the folder in the first place, else in the second. */
 static int open_in_places(ironmap__tag_fd *folder, ironmap__tag_path *path, const places *at,
                           ironmap_error *error)
 {
     int first = at->first[0] == '\0' ? ironmap__fail(error, IRONMAP_E_NO_TAG)
-                                     : open_folder(folder, at->first, error);
+                                     : open_and_keep(folder, path, at->first, error);
     if (at->runtime == -1 || (first != IRONMAP_E_NO_TAG && first != FOLDER_HELD)) {
-        memcpy(path->folder, at->first, sizeof(path->folder));
         return first;
     }
-    memcpy(path->folder, at->second, sizeof(path->folder));
-    return open_folder(folder, at->second, error);
+    return open_and_keep(folder, path, at->second, error);
 }
 
 /* Makes the folder, with /run/user/UID locked if there is one. */

@@ -11,8 +11,8 @@ enum { IRONMAP__TAG_FOLDER_MAX = 512 };
 
 /* Where the file of a tag is. */
 typedef struct ironmap__tag_path {
-    char folder[IRONMAP__TAG_FOLDER_MAX];
-    char file[IRONMAP__TAG_FILE_MAX];
+    char *folder; /* in the heap, for the owner of the path to free */
+    const char *file;
 } ironmap__tag_path;
 
 /* A descriptor of a folder or a file, and what it is open for. */
@@ -32,7 +32,7 @@ enum {
 
 /* ---- with the list of users locked, since a child of fork must not have the descriptors ---- */
 
-/* Finds and opens the folder of this user's tags, and stores its path. If it does not exist it is
+/* Finds and opens the folder of this user's tags, and keeps its path. If it does not exist it is
  * made if `create` is true, otherwise that is IRONMAP_E_NO_TAG. EPERM if its name, in every place
  * where it may be, is held by another user or by something else than a folder. */
 int ironmap__tag_folder_find(ironmap__tag_fd *folder, ironmap__tag_path *path, bool create,
