@@ -34,7 +34,7 @@ endif
 .PHONY: help demo install uninstall test test-c test-python lint format amalgamation clean \
     test-all test-consumers test-unity test-user test-interpreters test-asan test-valgrind \
     test-mremap test-fault test-model test-mutants test-tsan test-processors test-windows test-systems \
-    test-bench fuzz fuzz-extension coverage bench bench-record bench-calls bench-stalls FORCE
+    test-bench fuzz fuzz-extension coverage bench bench-record bench-calls bench-many bench-stalls FORCE
 
 # `make help` prints the lines of this file that begin with "##@", "#:" or have "##".
 help: ## | list the commands
@@ -279,6 +279,9 @@ bench-record: bench ## 7 min | measure, and write the figures into README and be
 
 bench-stalls: $(VENV)/.ready-bench $(EXTENSION) ## 2 min | time for which other threads stand still, beside every operation
 	@$(VPYTHON) bench/stalls.py $(BENCH_ARGS)
+
+bench-many: $(EXTENSION) ## 1 min | time a map beside 60,000 others
+	@$(VPYTHON) bench/many.py $(BENCH_ARGS)
 
 bench-calls: $(EXTENSION) build/bench/build.ninja ## 2 min | time single calls, and what the fault guard costs
 	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)

@@ -50,6 +50,14 @@ def content(record: Path) -> Any:
     return json.loads(record.read_text())
 
 
+def test_small_run_among_many_maps_has_every_row() -> None:
+    done = bench("many.py", "--rounds", "1", "--maps", "1", "30")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[3:]}
+    assert rows.keys() == {"open", "close", "fault", "store", "collect", "fork"}
+    assert all(len(figures) == 4 and float(figures[2]) > 0 for figures in rows.values())
+
+
 def test_small_run_measures_every_part(small: Path) -> None:
     record = content(small)
     groups = {row["group"] for row in record["rows"]}
