@@ -244,7 +244,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec find_all_spec = {
-    .name = "ironmap.FindAll",
+    .name = "ironmap._ironmap.FindAll",
     .basicsize = sizeof(FindAll),
     .flags = KEEPER_FLAGS,
     .slots = slots,

@@ -121,7 +121,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec guarded_spec = {
-    .name = "ironmap.Guarded",
+    .name = "ironmap._ironmap.Guarded",
     .basicsize = sizeof(Guarded),
     .flags = KEEPER_FLAGS,
     .slots = slots,

@@ -113,7 +113,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec lines_spec = {
-    .name = "ironmap.Lines",
+    .name = "ironmap._ironmap.Lines",
     .basicsize = sizeof(Lines),
     .flags = KEEPER_FLAGS,
     .slots = slots,

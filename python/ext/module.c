@@ -1,62 +1,11 @@
-/* The module ironmap._ironmap: the class, the constants, the version. */
+/* The module ironmap._ironmap: its classes, its constants, its version. */
 #include <ironmap/ironmap.h>
 
+#include "classes.h"
 #include "compat.h"
 #include "constants.h"
-#include "find_all.h"
-#include "guarded.h"
-#include "lines.h"
 #include "mmap/hold.h"
-#include "mmap/type.h"
 #include "state.h"
-
-/* Makes a class of the module's state. */
-static int add_class(PyTypeObject **class, PyObject *module, PyType_Spec *spec)
-{
-    *class = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
-    return *class == NULL ? -1 : PyModule_AddType(module, *class);
-}
-
-static int add_classes(PyObject *module, ModuleState *state)
-{
-    if (add_class(&state->guarded, module, &guarded_spec) == -1 ||
-        add_class(&state->find_all, module, &find_all_spec) == -1 ||
-        add_class(&state->lines, module, &lines_spec) == -1) {
-        return -1;
-    }
-    PyObject *mmap = mmap_type(module);
-    int status = mmap == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)mmap);
-    Py_XDECREF(mmap);
-    return status;
-}
-
-/* FaultError is an OSError with the attribute `offset`, which is None unless the module made it. */
-static int add_fault_error(PyObject *module, ModuleState *state)
-{
-    PyObject *attributes = Py_BuildValue("{s:O}", "offset", Py_None);
-    if (attributes == NULL) {
-        return -1;
-    }
-    PyObject *class = PyErr_NewExceptionWithDoc(
-        "ironmap.FaultError",
-        "A page of a map is unavailable: the file was truncated, the disk fails or is full.\n\n"
-        "An OSError. `errno` is EIO, or ENOSPC if a full disk is the cause. `filename` is the "
-        "name\n"
-        "of the file, or None if it has none or it is not known. `offset` is the byte of the map,\n"
-        "counted from its start, that could not be accessed; None if it is not known any more.",
-        PyExc_OSError, attributes);
-    Py_DECREF(attributes);
-    state->fault_error = class;
-    return class == NULL ? -1 : PyModule_AddObjectRef(module, "FaultError", class);
-}
-
-static int add_unsupported_operation(ModuleState *state)
-{
-    PyObject *io = PyImport_ImportModule("io");
-    state->unsupported_operation = io == NULL ? NULL : get_attribute(io, "UnsupportedOperation");
-    Py_XDECREF(io);
-    return state->unsupported_operation == NULL ? -1 : 0;
-}
 
 static PyMethodDef after_fork = {"_after_fork", hold_after_fork, METH_NOARGS, NULL};
 
@@ -91,11 +40,8 @@ static int add_after_fork(void)
 
 static int module_exec(PyObject *module)
 {
-    ModuleState *state = state_of_module(module);
-    state->module = module;
-    if (add_classes(module, state) == -1 || add_fault_error(module, state) == -1 ||
-        add_unsupported_operation(state) == -1 || add_after_fork() == -1 ||
-        constants_add(module) == -1 ||
+    state_of_module(module)->module = module;
+    if (classes_add(module) == -1 || add_after_fork() == -1 || constants_add(module) == -1 ||
         PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;
     }

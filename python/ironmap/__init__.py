@@ -15,8 +15,8 @@ An unavailable page (file truncated, disk full or failing) raises FaultError. It
 process.
 """
 
-from ironmap import _ironmap
-from ironmap._ironmap import (
+from . import _ironmap
+from ._ironmap import (
     ACCESS_COPY,
     ACCESS_DEFAULT,
     ACCESS_READ,

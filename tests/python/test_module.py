@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import mmap as standard
+import operator
 import sys
 
 import pytest
@@ -53,6 +55,21 @@ def test_error_is_oserror() -> None:
 def test_class_lives_in_the_module() -> None:
     assert ironmap.mmap.__name__ == ironmap.mmap.__qualname__ == "mmap"
     assert ironmap.mmap.__module__ == "ironmap"
+
+
+@pytest.mark.parametrize("name", ["lines", "find_all", "guarded", "__enter__"])
+def test_names_of_classes_are_there(name: str) -> None:
+    with ironmap.mmap(-1, 10) as m:
+        kind = type(m.find_all(b"a") if name == "find_all" else getattr(m, name)())
+    assert getattr(importlib.import_module(kind.__module__), kind.__qualname__) is kind
+    assert repr(kind) == f"<class '{kind.__module__}.{kind.__qualname__}'>"
+
+
+def test_number_of_items_is_told_only_where_it_is_known() -> None:
+    with ironmap.mmap(-1, 10) as m:
+        assert operator.length_hint(iter(m)) == 10
+        assert not hasattr(m.lines(), "__length_hint__")
+        assert not hasattr(m.find_all(b"a"), "__length_hint__")
 
 
 def test_module_that_is_deleted_leaves_no_class() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+import ironmap
+from ironmap import _ironmap
 from support import run_python
 from system import needs_lost_pages
 
@@ -137,3 +142,51 @@ class Odd(ironmap.mmap, metaclass=Meta):
 print(type(Odd(-1, 100)).__name__)
 """
     assert run_python(code) == "Odd\n"
+
+
+# ---- copies in other packages ----------------------------------------------------------------
+
+COPIES = """
+import pickle, sys
+sys.path.insert(0, sys.argv[1])
+import ironmap
+from vendored import ironmap as copy
+import vendored.deeper.ironmap as deeper
+for module in (ironmap, copy, deeper):
+    for kind in (module.mmap, module.FaultError):
+        assert kind.__module__ == module.__name__
+    assert type(module.mmap(-1, 5).lines()).__module__ == module.__name__ + "._ironmap"
+    error = module.FaultError(5, "text", "name")
+    assert type(pickle.loads(pickle.dumps(error))) is module.FaultError
+"""
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """A folder with the packages vendored.ironmap and vendored.deeper.ironmap."""
+    package = Path(ironmap.__file__).parent
+    for folder in (tmp_path / "vendored", tmp_path / "vendored" / "deeper"):
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        shutil.copytree(package, folder / "ironmap")
+        extension = Path(_ironmap.__file__)
+        if not (folder / "ironmap" / extension.name).exists():
+            shutil.copy(extension, folder / "ironmap")
+    return tmp_path
+
+
+def test_copy_in_another_package_has_names_of_its_own(copies: Path) -> None:
+    run_python(COPIES, copies)
+
+
+@needs_lost_pages
+def test_copies_lose_pages_side_by_side(copies: Path) -> None:
+    code = """
+maps = []
+for ironmap in (ironmap, copy, deeper) * 2:
+    maps.append((ironmap.FaultError, truncated()))
+for error, m in maps + maps[::-1]:
+    assert list(errors(m)) == [error] * 3
+"""
+    maps = MAPS.replace("import ironmap\n", "")
+    run_python(COPIES + maps + code, copies)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from support import outcome, run_python
+from system import needs_lost_pages
 
 USE = """
 import ironmap
@@ -55,6 +56,23 @@ def run(code):
 }
 
 
+IN_THREADS = """
+import threading
+problems = []
+def guarded(code):
+    try:
+        run(code)
+    except BaseException as problem:
+        problems.append(problem)
+all_threads = [threading.Thread(target=guarded, args=(CODE,)) for _ in range(4)]
+for thread in all_threads:
+    thread.start()
+for thread in all_threads:
+    thread.join()
+assert not problems, problems
+"""
+
+
 def way() -> str:
     for module, code in WAYS.items():
         if outcome(importlib.import_module, module).error is None:
@@ -84,20 +102,54 @@ def test_interpreter_may_leave_a_map_open() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="an own GIL comes with CPython 3.12")
 def test_interpreters_run_at_the_same_time() -> None:
-    threads = """
-import threading
-problems = []
-def guarded(code):
-    try:
-        run(code)
-    except BaseException as problem:
-        problems.append(problem)
-all_threads = [threading.Thread(target=guarded, args=(CODE,)) for _ in range(4)]
-for thread in all_threads:
-    thread.start()
-for thread in all_threads:
-    thread.join()
-assert not problems, problems
-"""
     many = f"for _ in range(200):\n    exec({USE!r})"
-    run_python(way() + f"CODE = {many!r}\n" + threads)
+    run_python(way() + f"CODE = {many!r}\n" + IN_THREADS)
+
+
+# ---- lost pages ------------------------------------------------------------------------------
+
+LOSE = """
+import os, tempfile, ironmap
+def truncated():
+    with tempfile.TemporaryFile() as file:
+        file.write(b"a" * ironmap.PAGESIZE)
+        file.flush()
+        m = ironmap.mmap(file.fileno(), 0)
+        os.ftruncate(file.fileno(), 0)
+    return m
+m = truncated()
+for use in (lambda: m[0], lambda: list(m.lines()), lambda: list(m.find_all(b"x"))):
+    try:
+        use()
+    except ironmap.FaultError as error:
+        assert type(error) is ironmap.FaultError
+    else:
+        raise AssertionError("no error")
+"""
+LEAVE_DAMAGE = """
+left = truncated()
+memoryview(left)[0]
+itself = [truncated()]
+memoryview(itself[0])[0]
+itself.append(itself)
+"""
+
+
+@needs_lost_pages
+def test_each_interpreter_has_an_error_of_its_own() -> None:
+    other = LOSE + "assert id(ironmap.FaultError) != {}"
+    code = way() + LOSE + f"run({other!r}.format(id(ironmap.FaultError)))\n"
+    run_python(code + LOSE)
+
+
+@needs_lost_pages
+def test_interpreter_that_ends_tells_of_damage() -> None:
+    code = f"import os\nos.dup2(1, 2)\nrun({LOSE + LEAVE_DAMAGE!r})"
+    assert run_python(way() + code).count("\nironmap.FaultError: [Errno ") == 2
+
+
+@needs_lost_pages
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="an own GIL comes with CPython 3.12")
+def test_interpreters_lose_pages_at_the_same_time() -> None:
+    many = f"for _ in range(50):\n    exec({LOSE!r}, {{}})"
+    run_python(way() + f"CODE = {many!r}\n" + IN_THREADS)
