@@ -2,6 +2,7 @@
 
 #include <ironmap/extra.h>
 #include <limits.h>
+#include <string.h>
 
 #include "errors.h"
 #include "mmap/object.h"
@@ -15,6 +16,153 @@ bool check_count_slow(const char *name, Py_ssize_t given, Py_ssize_t least, Py_s
                  wanted == 1 ? "" : "s", given);
     return false;
 }
+
+/* ---- arguments with names ---- */
+
+/* The arguments by parameter; NULL: not given. Borrowed. */
+typedef struct {
+    PyObject *of[PARAMETERS_MAX];
+} Given;
+
+/* Enters an argument that was given by name. */
+static bool enter(Given *given, const Signature *signature, PyObject *name, PyObject *object)
+{
+    for (Py_ssize_t i = 0; i < signature->count; i++) {
+        if (PyUnicode_CompareWithASCIIString(name, signature->parameters[i].name) != 0) {
+            continue;
+        }
+        if (given->of[i] != NULL) {
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'",
+                         signature->function, name);
+            return false;
+        }
+        given->of[i] = object;
+        return true;
+    }
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",
+                 signature->function, name);
+    return false;
+}
+
+static bool enter_all(Given *given, const Signature *signature, PyObject *kwargs)
+{
+    Py_ssize_t at = 0;
+    PyObject *name = NULL;
+    PyObject *object = NULL;
+    while (PyDict_Next(kwargs, &at, &name, &object)) {
+        if (!PyUnicode_Check(name)) {
+            PyErr_SetString(PyExc_TypeError, "keywords must be strings");
+            return false;
+        }
+        if (!enter(given, signature, name, object)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool convert_bool(PyObject *object, bool *value)
+{
+    int truth = PyObject_IsTrue(object);
+    if (truth == -1) {
+        return false;
+    }
+    *value = truth != 0;
+    return true;
+}
+
+static bool convert_long(PyObject *object, long long *value)
+{
+    long long number = PyLong_AsLongLong(object);
+    if (number == -1 && PyErr_Occurred()) {
+        return false;
+    }
+    *value = number;
+    return true;
+}
+
+static bool convert_text(PyObject *object, const char **value, const char *name)
+{
+    if (object == Py_None) {
+        *value = NULL;
+        return true;
+    }
+    if (!PyUnicode_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be str or None, not %.50s", name,
+                     Py_TYPE(object)->tp_name);
+        return false;
+    }
+    Py_ssize_t length = 0;
+    const char *text = PyUnicode_AsUTF8AndSize(object, &length);
+    if (text != NULL && strlen(text) != (size_t)length) {
+        PyErr_SetString(PyExc_ValueError, "embedded null character");
+        return false;
+    }
+    *value = text;
+    return text != NULL;
+}
+
+static bool convert_to(void *value, const Parameter *parameter, PyObject *object)
+{
+    switch (parameter->kind) {
+    case PARAMETER_BOOL:
+        return convert_bool(object, value);
+    case PARAMETER_INT:
+        return convert_int(object, value);
+    case PARAMETER_SIZE:
+        return convert_size(object, value);
+    case PARAMETER_LONG:
+        return convert_long(object, value);
+    case PARAMETER_TEXT:
+    default:
+        return convert_text(object, value, parameter->name);
+    }
+}
+
+static bool convert_given(void *values, const Signature *signature, const Given *given)
+{
+    for (Py_ssize_t i = 0; i < signature->count; i++) {
+        const Parameter *parameter = &signature->parameters[i];
+        if (given->of[i] == NULL && i < signature->required) {
+            PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s' (pos %zd)",
+                         signature->function, parameter->name, i + 1);
+            return false;
+        }
+        if (given->of[i] != NULL &&
+            !convert_to((char *)values + parameter->offset, parameter, given->of[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool convert_arguments(void *values, const Signature *signature, PyObject *args, PyObject *kwargs)
+{
+    Given given = {{NULL}};
+    Py_ssize_t count = PyTuple_GET_SIZE(args);
+    if (!check_count(signature->function, count, 0, signature->positional)) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        given.of[i] = PyTuple_GET_ITEM(args, i);
+    }
+    return (kwargs == NULL || enter_all(&given, signature, kwargs)) &&
+           convert_given(values, signature, &given);
+}
+
+bool convert_keywords_slow(void *values, const Signature *signature, PyObject *const *objects,
+                           PyObject *names)
+{
+    Given given = {{NULL}};
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
+        if (!enter(&given, signature, PyTuple_GET_ITEM(names, i), objects[i])) {
+            return false;
+        }
+    }
+    return convert_given(values, signature, &given);
+}
+
+/* ---- single arguments ---- */
 
 bool convert_size_slow(PyObject *object, Py_ssize_t *value)
 {

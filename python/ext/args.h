@@ -15,6 +15,50 @@ static inline bool check_count(const char *name, Py_ssize_t given, Py_ssize_t le
     return (given >= least && given <= most) || check_count_slow(name, given, least, most);
 }
 
+/* How the argument of a parameter is converted, and to which type. */
+typedef enum {
+    PARAMETER_BOOL, /* bool: the truth of any object */
+    PARAMETER_INT,  /* int, as convert_int */
+    PARAMETER_SIZE, /* Py_ssize_t, as convert_size */
+    PARAMETER_LONG, /* long long */
+    PARAMETER_TEXT, /* const char *: text without a zero byte, valid as long as the argument; None
+                       is NULL */
+} ParameterKind;
+
+/* A parameter that may be given by name. Its value goes to this offset in the caller's struct,
+ * which has the default. */
+typedef struct {
+    const char *name;
+    ParameterKind kind;
+    size_t offset;
+} Parameter;
+
+/* The parameters of a function: the first of them are required, and may be given by position. */
+typedef struct {
+    const char *function;
+    const Parameter *parameters;
+    Py_ssize_t count; /* PARAMETERS_MAX at most */
+    Py_ssize_t required;
+    Py_ssize_t positional;
+} Signature;
+
+enum { PARAMETERS_MAX = 9 };
+
+/* Converts the arguments of a call, in the order of the parameters. TypeError for those that do not
+ * fit together. */
+bool convert_arguments(void *values, const Signature *signature, PyObject *args, PyObject *kwargs);
+
+/* Converts those that the caller of a METH_FASTCALL method gave by name, in the order of `names`.
+ */
+bool convert_keywords_slow(void *values, const Signature *signature, PyObject *const *objects,
+                           PyObject *names);
+
+static inline bool convert_keywords(void *values, const Signature *signature,
+                                    PyObject *const *objects, PyObject *names)
+{
+    return names == NULL || convert_keywords_slow(values, signature, objects, names);
+}
+
 /* Any integer. OverflowError if it is too large. */
 bool convert_size_slow(PyObject *object, Py_ssize_t *value);
 

@@ -91,11 +91,10 @@ static inline bool interpreter_is_finalizing(void)
 #endif
 }
 
-/* Slots hold functions and constant text as `void *`, method tables hold functions of every
- * signature as PyCFunction, and the argument parser wants its names without const. */
+/* Slots hold functions and constant text as `void *`, and method tables hold functions of every
+ * signature as PyCFunction. */
 #define AS_SLOT(value) ((void *)(uintptr_t)(value))
 #define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
-#define AS_KEYWORDS(names) ((char **)(uintptr_t)(names))
 
 /* COLD: slow path, out of line, so that the fast path stays small.
  * NOINLINE: one of two common paths, out of line, so that the other saves no registers for it. */

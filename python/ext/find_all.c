@@ -48,25 +48,8 @@ static PyObject *find_all_new(PyObject *map, PyObject *needle, uint64_t start, u
     return self;
 }
 
-/* Converts the keyword argument `overlapping`. TypeError for all others. */
-static bool parse_overlapping(bool *overlapping, PyObject *const *values, PyObject *names)
-{
-    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *name = PyTuple_GET_ITEM(names, i);
-        if (PyUnicode_CompareWithASCIIString(name, "overlapping") != 0) {
-            PyErr_Format(PyExc_TypeError, "find_all() got an unexpected keyword argument '%U'",
-                         name);
-            return false;
-        }
-        int truth = PyObject_IsTrue(values[i]);
-        if (truth == -1) {
-            return false;
-        }
-        *overlapping = truth != 0;
-    }
-    return true;
-}
+static const Parameter keywords[] = {{"overlapping", PARAMETER_BOOL, 0}};
+static const Signature signature = {.function = "find_all", .parameters = keywords, .count = 1};
 
 /* A copy of the needle, as bytes. One of a map's own bytes is read under its guard. */
 static PyObject *copy_needle(PyObject *self, PyObject *object)
@@ -86,7 +69,7 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
     uint64_t start = 0;
     uint64_t end = 0;
     if (!mmap_precheck_open(self) || !check_count("find_all", count, 1, 3) ||
-        !parse_overlapping(&overlapping, args + count, names)) {
+        !convert_keywords(&overlapping, &signature, args + count, names)) {
         return NULL;
     }
     PyObject *needle = copy_needle(self, args[0]);

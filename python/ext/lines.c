@@ -22,24 +22,8 @@ static Lines *lines_object(PyObject *self)
     return (Lines *)self;
 }
 
-/* Converts the keyword argument `keepends`. TypeError for all others. */
-static bool parse_keep_ends(bool *keep_ends, PyObject *const *values, PyObject *names)
-{
-    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *name = PyTuple_GET_ITEM(names, i);
-        if (PyUnicode_CompareWithASCIIString(name, "keepends") != 0) {
-            PyErr_Format(PyExc_TypeError, "lines() got an unexpected keyword argument '%U'", name);
-            return false;
-        }
-        int truth = PyObject_IsTrue(values[i]);
-        if (truth == -1) {
-            return false;
-        }
-        *keep_ends = truth == 1;
-    }
-    return true;
-}
+static const Parameter keywords[] = {{"keepends", PARAMETER_BOOL, 0}};
+static const Signature signature = {.function = "lines", .parameters = keywords, .count = 1};
 
 static PyObject *lines_new(PyObject *map, uint64_t start, uint64_t end, bool keep_ends)
 {
@@ -61,7 +45,7 @@ PyObject *mmap_lines(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
     if (!mmap_precheck_open(self) || !check_count("lines", count, 0, 2) ||
         (count > 0 && !convert_optional_size(args[0], &start)) ||
         (count > 1 && !convert_optional_size(args[1], &end)) ||
-        !parse_keep_ends(&keep_ends, args + count, names)) {
+        !convert_keywords(&keep_ends, &signature, args + count, names)) {
         return NULL;
     }
     const ironmap_map *map = mmap_use(self);

@@ -2,6 +2,7 @@
 #include "mmap/flush.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "args.h"
 #include "constants.h"
@@ -17,21 +18,8 @@ typedef struct {
     int flags;
 } Flush;
 
-static bool flush_keywords(Flush *flush, PyObject *const *values, PyObject *names)
-{
-    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *name = PyTuple_GET_ITEM(names, i);
-        if (PyUnicode_CompareWithASCIIString(name, "flags") != 0) {
-            PyErr_Format(PyExc_TypeError, "flush() got an unexpected keyword argument '%U'", name);
-            return false;
-        }
-        if (!convert_int(values[i], &flush->flags)) {
-            return false;
-        }
-    }
-    return true;
-}
+static const Parameter keywords[] = {{"flags", PARAMETER_INT, offsetof(Flush, flags)}};
+static const Signature signature = {.function = "flush", .parameters = keywords, .count = 1};
 
 static bool flush_arguments(PyObject *self, Flush *flush, PyObject *const *args, Py_ssize_t count,
                             PyObject *names)
@@ -41,7 +29,7 @@ static bool flush_arguments(PyObject *self, Flush *flush, PyObject *const *args,
            (count < 1 || convert_size(args[0], &flush->offset)) &&
            (FLUSH_SIZE_COMES_FIRST || mmap_check_open(self)) &&
            (count < 2 || convert_optional_size(args[1], &flush->size)) &&
-           flush_keywords(flush, args + count, names);
+           convert_keywords(flush, &signature, args + count, names);
 }
 
 /* True if the range lies inside the map. Negative values become so large that it does not. */

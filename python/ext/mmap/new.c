@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <ironmap/ironmap.h>
+#include <stddef.h>
 
+#include "args.h"
 #include "constants.h"
 #include "errors.h"
 #include "gil.h"
@@ -19,32 +21,54 @@ typedef struct {
     int prot;
     int access;
     long long offset;
-    int trackfd;
-    int preallocate;
+    bool trackfd;
+    bool preallocate;
     const char *tagname; /* NULL: none */
 } Arguments;
 
-/* The arguments on Unix: those of the standard module, and `tagname` as a keyword. */
-static bool parse_with_flags(Arguments *given, PyObject *args, PyObject *kwargs)
-{
-    static const char *const names[] = {"fileno", "length",  "flags",       "prot",    "access",
-                                        "offset", "trackfd", "preallocate", "tagname", NULL};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "in|iiiL$ppz:mmap", AS_KEYWORDS(names),
-                                       &given->fileno, &given->length, &given->flags, &given->prot,
-                                       &given->access, &given->offset, &given->trackfd,
-                                       &given->preallocate, &given->tagname) != 0;
-}
+/* The parameters on Unix: those of the standard module, and `tagname` as a keyword. */
+static const Parameter parameters_with_flags[] = {
+    {"fileno", PARAMETER_INT, offsetof(Arguments, fileno)},
+    {"length", PARAMETER_SIZE, offsetof(Arguments, length)},
+    {"flags", PARAMETER_INT, offsetof(Arguments, flags)},
+    {"prot", PARAMETER_INT, offsetof(Arguments, prot)},
+    {"access", PARAMETER_INT, offsetof(Arguments, access)},
+    {"offset", PARAMETER_LONG, offsetof(Arguments, offset)},
+    {"trackfd", PARAMETER_BOOL, offsetof(Arguments, trackfd)},
+    {"preallocate", PARAMETER_BOOL, offsetof(Arguments, preallocate)},
+    {"tagname", PARAMETER_TEXT, offsetof(Arguments, tagname)},
+};
+static const Signature with_flags = {
+    .function = "mmap",
+    .parameters = parameters_with_flags,
+    .count = sizeof(parameters_with_flags) / sizeof(Parameter),
+    .required = 2,
+    .positional = 6,
+};
 
-/* The arguments on Windows. Descriptor 0 means that there is no file, and an empty tag name that
- * there is no tag, as in the standard module. */
+/* The parameters on Windows. */
+static const Parameter parameters_without_flags[] = {
+    {"fileno", PARAMETER_INT, offsetof(Arguments, fileno)},
+    {"length", PARAMETER_SIZE, offsetof(Arguments, length)},
+    {"tagname", PARAMETER_TEXT, offsetof(Arguments, tagname)},
+    {"access", PARAMETER_INT, offsetof(Arguments, access)},
+    {"offset", PARAMETER_LONG, offsetof(Arguments, offset)},
+    {"trackfd", PARAMETER_BOOL, offsetof(Arguments, trackfd)},
+    {"preallocate", PARAMETER_BOOL, offsetof(Arguments, preallocate)},
+};
+static const Signature without_flags = {
+    .function = "mmap",
+    .parameters = parameters_without_flags,
+    .count = sizeof(parameters_without_flags) / sizeof(Parameter),
+    .required = 2,
+    .positional = 5,
+};
+
+/* Descriptor 0 means on Windows that there is no file, and an empty tag name that there is no tag,
+ * as in the standard module. */
 static bool parse_without_flags(Arguments *given, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = {"fileno", "length",  "tagname",     "access",
-                                        "offset", "trackfd", "preallocate", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "in|ziL$pp:mmap", AS_KEYWORDS(names),
-                                     &given->fileno, &given->length, &given->tagname,
-                                     &given->access, &given->offset, &given->trackfd,
-                                     &given->preallocate)) {
+    if (!convert_arguments(given, &without_flags, args, kwargs)) {
         return false;
     }
     if (given->fileno == 0) {
@@ -68,9 +92,9 @@ static bool parse(Arguments *given, PyObject *args, PyObject *kwargs)
         .flags = system_constant("MAP_SHARED"),
         .prot = read_and_write(),
         .access = ACCESS_DEFAULT,
-        .trackfd = 1,
+        .trackfd = true,
     };
-    return system_has_flags() ? parse_with_flags(given, args, kwargs)
+    return system_has_flags() ? convert_arguments(given, &with_flags, args, kwargs)
                               : parse_without_flags(given, args, kwargs);
 }
 
@@ -302,7 +326,7 @@ PyObject *mmap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     Py_INCREF(state->module);
     mmap_lock_changed(object);
     object->anonymous = is_anonymous(&given);
-    object->tracked = given.trackfd != 0;
+    object->tracked = given.trackfd;
     object->readonly = ironmap_map_access(map) == IRONMAP_READ;
     object->plain = given.access == ACCESS_DEFAULT && !system_has_flags();
     return self;
