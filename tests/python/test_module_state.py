@@ -62,6 +62,19 @@ for _ in range(100):
     run_python(code)
 
 
+def test_exception_of_another_module_is_the_first_one() -> None:
+    code = """
+import io, ironmap
+first = io.UnsupportedOperation
+io.UnsupportedOperation = None
+try:
+    ironmap.mmap(-1, 10, trackfd=False).size()
+except first as error:
+    print(type(error) is first)
+"""
+    assert run_python(code) == "True\n"
+
+
 @needs_lost_pages
 def test_error_has_the_class_that_was_imported() -> None:
     code = "FaultError = ironmap.FaultError\nm = truncated()\n" + FORGET
