@@ -33,7 +33,8 @@ typedef struct {
     size_t offset;
 } Parameter;
 
-/* The parameters of a function: the first of them are required, and may be given by position. */
+/* The parameters of a function. The first `required` of them must be given, and the first
+ * `positional` may be given by position. */
 typedef struct {
     const char *function;
     const Parameter *parameters;

@@ -50,7 +50,7 @@ static int module_exec(PyObject *module)
 
 /* A map that the garbage collector finds together with its module still raises FaultError when it
  * ends. So the exceptions are not visited: the collector would clear them, in any order. They do
- * not refer to the module, and are freed with it. */
+ * not refer to the module, unless a program makes them, and are freed with it. */
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     const ModuleState *state = state_of_module(module);
