@@ -21,6 +21,13 @@
 #define INTERPRETERS_SLOT {0, NULL} /* ends the table, so it must be last */
 #endif
 
+/* False on free-threaded builds. */
+#ifdef Py_GIL_DISABLED
+enum { HAS_GIL = 0 };
+#else
+enum { HAS_GIL = 1 };
+#endif
+
 /* Before 3.15, a search that starts beyond the end starts at the end, where an empty needle is
  * found. Since 3.15 it finds nothing. */
 enum { SEARCH_CLAMPS_START = PY_VERSION_HEX < 0x030F0000 };

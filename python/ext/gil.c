@@ -4,27 +4,73 @@
  * to the wait for the GIL (5 ms if other threads want it). */
 #define CHECK_INTERVAL_NS INT64_C(50000000)
 
+/* Short work that takes longer waits for a disk, or for other processes. Other threads wait about
+ * as long for the GIL if a thread runs Python code. */
+#define SLOW_NS INT64_C(5000000)
+
 /* The state of this thread while it works without the GIL; NULL while it has the GIL. */
 static _Thread_local PyThreadState *released;
 static _Thread_local int64_t next_check;
 static _Thread_local bool skips_checks;
 
-PyThreadState *gil_release(void)
+/* Whether the next work keeps the GIL at first, and whether this one does. */
+static _Thread_local bool keeps;
+static _Thread_local bool kept;
+
+/* When the work began, until its first check; then 0. */
+static _Thread_local int64_t began;
+static _Thread_local GilWork last_work;
+
+PyThreadState *gil_release_now(void)
 {
+    kept = false;
+    began = monotonic_ns();
     /* No other thread runs signal handlers. */
-    bool checks = in_main_thread() && !skips_checks;
-    next_check = checks ? monotonic_ns() + CHECK_INTERVAL_NS : INT64_MAX;
+    next_check = in_main_thread() && !skips_checks ? began + CHECK_INTERVAL_NS : INT64_MAX;
     skips_checks = false;
     released = PyEval_SaveThread();
     return released;
 }
 
+PyThreadState *gil_release(void)
+{
+    if (!keeps) {
+        return gil_release_now();
+    }
+    kept = true;
+    began = monotonic_ns();
+    return NULL;
+}
+
 void gil_acquire(PyThreadState *thread)
 {
+    if (began != 0) {
+        last_work = monotonic_ns() - began < SLOW_NS ? GIL_WORK_QUICK : GIL_WORK_SLOW;
+        began = 0;
+    }
+    kept = false;
+    thread = released; /* which may have come late */
     if (thread != NULL) {
         released = NULL;
         PyEval_RestoreThread(thread);
     }
+}
+
+void gil_keep(bool keep)
+{
+    keeps = keep;
+}
+
+bool gil_is_kept(void)
+{
+    return kept;
+}
+
+GilWork gil_last_work(void)
+{
+    GilWork work = last_work;
+    last_work = GIL_WORK_NONE;
+    return work;
 }
 
 void gil_skip_checks(bool skips)
@@ -34,6 +80,10 @@ void gil_skip_checks(bool skips)
 
 PyThreadState *gil_time_to_check(void)
 {
+    if (released != NULL) {
+        began = 0;
+        last_work = GIL_WORK_SLOW;
+    }
     return monotonic_ns() < next_check ? NULL : released;
 }
 

@@ -6,7 +6,25 @@
 
 /* Release and acquire the GIL, around work in which the library may call hold_check. */
 PyThreadState *gil_release(void);
-void gil_acquire(PyThreadState *thread); /* NULL: it was not released */
+void gil_acquire(PyThreadState *thread); /* NULL: it was not released, or may have been later */
+
+/* As gil_release, for a system call, which may take any time. */
+PyThreadState *gil_release_now(void);
+
+/* Whether gil_release keeps the GIL until the library calls hold_check for the first time, which it
+ * does after about 1 MiB; and whether it did so. */
+void gil_keep(bool keep);
+bool gil_is_kept(void);
+
+/* How the last work of this thread between gil_release and gil_acquire went, if that was not asked
+ * before. */
+typedef enum {
+    GIL_WORK_NONE,  /* there was none */
+    GIL_WORK_QUICK, /* done before the library called hold_check, in a few milliseconds */
+    GIL_WORK_SLOW,
+} GilWork;
+
+GilWork gil_last_work(void);
 
 /* Whether the next work of this thread without the GIL does not look for signals. */
 void gil_skip_checks(bool skips);

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import functools
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -158,6 +159,110 @@ def stores_beside_looks() -> None:
         check_end = check_waits({"read": lambda: m[0], "long read": lambda: m[:]})
         storing.finish()
         check_end()
+
+
+def contend(m: Any) -> None:
+    pause = Pause(lambda: advise(m))
+    line = Line()
+    line.add("store", lambda: m.__setitem__(0, 1))
+    pause.finish()
+    line.join()
+    assert len(m[: LENGTH // 2]) == LENGTH // 2
+
+
+def contended(times: int = 1) -> Stall:
+    """A map for which a thread has waited, and on which quick work was done since."""
+    stall = Stall(times)
+    m = stall.map
+    contend(m)
+    return stall
+
+
+class Other:
+    """A thread that waits for the GIL, again and again."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Lock()
+        self.gate.acquire()
+        self.done: list[object] = []
+        self.seen = 0
+        self.ended = False
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def work(self) -> None:
+        while not self.ended:
+            self.gate.acquire()
+            self.seen = len(self.done)
+
+    def runs_beside(self, use: Callable[..., object], arguments: list[Any]) -> bool:
+        """True if the thread gets the GIL while this is done with each argument. No Python code
+        runs in between, so only what is done releases the GIL. As soon as the thread waits for it,
+        a release is a switch."""
+        sys.setswitchinterval(1e-6)
+        self.seen = 0
+        self.done = []
+        begin = itertools.starmap(self.gate.release, [()])
+        self.done.extend(itertools.chain(begin, map(use, arguments)))
+        while self.seen == 0:
+            time.sleep(0.001)
+        return self.seen < len(self.done)
+
+    def end(self) -> None:
+        self.ended = True
+        self.gate.release()
+        self.thread.join()
+
+
+def keeps_the_gil() -> None:
+    """Long work on a map for which threads wait keeps the GIL at first. Not always, since work that
+    was slow, as on a busy machine, releases it the next time."""
+    stall = contended(8)
+    m = stall.map
+    other = Other()
+    part = slice(0, LENGTH // 4)
+    read = (m.__getitem__, [part] * 30)
+    write = (functools.partial(m.__setitem__, part), [bytes(LENGTH // 4)] * 30)
+    long_read = (m.__getitem__, [slice(0, 3 * LENGTH)] * 10)
+
+    def keeps(work: Any) -> bool:
+        contend(m)
+        return not any(other.runs_beside(*work) for _ in range(2))
+
+    def until_it_runs(work: Any) -> None:
+        contend(m)
+        while not other.runs_beside(*work):
+            pass
+
+    for work in (read, write):
+        while not keeps(work):
+            pass
+    # Work that is long releases it in the middle.
+    until_it_runs(long_read)
+    # Without a thread that waits it releases the GIL, and so it does after a while.
+    with ironmap.mmap(-1, LENGTH) as free:
+        while not other.runs_beside(free.__getitem__, [part] * 100):
+            pass
+    until_it_runs(read)
+    other.end()
+    os.close(stall.descriptor)
+    m.close()
+
+
+def releases_the_gil_in_the_middle() -> None:
+    """Work that turns out to be long does not keep the GIL, and what comes later waits in the
+    queue."""
+    stall = contended(8)
+    m = stall.map
+    stall.start(lambda: m.find(b"absent"))
+    line = Line()
+    line.add("store", lambda: m.__setitem__(slice(0, LENGTH // 2), bytes(LENGTH // 2)))
+    line.add("read", lambda: m[: LENGTH // 2])
+    assert line.log == []
+    assert stall.finish() == -1
+    line.join()
+    assert line.log == ["store", "read"]
+    m.close()
 
 
 # What work that has waited for a resize to 5 bytes results in.
@@ -990,6 +1095,8 @@ def leave_during_a_resize() -> None:
 CASES: dict[str, Callable[[], None]] = {
     "order": order,
     "short work first": short_work_first,
+    "keeps the GIL": keeps_the_gil,
+    "releases the GIL in the middle": releases_the_gil_in_the_middle,
     "served together": served_together,
     "reads together": reads_together,
     "stores beside looks": stores_beside_looks,

@@ -66,7 +66,7 @@ PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (!hold_begin(&hold, self, LOCK_STORE)) {
         return NULL;
     }
-    PyThreadState *thread = gil_release();
+    PyThreadState *thread = gil_release_now();
     int status = ironmap_advise(hold.map, (uint64_t)advice.start, length, advice.option, &error);
     gil_acquire(thread);
     hold_end(&hold);

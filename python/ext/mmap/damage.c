@@ -90,7 +90,7 @@ PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
     if (!hold_begin(&hold, self, LOCK_STORE)) {
         return NULL;
     }
-    PyThreadState *thread = gil_release();
+    PyThreadState *thread = gil_release_now();
     int status = ironmap_clear_damage(hold.map, &error);
     gil_acquire(thread);
     hold_end(&hold);

@@ -4,6 +4,9 @@
 #include "gil.h"
 #include "mmap/end.h"
 
+/* How often long work keeps the GIL at first after a thread has waited for the same map. */
+#define KEEP_TIMES 1000
+
 /* The holds of this thread, the latest first. At most two are taken; the others wait for a handler
  * to end. */
 static _Thread_local Hold *holds;
@@ -65,13 +68,13 @@ static void drop(MmapObject *object, LockKind kind)
     mmap_lock_changed(object);
 }
 
-/* Takes the lock if it can be had at once. Locks of suspended work are free, and no thread has
- * woken those who wait for them: that happens here. */
-static bool try_take(MmapObject *object, LockKind kind)
+/* Takes the lock if it can be had at once, before those who wait if `overtakes` is set. Locks of
+ * suspended work are free, and no thread has woken those who wait for them: that happens here. */
+static bool try_take(MmapObject *object, LockKind kind, bool overtakes)
 {
     check_process(object);
     lock_wake(&object->lock);
-    if (!lock_is_next(&object->lock, kind, NULL)) {
+    if (overtakes ? !lock_allows(&object->lock, kind) : !lock_is_next(&object->lock, kind, NULL)) {
         return false;
     }
     take(object, kind);
@@ -136,9 +139,17 @@ static bool wait_once(bool *taken, MmapObject *object, LockKind kind)
     return goes_on;
 }
 
+static bool is_about_bytes(LockKind kind)
+{
+    return kind == LOCK_READ || kind == LOCK_STORE;
+}
+
 /* Waits until the lock is taken. False if that cannot go on. */
 static bool wait_in_queue(MmapObject *object, LockKind kind)
 {
+    if (is_about_bytes(kind)) {
+        object->contended = KEEP_TIMES;
+    }
     if (interpreter_is_finalizing()) {
         return take_at_exit(object, kind);
     }
@@ -147,7 +158,7 @@ static bool wait_in_queue(MmapObject *object, LockKind kind)
         if (!wait_once(&taken, object, kind)) {
             return false;
         }
-        taken = taken || try_take(object, kind);
+        taken = taken || try_take(object, kind, false);
     }
     return true;
 }
@@ -177,7 +188,7 @@ static bool wait_a_turn(MmapObject *object, LockKind kind)
     if (object->map == NULL) {
         return true;
     }
-    if (!try_take(object, kind) && !wait_in_queue(object, kind)) {
+    if (!try_take(object, kind, false) && !wait_in_queue(object, kind)) {
         return false;
     }
     /* A thread that is woken now needs the GIL to begin, so it comes after this short work. */
@@ -206,13 +217,28 @@ bool mmap_use_if_open(ironmap_map **map, PyObject *self)
 
 /* ---- holds ---- */
 
+/* True if long work keeps the GIL at first, and overtakes those who wait, as short work does.
+ * Threads whose work excludes each other would otherwise wait for a switch of threads at every
+ * operation, which takes longer than to copy 100 KB. From time to time it is released, to see if
+ * threads still wait. Nothing starves: if the work turns out to be long, or pages come from a disk,
+ * the next work waits in the queue, and releases the GIL. */
+static bool keeps_gil(MmapObject *object, LockKind kind)
+{
+    if (!HAS_GIL || !is_about_bytes(kind) || object->contended == 0) {
+        return false;
+    }
+    object->contended--;
+    return object->quick;
+}
+
 HoldResult hold_try(Hold *hold, PyObject *self, LockKind kind)
 {
     MmapObject *object = mmap_object(self);
     if (object->map == NULL) {
         return HOLD_CLOSED;
     }
-    bool waited = !try_take(object, kind);
+    bool keeps = keeps_gil(object, kind);
+    bool waited = !try_take(object, kind, keeps);
     if (waited && !wait_in_queue(object, kind)) {
         return HOLD_STOPPED;
     }
@@ -230,6 +256,9 @@ HoldResult hold_try(Hold *hold, PyObject *self, LockKind kind)
         .outer = holds,
     };
     holds = hold;
+    if (keeps) {
+        gil_keep(true);
+    }
     return HOLD_BEGAN;
 }
 
@@ -247,6 +276,9 @@ void hold_end(Hold *hold)
     MmapObject *object = hold->object;
     holds = hold->outer;
     gil_skip_checks(false); /* short work has not used it */
+    gil_keep(false);
+    GilWork work = gil_last_work();
+    object->quick = work == GIL_WORK_NONE ? object->quick : work == GIL_WORK_QUICK;
     if (hold->taken) {
         drop(object, hold->kind);
     }
@@ -381,14 +413,26 @@ int hold_run_handlers(void)
     return -1;
 }
 
+/* For work that turns out to be long. */
+static void release_late(void)
+{
+    for (const Hold *hold = holds; hold != NULL; hold = hold->outer) {
+        hold->object->quick = false;
+    }
+    (void)gil_release_now();
+}
+
 int hold_check(void *Py_UNUSED(unused))
 {
+    if (gil_is_kept()) {
+        release_late();
+    }
     PyThreadState *thread = gil_time_to_check();
     if (thread == NULL) {
         return 0;
     }
     gil_acquire(thread);
     int status = hold_run_handlers();
-    (void)gil_release();
+    (void)gil_release_now();
     return status;
 }

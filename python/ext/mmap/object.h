@@ -29,8 +29,9 @@ typedef struct {
     ironmap_map *for_reads;         /* another thread excludes it. mmap_lock_changed sets them. */
     ironmap_map *for_stores;
     MapLock lock;
-    unsigned shape;   /* counts the changes of length or address, and the close */
-    unsigned process; /* the generation of the process that the lock is of */
+    unsigned shape;     /* counts the changes of length or address, and the close */
+    unsigned process;   /* the generation of the process that the lock is of */
+    unsigned contended; /* how often long work keeps the GIL at first; set when threads wait */
     size_t suspended; /* long operations in whose middle Python code runs, or has changed the map */
     ironmap_map *ended; /* closed while some were suspended: the last of them ends it */
     PyObject *weakrefs;
@@ -40,6 +41,7 @@ typedef struct {
     bool anonymous;            /* made with descriptor -1 */
     bool tracked;              /* made with trackfd=True */
     bool plain;                /* made without access on a system without flags */
+    bool quick;                /* the first part of the last long work took little time */
     bool readonly;             /* opened read-only; still valid after close() */
 } MmapObject;
 
