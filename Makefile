@@ -34,7 +34,8 @@ endif
 .PHONY: help demo install uninstall test test-c test-python lint format amalgamation clean \
     test-all test-consumers test-unity test-user test-interpreters test-asan test-valgrind \
     test-mremap test-fault test-model test-mutants test-tsan test-processors test-windows test-systems \
-    test-bench fuzz fuzz-extension coverage bench bench-record bench-calls bench-many bench-stalls FORCE
+    test-bench fuzz fuzz-extension fuzz-differences coverage bench bench-record bench-calls bench-many \
+    bench-stalls FORCE
 
 # `make help` prints the lines of this file that begin with "##@", "#:" or have "##".
 help: ## | list the commands
@@ -155,7 +156,7 @@ format: $(VENV)/.ready-lint ## 5 s | format the C and the Python code
 
 test-all: ## 60 min | run `make test` and all of this group and of other systems
 	@$(MAKE) test test-consumers test-unity test-user test-bench test-mremap test-valgrind test-asan \
-	    test-fault test-model test-tsan fuzz coverage test-processors test-windows test-systems \
+	    test-fault test-model test-tsan fuzz fuzz-differences coverage test-processors test-windows test-systems \
 	    test-interpreters
 
 test-consumers: $(VENV)/.ready-test build/c/build.ninja ## 1 min | build programs with pkg-config, Meson and CMake, and the amalgamation
@@ -251,6 +252,11 @@ fuzz-extension: $(VENV)/.ready-test build/asan/build.ninja
 	@LD_PRELOAD="$(SANITIZERS)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(ASAN_PACKAGES) \
 	    $(VPYTHON) tests/fuzz/fuzz_extension.py build/fuzz/corpus/extension --seconds $(FUZZ_SECONDS)
 
+# Each prints the seed with which it is repeated: FUZZ_ARGS="--seed 5".
+FUZZ_CALLS ?= 100000
+fuzz-differences: $(VENV)/.ready-test $(EXTENSION) ## 3 min | run random programs in lock-step with the standard module
+	@$(VPYTHON) tests/fuzz/lockstep/run.py --calls $(FUZZ_CALLS) $(FUZZ_ARGS)
+
 coverage: $(VENV)/.ready-test build/coverage/build.ninja ## 8 min | what the tests reach, file by file: lines and branches
 	@$(SET_UP) ready $(VENV) build test coverage
 	@$(NINJA) -C build/coverage
@@ -262,6 +268,7 @@ test-mutants: $(VENV)/.ready-test ## 90 min | take out one safeguard at a time: 
 	@$(VPYTHON) tools/mutants.py $(MUTANTS_ARGS)
 
 #: FUZZ_SECONDS=60   how long each fuzzer runs
+#: FUZZ_CALLS=100000 FUZZ_ARGS="--seed 5"   how many calls in lock-step, and which programs
 #: MUTANTS_ARGS="-j 16 --only src/fault"   how many at once, and which
 
 ##@ Measure

@@ -10,7 +10,7 @@ import pytest
 
 import ironmap
 from support import PAGE, outcome
-from system import HAS_FLAGS, needs_flags
+from system import HAS_FLAGS, needs_advice, needs_flags
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +154,16 @@ def test_resize_that_fails_changes_nothing(file: Path, map_path: MapMaker, new: 
     assert m[:] == file.read_bytes() == pattern(2 * PAGE + 100)
     m.resize(PAGE)
     assert m[:] == pattern(PAGE)
+
+
+@needs_advice
+@pytest.mark.parametrize("new", [PAGE + 5, 5 * PAGE])
+def test_resize_works_after_advice_for_a_part(file: Path, map_path: MapMaker, new: int) -> None:
+    """The system has split the mapping."""
+    m = map_path(file)
+    m.madvise(ironmap.MADV_RANDOM, PAGE, PAGE)
+    m.resize(new)
+    assert m[:] == file.read_bytes() == pattern(2 * PAGE + 100)[:new].ljust(new, b"\0")
 
 
 @pytest.mark.parametrize("new", [-1, -PAGE, -(2**63)])
