@@ -314,6 +314,49 @@ static void child_keeps_to_a_removed_file(void **state)
     (void)alarm(0);
 }
 
+enum { SOME_TAGS = 3 };
+
+typedef struct some_tags {
+    ironmap_map *maps[SOME_TAGS]; /* NULL: closed */
+} some_tags;
+
+static int use_and_close_the_rest(void *argument)
+{
+    some_tags *some = argument;
+
+    for (size_t i = 0; i < SOME_TAGS; i++) {
+        if (some->maps[i] != NULL) {
+            child_check(ironmap_put_byte(some->maps[i], 0, (uint8_t)i, NULL) == IRONMAP_OK);
+            child_check(ironmap_close(some->maps[i], NULL) == IRONMAP_OK);
+            child_check(tag_is_there(numbered_tag(i)));
+        }
+    }
+    return 0;
+}
+
+/* After each, those that are left are known to the process and its children. */
+static void tags_are_closed_in_any_order(void **state)
+{
+    static const size_t orders[][SOME_TAGS] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                               {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        some_tags some;
+
+        open_numbered_tags(some.maps, SOME_TAGS, LENGTH);
+        for (size_t step = 0; step < SOME_TAGS; step++) {
+            size_t number = orders[i][step];
+
+            close_map(some.maps[number]);
+            some.maps[number] = NULL;
+            assert_false(tag_is_there(numbered_tag(number)));
+            assert_int_equal(in_child(use_and_close_the_rest, &some), 0);
+        }
+        assert_nothing_left(numbered_tag(0));
+    }
+}
+
 /* ---- processes that are killed --------------------------------------------------------------- */
 
 enum { ROUNDS = 250, VICTIMS = 8, LIFETIME_S = 60 };
@@ -465,6 +508,7 @@ int main(void)
         with_fixture(tag_has_one_memory_while_threads_fork),
         with_fixture(child_without_handlers_keeps_the_tag),
         with_fixture(child_keeps_to_a_removed_file),
+        with_fixture(tags_are_closed_in_any_order),
         with_fixture(killed_processes_leave_no_stale_tag),
         with_fixture(sweep_removes_files_of_dead_processes),
         with_fixture(sweep_goes_on_with_many_files),

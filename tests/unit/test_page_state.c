@@ -143,6 +143,7 @@ static void few_pages_need_no_room(void **state)
         assert_int_equal(ironmap__page_state_room(pages),
                          count > bits ? IRONMAP__LOSS_KINDS * (2 + 1) * sizeof(size_t) : 0);
         assert_int_equal(ironmap__page_state_room(pages), bytes_in_use);
+        assert_true((pages->room != NULL) == (count > bits));
         mark(pages, GUARDED, 1, 2);
         mark(pages, EXPORTED, 2, count - 1);
         mark(pages, GUARDED, count - 2, count - 1);
@@ -255,7 +256,7 @@ static void child_of_fork_marks_the_run_that_was_being_restored(void **state)
 static void state_at_rest_stays_as_it_is_in_a_child_of_fork(void **state)
 {
     ironmap__page_state *pages = *state;
-    interrupt_at(pages, use_another_address, 3);
+    interrupt_at(pages, use_another_address, 2);
     ironmap__page_state_after_fork(pages);
     assert_false(was_interrupted());
 }

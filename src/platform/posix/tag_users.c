@@ -238,6 +238,10 @@ void ironmap__tag_user_add(ironmap__tag_user *user)
     ironmap__tag_users_lock();
     ironmap__tag_fd_remove(&user->fd);
     user->next = users;
+    user->link = &users;
+    if (users != NULL) {
+        users->link = &user->next;
+    }
     users = user;
     ironmap__tag_users_unlock();
 }
@@ -245,11 +249,10 @@ void ironmap__tag_user_add(ironmap__tag_user *user)
 int ironmap__tag_user_end(ironmap__tag_user *user)
 {
     ironmap__tag_users_lock();
-    ironmap__tag_user **link = &users;
-    while (*link != user) {
-        link = &(*link)->next;
+    *user->link = user->next;
+    if (user->next != NULL) {
+        user->next->link = user->link;
     }
-    *link = user->next;
     ironmap__tag_fd_add(&user->fd);
     ironmap__tag_users_unlock();
     if (unlock(user)) {

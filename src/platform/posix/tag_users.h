@@ -15,6 +15,7 @@ typedef struct ironmap__tag_user {
     bool shares_lock; /* with another process: never unlock explicitly */
     int child_fd;     /* during fork: the descriptor with the child's lock; -1: none */
     struct ironmap__tag_user *next;
+    struct ironmap__tag_user **link; /* which points here */
 } ironmap__tag_user;
 
 /* Registers the handler for the end of the program. An error if that or the handlers for fork could
