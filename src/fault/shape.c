@@ -104,7 +104,8 @@ ironmap__view ironmap__withdraw_view(ironmap__mapping *mapping)
 size_t ironmap__mapping_overhead(const ironmap__mapping *mapping)
 {
     size_t entry = mapping->entry == NULL ? 0 : ironmap__registry_entry_size();
-    return entry + ironmap__page_state_room(&mapping->state);
+    size_t view = mapping->view.base == NULL ? 0 : ironmap__view_overhead();
+    return entry + view + ironmap__page_state_room(&mapping->state);
 }
 
 int ironmap__restore_or_fail(ironmap__mapping *mapping, ironmap_error *error)

@@ -144,6 +144,9 @@ int ironmap__view_map(ironmap__view *view, const ironmap__mode *mode, ironmap__f
  * are no view any more and a later call unmaps them: that is no failure. */
 int ironmap__view_unmap(ironmap__view *view, ironmap_error *error);
 
+/* The memory that this library keeps for each view. */
+size_t ironmap__view_overhead(void);
+
 /* Gives up what a part of a view shows, whole pages, and keeps the addresses: no moment passes in
  * which the system could give them to something else. They have no memory and no file. An access is
  * an unavailable page. After a failure nothing changed. IRONMAP_E_UNSUPPORTED where the system has

@@ -85,6 +85,10 @@ static void overhead_is_independent_of_the_length(void **state)
     map_close(f);
     map_anonymous(f, IRONMAP_WRITE, 1 << 20);
     assert_u64(ironmap_overhead(f->map), overhead);
+    map_close(f);
+    file_make(f, 0);
+    map_file(f, IRONMAP_WRITE);
+    assert_true(ironmap_overhead(f->map) < overhead); /* no bytes, and so no address to find */
 }
 
 /* ---- leaks ---- */

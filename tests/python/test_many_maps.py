@@ -10,7 +10,7 @@ import pytest
 
 import ironmap
 from support import PAGE, open_descriptors, run_python
-from system import PRIVATE, needs_descriptors, needs_lost_pages
+from system import PRIVATE, needs_descriptors, needs_flags, needs_lost_pages
 
 KIBIBYTE = 1024
 SETTING = Path("/proc/sys/vm/max_map_count")
@@ -35,6 +35,7 @@ def test_a_map_takes_at_most_a_kibibyte(tmp_path: Path) -> None:
     assert ironmap.mmap.__basicsize__ < sizes.pop() <= KIBIBYTE
 
 
+@needs_flags  # there are files with holes as well
 @pytest.mark.skipif(sys.maxsize < 2**32, reason="such a map needs a 64-bit system")
 def test_a_map_of_a_tebibyte_takes_no_more(tmp_path: Path) -> None:
     path = tmp_path / "file"

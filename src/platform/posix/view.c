@@ -76,6 +76,11 @@ int ironmap__view_unmap(ironmap__view *view, ironmap_error *error)
     return IRONMAP_OK;
 }
 
+size_t ironmap__view_overhead(void)
+{
+    return 0;
+}
+
 /* The mapping of an empty file. One call puts it in the place of what was there. */
 int ironmap__view_reserve(const ironmap__view *pages, const ironmap__mode *mode,
                           ironmap_error *error)

@@ -36,6 +36,11 @@ static void record_free(ironmap__record *record)
     free(record);
 }
 
+size_t ironmap__view_overhead(void)
+{
+    return sizeof(ironmap__record);
+}
+
 /* ---- modes ---- */
 
 /* mode->prot is the protection of the section, mode->flags the access of the view. */
