@@ -107,6 +107,15 @@ def test_flush_with_flags_that_the_system_refuses_is_an_error(
         pages.flush(flags=flags)
 
 
+@needs_sync_flags
+@pytest.mark.parametrize("access", [ironmap.ACCESS_READ, ironmap.ACCESS_COPY])
+@pytest.mark.parametrize("flags", [8, 1 | 4, -1, 2**31 - 1])
+def test_flush_of_a_map_without_stores_ignores_its_flags(
+    map_bytes: MapMaker, access: int, flags: int
+) -> None:
+    assert map_bytes(bytes(PAGE), access=access).flush(flags=flags) is None
+
+
 def test_flush_takes_its_flags_by_name_only(pages: ironmap.mmap) -> None:
     assert outcome(pages.flush, 0, PAGE, 0).error is TypeError
     with pytest.raises(TypeError):

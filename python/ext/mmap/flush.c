@@ -42,15 +42,15 @@ static bool is_inside(const Flush *flush, const ironmap_map *map)
 
 /* True if the standard module would get an error from the system: for flags beyond the system's
  * own, and for an anonymous map from an offset inside a page. Portable tests rely on the second.
- * Maps of files can be flushed from any byte. */
+ * Maps of files can be flushed from any byte. Maps without stores to write never ask the system. */
 static bool flush_refused(const Flush *flush, const MmapObject *object)
 {
-    if (flush->flags < 0 || flush->flags > SYSTEM_BITS) {
-        return true;
-    }
     ironmap_access access = ironmap_map_access(object->map);
-    return object->anonymous && (size_t)flush->offset % ironmap_page_size() != 0 &&
-           access != IRONMAP_READ && access != IRONMAP_COPY;
+    if (access == IRONMAP_READ || access == IRONMAP_COPY) {
+        return false;
+    }
+    return flush->flags < 0 || flush->flags > SYSTEM_BITS ||
+           (object->anonymous && (size_t)flush->offset % ironmap_page_size() != 0);
 }
 
 PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)

@@ -5,6 +5,7 @@ A difference that no rule explains is a failure.
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,9 +50,9 @@ def answers_of(call: Call, name: str, place: int) -> list[Any]:
 
 
 def new_sizes(call: Call) -> list[int]:
-    """The lengths that the call may give to the map."""
-    sizes = [value.answer for value in call.arguments if call.name == "m.resize"]
-    sizes += [int(act.split()[1]) for act in call.acts if act.startswith("resize")]
+    """The lengths that the call may give to the map, one after the other."""
+    sizes: list[Any] = [int(act.split()[1]) for act in call.acts if act.startswith("resize")]
+    sizes += [value.answer for value in call.arguments if call.name == "m.resize"]
     return [size for size in sizes if isinstance(size, int)]
 
 
@@ -125,8 +126,16 @@ def reports_another(d: Difference) -> bool:
     if d.call.name == "mmap":
         counted = "takes at most" in d.theirs.text or bool(TEXTS.search(d.ours.text))
         return counted or d.ours.text.startswith(INVALID)
+    if d.call.keywords:  # a name that is wrong, and a value
+        return bool(TEXTS.search(d.theirs.text))
     closing = d.ours.text == CLOSED and ("close" in d.call.acts or d.call.name == "m.set_name")
     return closing or (d.theirs.text == CLOSED and bool(TEXTS.search(d.ours.text)))
+
+
+def has_other_code(d: Difference) -> bool:
+    """The errno of a length that cannot be."""
+    huge = any(size >= 2**62 for size in new_sizes(d.call))
+    return huge and d.theirs.error == d.ours.error == "OSError"
 
 
 def refuses_closed(d: Difference) -> bool:
@@ -178,7 +187,7 @@ def copies_own_bytes(d: Difference) -> bool:
 
 def clears_what_grows(d: Difference) -> bool:
     """Private memory that shrank and grows again is zero."""
-    return d.side.private and d.ours == d.theirs and bool(new_sizes(d.call))
+    return d.side.private and d.ours.error == d.theirs.error and bool(new_sizes(d.call))
 
 
 def flushes_anywhere(d: Difference) -> bool:
@@ -216,6 +225,7 @@ RULES = [
     Rule("texts of arguments", words_arguments),
     Rule("texts of arguments", names_argument),
     Rule("several errors", reports_another, changes=True),
+    Rule("failed resizes", has_other_code),
     Rule("closed maps", refuses_closed, changes=True),
     Rule("empty needles", finds_nothing_nowhere),
     Rule("arguments that act", searches_later),
@@ -248,8 +258,10 @@ def resizes_badly(call: Call, _: Side) -> bool:
 
 
 def grows_shared_memory(call: Call, side: Side) -> bool:
-    m = side.map
-    return side.shared_memory and not m.closed and any(n > len(m) for n in new_sizes(call))
+    if side.map.closed or not side.shared_memory:
+        return False
+    sizes = [len(side.map), *new_sizes(call)]
+    return any(after > before for before, after in itertools.pairwise(sizes))
 
 
 def resizes_after_advice(call: Call, side: Side) -> bool:
