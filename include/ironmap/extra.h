@@ -88,6 +88,25 @@ IRONMAP_NODISCARD IRONMAP_API int ironmap_copy_line(size_t *line_length, const i
                                                     ironmap_allocator *allocate, void *context,
                                                     ironmap_error *error);
 
+/* A short read without an error, for callers in whose time a call counts. Between begin and end the
+ * caller reads `bytes` and calls nothing that uses a map. What was read counts only if end succeeds
+ * too. Otherwise ironmap_get reads the bytes, or tells the error. So it is if a page is lost, and
+ * in the first access of a thread. */
+typedef struct ironmap_short_read {
+    const uint8_t *bytes;
+    size_t losses;
+} ironmap_short_read;
+
+/* False if the read has not begun, and has no end. */
+IRONMAP_NODISCARD IRONMAP_API bool ironmap_short_read_begin(ironmap_short_read *read,
+                                                            const ironmap_map *map, uint64_t offset,
+                                                            size_t length);
+IRONMAP_NODISCARD IRONMAP_API bool ironmap_short_read_end(const ironmap_short_read *read,
+                                                          const ironmap_map *map);
+
+/* Moves the position over `length` bytes, which the caller knows to be in the map. */
+IRONMAP_API void ironmap_advance(ironmap_map *map, size_t length);
+
 /* Copies `length` bytes into `buffer`, which is no map's memory. They may be in maps: if a page of
  * them is unavailable, or if they lie at an address that a map has left and that is still reserved,
  * that is IRONMAP_E_FAULT with error.in_source. */

@@ -41,7 +41,8 @@ static int add_after_fork(void)
 static int module_exec(PyObject *module)
 {
     state_of_module(module)->module = module;
-    if (classes_add(module) == -1 || add_after_fork() == -1 || constants_add(module) == -1 ||
+    if (classes_add(module) == -1 || state_add_bytes(module) == -1 || add_after_fork() == -1 ||
+        constants_add(module) == -1 ||
         PyModule_AddObjectRef(module, "error", PyExc_OSError) == -1) {
         return -1;
     }
@@ -70,6 +71,7 @@ static void module_free(void *module)
     Py_CLEAR(state->lines);
     Py_CLEAR(state->fault_error);
     Py_CLEAR(state->unsupported_operation);
+    state_clear_bytes(state);
 }
 
 static PyModuleDef_Slot slots[] = {

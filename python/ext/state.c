@@ -23,3 +23,25 @@ PyObject *get_attribute(PyObject *object, const char *name)
     Py_XDECREF(key);
     return value;
 }
+
+int state_add_bytes(PyObject *module)
+{
+    ModuleState *state = state_of_module(module);
+    for (int i = 0; i < 256; i++) {
+        const uint8_t byte = (uint8_t)i;
+        state->byte_ints[i] = PyLong_FromLong(i);
+        state->byte_items[i] = PyBytes_FromStringAndSize((const char *)&byte, 1);
+        if (state->byte_ints[i] == NULL || state->byte_items[i] == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void state_clear_bytes(ModuleState *state)
+{
+    for (int i = 0; i < 256; i++) {
+        Py_CLEAR(state->byte_ints[i]);
+        Py_CLEAR(state->byte_items[i]);
+    }
+}

@@ -23,9 +23,26 @@ static inline bool ironmap__guard_try(ironmap__guard *guard, const ironmap__mapp
     return guard->losses == atomic_load_explicit(&mapping->state.restored, memory_order_acquire);
 }
 
+/* False in a thread that has accessed nothing before: ironmap__guard_enter prepares it. */
+static inline bool ironmap__guard_is_prepared(void)
+{
+    return ironmap__accessed == NULL;
+}
+
+/* For loads, in a thread that is prepared: begins without a look at the pages. Returns what
+ * `losses` must be in the end. `losses` only grows, and `restored` is a value that it had: if it is
+ * the same in the end, it was so all the time. */
+static inline size_t ironmap__guard_enter_short(const ironmap__mapping *mapping)
+{
+    size_t restored = atomic_load_explicit(&mapping->state.restored, memory_order_acquire);
+    ironmap__accessed = mapping;
+    atomic_signal_fence(memory_order_seq_cst);
+    return restored;
+}
+
 static inline void ironmap__guard_enter(const ironmap__mapping *mapping)
 {
-    if (IRONMAP__RARE(ironmap__accessed != NULL)) {
+    if (IRONMAP__RARE(!ironmap__guard_is_prepared())) {
         ironmap__prepare_thread();
     }
     ironmap__accessed = mapping;

@@ -165,6 +165,29 @@ int ironmap_put(ironmap_map *map, uint64_t offset, const void *buffer, size_t le
     return copy_in(map, (size_t)offset, buffer, length, error);
 }
 
+/* ---- short reads ---- */
+
+/* Nothing is called, so that the function can be inlined and saves no registers. */
+bool ironmap_short_read_begin(ironmap_short_read *read, const ironmap_map *map, uint64_t offset,
+                              size_t length)
+{
+    const ironmap__mapping *mapping = &map->mapping;
+    if (!mapping->mode.readable || offset > mapping->length || length > mapping->length - offset ||
+        !ironmap__guard_is_prepared()) {
+        return false;
+    }
+    *read = (ironmap_short_read){mapping->data + offset, ironmap__guard_enter_short(mapping)};
+    return true;
+}
+
+bool ironmap_short_read_end(const ironmap_short_read *read, const ironmap_map *map)
+{
+    ironmap__guard_exit();
+    return ironmap__guard_held((ironmap__guard){&map->mapping, read->losses}, false);
+}
+
+/* ---- single bytes ---- */
+
 /* Slow path: errors, and lost pages. */
 static IRONMAP__COLD int get_byte_slow(uint8_t *byte, const ironmap_map *map, uint64_t offset,
                                        ironmap_error *error)

@@ -37,6 +37,11 @@ int ironmap_seek(ironmap_map *map, int64_t offset, int whence, ironmap_error *er
     return IRONMAP_OK;
 }
 
+void ironmap_advance(ironmap_map *map, size_t length)
+{
+    map->position += length;
+}
+
 int ironmap_read(size_t *length, ironmap_map *map, void *buffer, size_t capacity,
                  ironmap_error *error)
 {

@@ -187,6 +187,45 @@ static void single_bytes_outside_are_refused(void **state)
     assert_map_pattern(f->map, 0, LENGTH);
 }
 
+/* ---- short reads ---- */
+
+static void short_read_shows_the_range(void **state)
+{
+    fixture *f = *state;
+    ironmap_short_read read;
+    uint8_t byte = 0;
+
+    map_pattern(f, LENGTH);
+    assert_ok(ironmap_get_byte(&byte, f->map, 0, &failure)); /* the first access of the thread */
+    for (size_t i = 0; i < COUNT_OF(inside); i++) {
+        assert_true(ironmap_short_read_begin(&read, f->map, inside[i].offset, inside[i].length));
+        assert_ptr_equal(read.bytes, (uint8_t *)ironmap_data(f->map) + inside[i].offset);
+        assert_true(ironmap_short_read_end(&read, f->map));
+    }
+}
+
+static void short_read_outside_does_not_begin(void **state)
+{
+    fixture *f = *state;
+    ironmap_short_read read;
+
+    map_pattern(f, LENGTH);
+    for (size_t i = 0; i < COUNT_OF(outside); i++) {
+        assert_false(ironmap_short_read_begin(&read, f->map, outside[i].offset, outside[i].length));
+    }
+}
+
+static void advance_moves_the_position(void **state)
+{
+    fixture *f = *state;
+
+    map_pattern(f, LENGTH);
+    ironmap_advance(f->map, 3);
+    ironmap_advance(f->map, 0);
+    ironmap_advance(f->map, 4);
+    assert_u64(ironmap_tell(f->map), 7);
+}
+
 /* ---- strided ---- */
 
 typedef struct stride_case {
@@ -460,6 +499,9 @@ int main(void)
         with_fixture(put_accepts_bytes_of_the_same_map),
         with_fixture(single_bytes_are_stored_and_read),
         with_fixture(single_bytes_outside_are_refused),
+        with_fixture(short_read_shows_the_range),
+        with_fixture(short_read_outside_does_not_begin),
+        with_fixture(advance_moves_the_position),
         with_fixture(get_strided_copies_every_step),
         with_fixture(put_strided_stores_every_step),
         with_fixture(strided_access_of_own_memory_is_as_of_a_copy),

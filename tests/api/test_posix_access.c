@@ -68,9 +68,11 @@ static void assert_loads_refused(ironmap_map *map)
     uint64_t index = 42;
     ironmap_matches matches = {.offsets = &index, .capacity = 1};
     ironmap_lines lines = {.offsets = &index, .lengths = &length, .capacity = 1};
+    ironmap_short_read read;
 
     assert_fails(ironmap_get(map, 0, bytes, 1, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_get_byte(bytes, map, 0, &failure), IRONMAP_E_NOT_READABLE);
+    assert_false(ironmap_short_read_begin(&read, map, 0, 1));
     assert_fails(ironmap_get_strided(map, 0, 2, bytes, 2, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_read(&length, map, bytes, 1, &failure), IRONMAP_E_NOT_READABLE);
     assert_fails(ironmap_read_byte(bytes, map, &failure), IRONMAP_E_NOT_READABLE);

@@ -82,7 +82,18 @@ static bool precheck_assign(PyObject *self)
     return true;
 }
 
-PyObject *mmap_item(PyObject *self, Py_ssize_t index)
+/* Fast path of a single byte. */
+static inline bool try_byte(uint8_t *byte, const ironmap_map *map, uint64_t offset)
+{
+    ironmap_short_read read;
+    if (!ironmap_short_read_begin(&read, map, offset, 1)) {
+        return false;
+    }
+    *byte = *read.bytes;
+    return ironmap_short_read_end(&read, map);
+}
+
+static COLD PyObject *item_slow(PyObject *self, Py_ssize_t index)
 {
     ironmap_map *map = mmap_use_to_read(self);
     uint8_t byte = 0;
@@ -97,6 +108,15 @@ PyObject *mmap_item(PyObject *self, Py_ssize_t index)
     return PyBytes_FromStringAndSize((const char *)&byte, 1);
 }
 
+PyObject *mmap_item(PyObject *self, Py_ssize_t index)
+{
+    uint8_t byte = 0;
+    const ironmap_map *map = mmap_now_to_read(self);
+    return map != NULL && try_byte(&byte, map, (uint64_t)index)
+               ? Py_NewRef(mmap_object(self)->state->byte_items[byte])
+               : item_slow(self, index);
+}
+
 int mmap_set_item(PyObject *self, Py_ssize_t index, PyObject *value)
 {
     if (!precheck_assign(self)) {
@@ -109,12 +129,8 @@ int mmap_set_item(PyObject *self, Py_ssize_t index, PyObject *value)
     return store(self, index, value, "mmap object doesn't support item deletion");
 }
 
-static PyObject *get_index(PyObject *self, PyObject *key)
+static COLD PyObject *get_index_slow(PyObject *self, Py_ssize_t index)
 {
-    Py_ssize_t index = 0;
-    if (!convert_index(key, &index)) {
-        return NULL;
-    }
     ironmap_map *map = mmap_use_to_read(self);
     uint8_t byte = 0;
     ironmap_error error;
@@ -125,6 +141,19 @@ static PyObject *get_index(PyObject *self, PyObject *key)
         return raise_item(self, map, &error);
     }
     return PyLong_FromLong(byte);
+}
+
+static PyObject *get_index(PyObject *self, PyObject *key)
+{
+    Py_ssize_t index = 0;
+    if (!convert_index(key, &index)) {
+        return NULL;
+    }
+    uint8_t byte = 0;
+    const ironmap_map *map = mmap_now_to_read(self);
+    return map != NULL && try_byte(&byte, map, offset_from(index, map))
+               ? Py_NewRef(mmap_object(self)->state->byte_ints[byte])
+               : get_index_slow(self, index);
 }
 
 static int set_index(PyObject *self, PyObject *key, PyObject *value)
@@ -260,7 +289,24 @@ static NOINLINE PyObject *get_long_slice(PyObject *self, Slice *slice)
     return bytes;
 }
 
-static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
+/* Fast path: plain integers that lie in the map and in order, not far apart. NULL without an
+ * exception for all other slices. Runs no Python code. */
+static PyObject *try_slice(PyObject *self, PyObject *key)
+{
+    Slice slice;
+    const ironmap_map *map = mmap_now_to_read(self);
+    if (map == NULL || !slice_try_unpack(&slice, key) || slice.start < 0 ||
+        slice.stop < slice.start || slice.stop > (Py_ssize_t)ironmap_length(map)) {
+        return NULL;
+    }
+    size_t count = (size_t)(slice.stop - slice.start);
+    if (count >= LONG_WORK_BYTES) {
+        return NULL;
+    }
+    return mmap_try_bytes(map, (uint64_t)slice.start, count);
+}
+
+static NOINLINE PyObject *get_slice_slow(PyObject *self, PyObject *key)
 {
     Slice slice;
     if (!slice_unpack(&slice, key)) {
@@ -284,6 +330,12 @@ static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
         return raise_error(self, map, &error, "");
     }
     return bytes;
+}
+
+static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
+{
+    PyObject *bytes = try_slice(self, key);
+    return bytes != NULL ? bytes : get_slice_slow(self, key);
 }
 
 /* Bytes of another map that lie apart in this one are loaded already. */

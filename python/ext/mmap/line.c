@@ -5,7 +5,7 @@
 #include "gil.h"
 #include "mmap/hold.h"
 
-PyObject *line_raise(PyObject *self, ironmap_map *map, const ironmap_error *error)
+static COLD PyObject *line_raise(PyObject *self, ironmap_map *map, const ironmap_error *error)
 {
     return raise_error(self, map, error, "read out of range");
 }
@@ -62,8 +62,9 @@ static int read_held(PyObject **bytes, LongLine *line, uint64_t from, ironmap_er
     return status == IRONMAP_OK ? copy_line(bytes, line, error) : status;
 }
 
-PyObject *line_read_long(size_t *length, PyObject *self, uint64_t start, uint64_t end,
-                         bool keep_end)
+/* A line of SHORT_LINE_BYTES or more. */
+static COLD PyObject *read_long(size_t *length, PyObject *self, uint64_t start, uint64_t end,
+                                bool keep_end)
 {
     Hold hold;
     PyObject *bytes = NULL;
@@ -96,4 +97,38 @@ PyObject *line_read_long(size_t *length, PyObject *self, uint64_t start, uint64_
         return line_raise(self, hold.map, &error);
     }
     return bytes;
+}
+
+/* ---- short lines ---- */
+
+/* The line that is being made. */
+typedef struct {
+    PyObject *bytes;
+} Line;
+
+/* The allocator for the bytes of a line. The library may call it again if a page is lost. */
+static void *allocate(void *context, size_t length)
+{
+    Line *line = context;
+    Py_XDECREF(line->bytes);
+    line->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    return line->bytes == NULL ? NULL : PyBytes_AS_STRING(line->bytes);
+}
+
+PyObject *line_read_slow(size_t *length, PyObject *self, ironmap_map *map, uint64_t start,
+                         uint64_t end, bool keep_end)
+{
+    ironmap_error error;
+    Line line = {NULL};
+    size_t limit = end - start < SHORT_LINE_BYTES ? (size_t)(end - start) : SHORT_LINE_BYTES;
+    int status = ironmap_copy_line(length, map, start, limit, keep_end, allocate, &line, &error);
+    if (status != IRONMAP_OK) {
+        Py_XDECREF(line.bytes);
+        return line_raise(self, map, &error);
+    }
+    if (*length == SHORT_LINE_BYTES) {
+        Py_DECREF(line.bytes);
+        return read_long(length, self, start, end, keep_end);
+    }
+    return line.bytes;
 }

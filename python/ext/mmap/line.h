@@ -7,26 +7,34 @@
 /* Shorter lines are found and copied in one pass. */
 enum { SHORT_LINE_BYTES = 512 };
 
-/* Raises the exception for an error of the library. */
-COLD PyObject *line_raise(PyObject *self, ironmap_map *map, const ironmap_error *error);
-
-/* Slow path of line_read, for a line of SHORT_LINE_BYTES or more. */
-COLD PyObject *line_read_long(size_t *length, PyObject *self, uint64_t start, uint64_t end,
-                              bool keep_end);
-
-/* The line that is being made. */
-typedef struct {
-    PyObject *bytes;
-} Line;
-
-/* The allocator for the bytes of a line. The library may call it again if a page is lost. */
-static inline void *line_allocate(void *context, size_t length)
+/* Fast path of line_read: a short line that ends with a newline. NULL without an exception for all
+ * others. Runs no Python code. */
+static inline PyObject *line_try(size_t *length, const ironmap_map *map, uint64_t start,
+                                 uint64_t end, bool keep_end)
 {
-    Line *line = context;
-    Py_XDECREF(line->bytes);
-    line->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
-    return line->bytes == NULL ? NULL : PyBytes_AS_STRING(line->bytes);
+    size_t limit = end - start < SHORT_LINE_BYTES ? (size_t)(end - start) : SHORT_LINE_BYTES - 1;
+    ironmap_short_read read;
+    if (!ironmap_short_read_begin(&read, map, start, limit)) {
+        return NULL;
+    }
+    PyObject *bytes = NULL;
+    const uint8_t *newline = memchr(read.bytes, '\n', limit);
+    if (newline != NULL) {
+        const uint8_t *after = keep_end ? newline + 1 : newline;
+        bytes = PyBytes_FromStringAndSize((const char *)read.bytes, after - read.bytes);
+    }
+    if (ironmap_short_read_end(&read, map) && bytes != NULL) {
+        *length = (size_t)PyBytes_GET_SIZE(bytes) + (keep_end ? 0 : 1);
+        return bytes;
+    }
+    Py_XDECREF(bytes);
+    PyErr_Clear(); /* the slow path raises the MemoryError */
+    return NULL;
 }
+
+/* Slow path of line_read. */
+NOINLINE PyObject *line_read_slow(size_t *length, PyObject *self, ironmap_map *map, uint64_t start,
+                                  uint64_t end, bool keep_end);
 
 /* The line at `start`, which ends at `end` at the latest, in the map of `self` that was had to
  * read.
@@ -37,20 +45,8 @@ static inline void *line_allocate(void *context, size_t length)
 static inline PyObject *line_read(size_t *length, PyObject *self, ironmap_map *map, uint64_t start,
                                   uint64_t end, bool keep_end)
 {
-    ironmap_error error;
-    Line line = {NULL};
-    size_t limit = end - start < SHORT_LINE_BYTES ? (size_t)(end - start) : SHORT_LINE_BYTES;
-    int status =
-        ironmap_copy_line(length, map, start, limit, keep_end, line_allocate, &line, &error);
-    if (status != IRONMAP_OK) {
-        Py_XDECREF(line.bytes);
-        return line_raise(self, map, &error);
-    }
-    if (*length == SHORT_LINE_BYTES) {
-        Py_DECREF(line.bytes);
-        return line_read_long(length, self, start, end, keep_end);
-    }
-    return line.bytes;
+    PyObject *line = line_try(length, map, start, end, keep_end);
+    return line != NULL ? line : line_read_slow(length, self, map, start, end, keep_end);
 }
 
 #endif /* IRONMAP_EXT_MMAP_LINE_H */

@@ -55,7 +55,7 @@ void mmap_lock_changed(MmapObject *object);
 
 /* Slow path of the following: waits. NULL with an exception: ValueError if the map is closed, or
  * what a signal handler raised. */
-ironmap_map *mmap_wait(PyObject *self, LockKind kind);
+COLD ironmap_map *mmap_wait(PyObject *self, LockKind kind);
 
 /* The map of `self` for short work: on its length and address; on its bytes; to change these. Waits
  * for long work of other threads that excludes it. Valid until Python code can run again. NULL with
@@ -90,6 +90,23 @@ static inline ironmap_map *mmap_now_to_read(PyObject *self)
 static inline ironmap_map *mmap_now_to_store(PyObject *self)
 {
     return mmap_object(self)->for_stores;
+}
+
+/* Fast path of reading bytes as an object. NULL without an exception if it takes the slow path.
+ * Runs no Python code. */
+static inline PyObject *mmap_try_bytes(const ironmap_map *map, uint64_t offset, size_t length)
+{
+    ironmap_short_read read;
+    if (!ironmap_short_read_begin(&read, map, offset, length)) {
+        return NULL;
+    }
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)read.bytes, (Py_ssize_t)length);
+    if (ironmap_short_read_end(&read, map) && bytes != NULL) {
+        return bytes;
+    }
+    Py_XDECREF(bytes);
+    PyErr_Clear(); /* the slow path raises the MemoryError */
+    return NULL;
 }
 
 /* As mmap_use, but a closed map is NULL without an exception. False with what a signal handler

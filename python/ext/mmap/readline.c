@@ -12,9 +12,9 @@ static void set_position(ironmap_map *map, uint64_t position)
     (void)ironmap_seek(map, (int64_t)position, IRONMAP_SEEK_SET, NULL);
 }
 
-/* The next line, or b"" at the end. Retries if another thread moved the position while a long line
- * was read. */
-static PyObject *next_line(PyObject *self)
+/* Slow path of next_line. Retries if another thread moved the position while a long line was read.
+ */
+static COLD PyObject *next_line_slow(PyObject *self)
 {
     for (;;) {
         ironmap_map *map = mmap_use_to_read(self);
@@ -37,6 +37,22 @@ static PyObject *next_line(PyObject *self)
         }
         Py_DECREF(line);
     }
+}
+
+/* The next line, or b"" at the end. */
+static inline PyObject *next_line(PyObject *self)
+{
+    ironmap_map *map = mmap_now_to_read(self);
+    if (map == NULL) {
+        return next_line_slow(self);
+    }
+    size_t length = 0;
+    PyObject *line = line_try(&length, map, ironmap_tell(map), ironmap_length(map), true);
+    if (line == NULL) {
+        return next_line_slow(self);
+    }
+    ironmap_advance(map, length);
+    return line;
 }
 
 PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(unused))

@@ -86,6 +86,24 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
     }
 }
 
+/* The file system may take its time. Nothing looks for signals meanwhile, so the GIL is released as
+ * for any system call. `*map` is NULL if an exception is set. */
+static int file_size_without_gil(ironmap_map **map, uint64_t *size, PyObject *self,
+                                 ironmap_error *error)
+{
+    Hold hold;
+    if (!hold_begin(&hold, self, LOCK_LOOK)) {
+        *map = NULL;
+        return IRONMAP_E_INTERRUPTED;
+    }
+    *map = hold.map;
+    PyThreadState *thread = PyEval_SaveThread();
+    int status = ironmap_file_size(size, hold.map, error);
+    PyEval_RestoreThread(thread);
+    hold_end(&hold);
+    return status;
+}
+
 /* The size of memory without a file is the length of the map. On Unix, where the standard module
  * has no tags, the size of a tag's memory is the length of the tag. */
 PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
@@ -102,14 +120,10 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
     }
     uint64_t size = 0;
     ironmap_error error;
-    Hold hold;
-    if (!hold_begin(&hold, self, LOCK_LOOK)) {
-        return NULL;
+    int status = mmap_object(self)->anonymous ? ironmap_file_size(&size, map, &error)
+                                              : file_size_without_gil(&map, &size, self, &error);
+    if (status != IRONMAP_OK) {
+        return map == NULL ? NULL : raise_error(self, map, &error, "");
     }
-    PyThreadState *thread = gil_release();
-    int status = ironmap_file_size(&size, hold.map, &error);
-    gil_acquire(thread);
-    hold_end(&hold);
-    return status == IRONMAP_OK ? PyLong_FromUnsignedLongLong(size)
-                                : raise_error(self, hold.map, &error, "");
+    return PyLong_FromSsize_t((Py_ssize_t)size);
 }

@@ -39,7 +39,7 @@ static void cancel_reservation(ironmap_map *map, uint64_t position, size_t lengt
 PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     const ironmap_map *map = mmap_use(self);
-    return map == NULL ? NULL : PyLong_FromSsize_t((Py_ssize_t)ironmap_tell(map));
+    return map == NULL ? NULL : PyLong_FromSize_t((size_t)ironmap_tell(map));
 }
 
 PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -120,7 +120,7 @@ static NOINLINE PyObject *read_long(PyObject *self, Py_ssize_t wanted)
     return bytes;
 }
 
-static PyObject *read_short(PyObject *self, ironmap_map *map, size_t length)
+static COLD PyObject *read_slowly(PyObject *self, ironmap_map *map, size_t length)
 {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (bytes == NULL || length == 0) {
@@ -131,6 +131,16 @@ static PyObject *read_short(PyObject *self, ironmap_map *map, size_t length)
         Py_DECREF(bytes);
         return raise_error(self, map, &error, "read out of range");
     }
+    return bytes;
+}
+
+static PyObject *read_short(PyObject *self, ironmap_map *map, size_t length)
+{
+    PyObject *bytes = mmap_try_bytes(map, ironmap_tell(map), length);
+    if (bytes == NULL) {
+        return read_slowly(self, map, length);
+    }
+    ironmap_advance(map, length);
     return bytes;
 }
 
@@ -151,7 +161,7 @@ PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
     return length < LONG_WORK_BYTES ? read_short(self, map, length) : read_long(self, wanted);
 }
 
-PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
+static COLD PyObject *read_byte_slow(PyObject *self)
 {
     ironmap_map *map = mmap_use_to_read(self);
     uint8_t byte = 0;
@@ -163,6 +173,21 @@ PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
         return raise_error(self, map, &error, "read byte out of range");
     }
     return PyLong_FromLong(byte);
+}
+
+PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    ironmap_map *map = mmap_now_to_read(self);
+    ironmap_short_read read;
+    if (map == NULL || !ironmap_short_read_begin(&read, map, ironmap_tell(map), 1)) {
+        return read_byte_slow(self);
+    }
+    uint8_t byte = *read.bytes;
+    if (!ironmap_short_read_end(&read, map)) {
+        return read_byte_slow(self);
+    }
+    ironmap_advance(map, 1);
+    return Py_NewRef(mmap_object(self)->state->byte_ints[byte]);
 }
 
 /* Gets a writable buffer of `target`, with the errors of file objects. No buffer, a read-only one
