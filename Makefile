@@ -34,8 +34,8 @@ endif
 .PHONY: help demo install uninstall test test-c test-python lint format amalgamation clean \
     test-all test-consumers test-unity test-user test-interpreters test-asan test-valgrind \
     test-mremap test-fault test-model test-mutants test-tsan test-processors test-windows test-systems \
-    test-bench fuzz fuzz-extension fuzz-differences coverage bench bench-record bench-calls bench-many \
-    bench-stalls FORCE
+    test-bench fuzz fuzz-extension fuzz-differences coverage bench bench-record bench-calls \
+    bench-calls-here bench-many bench-pairs bench-stalls FORCE
 
 # `make help` prints the lines of this file that begin with "##@", "#:" or have "##".
 help: ## | list the commands
@@ -293,11 +293,20 @@ bench-many: $(EXTENSION) ## 1 min | time a map beside 60,000 others
 bench-pairs: $(VENV)/.ready-bench $(EXTENSION) ## 5 min | threads that use one map by turns, beside the standard module
 	@$(VPYTHON) bench/pairs.py $(BENCH_ARGS)
 
-bench-calls: $(EXTENSION) build/bench/build.ninja ## 2 min | time single calls, and what the fault guard costs
-	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
+bench-calls: build/bench/build.ninja ## 5 min | time single calls with every CPython that is found, and the fault guard
+	@mkdir -p build/calls && rm -f build/calls/*.json && $(PYTHON) tools/interpreters.py >build/interpreters
+	@while read -r name _ path; do \
+	    echo "== CPython $$name: $$path"; \
+	    $(MAKE) bench-calls-here PYTHON="$$path" VENV="build/venv-$$name" \
+	        BENCH_ARGS="--json build/calls/$$name.json $(BENCH_ARGS)" </dev/null || exit 1; \
+	    done <build/interpreters
+	@$(PYTHON) bench/ratios.py build/calls/*.json
 	@$(NINJA) -C build/bench $(foreach kind,called inlined,\
 	    bench/guard-$(kind)-guarded bench/guard-$(kind)-unguarded)
 	@$(VPYTHON) bench/guard.py build/bench/bench
+
+bench-calls-here: $(EXTENSION) ## 30 s | time single calls with $(PYTHON)
+	@$(VPYTHON) bench/calls.py $(BENCH_ARGS)
 
 test-bench: ## 1 min | run the benchmark at a small size, and check its answers
 	@$(MAKE) bench BENCH_ARGS="--size 4M --rounds 1 --seconds 0.1"

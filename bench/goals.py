@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from record import OBJECTS_ALONE, OURS, READ_LIMIT, READ_LOOP, STANDARD
+from record import EXPORT, OBJECTS_ALONE, OURS, READ_LIMIT, READ_LOOP, STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +150,10 @@ def worst_cases(record: Record) -> Goal:
 
 
 def calls(record: Record) -> Iterator[Goal]:
-    ratio, name = max(((call.ratio, call.call) for call in record.calls), default=(None, ""))
+    measured = [
+        (call.ratio, f"{call.call}, {call.form}") for call in record.calls if call.form != EXPORT
+    ]
+    ratio, name = max(measured, default=(None, ""))
     yield Goal("slowest call, of mmap's time", ratio, NOISE, "x", at_least=False, note=name)
     shorts = [
         (

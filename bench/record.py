@@ -18,6 +18,11 @@ READ_LIMIT = "read limit"
 READ_LOOP = "read loop"
 OBJECTS_ALONE = "no search"
 
+# Forms of a call: see calls.py.
+WRITTEN = "written"
+BOUND = "bound"
+EXPORT = "export"
+
 
 class Figure(NamedTuple):
     """The result of a contestant in a case: units of work in a round, and the times of rounds."""
@@ -89,6 +94,7 @@ class Call(NamedTuple):
     standard_ns: float
     ironmap_ns: float
     ratio: float
+    form: str = BOUND
 
 
 @dataclasses.dataclass

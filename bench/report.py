@@ -91,7 +91,7 @@ def calls_table(record: Record) -> list[str]:
     lines = ["", line("calls", ["ironmap", "mmap", "ratio"])]
     for call in record.calls:
         cells = [f"{call.ironmap_ns:.1f} ns", f"{call.standard_ns:.1f} ns", f"{call.ratio:.2f}"]
-        lines.append(line(call.call, cells))
+        lines.append(line(f"{call.call}, {call.form}", cells))
     return lines
 
 

@@ -72,6 +72,37 @@ def test_small_run_measures_every_part(small: Path) -> None:
     assert record["goals"]
 
 
+def test_calls_are_timed_as_written_and_bound(small: Path) -> None:
+    forms = {(call["call"], call["form"]) for call in content(small)["calls"]}
+    for name in ("tell()", "read_byte()", "readline()", "seek(i)", "write_byte(v)"):
+        assert {(name, "written"), (name, "bound")} <= forms
+    assert ("m[i]", "written") in forms
+    assert ("memoryview(m)", "export") in forms
+
+
+def test_exports_are_no_goal(small: Path) -> None:
+    goals = {goal["what"]: goal for goal in content(small)["goals"]}
+    assert ", export" not in goals["slowest call, of mmap's time"]["note"]
+
+
+def test_ratios_have_a_column_for_each_interpreter(tmp_path: Path) -> None:
+    columns = []
+    for version in ("3.9.20", "3.10.1"):
+        calls = [
+            {"call": "len(m)", "form": "written", "ratio": 1.25},
+            {"call": "memoryview(m)", "form": "export", "ratio": 5.0},
+        ]
+        columns.append(tmp_path / f"{version}.json")
+        columns[-1].write_text(json.dumps({"python": version, "calls": calls}))
+    lines = [line.split() for line in bench("ratios.py", *reversed(columns)).stdout.splitlines()]
+    assert lines == [
+        ["call", "form", "3.9.20", "3.10.1"],
+        ["len(m)", "written", "1.25", "1.25"],
+        ["memoryview(m)", "export", "5.00", "5.00"],
+        ["the", "largest", "1.25", "1.25"],
+    ]
+
+
 def test_record_names_the_processor_and_the_versions(small: Path) -> None:
     environment = content(small)["environment"]
     assert environment["processor"]
