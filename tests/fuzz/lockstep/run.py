@@ -141,6 +141,7 @@ class Program:
 
     def step(self, call: Call) -> str | None:
         """Runs one call. What differs and is not known, "" if the program ends, or None."""
+        self.used["calls on open maps"] += not self.theirs.map.closed
         ours, theirs = outcome(call, self.ours), outcome(call, self.theirs)
         states = state(self.theirs), state(self.ours)
         equal = states[0] == states[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import contextlib
 import fractions
+import mmap as standard
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PAGE = 4096
+PAGE = standard.PAGESIZE
 LARGEST = 20 * PAGE  # long enough for work that lets other threads run
 LETTERS = b"ab\n\0xyz"
 BUFFER_METHODS = sys.version_info >= (3, 12)  # a class can define __buffer__
