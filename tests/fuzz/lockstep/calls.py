@@ -20,7 +20,7 @@ import weakref
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from values import Chooser, Side, Value, plain
+from values import Chooser, Index, Number, Side, Value, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,14 +161,22 @@ class CallChooser(Chooser):
             keywords[name] = self.constructor_argument(name)
         return Call("mmap", tuple(arguments), keywords, construct)
 
+    def descriptor(self) -> Value:
+        """That of the side's file, none, or one that is not open: others are of both sides."""
+        file = Value("fd", lambda side: side.fd)
+        act = self.act()
+        acting = Value(
+            f"Index(-1, {act!r})", lambda side: Index(side, -1, act), "index", (act,), -1
+        )
+        wrong = plain(self.chance.choice([-2, 9999, 2**31, -(2**70), Number(-1)]))
+        return self.chance.choice([file, file, plain(-1), plain(-1), acting, wrong])
+
     def constructor_argument(self, name: str) -> Value:
         chance = self.chance
         if chance.random() < 0.08:
             return self.wrong()
         if name == "fileno":
-            return chance.choice(
-                [Value("fd", lambda side: side.fd), plain(-1), plain(-1), plain(-2), self.index()]
-            )
+            return self.descriptor()
         if name == "length":
             return chance.choice([plain(0), plain(1), plain(self.length), self.index()])
         # No memory without permission to read: the standard module dies of it.
