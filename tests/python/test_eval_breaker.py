@@ -32,7 +32,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {"lines": (), "find_all": (b"\n",)}
 needs_signals = pytest.mark.skipif(os.name != "posix", reason="raise() is not that of this process")
 
 
-def each_then(start: Callable[[], Any], done: object, items: Iterable[Any]) -> Iterator[Any]:
+def begin_with(start: Callable[[], Any], done: object, items: Iterable[Any]) -> Iterator[Any]:
     """The items, after a call of `start`, which returns `done`. No Python code."""
     return itertools.chain(iter(start, done), items)
 
@@ -59,8 +59,8 @@ def read_lines(m: ironmap.mmap, start: Callable[[], Any], done: object) -> None:
 
 # Each begins with a call of `start`, which returns `done`.
 WORK: dict[str, Callable[[ironmap.mmap, Callable[[], Any], object], None]] = {
-    "lines": lambda m, start, done: consume(each_then(start, done, m.lines())),
-    "find_all": lambda m, start, done: consume(each_then(start, done, m.find_all(b"\n"))),
+    "lines": lambda m, start, done: consume(begin_with(start, done, m.lines())),
+    "find_all": lambda m, start, done: consume(begin_with(start, done, m.find_all(b"\n"))),
     "readlines": read_lines,
 }
 every_work = pytest.mark.parametrize("name", WORK)
@@ -100,8 +100,8 @@ def test_checks_are_few_and_not_far_apart(newlines: ironmap.mmap, handler: Any, 
     send = handler(lambda: seen.append(next(counter)))
     items = getattr(newlines, name)(*ARGUMENTS[name])
     counted = map(operator.itemgetter(0), zip(items, counter, strict=False))
-    first = each_then(send, 0, itertools.islice(counted, ITEMS // 2))
-    consume(itertools.chain(first, each_then(send, 0, counted)))
+    first = begin_with(send, 0, itertools.islice(counted, ITEMS // 2))
+    consume(itertools.chain(first, begin_with(send, 0, counted)))
     assert len(seen) == 2
     assert 1000 < seen[0] < ITEMS // 4
     assert ITEMS // 2 + 1000 < seen[1] < ITEMS // 4 * 3  # the signal comes after half of them
@@ -172,7 +172,7 @@ def test_iterator_lets_other_threads_run(newlines: ironmap.mmap, name: str) -> N
     begun = threading.Lock()
     thread = close_after(begun, newlines)
     iterators = map(operator.methodcaller(name, *ARGUMENTS[name]), itertools.repeat(newlines))
-    endless = each_then(begun.release, None, itertools.chain.from_iterable(iterators))
+    endless = begin_with(begun.release, None, itertools.chain.from_iterable(iterators))
     assert outcome(consume, endless).error is ValueError
     thread.join()
 

@@ -24,10 +24,11 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ironmap
 from calls import CallChooser
 from rules import CRASHES, RULES, Difference, Outcome
 from values import LARGEST, LETTERS, PAGE, Side
+
+import ironmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
