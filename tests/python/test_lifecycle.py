@@ -17,7 +17,7 @@ import pytest
 
 import ironmap
 from support import GRANULE, PAGE, assert_same_error, open_descriptors, outcome, run_python
-from system import HAS_ADVICE, needs_descriptors, needs_fork
+from system import HAS_ADVICE, needs_descriptors, needs_flags, needs_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -430,6 +430,20 @@ expected = [(descriptor, 3, 1, 0), (-1, 10, 0, 0), (descriptor, 0, 0, 1 << 40)]
 assert seen == expected, seen
 """
     run_python(code, path)
+
+
+@needs_flags
+@pytest.mark.parametrize("prot", range(8))
+def test_event_has_the_access_that_the_protection_means(prot: int) -> None:
+    code = """
+import mmap, sys, ironmap
+seen = []
+sys.addaudithook(lambda event, arguments: event == "mmap.__new__" and seen.append(arguments))
+for module in (mmap, ironmap):
+    module.mmap(-1, 10, prot=int(sys.argv[1])).close()
+assert seen[0] == seen[1], seen
+"""
+    run_python(code, str(prot))
 
 
 def test_taking_a_tagname_is_audited() -> None:

@@ -277,10 +277,20 @@ static ironmap_map *open_map(const ModuleState *state, const Arguments *given)
     return map;
 }
 
+/* The access that `prot` means, for which the event of the standard module has no argument. */
+static int audited_access(const Arguments *given)
+{
+    int permitted = given->prot & read_and_write();
+    if (given->access != ACCESS_DEFAULT || permitted == read_and_write()) {
+        return given->access;
+    }
+    return permitted == system_constant("PROT_WRITE") ? IRONMAP_WRITE : IRONMAP_READ;
+}
+
 /* Programs that audit see the event of the standard module, and one of ours for a name. */
 static bool audit(const Arguments *given)
 {
-    return PySys_Audit("mmap.__new__", "iniL", given->fileno, given->length, given->access,
+    return PySys_Audit("mmap.__new__", "iniL", given->fileno, given->length, audited_access(given),
                        given->offset) == 0 &&
            (given->tagname == NULL ||
             PySys_Audit("ironmap.tagname", "si", given->tagname, given->fileno) == 0);

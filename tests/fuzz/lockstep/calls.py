@@ -11,6 +11,7 @@ import io
 import itertools
 import mmap as standard
 import operator
+import os
 import pickle
 import pprint
 import re
@@ -164,12 +165,14 @@ class CallChooser(Chooser):
     def descriptor(self) -> Value:
         """That of the side's file, none, or one that is not open: others are of both sides."""
         file = Value("fd", lambda side: side.fd)
+        part = self.chance.choice(["O_RDONLY", "O_WRONLY"])
+        partly = Value(f"fd of {part}", lambda side: side.fds[getattr(os, part)])
         act = self.act()
         acting = Value(
             f"Index(-1, {act!r})", lambda side: Index(side, -1, act), "index", (act,), -1
         )
         wrong = plain(self.chance.choice([-2, 9999, 2**31, -(2**70), Number(-1)]))
-        return self.chance.choice([file, file, plain(-1), plain(-1), acting, wrong])
+        return self.chance.choice([file, file, partly, plain(-1), plain(-1), acting, wrong])
 
     def constructor_argument(self, name: str) -> Value:
         chance = self.chance

@@ -28,6 +28,7 @@ class Outcome(NamedTuple):
     error: str | None
     text: str
     value: Any
+    audited: tuple[Any, ...] = ()  # the events of the standard module
 
 
 class Difference(NamedTuple):

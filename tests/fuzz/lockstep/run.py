@@ -61,13 +61,32 @@ def shown(value: Any, side: Side) -> Any:
     return plain_text(type(value).__name__)
 
 
-def outcome(call: Call, side: Side) -> Outcome:
+audited: list[tuple[Any, ...]] = []  # by the call that runs
+
+
+def audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event.startswith("mmap."):
+        audited.append((event, *arguments))
+
+
+def ended(call: Call, side: Side) -> Outcome:
     try:
         return Outcome(None, "", shown(call.run(side), side))
     except Exception as error:  # noqa: BLE001 - every exception is an outcome
         text = plain_text(str(error))
         code = (error.errno, error.filename) if isinstance(error, OSError) else None
         return Outcome(type(error).__name__, text, code)
+
+
+def outcome(call: Call, side: Side) -> Outcome:
+    """How the call ends, and what was audited, without the numbers of the side's descriptors."""
+    audited.clear()
+    found = ended(call, side)
+    own = (side.fd, *side.fds.values())
+    events = [
+        (event, fd if fd not in own else own.index(fd), *rest) for event, fd, *rest in audited
+    ]
+    return found._replace(audited=tuple(events))
 
 
 def state(side: Side) -> Any:
@@ -232,6 +251,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.child:
         warnings.simplefilter("ignore")
+        warnings.simplefilter("error", DeprecationWarning)
+        sys.addaudithook(audit)
         sys.unraisablehook = lambda _: None
         numbers = itertools.count() if options.program is None else [options.program]
         return run_programs(options.seed, options.calls, numbers, options.child)

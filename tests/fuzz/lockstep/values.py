@@ -29,6 +29,7 @@ class Side:
         self.module = module
         path.write_bytes(content)
         self.fd = os.open(path, os.O_RDWR)
+        self.fds = {mode: os.open(path, mode) for mode in (os.O_RDONLY, os.O_WRONLY)}
         self.map: Any = None
         self.shared_memory = False  # the map is of memory that a child of fork shares
         self.advised = False  # advice was given for a part of the map
@@ -50,7 +51,8 @@ class Side:
             with contextlib.suppress(BufferError):
                 if m is not None:
                     m.close()
-        os.close(self.fd)
+        for fd in (self.fd, *self.fds.values()):
+            os.close(fd)
 
 
 class Value(NamedTuple):
