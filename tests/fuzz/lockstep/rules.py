@@ -236,7 +236,7 @@ RULES = [
     Rule("with", exits_with_less, changes=True),
     Rule("own bytes", copies_own_bytes, changes=True),
     Rule("zeros behind an old end", clears_what_grows, changes=True),
-    Rule("any byte of a page", flushes_anywhere),
+    Rule("any byte of a page", flushes_anywhere, changes=True),
     Rule("any byte of a page", advises_anywhere, changes=True),
     Rule("any byte of a page", begins_anywhere),
     Rule("MAP_ANONYMOUS", ignores_descriptor),
