@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap as standard
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ironmap
-from support import PAGE, is_open, run_python
+from support import PAGE, is_open, outcome, run_python
 from system import needs_descriptors, needs_flags, needs_fork, needs_free_names, needs_short_files
 
 if TYPE_CHECKING:
@@ -343,3 +344,29 @@ def test_anonymous_flag_ignores_the_descriptor(path: Path) -> None:
             with pytest.raises(ValueError, match="shared anonymous"):
                 m.resize(4 * PAGE)
     assert path.read_bytes() == b"a file" * PAGE
+
+
+@needs_flags
+@pytest.mark.parametrize("offset", [0, PAGE, 2 * PAGE])
+@pytest.mark.parametrize("length", [0, PAGE, 2 * PAGE])
+def test_anonymous_flag_takes_length_zero_from_the_file(
+    path: Path, length: int, offset: int
+) -> None:
+    """As the standard module does, although the memory is not the file's."""
+
+    def use(module: Any) -> object:
+        flags = module.MAP_PRIVATE | module.MAP_ANONYMOUS
+        with (
+            path.open("rb") as file,
+            module.mmap(file.fileno(), 0, flags=flags, offset=offset) as m,
+        ):
+            return m[:]
+
+    path.write_bytes(b"a" * length)
+    assert outcome(use, ironmap) == outcome(use, standard)
+
+
+@needs_flags
+def test_anonymous_flag_takes_no_length_from_a_closed_descriptor() -> None:
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ironmap.mmap(-2, 0, flags=ironmap.MAP_PRIVATE | ironmap.MAP_ANONYMOUS)

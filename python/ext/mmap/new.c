@@ -296,11 +296,49 @@ static bool audit(const Arguments *given)
             PySys_Audit("ironmap.tagname", "si", given->tagname, given->fileno) == 0);
 }
 
+/* The st_size of the file; -1 with an exception. */
+static long long file_length(int fileno)
+{
+    PyObject *os = PyImport_ImportModule("os");
+    PyObject *status = os == NULL ? NULL : PyObject_CallMethod(os, "fstat", "i", fileno);
+    PyObject *size = status == NULL ? NULL : get_attribute(status, "st_size");
+    long long length = size == NULL ? -1 : PyLong_AsLongLong(size);
+    Py_XDECREF(os);
+    Py_XDECREF(status);
+    Py_XDECREF(size);
+    return length;
+}
+
+/* With MAP_ANONYMOUS the descriptor has no meaning, except that length 0 is the length of its file,
+ * as in the standard module. */
+static COLD bool take_length_of_file(Arguments *given)
+{
+    long long length = file_length(given->fileno);
+    if (length == -1) {
+        return false;
+    }
+    if (given->offset >= length) {
+        PyErr_SetString(PyExc_ValueError, length == 0 ? "cannot mmap an empty file"
+                                                      : "mmap offset is greater than file size");
+        return false;
+    }
+    if (length - given->offset > PY_SSIZE_T_MAX) {
+        PyErr_SetString(PyExc_ValueError, "mmap length is too large");
+        return false;
+    }
+    given->length = (Py_ssize_t)(length - given->offset);
+    return true;
+}
+
 /* What new memory cannot have. */
-static bool check_anonymous(const Arguments *given)
+static bool check_anonymous(Arguments *given)
 {
     if (!is_anonymous(given)) {
         return true;
+    }
+    if (given->length == 0 && given->tagname == NULL && given->fileno != -1 &&
+        !take_length_of_file(given)) {
+        return false;
     }
     if (given->length == 0 && given->tagname == NULL) {
         raise_invalid("length 0 needs a file or a tagname");

@@ -210,9 +210,10 @@ def begins_anywhere(d: Difference) -> bool:
 
 
 def ignores_descriptor(d: Difference) -> bool:
-    """With MAP_ANONYMOUS the descriptor has no meaning."""
+    """With MAP_ANONYMOUS a descriptor need not be open, and its file not be long enough."""
     anonymous = [flags for flags in answers_of(d.call, "flags", 2) if flags in (0x21, 0x22)]
-    return d.call.name == "mmap" and bool(anonymous)
+    refused = d.theirs.error in ("OSError", "ValueError") and d.ours.error is None
+    return d.call.name == "mmap" and bool(anonymous) and refused
 
 
 RULES = [
