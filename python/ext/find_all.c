@@ -164,12 +164,13 @@ static bool find_far(int *status, bool *more, FindAll *all, uint64_t start, iron
     return true;
 }
 
-/* Finds the next batch. `*more` is false if there is none. */
+/* Finds the next batch, unless another thread has found it while this one waited. `*more` is false
+ * if there is none. */
 static bool find_batch(int *status, bool *more, FindAll *all, ironmap_error *error)
 {
     const ironmap_map *map = mmap_use_to_read(all->map);
-    if (map == NULL) {
-        return false;
+    if (map == NULL || !is_empty(all)) {
+        return map != NULL;
     }
     uint64_t start = all->matches.next;
     all->returned = 0;

@@ -161,6 +161,21 @@ def stores_beside_looks() -> None:
         check_end()
 
 
+def matches_of_two_threads() -> None:
+    """Two threads wait for the map to find the next matches of one iterator. No match is lost."""
+    with ironmap.mmap(-1, LENGTH) as m:
+        m[:9] = b"x" * 9
+        found = m.find_all(b"x")
+        storing = Pause(lambda: advise(m))
+        line = Line()
+        line.add("first", lambda: next(found))
+        line.add("second", lambda: next(found))
+        storing.finish()
+        line.join()
+        taken = [result.value for result in line.results.values()]
+        assert sorted(taken) + list(found) == list(range(9))
+
+
 def contend(m: Any) -> None:
     pause = Pause(lambda: advise(m))
     line = Line()
@@ -1100,6 +1115,7 @@ CASES: dict[str, Callable[[], None]] = {
     "served together": served_together,
     "reads together": reads_together,
     "stores beside looks": stores_beside_looks,
+    "matches of two threads": matches_of_two_threads,
     **{
         f"{name} after a resize": lambda case=case: after_resize(5, *case)
         for name, case in AFTER_RESIZE.items()

@@ -137,3 +137,28 @@ thread.join()
 assert results in ([-1], ["mmap closed or invalid"]), results
 """
     run_python(code)
+
+
+MOVED = """
+import ironmap, threading
+
+m = ironmap.mmap(-1, 1 << 24)
+stop = threading.Event()
+
+def move():
+    while not stop.is_set():
+        m.seek((m.tell() + 1) % 1000)
+
+thread = threading.Thread(target=move)
+thread.start()
+for _ in range(3):
+    m.seek(0)
+    assert len(m) - 1000 < len(m.readline()) <= len(m)
+stop.set()
+thread.join()
+"""
+
+
+def test_a_long_line_ends_beside_a_thread_that_moves_the_position() -> None:
+    """Without an end, the run is stopped as too long."""
+    run_python(MOVED)

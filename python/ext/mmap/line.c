@@ -17,6 +17,7 @@ typedef struct {
     uint64_t end; /* it ends there at the latest */
     size_t length;
     bool keep_end;
+    bool keep_gil;
 } LongLine;
 
 /* Sets the length of the line, which has no newline before `from`. Only what is more than
@@ -28,7 +29,7 @@ static int find_end(LongLine *line, uint64_t from, ironmap_error *error)
     uint64_t near = line->end - from < LONG_WORK_BYTES ? line->end : from + LONG_WORK_BYTES;
     int status = ironmap_find(&newline, map, "\n", 1, from, (size_t)(near - from), error);
     if (status == IRONMAP_OK && newline == IRONMAP_NOT_FOUND && near < line->end) {
-        PyThreadState *thread = gil_release();
+        PyThreadState *thread = line->keep_gil ? NULL : gil_release();
         status = ironmap_find(&newline, map, "\n", 1, near, (size_t)(line->end - near), error);
         gil_acquire(thread);
     }
@@ -49,7 +50,7 @@ static int copy_line(PyObject **bytes, const LongLine *line, ironmap_error *erro
     if (*bytes == NULL || copied == 0) {
         return IRONMAP_OK;
     }
-    PyThreadState *thread = copied < LONG_WORK_BYTES ? NULL : gil_release();
+    PyThreadState *thread = line->keep_gil || copied < LONG_WORK_BYTES ? NULL : gil_release();
     status = ironmap_get(line->map, line->start, PyBytes_AS_STRING(*bytes), copied, error);
     gil_acquire(thread);
     return status;
@@ -97,6 +98,41 @@ static COLD PyObject *read_long(size_t *length, PyObject *self, uint64_t start, 
         return line_raise(self, hold.map, &error);
     }
     return bytes;
+}
+
+/* Reads the line at the position of a map that is held, and moves the position behind it. */
+static int read_next(PyObject **bytes, ironmap_map *map, ironmap_error *error)
+{
+    LongLine line = {.map = map, .keep_end = true, .keep_gil = true};
+    line.start = ironmap_tell(map);
+    line.end = ironmap_length(map);
+    if (line.start >= line.end) {
+        *bytes = PyBytes_FromStringAndSize(NULL, 0);
+        return IRONMAP_OK;
+    }
+    int status = read_held(bytes, &line, line.start, error);
+    if (status == IRONMAP_OK && *bytes != NULL) {
+        ironmap_advance(map, line.length);
+    }
+    return status;
+}
+
+PyObject *line_read_next(PyObject *self)
+{
+    Hold hold;
+    PyObject *bytes = NULL;
+    ironmap_error error;
+    bool held = hold_begin(&hold, self, LOCK_READ);
+    if (!held) {
+        return NULL;
+    }
+    int status = read_next(&bytes, hold.map, &error);
+    hold_end(&hold);
+    if (status == IRONMAP_OK) {
+        return bytes;
+    }
+    Py_XDECREF(bytes);
+    return line_raise(self, hold.map, &error);
 }
 
 /* ---- short lines ---- */

@@ -49,4 +49,8 @@ static inline PyObject *line_read(size_t *length, PyObject *self, ironmap_map *m
     return line != NULL ? line : line_read_slow(length, self, map, start, end, keep_end);
 }
 
+/* The line at the position of `self`, which moves behind it. Keeps the GIL once the map is had, so
+ * that no other thread moves the position meanwhile. */
+COLD PyObject *line_read_next(PyObject *self);
+
 #endif /* IRONMAP_EXT_MMAP_LINE_H */

@@ -12,11 +12,14 @@ static void set_position(ironmap_map *map, uint64_t position)
     (void)ironmap_seek(map, (int64_t)position, IRONMAP_SEEK_SET, NULL);
 }
 
+/* Tries of a long line without the GIL. */
+enum { TRIES = 3 };
+
 /* Slow path of next_line. Retries if another thread moved the position while a long line was read.
- */
+ * Another thread may move it all the time, so the last try keeps the GIL. */
 static COLD PyObject *next_line_slow(PyObject *self)
 {
-    for (;;) {
+    for (int tries = 0; tries < TRIES; tries++) {
         ironmap_map *map = mmap_use_to_read(self);
         if (map == NULL) {
             return NULL;
@@ -37,6 +40,7 @@ static COLD PyObject *next_line_slow(PyObject *self)
         }
         Py_DECREF(line);
     }
+    return line_read_next(self);
 }
 
 /* The next line, or b"" at the end. */
