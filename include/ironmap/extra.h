@@ -104,6 +104,10 @@ IRONMAP_NODISCARD IRONMAP_API bool ironmap_short_read_begin(ironmap_short_read *
 IRONMAP_NODISCARD IRONMAP_API bool ironmap_short_read_end(const ironmap_short_read *read,
                                                           const ironmap_map *map);
 
+/* The same for a byte that is stored: false if ironmap_put_byte stores it, or tells the error. */
+IRONMAP_NODISCARD IRONMAP_API bool ironmap_short_put_byte(ironmap_map *map, uint64_t offset,
+                                                          uint8_t byte);
+
 /* Moves the position over `length` bytes, which the caller knows to be in the map. */
 IRONMAP_API void ironmap_advance(ironmap_map *map, size_t length);
 

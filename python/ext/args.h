@@ -65,15 +65,8 @@ bool convert_size_slow(PyObject *object, Py_ssize_t *value);
 
 static inline bool convert_size(PyObject *object, Py_ssize_t *value)
 {
-    if (PyLong_CheckExact(object)) {
-        Py_ssize_t number = PyLong_AsSsize_t(object);
-        if (number != -1 || !PyErr_Occurred()) {
-            *value = number;
-            return true;
-        }
-        return false;
-    }
-    return convert_size_slow(object, value);
+    return (PyLong_CheckExact(object) && long_try_small(object, value)) ||
+           convert_size_slow(object, value);
 }
 
 /* As convert_size, but None leaves `*value` unchanged. */
@@ -87,15 +80,8 @@ bool convert_index_slow(PyObject *object, Py_ssize_t *value);
 
 static inline bool convert_index(PyObject *object, Py_ssize_t *value)
 {
-    if (PyLong_CheckExact(object)) {
-        Py_ssize_t number = PyLong_AsSsize_t(object);
-        if (number != -1 || !PyErr_Occurred()) {
-            *value = number;
-            return true;
-        }
-        PyErr_Clear();
-    }
-    return convert_index_slow(object, value);
+    return (PyLong_CheckExact(object) && long_try_small(object, value)) ||
+           convert_index_slow(object, value);
 }
 
 /* A C int. OverflowError if it is too large. */
@@ -104,12 +90,9 @@ bool convert_int(PyObject *object, int *value);
 /* Fast path: an int in range(256). False without an exception for everything else. */
 static inline bool try_convert_byte(PyObject *object, uint8_t *value)
 {
-    if (!PyLong_CheckExact(object)) {
-        return false;
-    }
-    int overflow = 0;
-    long number = PyLong_AsLongAndOverflow(object, &overflow);
-    if (number < 0 || number > UINT8_MAX) {
+    Py_ssize_t number = 0;
+    if (!PyLong_CheckExact(object) || !long_try_small(object, &number) || number < 0 ||
+        number > UINT8_MAX) {
         return false;
     }
     *value = (uint8_t)number;
@@ -119,12 +102,7 @@ static inline bool try_convert_byte(PyObject *object, uint8_t *value)
 /* Fast path: an int that fits into a C long. False without an exception for everything else. */
 static inline bool try_convert_small(PyObject *object, Py_ssize_t *value)
 {
-    if (!PyLong_CheckExact(object)) {
-        return false;
-    }
-    int overflow = 0;
-    *value = PyLong_AsLongAndOverflow(object, &overflow);
-    return overflow == 0;
+    return PyLong_CheckExact(object) && long_try_small(object, value);
 }
 
 /* A byte to store as an item of the map `self`: an integer in range(256) or a bytes-like object of

@@ -41,6 +41,24 @@ enum { FLUSH_SIZE_COMES_FIRST = PY_VERSION_HEX >= 0x030F0000 };
 /* Since 3.14, madvise() checks that the map is open before it converts its length. */
 enum { MADVISE_LENGTH_COMES_LAST = PY_VERSION_HEX >= 0x030E0000 };
 
+/* The value of an int of the common size. False, and no exception, for larger ones. Since 3.12 it
+ * takes no call. */
+static inline bool long_try_small(PyObject *number, Py_ssize_t *value)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    const PyLongObject *compact = (PyLongObject *)number;
+    if (!PyUnstable_Long_IsCompact(compact)) {
+        return false;
+    }
+    *value = PyUnstable_Long_CompactValue(compact);
+    return true;
+#else
+    int overflow = 0;
+    *value = PyLong_AsLongAndOverflow(number, &overflow);
+    return overflow == 0;
+#endif
+}
+
 /* A monotonic clock, in nanoseconds. Needs no GIL. */
 static inline int64_t monotonic_ns(void)
 {

@@ -29,14 +29,19 @@ static inline bool ironmap__guard_is_prepared(void)
     return ironmap__accessed == NULL;
 }
 
+static inline void ironmap__guard_enter_prepared(const ironmap__mapping *mapping)
+{
+    ironmap__accessed = mapping;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* For loads, in a thread that is prepared: begins without a look at the pages. Returns what
  * `losses` must be in the end. `losses` only grows, and `restored` is a value that it had: if it is
  * the same in the end, it was so all the time. */
 static inline size_t ironmap__guard_enter_short(const ironmap__mapping *mapping)
 {
     size_t restored = atomic_load_explicit(&mapping->state.restored, memory_order_acquire);
-    ironmap__accessed = mapping;
-    atomic_signal_fence(memory_order_seq_cst);
+    ironmap__guard_enter_prepared(mapping);
     return restored;
 }
 
@@ -45,8 +50,7 @@ static inline void ironmap__guard_enter(const ironmap__mapping *mapping)
     if (IRONMAP__RARE(!ironmap__guard_is_prepared())) {
         ironmap__prepare_thread();
     }
-    ironmap__accessed = mapping;
-    atomic_signal_fence(memory_order_seq_cst);
+    ironmap__guard_enter_prepared(mapping);
 }
 
 static inline void ironmap__guard_exit(void)

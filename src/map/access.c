@@ -186,6 +186,20 @@ bool ironmap_short_read_end(const ironmap_short_read *read, const ironmap_map *m
     return ironmap__guard_held((ironmap__guard){&map->mapping, read->losses}, false);
 }
 
+bool ironmap_short_put_byte(ironmap_map *map, uint64_t offset, uint8_t byte)
+{
+    ironmap__guard guard;
+    const ironmap__mapping *mapping = &map->mapping;
+    if (!mapping->mode.writable || offset >= mapping->length || !ironmap__guard_is_prepared() ||
+        !ironmap__guard_try(&guard, mapping)) {
+        return false;
+    }
+    ironmap__guard_enter_prepared(mapping);
+    mapping->data[offset] = byte;
+    ironmap__guard_exit();
+    return ironmap__guard_held(guard, true);
+}
+
 /* ---- single bytes ---- */
 
 /* Slow path: errors, and lost pages. */
@@ -228,6 +242,23 @@ int ironmap_put_byte(ironmap_map *map, uint64_t offset, uint8_t byte, ironmap_er
     return put_byte_slow(map, offset, byte, error);
 }
 
+/* Fast path: false if nothing is stored. The bytes are in a buffer before the first one is stored,
+ * so that a store that met a lost page is done again. */
+static bool move_fast(int *status, ironmap_map *map, size_t target, const uint8_t *source,
+                      size_t length, ironmap_error *error)
+{
+    uint8_t buffer[256];
+    const ironmap__mapping *mapping = &map->mapping;
+    if (length == 0 || length > sizeof(buffer) ||
+        !copy_fast(mapping, buffer, source, length, false)) {
+        return false;
+    }
+    *status = copy_fast(mapping, mapping->data + target, buffer, length, true)
+                  ? IRONMAP_OK
+                  : copy_in(map, target, buffer, length, error);
+    return true;
+}
+
 int ironmap_move(ironmap_map *map, uint64_t target, uint64_t source, size_t length,
                  ironmap_error *error)
 {
@@ -239,7 +270,9 @@ int ironmap_move(ironmap_map *map, uint64_t target, uint64_t source, size_t leng
         return status;
     }
     uint8_t *data = map->mapping.data;
-    return copy_inside(map, data + target, data + source, length, error);
+    return move_fast(&status, map, (size_t)target, data + source, length, error)
+               ? status
+               : copy_inside(map, data + target, data + source, length, error);
 }
 
 /* From one map into another, which are open, over `buffer` of a chunk. */

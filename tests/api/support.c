@@ -402,6 +402,7 @@ void assert_stores_refused(ironmap_map *map)
 {
     assert_fails(ironmap_put(map, 0, "x", 1, &failure), IRONMAP_E_READONLY);
     assert_fails(ironmap_put_byte(map, 0, 'x', &failure), IRONMAP_E_READONLY);
+    assert_false(ironmap_short_put_byte(map, 0, 'x'));
     assert_fails(ironmap_put_strided(map, 0, 2, "xy", 2, &failure), IRONMAP_E_READONLY);
     assert_fails(ironmap_fill(map, 0, 'x', 1, &failure), IRONMAP_E_READONLY);
     assert_fails(ironmap_move(map, 0, 1, 1, &failure), IRONMAP_E_READONLY);

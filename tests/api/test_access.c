@@ -215,6 +215,22 @@ static void short_read_outside_does_not_begin(void **state)
     }
 }
 
+static void short_put_byte_stores_inside_only(void **state)
+{
+    fixture *f = *state;
+    uint8_t byte = 0;
+
+    map_pattern(f, LENGTH);
+    assert_ok(ironmap_put_byte(f->map, 0, '#', &failure)); /* the first access of the thread */
+    for (size_t at = 0; at < LENGTH; at += 977) {
+        assert_true(ironmap_short_put_byte(f->map, at, '#'));
+        assert_ok(ironmap_get_byte(&byte, f->map, at, &failure));
+        assert_int_equal(byte, '#');
+    }
+    assert_false(ironmap_short_put_byte(f->map, LENGTH, '#'));
+    assert_false(ironmap_short_put_byte(f->map, UINT64_MAX, '#'));
+}
+
 static void advance_moves_the_position(void **state)
 {
     fixture *f = *state;
@@ -501,6 +517,7 @@ int main(void)
         with_fixture(single_bytes_outside_are_refused),
         with_fixture(short_read_shows_the_range),
         with_fixture(short_read_outside_does_not_begin),
+        with_fixture(short_put_byte_stores_inside_only),
         with_fixture(advance_moves_the_position),
         with_fixture(get_strided_copies_every_step),
         with_fixture(put_strided_stores_every_step),

@@ -143,6 +143,13 @@ static int run_put(attempt *a)
     return ironmap_put(a->map, a->offset, a->bytes, a->length, &a->error);
 }
 
+static int run_short_put_byte(attempt *a)
+{
+    return ironmap_short_put_byte(a->map, a->offset, a->bytes[0])
+               ? IRONMAP_OK
+               : ironmap_put_byte(a->map, a->offset, a->bytes[0], &a->error);
+}
+
 static int run_put_byte(attempt *a)
 {
     return ironmap_put_byte(a->map, a->offset, a->bytes[0], &a->error);
@@ -291,6 +298,7 @@ const operation operations[] = {
     {"guard in guard", run_guard_nested, READS | GUARDS},
     {"put", run_put, STORES},
     {"put_byte", run_put_byte, STORES | ONE_BYTE},
+    {"short_put_byte", run_short_put_byte, STORES | ONE_BYTE},
     {"put_strided", run_put_strided, STORES | STRIDED},
     {"write", run_write, STORES},
     {"write_byte", run_write_byte, STORES | ONE_BYTE},

@@ -365,7 +365,7 @@ PyObject *mmap_write(PyObject *self, PyObject *data)
     return result;
 }
 
-PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
+static COLD PyObject *write_byte_slow(PyObject *self, PyObject *byte)
 {
     uint8_t value = 0;
     if (!mmap_precheck_open(self) || !convert_byte(self, byte, &value)) {
@@ -379,5 +379,17 @@ PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
     if (ironmap_write_byte(map, value, &error) != IRONMAP_OK) {
         return raise_error(self, map, &error, "write byte out of range");
     }
+    Py_RETURN_NONE;
+}
+
+PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
+{
+    ironmap_map *map = mmap_now_to_store(self);
+    uint8_t value = 0;
+    if (map == NULL || !try_convert_byte(byte, &value) ||
+        !ironmap_short_put_byte(map, ironmap_tell(map), value)) {
+        return write_byte_slow(self, byte);
+    }
+    ironmap_advance(map, 1);
     Py_RETURN_NONE;
 }
