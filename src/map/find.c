@@ -1,5 +1,6 @@
 /* Searching a map: the range, then the kernels, chunk by chunk. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "map/access_loop.h"
 #include "map/own_memory.h"
@@ -239,7 +240,83 @@ static void search_init(search *s, const request *r, bool forward, ironmap__matc
     s->last = IRONMAP__NO_MATCH;
 }
 
+/* ---- a match nearby ---- */
+
+/* The first, or last, of the positions with that byte. The count if there is none. */
+static size_t first_position(const uint8_t *bytes, positions within, uint8_t byte)
+{
+    const uint8_t *hit = memchr(bytes + within.from, byte, within.to - within.from);
+    return hit == NULL ? within.to : (size_t)(hit - bytes);
+}
+
+static size_t last_position(const uint8_t *bytes, positions within, uint8_t byte)
+{
+    size_t at = within.to;
+    while (at > within.from && bytes[at - 1] != byte) {
+        at--;
+    }
+    return at > within.from ? at - 1 : within.to;
+}
+
+/* Sets the match among the positions, or NO_MATCH. False if it is not known: the needle's first
+ * byte is frequent. */
+static bool try_few(size_t *match, const request *r, const uint8_t *bytes, positions left,
+                    bool forward)
+{
+    enum { TRIES = 3 };
+    const uint8_t *needle = r->needle;
+    for (int i = 0; i < TRIES; i++) {
+        size_t at = forward ? first_position(bytes, left, needle[0])
+                            : last_position(bytes, left, needle[0]);
+        bool none = at == left.to;
+        if (none || memcmp(bytes + at, needle, r->length) == 0) {
+            *match = none ? IRONMAP__NO_MATCH : at;
+            return true;
+        }
+        left = forward ? (positions){at + 1, left.to} : (positions){left.from, at};
+    }
+    return false;
+}
+
+/* Fast path: a short needle that is the memory of no map, among the nearest positions. There a
+ * search by the kernels takes longer to begin than to end. False if the search is as usual. */
+static bool find_near(uint64_t *index, const request *r, bool forward)
+{
+    enum { NEAR_NEEDLE_MAX = 16, NEAR_BACKWARD = 64 };
+    ironmap_short_read read;
+    uint64_t count = r->end - r->start - r->length + 1;
+    size_t near_count = (size_t)ironmap__min(count, forward ? NEAR_POSITIONS : NEAR_BACKWARD);
+    uint64_t first = forward ? r->start : r->start + (count - near_count);
+    if (r->length > NEAR_NEEDLE_MAX || ironmap__is_mapped(r->needle, r->length) ||
+        !ironmap_short_read_begin(&read, r->map, first, near_count + r->length - 1)) {
+        return false;
+    }
+    size_t match = IRONMAP__NO_MATCH;
+    bool known = try_few(&match, r, read.bytes, (positions){0, near_count}, forward);
+    known = known && (match != IRONMAP__NO_MATCH || near_count == count);
+    if (!ironmap_short_read_end(&read, r->map) || !known) {
+        return false;
+    }
+    *index = match == IRONMAP__NO_MATCH ? IRONMAP_NOT_FOUND : first + match;
+    return true;
+}
+
 /* ---- one match ---- */
+
+/* Slow path, by the kernels. */
+static IRONMAP__NOINLINE int find_far(uint64_t *index, const request *r, bool forward,
+                                      ironmap_error *error)
+{
+    search s;
+    uint64_t match = 0; /* what a search that failed left there counts for nothing */
+    search_init(&s, r, forward, (ironmap__match_sink){.offsets = &match, .capacity = 1, .step = 1});
+    int status = search_run(&s, error);
+    if (status == IRONMAP_OK) {
+        bool found = s.matches.found > 0 || s.last != IRONMAP__NO_MATCH;
+        *index = !found ? IRONMAP_NOT_FOUND : forward ? match : s.last;
+    }
+    return status;
+}
 
 static int find_one(uint64_t *index, request r, bool forward, ironmap_error *error)
 {
@@ -252,16 +329,10 @@ static int find_one(uint64_t *index, request r, bool forward, ironmap_error *err
         *index = !possible ? IRONMAP_NOT_FOUND : forward ? r.start : r.end;
         return IRONMAP_OK;
     }
-    search s;
-    uint64_t match = 0; /* what a search that failed left there counts for nothing */
-    search_init(&s, &r, forward,
-                (ironmap__match_sink){.offsets = &match, .capacity = 1, .step = 1});
-    status = search_run(&s, error);
-    if (status == IRONMAP_OK) {
-        bool found = s.matches.found > 0 || s.last != IRONMAP__NO_MATCH;
-        *index = !found ? IRONMAP_NOT_FOUND : forward ? match : s.last;
+    if (find_near(index, &r, forward)) {
+        return IRONMAP_OK;
     }
-    return status;
+    return find_far(index, &r, forward, error);
 }
 
 int ironmap_find(uint64_t *index, const ironmap_map *map, const void *needle, size_t size,

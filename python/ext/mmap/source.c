@@ -95,13 +95,10 @@ static bool load(int *status, Source *source, ironmap_error *error)
     return source->copy != NULL;
 }
 
-bool source_load(Source *source, PyObject *self)
+bool source_load_slow(Source *source, PyObject *self)
 {
     int status = IRONMAP_OK;
     ironmap_error error;
-    if (source->owner == NULL || source->copy != NULL) {
-        return true;
-    }
     do {
         PyMem_Free(source->copy);
         source->copy = NULL;

@@ -55,7 +55,12 @@ PyObject *source_to_bytes(Source *source, PyObject *self);
 
 /* Makes `bytes` valid: copies them, if they are another map's. False with FaultError of a method of
  * `self`, or MemoryError. */
-bool source_load(Source *source, PyObject *self);
+bool source_load_slow(Source *source, PyObject *self);
+
+static inline bool source_load(Source *source, PyObject *self)
+{
+    return source->owner == NULL || source->copy != NULL || source_load_slow(source, self);
+}
 
 /* The map of an error in which the source took part, with `self` on the other side. NULL: no map,
  * or a closed one. */
