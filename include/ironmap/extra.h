@@ -10,7 +10,8 @@ extern "C" {
 
 /* Bytes that the map takes beside its pages: less than 1 KiB, and the same for a map of any length.
  * After single pages were lost, which a truncated file is not, a map of more than 64 pages takes up
- * to a 16384th of its length more. Addresses that are reserved are no memory. */
+ * to a page and a 15000th of its length more. Each range of addresses that a resize has left takes
+ * less than 1 KiB. Addresses that are reserved are no memory. */
 IRONMAP_API size_t ironmap_overhead(const ironmap_map *map);
 
 /* How many pins the map has. */

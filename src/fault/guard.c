@@ -96,8 +96,9 @@ IRONMAP__COLD int ironmap__guard_end_slow(ironmap__guard guard, ironmap__access_
 
 /* ---- with the restore lock ---- */
 
-/* A page is marked before it is zeros, and no other thread takes the mark off meanwhile. So the
- * marks have all that the access can have seen, also while handlers are at work. */
+/* Begin itself may take off the first mark of a handler that has not replaced the page yet. From
+ * then on no thread takes a mark off. So when end has waited for handlers, which mark the page
+ * again, the marks have all that the access can have seen. */
 IRONMAP__COLD int ironmap__guard_begin_locked(ironmap__guard *guard, ironmap__access_range range,
                                               ironmap_error *error)
 {
@@ -119,6 +120,7 @@ IRONMAP__COLD int ironmap__guard_end_locked(ironmap__guard guard, ironmap__acces
     size_t lost = end;
     ironmap__guard_exit();
     if (!ironmap__guard_held(guard, range.store)) {
+        ironmap__wait_for_handlers(mapping);
         lost = ironmap__first_marked_byte_of_any_kind(mapping, range.offset, end);
         (void)ironmap__restore_locked(ironmap__mutable(mapping), false, NULL);
     }

@@ -83,10 +83,12 @@ size_t ironmap__logged_losses(const ironmap__loss_owner *owner, size_t first, si
     return found;
 }
 
-/* What is half written is a loss of no owner. */
+/* What is half written is a loss of no owner. Places that were never used are not looked at: the
+ * system would have to map their memory into each child. */
 void ironmap__loss_log_after_fork(void)
 {
-    for (size_t i = 0; i < IRONMAP__LOSS_LOG_CAPACITY; i++) {
+    size_t used = atomic_load(&logged);
+    for (size_t i = 0; i < IRONMAP__LOSS_LOG_CAPACITY && i < used; i++) {
         size_t version = atomic_load(&loss_places[i].version);
         if (version % 2 != 0) {
             atomic_store(&loss_places[i].owner, 0);

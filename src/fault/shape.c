@@ -105,7 +105,8 @@ size_t ironmap__mapping_overhead(const ironmap__mapping *mapping)
 {
     size_t entry = mapping->entry == NULL ? 0 : ironmap__registry_entry_size();
     size_t view = mapping->view.base == NULL ? 0 : ironmap__view_overhead();
-    return entry + view + ironmap__page_state_room(&mapping->state);
+    size_t room = ironmap__page_state_room(&mapping->state);
+    return entry + view + (size_t)ironmap__align_up(room, ironmap__page_size());
 }
 
 int ironmap__restore_or_fail(ironmap__mapping *mapping, ironmap_error *error)

@@ -262,11 +262,41 @@ static void place_that_was_being_written_is_used_in_a_child_of_fork(void **state
     }
 }
 
+static void unexpected(void)
+{
+    fail();
+}
+
+/* Most programs fork and lose nothing. Their children do not look at the places. */
+static void fork_looks_at_no_place_that_was_never_used(void **state)
+{
+    (void)state;
+    interrupt_at(unexpected, 1);
+    ironmap__loss_log_after_fork();
+    assert_false(was_interrupted());
+    log_loss(&one, 0, 3);
+    interrupt_at(unexpected, 2);
+    ironmap__loss_log_after_fork();
+    assert_false(was_interrupted());
+    assert_true(has_loss(&one, 0, 3));
+}
+
+/* The place of the process's last loss, in a log that has not gone around. */
+static void last_place_that_was_used_is_given_back_in_a_child_of_fork(void **state)
+{
+    (void)state;
+    interrupt_at(fork_in_the_middle, 8);
+    log_loss(&one, 7, 7);
+    assert_true(was_interrupted());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        /* First, since most of the log is empty then. */
+        /* First, since the log is empty then, or most of it. */
+        cmocka_unit_test_setup(fork_looks_at_no_place_that_was_never_used, setup),
         cmocka_unit_test_setup(mappings_do_not_see_the_losses_of_each_other, setup),
+        cmocka_unit_test_setup(last_place_that_was_used_is_given_back_in_a_child_of_fork, setup),
         cmocka_unit_test_setup(log_keeps_the_last_losses, setup),
         cmocka_unit_test_setup(losses_in_a_range_are_visited_once, setup),
         cmocka_unit_test_setup(numbers_go_around, setup),

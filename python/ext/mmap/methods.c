@@ -234,7 +234,7 @@ static PyMethodDef methods[] = {
      "Return the memory that the map takes beside its pages, in bytes.\n\n"
      "It counts all that the library keeps for the map, also after close(), but no addresses\n"
      "that are only reserved. It is less than 1 KiB, for a map of any length. If single pages of\n"
-     "more than 64 were lost, it is up to a 16384th of the length more."},
+     "more than 64 were lost, it is up to a page and a 15000th of the length more."},
     {NULL, NULL, 0, NULL},
 };
 
