@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import mmap as standard
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -179,6 +180,15 @@ def test_resize_and_offset_must_not_overflow(file: Path, map_path: MapMaker) -> 
     with pytest.raises(ValueError, match="^new size out of range$"):
         m.resize(2**63 - 1)
     assert file.stat().st_size == 2 * PAGE + 100
+
+
+@pytest.mark.parametrize("module", [ironmap, standard])
+@pytest.mark.parametrize("access", [ironmap.ACCESS_READ, ironmap.ACCESS_COPY])
+def test_exported_buffers_are_told_before_the_access(module: Any, access: int) -> None:
+    with module.mmap(-1, 10, access=access) as m:
+        with memoryview(m):
+            assert outcome(m.resize, 5).error is BufferError
+        assert outcome(m.resize, 5).error is TypeError
 
 
 @pytest.mark.parametrize("new", ["a", None, 1.5, b"a"])
