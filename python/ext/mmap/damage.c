@@ -38,9 +38,9 @@ static bool append_damage(PyObject *list, PyObject *self)
     uint64_t offset = 0;
     uint64_t end = 0;
     size_t length = 0;
-    const ironmap_map *map = NULL;
-    while ((map = mmap_use(self)) != NULL) {
-        if (ironmap_damage(&offset, &length, map, end, NULL) != IRONMAP_OK ||
+    ironmap_map *map = NULL;
+    while (mmap_use_if_open(&map, self)) {
+        if (map == NULL || ironmap_damage(&offset, &length, map, end, NULL) != IRONMAP_OK ||
             offset == IRONMAP_NOT_FOUND) {
             return true;
         }
@@ -55,32 +55,26 @@ static bool append_damage(PyObject *list, PyObject *self)
     return false;
 }
 
-/* A closed map has none: close() has told of what it had. */
+/* A closed map has none: close() has told of what it had. Allocating may run the garbage collector,
+ * and so Python code that closes the map. */
 PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
 {
     ironmap_map *map = NULL;
-    if (!mmap_use_if_open(&map, self)) {
-        return NULL;
-    }
-    if (map == NULL) {
-        return PyTuple_New(0);
-    }
     PyObject *list = PyList_New(0);
-    map = list == NULL ? NULL : mmap_use(self);
-    if (map == NULL) {
+    if (list == NULL || !mmap_use_if_open(&map, self)) {
         Py_XDECREF(list);
         return NULL;
     }
-    size_t count = ironmap_damage_count(map);
+    size_t count = map == NULL ? 0 : ironmap_damage_count(map);
     PyObject *ranges = append_damage(list, self) ? PyList_AsTuple(list) : NULL;
     Py_DECREF(list);
-    map = ranges == NULL ? NULL : mmap_use(self);
-    if (map == NULL) {
-        Py_CLEAR(ranges);
-        return NULL;
+    bool had = ranges != NULL && mmap_use_if_open(&map, self);
+    if (had && map != NULL) {
+        ironmap_note_told_damage(map, count);
+        return ranges;
     }
-    ironmap_note_told_damage(map, count);
-    return ranges;
+    Py_XDECREF(ranges);
+    return had ? PyTuple_New(0) : NULL;
 }
 
 PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
