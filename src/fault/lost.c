@@ -143,12 +143,14 @@ int ironmap__fail_stale(const ironmap__mapping *mapping, ironmap_error *error)
     return ironmap__fail_stale_at(mapping, (uint64_t)stale - 1, error);
 }
 
+/* Clearing may have taken off the first mark of a handler that has counted its loss. */
 int ironmap__check_damage(const ironmap__mapping *mapping, ironmap_error *error)
 {
     if (!ironmap__is_damaged(&mapping->state)) {
         return IRONMAP_OK;
     }
     ironmap__restore_lock(ironmap__mutable(mapping));
+    ironmap__wait_for_handlers(mapping);
     size_t damage = ironmap__first_damaged_byte(mapping, 0);
     ironmap__restore_unlock(ironmap__mutable(mapping));
     if (damage < mapping->length) {

@@ -272,6 +272,20 @@ static void damaged_range_is_that_after_active_handlers(void **state)
     unmap(&mapping);
 }
 
+static void damage_of_active_handlers_is_told(void **state)
+{
+    ironmap__mapping mapping;
+    ironmap_error error = {.status = IRONMAP_OK};
+    (void)state;
+    map_shape(&mapping, 0);
+    atomic_fetch_add(&mapping.state.exported, 1);
+    active_handler = lose_page_1;
+    assert_int_equal(ironmap__check_damage(&mapping, &error), IRONMAP_E_FAULT);
+    assert_int_equal(error.offset, PAGE);
+    assert_false(is_locked);
+    unmap(&mapping);
+}
+
 /* ---- losses ---- */
 
 /* The first byte of the page that failed if the access needs it, else of all that were replaced. */
@@ -426,6 +440,7 @@ int main(void)
         cmocka_unit_test(damage_ends_where_its_pages_or_the_mapping_do),
         cmocka_unit_test(stale_use_is_damage_of_one_byte),
         cmocka_unit_test(damaged_range_is_that_after_active_handlers),
+        cmocka_unit_test(damage_of_active_handlers_is_told),
         cmocka_unit_test(first_byte_that_losses_took_is_found),
         cmocka_unit_test(loss_that_is_not_logged_is_unknown),
         cmocka_unit_test(damage_has_the_cause_that_lasts),

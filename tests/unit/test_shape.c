@@ -12,7 +12,7 @@
 #include "fault/restore.h"
 #include "unit.h"
 
-enum { PAGE = 16, PAGES = 6 };
+enum { PAGE = 32, PAGES = 6 };
 
 static uint8_t memory[PAGE * PAGES];
 static ironmap__mapping mapping;
