@@ -175,13 +175,17 @@ ONLY_LIBRARY = --no-suite consumers --no-suite tools
 # QUICK=yes: all tests with the oldest and the newest, and these with those in the middle; none with
 # $(PYTHON), which `make test` runs.
 SHORT_TESTS = -k "not benchmark and not fault and not kill and not large and not leaks and not state_machine and not stubs"
+# A debug build counts references, and checks what C code does. Not all packages run with it.
+DEBUG_TESTS = $(foreach name,leaks reentrancy lifecycle interrupt queue fault_error subinterpreters,tests/python/test_$(name).py)
 test-interpreters: ## 2 min each | run the Python tests with every CPython that is found
+	@$(SET_UP) system interpreters || echo "skipped: the Python tests with a debug build"
 	@mkdir -p build && $(PYTHON) tools/interpreters.py >build/interpreters
 	@failed=; while read -r name part path; do \
 	    if [ "$(QUICK)" = yes ] && [ "$$path" = "$$($(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.executable))')" ]; then continue; fi; \
 	    echo "== CPython $$name: $$path"; \
 	    if [ "$(QUICK)$$part" = yesmiddle ]; then args='$(SHORT_TESTS)'; else args='$(PYTEST_ARGS)'; fi; \
-	    $(MAKE) test-python PYTHON="$$path" VENV="build/venv-$$name" PYTEST_ARGS="$$args" </dev/null || \
+	    if [ "$$part" = debug ]; then tests='$(DEBUG_TESTS)'; else tests='$(PYTHON_TESTS)'; fi; \
+	    $(MAKE) test-python PYTHON="$$path" VENV="build/venv-$$name" PYTHON_TESTS="$$tests" PYTEST_ARGS="$$args" </dev/null || \
 	        failed="$$failed $$name"; \
 	    done <build/interpreters; \
 	    if [ -n "$$failed" ]; then echo "failed with CPython$$failed"; exit 1; fi

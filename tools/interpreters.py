@@ -2,7 +2,7 @@
 
 Looks at pyenv's versions, /usr/bin and the PATH. Each real executable comes once. NAME is its
 version, fit for a folder name and different for each. PART is "end" for the oldest and the newest
-version, and "middle" for all others.
+version, "debug" for debug builds (Debian's python3-dbg), and "middle" for all others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ PROBE = """
 import os, platform, sys, sysconfig
 supported = sys.version_info >= (3, 10) and sys.implementation.name == "cpython"
 if supported and not sysconfig.get_config_var("Py_GIL_DISABLED"):
-    print(*sys.version_info[:3], platform.python_version(), os.path.realpath(sys.executable))
+    debug = "-debug" if hasattr(sys, "gettotalrefcount") else ""
+    version = platform.python_version() + debug
+    print(*sys.version_info[:3], version, os.path.realpath(sys.executable))
 """
 
 
@@ -25,7 +27,7 @@ def candidates() -> list[Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders = sorted(pyenv.glob("versions/*/bin"))
     folders += [Path("/usr/bin"), *map(Path, os.environ.get("PATH", "").split(os.pathsep))]
-    name = re.compile(r"python3\.\d+")
+    name = re.compile(r"python3\.\d+(-dbg)?")
     return [
         path
         for folder in folders
@@ -45,15 +47,21 @@ def probe(path: Path) -> tuple[tuple[int, ...], str, str] | None:
     return tuple(map(int, words[:3])), words[3], words[4].strip()
 
 
+def is_debug(version: object) -> bool:
+    return str(version).endswith("-debug")
+
+
 def interpreters() -> list[tuple[str, str, str]]:
     """Name, part and real path of each, from the oldest to the newest."""
     found = {real: rest for *rest, real in filter(None, map(probe, candidates()))}
     ordered = sorted(found.items(), key=lambda item: item[1])
-    ends = {str(version) for _, (_, version) in ordered[:1] + ordered[-1:]}
+    usual = [version for _, (_, version) in ordered if not is_debug(version)]
+    ends = set(usual[:1] + usual[-1:])
     result: dict[str, tuple[str, str]] = {}
     for real, (_, version) in ordered:
         name, copy = str(version), 2
         part = "end" if name in ends and name not in result else "middle"
+        part = "debug" if is_debug(version) else part
         while name in result:
             name, copy = f"{version}-{copy}", copy + 1
         result[name] = part, real

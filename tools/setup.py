@@ -44,7 +44,8 @@ class Need(NamedTuple):
 def debian_python() -> str | None:
     """The name of Debian's package of this interpreter, or None if it is not Debian's."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    owned = os.path.realpath(sys.executable) == f"/usr/bin/{name}" and shutil.which("dpkg")
+    places = {f"/usr/bin/{name}", f"/usr/bin/{name}d"}  # the second is a debug build
+    owned = os.path.realpath(sys.executable) in places and shutil.which("dpkg")
     return name if owned else None
 
 
@@ -58,6 +59,10 @@ def has_module(name: str) -> bool:
 def has_command(variable: str, default: str) -> bool:
     command = shlex.split(os.environ.get(variable) or default)
     return shutil.which(command[0]) is not None
+
+
+def has_debug_build() -> bool:
+    return any(Path("/usr/bin").glob("python3.*-dbg"))
 
 
 def has_headers() -> bool:
@@ -118,6 +123,9 @@ def needs(features: list[str]) -> list[Need]:
         ],
         "fuzz": [
             Need("clang with libFuzzer", has_fuzzer, ["clang", "libclang-rt-dev"]),
+        ],
+        "interpreters": [
+            Need("a debug build of Python", has_debug_build, ["python3-dbg"]),
         ],
         "bench": [
             Need("ripgrep", lambda: shutil.which("rg") is not None, ["ripgrep"]),

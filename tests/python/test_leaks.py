@@ -6,9 +6,11 @@ fill caches, has leaked.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
+import signal
 import sys
 import tracemalloc
 from pathlib import Path
@@ -19,7 +21,7 @@ import pytest
 import ironmap
 from reentrancy_cases import CALLS, make
 from support import PAGE, open_descriptors, outcome, same_in_every_process
-from system import HAS_FLAGS, HAS_SYNC_FLAGS
+from system import HAS_FLAGS, HAS_SYNC_FLAGS, PRIVATE, needs_lost_pages
 from test_bad_input import BAD_CALLS, STORES
 from test_lifecycle import USES
 
@@ -64,18 +66,25 @@ def heap_of_c() -> int:
     return int(ask().uordblks)
 
 
-def grown(use: Callable[[], object]) -> dict[str, int]:
-    """Growth of memory in use with the rounds: in blocks of Python, in bytes of Python and of C."""
+def all_references() -> int:
+    """Of all objects, in a debug build of Python; else 0."""
+    count: Callable[[], int] = getattr(sys, "gettotalrefcount", int)
+    return count()
+
+
+def grown(use: Callable[[], object], times: int) -> dict[str, int]:
+    """Growth of memory in use with the rounds: in references, in blocks of Python, and in bytes of
+    Python and of C."""
 
     def rounds() -> None:
-        for _ in range(ROUNDS):
+        for _ in range(times):
             outcome(use)
         gc.collect()
 
     rounds()
-    before = sys.getallocatedblocks(), heap_of_c()
+    before = all_references(), sys.getallocatedblocks(), heap_of_c()
     rounds()
-    after = sys.getallocatedblocks(), heap_of_c()
+    after = all_references(), sys.getallocatedblocks(), heap_of_c()
     tracemalloc.start()
     try:
         rounds()
@@ -84,26 +93,28 @@ def grown(use: Callable[[], object]) -> dict[str, int]:
         traced = tracemalloc.get_traced_memory()[0] - traced
     finally:
         tracemalloc.stop()
-    return {"blocks": after[0] - before[0], "heap": after[1] - before[1], "bytes": traced}
+    references, blocks, heap = (now - then for now, then in zip(after, before, strict=True))
+    return {"references": references, "blocks": blocks, "heap": heap, "bytes": traced}
 
 
-def has_grown(use: Callable[[], object]) -> dict[str, int] | None:
+def has_grown(use: Callable[[], object], times: int = ROUNDS) -> dict[str, int] | None:
     """Checks for less than one object in two rounds, since the interpreter keeps some itself."""
     leaked = {}
     for _ in range(3):
-        leaked = grown(use)
+        leaked = grown(use, times)
         if (
-            leaked["blocks"] < ROUNDS // 2
-            and leaked["bytes"] < 8 * ROUNDS
-            and leaked["heap"] < 16 * ROUNDS
+            leaked["references"] < times // 2
+            and leaked["blocks"] < times // 2
+            and leaked["bytes"] < 8 * times
+            and leaked["heap"] < 16 * times
         ):
             return None
     return leaked
 
 
-def assert_no_growth(use: Callable[[], object]) -> None:
+def assert_no_growth(use: Callable[[], object], times: int = ROUNDS) -> None:
     descriptors = open_descriptors()
-    assert has_grown(use) is None
+    assert has_grown(use, times) is None
     assert open_descriptors() == descriptors
 
 
@@ -183,6 +194,138 @@ def test_closing_in_the_middle_leaks_nothing(name: str) -> None:
         outcome(CALLS[name], m, m.close)
 
     assert_no_growth(use)
+
+
+def with_exports(m: Any) -> None:
+    """What cannot be done while a buffer is exported."""
+    with memoryview(m) as view:
+        outcome(m.close)
+        outcome(m.resize, PAGE)
+        outcome(m.__exit__, None, None, None)
+        outcome(m.__exit__, ValueError, ValueError(), None)
+        view[0] = view[1]
+
+
+def guarded_blocks(m: Any) -> None:
+    with m.guarded():
+        m[0] = 1
+    outcome(m.guarded().__exit__, None, None, None)
+    with contextlib.suppress(KeyError), m.guarded(), m.guarded():
+        raise KeyError
+
+
+def iterators(m: Any) -> None:
+    """To their end, and left in the middle."""
+    for made in (m.lines(), m.lines(3, 50, keepends=False), m.find_all(b"\5"), iter(m)):
+        next(made)
+        next(made, None)
+    list(m.lines())
+    list(m.find_all(b"\5\6", overlapping=True))
+    found = m.find_all(bytearray(b"\5"))
+    next(found)
+    m.resize(PAGE)
+    outcome(list, found)
+    m.resize(3 * PAGE)
+
+
+LONGER = {"exports": with_exports, "blocks": guarded_blocks, "iterators": iterators}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("name", LONGER)
+def test_longer_use_leaks_nothing(name: str) -> None:
+    with make() as m:
+        assert_no_growth(lambda: LONGER[name](m))
+
+
+LOST: dict[str, Callable[[Any], object]] = {
+    "m[i]": lambda m: m[2 * PAGE],
+    "m[i] =": lambda m: m.__setitem__(2 * PAGE, 1),
+    "m[:]": lambda m: m[:],
+    "m[::2]": lambda m: m[::2],
+    "m[:] =": lambda m: m.__setitem__(slice(None), bytes(3 * PAGE)),
+    "read": lambda m: m.read(),
+    "readinto": lambda m: m.readinto(bytearray(3 * PAGE)),
+    "readline": lambda m: m.readline(),
+    "readlines": lambda m: m.readlines(),
+    "write": lambda m: m.write(bytes(3 * PAGE)),
+    "find": lambda m: m.find(b"absent"),
+    "rfind": lambda m: m.rfind(b"absent"),
+    "count": lambda m: m.count(b"absent"),
+    "find_all": lambda m: list(m.find_all(b"absent")),
+    "lines": lambda m: list(m.lines()),
+    "move": lambda m: m.move(0, PAGE, 2 * PAGE),
+    "to another map": lambda m: ironmap.mmap(-1, 3 * PAGE).__setitem__(slice(None), m),
+    "from another map": lambda m: m.write(ironmap.mmap(-1, 3 * PAGE)),
+    "its bytes elsewhere": lambda m: ironmap.mmap(-1, 3 * PAGE).find(m),
+}
+
+
+def lost_under_an_export(m: Any) -> object:
+    with memoryview(m) as view:
+        view[2 * PAGE]
+    outcome(m.tell)
+    damaged = m.damaged
+    m.clear_damage()
+    return damaged
+
+
+def lost_in_a_guarded_block(m: Any) -> None:
+    with m.guarded():
+        memoryview(m)[2 * PAGE]
+
+
+LOST |= {"export": lost_under_an_export, "guarded block": lost_in_a_guarded_block}
+
+
+@needs_lost_pages
+@pytest.mark.parametrize("name", LOST)
+def test_lost_page_leaks_nothing(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "lost"
+    path.write_bytes(bytes(3 * PAGE))
+    with path.open("r+b") as file, ironmap.mmap(file.fileno(), 0) as m:
+
+        def lose() -> None:
+            os.truncate(path, 3 * PAGE)
+            m.seek(0)
+            os.truncate(path, PAGE)
+            outcome(LOST[name], m)
+            outcome(m.clear_damage)
+
+        assert_no_growth(lose)
+
+
+HANDLERS: dict[str, Callable[[Any], object]] = {
+    "raises": lambda _: {}["absent"],
+    "closes": lambda m: m.close(),
+    "resizes": lambda m: m.resize(PAGE),
+    "uses and raises": lambda m: (m.find(b"absent", 0, MEBIBYTE), m.__setitem__(0, "")),
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers")
+@pytest.mark.parametrize("name", HANDLERS)
+def test_handler_in_the_middle_leaks_nothing(name: str) -> None:
+    ran: list[str] = []
+
+    def use() -> None:
+        # Work looks for signals after 50 ms. Much of it is not accessed, and so needs no memory.
+        with ironmap.mmap(-1, 1 << 30, **PRIVATE) as m:
+
+            def handle(*_: object) -> None:
+                ran[:] = [name]
+                HANDLERS[name](m)
+
+            signal.signal(signal.SIGALRM, handle)
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            m.find(b"absent")
+
+    old = signal.getsignal(signal.SIGALRM)
+    try:
+        assert_no_growth(use, 10)
+    finally:
+        signal.signal(signal.SIGALRM, old)
+    assert ran == [name]
 
 
 MAKING: dict[str, Callable[[], object]] = {
