@@ -3,8 +3,10 @@
 #include "fault_support_posix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -409,6 +411,15 @@ static void loss_in_a_terabyte_takes_as_little_memory_as_in_a_page(void **state)
     assert_int_equal(fate_of(lose_far_and_near, &l), 0);
 }
 
+/* On Linux the limit of mappings is the system's, and test_linux_many_maps.c changes it. So it is
+ * locked as long as this process runs. */
+static void keep_limit_of_mappings(void)
+{
+    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+
+    (void)(fd == -1 || flock(fd, LOCK_SH) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,5 +439,6 @@ int main(void)
         with_fixture(loss_in_a_terabyte_takes_as_little_memory_as_in_a_page),
     };
 
+    keep_limit_of_mappings();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
