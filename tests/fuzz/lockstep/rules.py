@@ -212,7 +212,7 @@ def begins_anywhere(d: Difference) -> bool:
 def ignores_descriptor(d: Difference) -> bool:
     """With MAP_ANONYMOUS a descriptor need not be open, and its file not be long enough."""
     anonymous = [flags for flags in answers_of(d.call, "flags", 2) if flags in (0x21, 0x22)]
-    refused = d.theirs.error in ("OSError", "ValueError") and d.ours.error is None
+    refused = d.theirs.error in ("OSError", "ValueError") and d.ours.error in (None, "OSError")
     return d.call.name == "mmap" and bool(anonymous) and refused
 
 
