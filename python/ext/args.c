@@ -227,6 +227,21 @@ bool convert_int(PyObject *object, int *value)
     return true;
 }
 
+/* The byte at `offset` of the map of `owner`. False with an exception. */
+static bool load_byte_of(uint8_t *value, PyObject *self, PyObject *owner, uint64_t offset)
+{
+    ironmap_map *map = mmap_use_to_read(owner);
+    ironmap_error error;
+    if (map == NULL) {
+        return false;
+    }
+    if (ironmap_get_byte(value, map, offset, &error) != IRONMAP_OK) {
+        raise_error(self, map, &error, "");
+        return false;
+    }
+    return true;
+}
+
 /* The byte of a buffer of length 1, under the guard of the map whose memory it is. Behind another
  * buffer that map is not known, and the error has no file name. */
 static bool load_byte(uint8_t *value, PyObject *self, PyObject *object, const Py_buffer *view)
@@ -234,15 +249,14 @@ static bool load_byte(uint8_t *value, PyObject *self, PyObject *object, const Py
     ironmap_error error;
     uint64_t offset = 0;
     PyObject *owner = source_owner(&offset, object, view, NULL);
-    ironmap_map *map = owner == NULL ? NULL : mmap_use_to_read(owner);
-    if (owner != NULL && map == NULL) {
-        return false;
+    bool loaded = false;
+    if (owner != NULL) {
+        IN_SECTION(owner, loaded = load_byte_of(value, self, owner, offset));
+        return loaded;
     }
-    int status = map == NULL ? ironmap_load(value, view->buf, 1, &error)
-                             : ironmap_get_byte(value, map, offset, &error);
-    bool loaded = status == IRONMAP_OK;
+    loaded = ironmap_load(value, view->buf, 1, &error) == IRONMAP_OK;
     if (!loaded) {
-        raise_error(self, map, &error, "");
+        raise_error(self, NULL, &error, "");
     }
     return loaded;
 }

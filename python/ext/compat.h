@@ -28,6 +28,51 @@ enum { HAS_GIL = 0 };
 enum { HAS_GIL = 1 };
 #endif
 
+/* Free-threaded builds run the module without the GIL. GIL_SLOT comes after INTERPRETERS_SLOT. */
+#if PY_VERSION_HEX >= 0x030D0000
+#define GIL_SLOT {Py_mod_gil, Py_MOD_GIL_NOT_USED}
+#else
+#define GIL_SLOT {0, NULL}
+#endif
+
+/* The section of an object, or of two, which may be one. On a free-threaded build one thread at a
+ * time is in it, and leaves it for a while where it would release the GIL, or may block. Python
+ * code and conversions of arguments come outside. On other builds the GIL does all that. */
+#ifdef Py_GIL_DISABLED
+#define BEGIN_SECTION(object) Py_BEGIN_CRITICAL_SECTION(object)
+#define END_SECTION() Py_END_CRITICAL_SECTION()
+#define BEGIN_SECTION2(object, other) Py_BEGIN_CRITICAL_SECTION2(object, other)
+#define END_SECTION2() Py_END_CRITICAL_SECTION2()
+#else
+#define BEGIN_SECTION(object) {
+#define END_SECTION() }
+#define BEGIN_SECTION2(object, other) {
+#define END_SECTION2() }
+#endif
+
+#define IN_SECTION(object, statement)                                                              \
+    do {                                                                                           \
+        BEGIN_SECTION(object);                                                                     \
+        statement;                                                                                 \
+        END_SECTION();                                                                             \
+    } while (0)
+
+#define IN_SECTION2(object, other, statement)                                                      \
+    do {                                                                                           \
+        BEGIN_SECTION2(object, other);                                                             \
+        statement;                                                                                 \
+        END_SECTION2();                                                                            \
+    } while (0)
+
+/* A pointer that is read outside of the section, and written in it. */
+#if defined(Py_GIL_DISABLED) && defined(__GNUC__)
+#define READ_SHARED(pointer) __atomic_load_n(&(pointer), __ATOMIC_RELAXED)
+#define WRITE_SHARED(pointer, value) __atomic_store_n(&(pointer), value, __ATOMIC_RELAXED)
+#else
+#define READ_SHARED(pointer) (pointer)
+#define WRITE_SHARED(pointer, value) ((pointer) = (value))
+#endif
+
 /* Before 3.15, a search that starts beyond the end starts at the end, where an empty needle is
  * found. Since 3.15 it finds nothing. */
 enum { SEARCH_CLAMPS_START = PY_VERSION_HEX < 0x030F0000 };
@@ -103,6 +148,42 @@ static inline bool gil_is_wanted(int64_t *later)
         *later = now + INT64_C(1500) * (int64_t)(interval < 1000000 ? interval : 1000000);
     }
     return wanted;
+#endif
+}
+
+/* False if PyErr_CheckSignals runs no Python code now: no signal has arrived, and no collection of
+ * garbage is due. With a GIL that need not be known: as long as no Python code runs, no other
+ * thread does. Free-threaded builds have a word for each thread in which these two bits are set.
+ * CPython declares the bits in an internal header, and they are the same from 3.13 to 3.15. */
+static inline bool handlers_are_due(void)
+{
+#ifdef Py_GIL_DISABLED
+    enum { SIGNALS_PENDING = 1 << 1, COLLECTION_SCHEDULED = 1 << 4 };
+    uintptr_t bits = _Py_atomic_load_uintptr_relaxed(&PyThreadState_Get()->eval_breaker);
+    return (bits & (SIGNALS_PENDING | COLLECTION_SCHEDULED)) != 0;
+#else
+    return true;
+#endif
+}
+
+/* PyErr_CheckSignals, outside of every section that this thread is in. A thread that releases what
+ * it has and comes back is only in the section that it entered last: here that of a new object. */
+static inline int check_signals_outside(void)
+{
+#ifdef Py_GIL_DISABLED
+    int status = -1;
+    PyObject *fresh = PyBytes_FromStringAndSize(NULL, 1);
+    if (fresh == NULL) {
+        return -1;
+    }
+    Py_BEGIN_CRITICAL_SECTION(fresh);
+    PyEval_RestoreThread(PyEval_SaveThread());
+    status = PyErr_CheckSignals();
+    Py_END_CRITICAL_SECTION();
+    Py_DECREF(fresh);
+    return status;
+#else
+    return PyErr_CheckSignals();
 #endif
 }
 

@@ -63,6 +63,16 @@ static PyObject *copy_needle(PyObject *self, PyObject *object)
     return needle;
 }
 
+/* The range in the map as it is now. False with an exception if it is closed. */
+static bool use_bounds(uint64_t *start, uint64_t *end, const Bounds *bounds, PyObject *self)
+{
+    const ironmap_map *map = mmap_use(self);
+    if (map != NULL) {
+        bounds_in(start, end, bounds, map);
+    }
+    return map != NULL;
+}
+
 PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     bool overlapping = false;
@@ -77,13 +87,11 @@ PyObject *mmap_find_all(PyObject *self, PyObject *const *args, Py_ssize_t count,
         return NULL;
     }
     Bounds bounds;
-    bool converted = mmap_check_open(self) && bounds_convert(&bounds, args + 1, count - 1);
-    const ironmap_map *map = converted ? mmap_use(self) : NULL;
-    PyObject *all = NULL;
-    if (map != NULL) {
-        bounds_in(&start, &end, &bounds, map);
-        all = find_all_new(self, needle, start, end, overlapping);
+    bool had = mmap_check_open(self) && bounds_convert(&bounds, args + 1, count - 1);
+    if (had) {
+        IN_SECTION(self, had = use_bounds(&start, &end, &bounds, self));
     }
+    PyObject *all = had ? find_all_new(self, needle, start, end, overlapping) : NULL;
     Py_DECREF(needle);
     return all;
 }
@@ -183,13 +191,14 @@ static bool find_batch(int *status, bool *more, FindAll *all, ironmap_error *err
     return !*more || find_far(status, more, all, start, error);
 }
 
-/* A signal handler or another thread may use this iterator while the GIL is released, so the state
- * is checked again after that. */
-static PyObject *find_all_next(PyObject *self)
+/* The next match, or NULL if there is none. NULL with `*due` instead if it is time to check the
+ * eval breaker first. A signal handler or another thread may use this iterator while the GIL is
+ * released, so the state is checked again after that. */
+static PyObject *next_match(bool *due, FindAll *all)
 {
-    FindAll *all = find_all_object(self);
-    if (is_empty(all) &&
-        !eval_breaker_check(&all->work, (size_t)BATCH_MATCHES * EVAL_BREAKER_ITEM_BYTES)) {
+    *due = is_empty(all) &&
+           eval_breaker_is_due(&all->work, (size_t)BATCH_MATCHES * EVAL_BREAKER_ITEM_BYTES);
+    if (*due) {
         return NULL;
     }
     bool more = true;
@@ -207,6 +216,17 @@ static PyObject *find_all_next(PyObject *self)
         return NULL;
     }
     return is_empty(all) ? NULL : PyLong_FromUnsignedLongLong(all->offsets[all->returned++]);
+}
+
+static PyObject *find_all_next(PyObject *self)
+{
+    PyObject *match = NULL;
+    bool due = false;
+    do {
+        IN_SECTION2(self, find_all_object(self)->map,
+                    match = next_match(&due, find_all_object(self)));
+    } while (due && eval_breaker_check_now());
+    return match;
 }
 
 /* ---- the type ---- */

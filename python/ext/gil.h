@@ -42,14 +42,19 @@ bool eval_breaker_check_now(void);
  * `*work` sums up the bytes; each item counts for EVAL_BREAKER_ITEM_BYTES more than it has. */
 enum { EVAL_BREAKER_BYTES = 1 << 21, EVAL_BREAKER_ITEM_BYTES = 64 };
 
-static inline bool eval_breaker_check(size_t *work, size_t bytes)
+static inline bool eval_breaker_is_due(size_t *work, size_t bytes)
 {
     *work += bytes + EVAL_BREAKER_ITEM_BYTES;
     if (*work < EVAL_BREAKER_BYTES) {
-        return true;
+        return false;
     }
     *work = 0;
-    return eval_breaker_check_now();
+    return true;
+}
+
+static inline bool eval_breaker_check(size_t *work, size_t bytes)
+{
+    return !eval_breaker_is_due(work, bytes) || eval_breaker_check_now();
 }
 
 #endif /* IRONMAP_EXT_GIL_H */

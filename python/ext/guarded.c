@@ -30,9 +30,8 @@ PyObject *mmap_guarded(PyObject *self, PyObject *Py_UNUSED(unused))
     return keeper_new(mmap_object(self)->state->guarded, self);
 }
 
-static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *begin_block(Guarded *guarded)
 {
-    Guarded *guarded = guarded_object(self);
     ironmap_map *map = mmap_use(guarded->map);
     if (map == NULL || !mmap_check_damage(guarded->map, map)) {
         return NULL;
@@ -43,6 +42,13 @@ static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
     }
     guarded->depth++;
     return Py_NewRef(guarded->map);
+}
+
+static PyObject *guarded_enter(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *map = NULL;
+    IN_SECTION2(self, guarded_object(self)->map, map = begin_block(guarded_object(self)));
+    return map;
 }
 
 /* True for an OSError with errno EFAULT, which a system call reports of an unavailable page. May
@@ -79,10 +85,9 @@ static bool raise_unavailable(PyObject *self, ironmap_map *map, PyObject *cause)
     return true;
 }
 
-static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t count)
+/* `bad_address` is the OSError with EFAULT that leaves the block, or NULL. */
+static PyObject *end_block(Guarded *guarded, PyObject *bad_address)
 {
-    Guarded *guarded = guarded_object(self);
-    bool bad_address = count > 1 && is_bad_address(args[1]);
     ironmap_map *map = NULL;
     if (guarded->depth == 0) { /* no block was begun */
         Py_RETURN_FALSE;
@@ -95,10 +100,19 @@ static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t 
         mmap_raise_damage(guarded->map, map);
         return NULL;
     }
-    if (map != NULL && bad_address && raise_unavailable(guarded->map, map, args[1])) {
+    if (map != NULL && bad_address != NULL && raise_unavailable(guarded->map, map, bad_address)) {
         return NULL;
     }
     Py_RETURN_FALSE;
+}
+
+static PyObject *guarded_exit(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *bad_address = count > 1 && is_bad_address(args[1]) ? args[1] : NULL;
+    PyObject *result = NULL;
+    IN_SECTION2(self, guarded_object(self)->map,
+                result = end_block(guarded_object(self), bad_address));
+    return result;
 }
 
 static PyMethodDef guarded_methods[] = {

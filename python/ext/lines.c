@@ -4,6 +4,7 @@
 #include "args.h"
 #include "gil.h"
 #include "keeper.h"
+#include "mmap/items.h"
 #include "mmap/line.h"
 #include "mmap/object.h"
 
@@ -48,18 +49,20 @@ PyObject *mmap_lines(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
         !convert_keywords(&keep_ends, &signature, args + count, names)) {
         return NULL;
     }
-    const ironmap_map *map = mmap_use(self);
-    if (map == NULL) {
+    Py_ssize_t length = mmap_length(self);
+    if (length == -1) {
         return NULL;
     }
-    (void)PySlice_AdjustIndices((Py_ssize_t)ironmap_length(map), &start, &end, 1);
+    (void)PySlice_AdjustIndices(length, &start, &end, 1);
     return lines_new(self, (uint64_t)start, (uint64_t)end, keep_ends);
 }
 
-static PyObject *lines_next(PyObject *self)
+/* The next line, or NULL if there is none. NULL with `*due` instead if it is time to check the eval
+ * breaker first. */
+static PyObject *next_line(bool *due, Lines *lines)
 {
-    Lines *lines = lines_object(self);
-    if (!eval_breaker_check(&lines->work, lines->length)) {
+    *due = eval_breaker_is_due(&lines->work, lines->length);
+    if (*due) {
         return NULL;
     }
     while (lines->position < lines->end) {
@@ -85,6 +88,16 @@ static PyObject *lines_next(PyObject *self)
         Py_DECREF(line);
     }
     return NULL;
+}
+
+static PyObject *lines_next(PyObject *self)
+{
+    PyObject *line = NULL;
+    bool due = false;
+    do {
+        IN_SECTION2(self, lines_object(self)->map, line = next_line(&due, lines_object(self)));
+    } while (due && eval_breaker_check_now());
+    return line;
 }
 
 static PyType_Slot slots[] = {

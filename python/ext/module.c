@@ -77,6 +77,7 @@ static void module_free(void *module)
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, AS_SLOT(module_exec)},
     INTERPRETERS_SLOT,
+    GIL_SLOT,
     {0, NULL},
 };
 

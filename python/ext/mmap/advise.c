@@ -50,28 +50,35 @@ static bool advice_check(const Advice *advice, const ironmap_map *map)
 }
 
 /* Some advice changes bytes: MADV_DONTNEED throws away what was stored. */
-PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
+static PyObject *advise(PyObject *self, const Advice *advice)
 {
-    Advice advice;
-    if (!mmap_precheck_open(self) || !advice_arguments(self, &advice, args, count)) {
-        return NULL;
-    }
     ironmap_map *map = mmap_use(self);
-    if (map == NULL || !advice_check(&advice, map)) {
+    if (map == NULL || !advice_check(advice, map)) {
         return NULL;
     }
-    size_t length = advice.length_given ? (size_t)advice.length : IRONMAP_TO_END;
+    size_t length = advice->length_given ? (size_t)advice->length : IRONMAP_TO_END;
     Hold hold;
     ironmap_error error;
     if (!hold_begin(&hold, self, LOCK_STORE)) {
         return NULL;
     }
     PyThreadState *thread = gil_release_now();
-    int status = ironmap_advise(hold.map, (uint64_t)advice.start, length, advice.option, &error);
+    int status = ironmap_advise(hold.map, (uint64_t)advice->start, length, advice->option, &error);
     gil_acquire(thread);
     hold_end(&hold);
     if (status != IRONMAP_OK) {
         return raise_error(self, hold.map, &error, "madvise start out of bounds");
     }
     Py_RETURN_NONE;
+}
+
+PyObject *mmap_madvise(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Advice advice;
+    if (!mmap_precheck_open(self) || !advice_arguments(self, &advice, args, count)) {
+        return NULL;
+    }
+    PyObject *result = NULL;
+    IN_SECTION(self, result = advise(self, &advice));
+    return result;
 }

@@ -8,9 +8,8 @@
 
 /* Exports the mapped memory. This is the only place that does. Every buffer pins the map, so the
  * map cannot be closed or resized while there are any. */
-int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
+static int export(PyObject *self, Py_buffer *view, int flags)
 {
-    view->obj = NULL;
     ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return -1;
@@ -30,6 +29,15 @@ int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
     return 0;
 }
 
+int mmap_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+    int status = -1;
+    view->obj = NULL;
+    IN_SECTION(self, status = export(self, view, flags));
+    return status;
+}
+
+/* Needs no section: the map stays as long as it is pinned, and unpinning is atomic. */
 void mmap_releasebuffer(PyObject *self, Py_buffer *Py_UNUSED(view))
 {
     ironmap_unpin(mmap_object(self)->map);

@@ -29,12 +29,12 @@ static ironmap_map *detach(Ending *ending, MmapObject *object)
         fault_describe(&ending->fault, map, &error);
         ironmap_note_told_damage(map, count);
     }
-    object->map = NULL;
+    WRITE_SHARED(object->map, NULL);
     object->shape++;
     return map;
 }
 
-PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *close_map(PyObject *self)
 {
     MmapObject *object = mmap_object(self);
     Hold hold;
@@ -62,6 +62,13 @@ PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
+PyObject *mmap_close(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *result = NULL;
+    IN_SECTION(self, result = close_map(self));
+    return result;
+}
+
 /* The end of a `with` block that an exception leaves, which the map's own errors do not replace. A
  * map that is exported stays open. NULL with what a signal handler raised while this thread waited.
  */
@@ -71,8 +78,7 @@ static PyObject *close_after_exception(PyObject *self)
     if (result != NULL) {
         return result;
     }
-    const MmapObject *object = mmap_object(self);
-    if (object->map == NULL) {
+    if (mmap_is_closed(self)) {
         PyErr_WriteUnraisable(self);
         Py_RETURN_NONE;
     }
@@ -134,9 +140,7 @@ void mmap_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     MmapObject *object = mmap_object(self);
     PyObject_GC_UnTrack(self);
-    if (object->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(self);
-    }
+    PyObject_ClearWeakRefs(self);
     /* A thread that works on the map has a reference to the object, so there is none. */
     if (object->map != NULL) {
         Ending ending;

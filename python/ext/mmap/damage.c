@@ -57,7 +57,7 @@ static bool append_damage(PyObject *list, PyObject *self)
 
 /* A closed map has none: close() has told of what it had. Allocating may run the garbage collector,
  * and so Python code that closes the map. */
-PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
+static PyObject *damaged_ranges(PyObject *self)
 {
     ironmap_map *map = NULL;
     PyObject *list = PyList_New(0);
@@ -77,7 +77,14 @@ PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
     return had ? PyTuple_New(0) : NULL;
 }
 
-PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
+PyObject *mmap_get_damaged(PyObject *self, void *Py_UNUSED(closure))
+{
+    PyObject *ranges = NULL;
+    IN_SECTION(self, ranges = damaged_ranges(self));
+    return ranges;
+}
+
+static PyObject *clear_damage(PyObject *self)
 {
     Hold hold;
     ironmap_error error;
@@ -92,4 +99,11 @@ PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
         return raise_error(self, hold.map, &error, "");
     }
     Py_RETURN_NONE;
+}
+
+PyObject *mmap_clear_damage(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *result = NULL;
+    IN_SECTION(self, result = clear_damage(self));
+    return result;
 }

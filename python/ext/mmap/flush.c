@@ -53,18 +53,14 @@ static bool flush_refused(const Flush *flush, const MmapObject *object)
            (object->anonymous && (size_t)flush->offset % ironmap_page_size() != 0);
 }
 
-PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+static PyObject *flush_map(PyObject *self, const Flush *flush)
 {
-    Flush flush;
-    if (!mmap_precheck_open(self) || !flush_arguments(self, &flush, args, count, names)) {
-        return NULL;
-    }
     ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
-    size_t size = flush.size == -1 ? IRONMAP_TO_END : (size_t)flush.size;
-    if (is_inside(&flush, map) && flush_refused(&flush, mmap_object(self))) {
+    size_t size = flush->size == -1 ? IRONMAP_TO_END : (size_t)flush->size;
+    if (is_inside(flush, map) && flush_refused(flush, mmap_object(self))) {
         return raise_errno(EINVAL);
     }
     Hold hold;
@@ -73,11 +69,22 @@ PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, Py
         return NULL;
     }
     PyThreadState *thread = gil_release();
-    int status = ironmap_flush(hold.map, (uint64_t)flush.offset, size, flush.flags, &error);
+    int status = ironmap_flush(hold.map, (uint64_t)flush->offset, size, flush->flags, &error);
     gil_acquire(thread);
     hold_end(&hold);
     if (status != IRONMAP_OK) {
         return raise_error(self, hold.map, &error, "flush values out of range");
     }
     Py_RETURN_NONE;
+}
+
+PyObject *mmap_flush(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Flush flush;
+    if (!mmap_precheck_open(self) || !flush_arguments(self, &flush, args, count, names)) {
+        return NULL;
+    }
+    PyObject *result = NULL;
+    IN_SECTION(self, result = flush_map(self, &flush));
+    return result;
 }

@@ -34,7 +34,7 @@ void mmap_lock_changed(MmapObject *object)
 static COLD void forget_parent(MmapObject *object)
 {
     if (object->lock.shaped) {
-        object->map = NULL;
+        WRITE_SHARED(object->map, NULL);
         object->shape++;
     }
     object->lock = (MapLock){0};
@@ -398,12 +398,12 @@ static void raise_if_closed(Hold *const running[2], size_t count)
 
 int hold_run_handlers(void)
 {
-    if (!in_main_thread()) {
+    if (!in_main_thread() || !handlers_are_due()) {
         return 0;
     }
     Hold *running[2] = {NULL, NULL};
     size_t count = suspend_all(running);
-    if (PyErr_CheckSignals() == -1) {
+    if (check_signals_outside() == -1) {
         return -1;
     }
     if (resume_all(running, count)) {

@@ -10,10 +10,17 @@
 
 /* ---- single bytes ---- */
 
-Py_ssize_t mmap_length(PyObject *self)
+static Py_ssize_t length_of(PyObject *self)
 {
     const ironmap_map *map = mmap_use(self);
     return map == NULL ? -1 : (Py_ssize_t)ironmap_length(map);
+}
+
+Py_ssize_t mmap_length(PyObject *self)
+{
+    Py_ssize_t length = -1;
+    IN_SECTION(self, length = length_of(self));
+    return length;
 }
 
 /* The offset for an index, where negative ones count from the end. An index before the start wraps
@@ -44,12 +51,30 @@ static bool check_index(PyObject *self, Py_ssize_t index)
     return true;
 }
 
+static int put_byte(PyObject *self, Py_ssize_t index, uint8_t byte)
+{
+    ironmap_map *map = mmap_use_to_store(self);
+    ironmap_error error;
+    if (map == NULL) {
+        return -1;
+    }
+    if (ironmap_put_byte(map, offset_from(index, map), byte, &error) != IRONMAP_OK) {
+        raise_item(self, map, &error);
+        return -1;
+    }
+    return 0;
+}
+
 /* Stores `value` at `index`. NULL means deletion, which is the TypeError `deletion`. The index is
  * checked before the value on the versions of CPython that do so, and again by the library after
  * the value has been converted. */
 static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *deletion)
 {
-    if (!ARGUMENTS_COME_FIRST && !check_index(self, index)) {
+    bool inside = true;
+    if (!ARGUMENTS_COME_FIRST) {
+        IN_SECTION(self, inside = check_index(self, index));
+    }
+    if (!inside) {
         return -1;
     }
     if (value == NULL) {
@@ -57,16 +82,12 @@ static int store(PyObject *self, Py_ssize_t index, PyObject *value, const char *
         return -1;
     }
     uint8_t byte = 0;
-    ironmap_map *map = NULL;
-    if (!convert_item(self, value, &byte) || (map = mmap_use_to_store(self)) == NULL) {
+    if (!convert_item(self, value, &byte)) {
         return -1;
     }
-    ironmap_error error;
-    if (ironmap_put_byte(map, offset_from(index, map), byte, &error) != IRONMAP_OK) {
-        raise_item(self, map, &error);
-        return -1;
-    }
-    return 0;
+    int status = -1;
+    IN_SECTION(self, status = put_byte(self, index, byte));
+    return status;
 }
 
 /* The precheck of an assignment: the map is open, and writable. */
@@ -108,13 +129,20 @@ static COLD PyObject *item_slow(PyObject *self, Py_ssize_t index)
     return PyBytes_FromStringAndSize((const char *)&byte, 1);
 }
 
-PyObject *mmap_item(PyObject *self, Py_ssize_t index)
+static inline PyObject *item_at(PyObject *self, Py_ssize_t index)
 {
     uint8_t byte = 0;
     const ironmap_map *map = mmap_now_to_read(self);
     return map != NULL && try_byte(&byte, map, (uint64_t)index)
                ? Py_NewRef(mmap_object(self)->state->byte_items[byte])
                : item_slow(self, index);
+}
+
+PyObject *mmap_item(PyObject *self, Py_ssize_t index)
+{
+    PyObject *item = NULL;
+    IN_SECTION(self, item = item_at(self, index));
+    return item;
 }
 
 int mmap_set_item(PyObject *self, Py_ssize_t index, PyObject *value)
@@ -143,17 +171,24 @@ static COLD PyObject *get_index_slow(PyObject *self, Py_ssize_t index)
     return PyLong_FromLong(byte);
 }
 
+static inline PyObject *value_at(PyObject *self, Py_ssize_t index)
+{
+    uint8_t byte = 0;
+    const ironmap_map *map = mmap_now_to_read(self);
+    return map != NULL && try_byte(&byte, map, offset_from(index, map))
+               ? Py_NewRef(mmap_object(self)->state->byte_ints[byte])
+               : get_index_slow(self, index);
+}
+
 static PyObject *get_index(PyObject *self, PyObject *key)
 {
     Py_ssize_t index = 0;
     if (!convert_index(key, &index)) {
         return NULL;
     }
-    uint8_t byte = 0;
-    const ironmap_map *map = mmap_now_to_read(self);
-    return map != NULL && try_byte(&byte, map, offset_from(index, map))
-               ? Py_NewRef(mmap_object(self)->state->byte_ints[byte])
-               : get_index_slow(self, index);
+    PyObject *value = NULL;
+    IN_SECTION(self, value = value_at(self, index));
+    return value;
 }
 
 static int set_index(PyObject *self, PyObject *key, PyObject *value)
@@ -306,35 +341,42 @@ static PyObject *try_slice(PyObject *self, PyObject *key)
     return mmap_try_bytes(map, (uint64_t)slice.start, count);
 }
 
-static NOINLINE PyObject *get_slice_slow(PyObject *self, PyObject *key)
+static PyObject *bytes_at(PyObject *self, Slice *slice)
 {
-    Slice slice;
-    if (!slice_unpack(&slice, key)) {
-        return NULL;
-    }
     ironmap_map *map = mmap_now_to_read(self);
     if (map == NULL) {
-        return get_long_slice(self, &slice);
+        return get_long_slice(self, slice);
     }
-    slice_adjust(&slice, map);
-    if (is_long(&slice)) {
-        return get_long_slice(self, &slice);
+    slice_adjust(slice, map);
+    if (is_long(slice)) {
+        return get_long_slice(self, slice);
     }
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, slice.count);
-    if (bytes == NULL || slice.count == 0) {
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, slice->count);
+    if (bytes == NULL || slice->count == 0) {
         return bytes;
     }
     ironmap_error error;
-    if (copy_out(PyBytes_AS_STRING(bytes), map, &slice, &error) != IRONMAP_OK) {
+    if (copy_out(PyBytes_AS_STRING(bytes), map, slice, &error) != IRONMAP_OK) {
         Py_DECREF(bytes);
         return raise_error(self, map, &error, "");
     }
     return bytes;
 }
 
+static NOINLINE PyObject *get_slice_slow(PyObject *self, PyObject *key)
+{
+    Slice slice;
+    PyObject *bytes = NULL;
+    if (slice_unpack(&slice, key)) {
+        IN_SECTION(self, bytes = bytes_at(self, &slice));
+    }
+    return bytes;
+}
+
 static NOINLINE PyObject *get_slice(PyObject *self, PyObject *key)
 {
-    PyObject *bytes = try_slice(self, key);
+    PyObject *bytes = NULL;
+    IN_SECTION(self, bytes = try_slice(self, key));
     return bytes != NULL ? bytes : get_slice_slow(self, key);
 }
 
@@ -389,7 +431,7 @@ static NOINLINE int store_long(PyObject *self, Slice *slice, Source *source)
     TwoHolds holds;
     ironmap_error error;
     int status = IRONMAP_OK;
-    PyObject *other = source->owner != NULL && source->copy == NULL ? source->owner : self;
+    PyObject *other = source->copy == NULL ? source_other(source, self) : self;
     do {
         if (!hold_begin_two(&holds, self, LOCK_STORE, other, LOCK_READ)) {
             return -1;
@@ -437,8 +479,10 @@ static int set_slice(PyObject *self, PyObject *key, PyObject *value)
     if (!source_open(&source, value, self)) {
         return -1;
     }
-    bool loaded = slice.step == 1 || source_load(&source, self);
-    int result = loaded ? store_slice(self, &slice, &source) : -1;
+    int result = -1;
+    if (slice.step == 1 || source_load(&source, self)) {
+        IN_SECTION2(self, source_other(&source, self), result = store_slice(self, &slice, &source));
+    }
     source_close(&source);
     return result;
 }

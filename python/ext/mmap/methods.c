@@ -68,7 +68,7 @@ static PyObject *enter_block(PyObject *self, PyObject *Py_UNUSED(unused))
     return mmap_check_open(self) ? Py_NewRef(self) : NULL;
 }
 
-static PyObject *size_in_memory(PyObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *size_of(PyObject *self)
 {
     const MmapObject *object = mmap_object(self);
     ironmap_map *map = NULL;
@@ -80,6 +80,13 @@ static PyObject *size_in_memory(PyObject *self, PyObject *Py_UNUSED(unused))
     size += object->kept == NULL ? 0 : ironmap_reservation_overhead(object->kept);
     size += object->kept_name == NULL ? 0 : strlen(object->kept_name) + 1;
     return PyLong_FromSize_t(size);
+}
+
+static PyObject *size_in_memory(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *size = NULL;
+    IN_SECTION(self, size = size_of(self));
+    return size;
 }
 
 /* Methods without arguments are METH_NOARGS: CPython specialises `m.tell()` for these only. Methods

@@ -27,22 +27,12 @@ static bool move_long(int *status, PyObject *self, Range range, ironmap_error *e
     return true;
 }
 
-PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
+static PyObject *move(PyObject *self, Range range)
 {
-    Py_ssize_t target = 0;
-    Py_ssize_t source = 0;
-    Py_ssize_t length = 0;
-    if (!mmap_precheck_open(self) || !check_count("move", count, 3, 3) ||
-        !convert_size(args[0], &target) || !convert_size(args[1], &source) ||
-        !convert_size(args[2], &length)) {
-        return NULL;
-    }
     ironmap_map *map = mmap_use_to_store(self);
     if (map == NULL) {
         return NULL;
     }
-    /* The library refuses a read-only map, and negative values, which become very large. */
-    Range range = {(uint64_t)target, (uint64_t)source, (size_t)length};
     int status = 0;
     ironmap_error error;
     if (range.length < LONG_WORK_BYTES) {
@@ -58,4 +48,21 @@ PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
         return raise_error(self, map, &error, "source, destination, or count out of range");
     }
     Py_RETURN_NONE;
+}
+
+PyObject *mmap_move(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Py_ssize_t target = 0;
+    Py_ssize_t source = 0;
+    Py_ssize_t length = 0;
+    if (!mmap_precheck_open(self) || !check_count("move", count, 3, 3) ||
+        !convert_size(args[0], &target) || !convert_size(args[1], &source) ||
+        !convert_size(args[2], &length)) {
+        return NULL;
+    }
+    /* The library refuses a read-only map, and negative values, which become very large. */
+    Range range = {(uint64_t)target, (uint64_t)source, (size_t)length};
+    PyObject *result = NULL;
+    IN_SECTION(self, result = move(self, range));
+    return result;
 }

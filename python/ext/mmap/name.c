@@ -13,9 +13,9 @@
 #define NAME_PREFIX "cpython:mmap:"
 enum { NAME_MAX_LENGTH = IRONMAP_NAME_MAX - (sizeof(NAME_PREFIX) - 1) };
 
-PyObject *mmap_set_name(PyObject *self, PyObject *name)
+static PyObject *set_name(PyObject *self, PyObject *name)
 {
-    ironmap_map *map = mmap_use(self);
+    const ironmap_map *map = mmap_use(self);
     if (map == NULL) {
         return NULL;
     }
@@ -25,7 +25,8 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     }
     Py_ssize_t length = 0;
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
-    if (text == NULL) {
+    /* Converting the text may have blocked. */
+    if (text == NULL || (map = mmap_use(self)) == NULL) {
         return NULL;
     }
     const char *message = strlen(text) != (size_t)length ? "embedded null character"
@@ -51,4 +52,11 @@ PyObject *mmap_set_name(PyObject *self, PyObject *name)
     gil_acquire(thread);
     hold_end(&hold);
     Py_RETURN_NONE;
+}
+
+PyObject *mmap_set_name(PyObject *self, PyObject *name)
+{
+    PyObject *result = NULL;
+    IN_SECTION(self, result = set_name(self, name));
+    return result;
 }

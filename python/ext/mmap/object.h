@@ -4,11 +4,13 @@
  *   1. mmap_precheck_open reports a closed map first, on the versions of CPython whose own class
  * does.
  *   2. The arguments are converted. This may run Python code that closes or resizes the same map.
- *   3. The map is had: by mmap_use, mmap_use_to_read or mmap_use_to_store for short work, which is
+ *   3. The object's section begins (compat.h). All that follows is in it.
+ *   4. The map is had: by mmap_use, mmap_use_to_read or mmap_use_to_store for short work, which is
  *      done under the GIL as a whole, or by hold_begin (hold.h) for long work. Both wait for long
  *      work of other threads, and for signal handlers, which may close or resize the map. Ranges
  *      are checked against the length that it has after that.
- *   4. The work is done. */
+ *   5. The work is done, and its errors are raised. "Under the GIL" means in the section too, on
+ *      builds without a GIL. */
 #ifndef IRONMAP_EXT_MMAP_OBJECT_H
 #define IRONMAP_EXT_MMAP_OBJECT_H
 
@@ -121,10 +123,16 @@ static inline PyObject *raise_error(PyObject *self, ironmap_map *map, const iron
     return raise_error_in(mmap_object(self)->state, map, error, range_message);
 }
 
-/* True if the map is open, else false with ValueError. Waits for nothing. */
+/* True if the map is closed. Waits for nothing, and needs no section. */
+static inline bool mmap_is_closed(PyObject *self)
+{
+    return READ_SHARED(mmap_object(self)->map) == NULL;
+}
+
+/* True if the map is open, else false with ValueError. As mmap_is_closed. */
 static inline bool mmap_check_open(PyObject *self)
 {
-    if (mmap_object(self)->map == NULL) {
+    if (mmap_is_closed(self)) {
         raise_closed();
         return false;
     }

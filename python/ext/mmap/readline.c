@@ -61,7 +61,24 @@ static inline PyObject *next_line(PyObject *self)
 
 PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return next_line(self);
+    PyObject *line = NULL;
+    IN_SECTION(self, line = next_line(self));
+    return line;
+}
+
+/* Reads the next line. `*reached` is the position after it. No line, and no exception, at the end.
+ */
+static PyObject *line_if_any(PyObject *self, uint64_t *reached)
+{
+    const ironmap_map *map = mmap_use(self);
+    if (map == NULL || ironmap_tell(map) >= ironmap_length(map)) {
+        return NULL;
+    }
+    PyObject *line = next_line(self);
+    if (line != NULL) {
+        *reached = ironmap_tell(mmap_object(self)->map);
+    }
+    return line;
 }
 
 /* Appends lines to `list` until the end, or until they have more than `hint` bytes. `*reached` is
@@ -71,39 +88,41 @@ static bool append_lines(PyObject *list, uint64_t *reached, PyObject *self, size
     size_t total = 0;
     size_t work = 0;
     while (total <= hint) {
-        const ironmap_map *map = mmap_use(self);
-        if (map == NULL) {
-            return false;
-        }
-        if (ironmap_tell(map) >= ironmap_length(map)) {
-            break;
-        }
-        PyObject *line = next_line(self);
-        if (line == NULL || PyList_Append(list, line) == -1) {
-            Py_XDECREF(line);
-            return false;
+        PyObject *line = NULL;
+        IN_SECTION(self, line = line_if_any(self, reached));
+        if (line == NULL) {
+            return !PyErr_Occurred();
         }
         size_t length = (size_t)PyBytes_GET_SIZE(line);
+        int status = length == 0 ? 0 : PyList_Append(list, line);
         Py_DECREF(line);
+        if (length == 0) {
+            return true; /* another thread has read the last line meanwhile */
+        }
+        if (status == -1 || !mmap_check_open(self) || !eval_breaker_check(&work, length)) {
+            return false;
+        }
         total += length;
-        if (!mmap_check_open(self)) {
-            return false;
-        }
-        *reached = ironmap_tell(mmap_object(self)->map);
-        if (!eval_breaker_check(&work, length)) {
-            return false;
-        }
     }
     return true;
 }
 
-/* After a failure the position is where it was, unless it has moved since. */
+/* After a failure the position is where it was, unless it has moved since, or a resize by another
+ * thread excludes that now. */
 static void go_back(PyObject *self, uint64_t reached, uint64_t start)
 {
-    ironmap_map *map = mmap_object(self)->map;
+    ironmap_map *map = mmap_object(self)->for_look;
     if (map != NULL && ironmap_tell(map) == reached) {
         set_position(map, start);
     }
+}
+
+/* False with an exception. */
+static bool tell(uint64_t *position, PyObject *self)
+{
+    const ironmap_map *map = mmap_use(self);
+    *position = map == NULL ? 0 : ironmap_tell(map);
+    return map != NULL;
 }
 
 PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -115,15 +134,18 @@ PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count
     }
     /* Allocating may run the garbage collector, and so Python code. The map is used after that. */
     PyObject *list = PyList_New(0);
-    ironmap_map *map = list == NULL ? NULL : mmap_use(self);
-    if (map == NULL) {
+    uint64_t start = 0;
+    bool had = false;
+    if (list != NULL) {
+        IN_SECTION(self, had = tell(&start, self));
+    }
+    if (!had) {
         Py_XDECREF(list);
         return NULL;
     }
-    uint64_t start = ironmap_tell(map);
     uint64_t reached = start;
     if (!append_lines(list, &reached, self, hint > 0 ? (size_t)hint : SIZE_MAX)) {
-        go_back(self, reached, start);
+        IN_SECTION(self, go_back(self, reached, start));
         Py_CLEAR(list);
     }
     return list;

@@ -52,12 +52,8 @@ static int resize_without_gil(const Hold *hold, size_t length, ironmap_error *er
     return status;
 }
 
-PyObject *mmap_resize(PyObject *self, PyObject *size)
+static PyObject *resize_map(PyObject *self, Py_ssize_t length)
 {
-    Py_ssize_t length = 0;
-    if (!mmap_precheck_open(self) || !convert_size(size, &length)) {
-        return NULL;
-    }
     MmapObject *object = mmap_object(self);
     if (mmap_use(self) == NULL || !resize_check(object, length)) {
         return NULL;
@@ -86,6 +82,17 @@ PyObject *mmap_resize(PyObject *self, PyObject *size)
     }
 }
 
+PyObject *mmap_resize(PyObject *self, PyObject *size)
+{
+    Py_ssize_t length = 0;
+    if (!mmap_precheck_open(self) || !convert_size(size, &length)) {
+        return NULL;
+    }
+    PyObject *result = NULL;
+    IN_SECTION(self, result = resize_map(self, length));
+    return result;
+}
+
 /* The file system may take its time. Nothing looks for signals meanwhile, so the GIL is released as
  * for any system call. `*map` is NULL if an exception is set. */
 static int file_size_without_gil(ironmap_map **map, uint64_t *size, PyObject *self,
@@ -106,7 +113,7 @@ static int file_size_without_gil(ironmap_map **map, uint64_t *size, PyObject *se
 
 /* The size of memory without a file is the length of the map. On Unix, where the standard module
  * has no tags, the size of a tag's memory is the length of the tag. */
-PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *size_of_file(PyObject *self)
 {
     ironmap_map *map = mmap_use(self);
     if (map == NULL) {
@@ -126,4 +133,11 @@ PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
         return map == NULL ? NULL : raise_error(self, map, &error, "");
     }
     return PyLong_FromSsize_t((Py_ssize_t)size);
+}
+
+PyObject *mmap_size(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *size = NULL;
+    IN_SECTION(self, size = size_of_file(self));
+    return size;
 }

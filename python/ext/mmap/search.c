@@ -125,14 +125,24 @@ static bool search_map(int *status, uint64_t *index, PyObject *self, Search *sea
     return search_held(status, index, self, search, false, error);
 }
 
+/* NULL if the map is closed. */
+static ironmap_map *hold_needle(PyObject *owner)
+{
+    ironmap_map *map = mmap_object(owner)->map;
+    if (map != NULL) {
+        ironmap_hold(map);
+    }
+    return map;
+}
+
 /* Every version of CPython checks that the map is open between the needle and the bounds.
  * Converting these may run Python code, which cannot close a map that is the needle. */
 static bool convert_bounds(Search *search, PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     PyObject *owner = search->needle.owner;
-    ironmap_map *needle = owner == NULL ? NULL : mmap_object(owner)->map;
-    if (needle != NULL) {
-        ironmap_hold(needle);
+    ironmap_map *needle = NULL;
+    if (owner != NULL) {
+        IN_SECTION(owner, needle = hold_needle(owner));
     }
     bool converted = mmap_check_open(self) && bounds_convert(&search->bounds, args, count);
     if (needle != NULL) {
@@ -162,6 +172,18 @@ static PyObject *raise_search(PyObject *self, const ironmap_error *error)
     return raise_error(self, error->in_source ? NULL : mmap_object(self)->map, error, "");
 }
 
+static PyObject *index_of(PyObject *self, Search *search)
+{
+    uint64_t index = IRONMAP_NOT_FOUND;
+    int status = IRONMAP_OK;
+    ironmap_error error;
+    bool had = search_map(&status, &index, self, search, &error);
+    if (!had || status != IRONMAP_OK) {
+        return had ? raise_search(self, &error) : NULL;
+    }
+    return PyLong_FromSsize_t(index == IRONMAP_NOT_FOUND ? -1 : (Py_ssize_t)index);
+}
+
 static PyObject *search_for(PyObject *self, const char *name, bool backwards, PyObject *const *args,
                             Py_ssize_t count)
 {
@@ -169,16 +191,11 @@ static PyObject *search_for(PyObject *self, const char *name, bool backwards, Py
     if (!search_open(&search, self, name, args, count)) {
         return NULL;
     }
-    uint64_t index = IRONMAP_NOT_FOUND;
-    int status = IRONMAP_OK;
-    ironmap_error error;
+    PyObject *index = NULL;
     search.backwards = backwards;
-    bool had = search_map(&status, &index, self, &search, &error);
+    IN_SECTION(self, index = index_of(self, &search));
     source_close(&search.needle);
-    if (!had || status != IRONMAP_OK) {
-        return had ? raise_search(self, &error) : NULL;
-    }
-    return PyLong_FromSsize_t(index == IRONMAP_NOT_FOUND ? -1 : (Py_ssize_t)index);
+    return index;
 }
 
 PyObject *mmap_find(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -239,19 +256,26 @@ static bool count_map(int *status, size_t *found, PyObject *self, Search *search
     return true;
 }
 
+static PyObject *number_of(PyObject *self, Search *search)
+{
+    size_t found = 0;
+    int status = IRONMAP_OK;
+    ironmap_error error;
+    bool had = count_map(&status, &found, self, search, &error);
+    if (!had || status != IRONMAP_OK) {
+        return had ? raise_search(self, &error) : NULL;
+    }
+    return PyLong_FromSize_t(found);
+}
+
 PyObject *mmap_count(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Search search;
     if (!search_open(&search, self, "count", args, count)) {
         return NULL;
     }
-    size_t found = 0;
-    int status = IRONMAP_OK;
-    ironmap_error error;
-    bool had = count_map(&status, &found, self, &search, &error);
+    PyObject *number = NULL;
+    IN_SECTION(self, number = number_of(self, &search));
     source_close(&search.needle);
-    if (!had || status != IRONMAP_OK) {
-        return had ? raise_search(self, &error) : NULL;
-    }
-    return PyLong_FromSize_t(found);
+    return number;
 }

@@ -95,7 +95,8 @@ static bool load(int *status, Source *source, ironmap_error *error)
     return source->copy != NULL;
 }
 
-bool source_load_slow(Source *source, PyObject *self)
+/* Copies the bytes, again if the map's shape has changed meanwhile. */
+static bool load_other(Source *source, PyObject *self)
 {
     int status = IRONMAP_OK;
     ironmap_error error;
@@ -115,6 +116,13 @@ bool source_load_slow(Source *source, PyObject *self)
     }
     source->bytes = source->copy;
     return true;
+}
+
+bool source_load_slow(Source *source, PyObject *self)
+{
+    bool loaded = false;
+    IN_SECTION(source->owner, loaded = load_other(source, self));
+    return loaded;
 }
 
 PyObject *source_to_bytes(Source *source, PyObject *self)

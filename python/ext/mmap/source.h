@@ -47,6 +47,12 @@ static inline void source_close(Source *source)
  * it is none of ours, or `self`. Borrowed, and valid as long as the view. */
 PyObject *source_owner(uint64_t *offset, PyObject *object, const Py_buffer *view, PyObject *self);
 
+/* The other map's object, or `self` if the bytes are no other map's. */
+static inline PyObject *source_other(const Source *source, PyObject *self)
+{
+    return source->owner == NULL ? self : source->owner;
+}
+
 /* True if `object`, or what it is a view of, is `self`. */
 bool source_is_of(PyObject *self, PyObject *object);
 
@@ -63,10 +69,10 @@ static inline bool source_load(Source *source, PyObject *self)
 }
 
 /* The map of an error in which the source took part, with `self` on the other side. NULL: no map,
- * or a closed one. */
+ * or a closed one. In the section of both. */
 ironmap_map *source_map_of(const Source *source, PyObject *self, const ironmap_error *error);
 
-/* Looks again at the length of a map that was given itself, once it is held. */
+/* Looks again at the length of a map that was given itself, once it is held. In its section. */
 void source_refresh(Source *source);
 
 #endif /* IRONMAP_EXT_MMAP_SOURCE_H */

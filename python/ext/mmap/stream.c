@@ -27,8 +27,8 @@ static uint64_t reserve(ironmap_map *map, size_t length)
     return position;
 }
 
-/* Cancels a reservation after a failure, unless the position has moved since. `map` is NULL if a
- * handler has closed it. */
+/* Cancels a reservation after a failure, unless the position has moved since. `map` is NULL if it
+ * was closed in the middle of the work, or is being resized. */
 static void cancel_reservation(ironmap_map *map, uint64_t position, size_t length)
 {
     if (map != NULL && ironmap_tell(map) == position + length) {
@@ -36,10 +36,32 @@ static void cancel_reservation(ironmap_map *map, uint64_t position, size_t lengt
     }
 }
 
-PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *position_of(PyObject *self)
 {
     const ironmap_map *map = mmap_use(self);
     return map == NULL ? NULL : PyLong_FromSize_t((size_t)ironmap_tell(map));
+}
+
+PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *position = NULL;
+    IN_SECTION(self, position = position_of(self));
+    return position;
+}
+
+static PyObject *seek_to(PyObject *self, Py_ssize_t offset, int whence)
+{
+    ironmap_map *map = mmap_use(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    ironmap_error error;
+    if (ironmap_seek(map, offset, whence, &error) != IRONMAP_OK) {
+        PyErr_SetString(PyExc_ValueError, error.status == IRONMAP_E_INVALID ? "unknown seek type"
+                                                                            : "seek out of range");
+        return NULL;
+    }
+    return PyLong_FromSsize_t((Py_ssize_t)ironmap_tell(map));
 }
 
 PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -52,17 +74,9 @@ PyObject *mmap_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (!convert_size(args[0], &offset) || (count > 1 && !convert_int(args[1], &whence))) {
         return NULL;
     }
-    ironmap_map *map = mmap_use(self);
-    if (map == NULL) {
-        return NULL;
-    }
-    ironmap_error error;
-    if (ironmap_seek(map, offset, whence, &error) != IRONMAP_OK) {
-        PyErr_SetString(PyExc_ValueError, error.status == IRONMAP_E_INVALID ? "unknown seek type"
-                                                                            : "seek out of range");
-        return NULL;
-    }
-    return PyLong_FromSsize_t((Py_ssize_t)ironmap_tell(map));
+    PyObject *position = NULL;
+    IN_SECTION(self, position = seek_to(self, offset, whence));
+    return position;
 }
 
 PyObject *mmap_seekable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused))
@@ -94,7 +108,7 @@ static int read_held(PyObject **bytes, const Hold *hold, Py_ssize_t wanted, iron
     int status = ironmap_get(hold->map, position, PyBytes_AS_STRING(*bytes), length, error);
     gil_acquire(thread);
     if (status != IRONMAP_OK) {
-        cancel_reservation(hold->object->map, position, length);
+        cancel_reservation(hold->object->for_look, position, length);
     }
     return status;
 }
@@ -144,6 +158,16 @@ static PyObject *read_short(PyObject *self, ironmap_map *map, size_t length)
     return bytes;
 }
 
+static inline PyObject *read_bytes(PyObject *self, Py_ssize_t wanted)
+{
+    ironmap_map *map = mmap_now_to_read(self);
+    if (map == NULL) {
+        return read_long(self, wanted);
+    }
+    size_t length = read_length(map, wanted);
+    return length < LONG_WORK_BYTES ? read_short(self, map, length) : read_long(self, wanted);
+}
+
 PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     if (!mmap_precheck_open(self) || !check_count("read", count, 0, 1)) {
@@ -153,12 +177,9 @@ PyObject *mmap_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (count > 0 && !convert_read_size(args[0], &wanted)) {
         return NULL;
     }
-    ironmap_map *map = mmap_now_to_read(self);
-    if (map == NULL) {
-        return read_long(self, wanted);
-    }
-    size_t length = read_length(map, wanted);
-    return length < LONG_WORK_BYTES ? read_short(self, map, length) : read_long(self, wanted);
+    PyObject *bytes = NULL;
+    IN_SECTION(self, bytes = read_bytes(self, wanted));
+    return bytes;
 }
 
 static COLD PyObject *read_byte_slow(PyObject *self)
@@ -175,7 +196,7 @@ static COLD PyObject *read_byte_slow(PyObject *self)
     return PyLong_FromLong(byte);
 }
 
-PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
+static inline PyObject *read_byte(PyObject *self)
 {
     ironmap_map *map = mmap_now_to_read(self);
     ironmap_short_read read;
@@ -188,6 +209,13 @@ PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
     }
     ironmap_advance(map, 1);
     return Py_NewRef(mmap_object(self)->state->byte_ints[byte]);
+}
+
+PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *value = NULL;
+    IN_SECTION(self, value = read_byte(self));
+    return value;
 }
 
 /* Gets a writable buffer of `target`, with the errors of file objects. No buffer, a read-only one
@@ -243,7 +271,7 @@ static int read_to(const Target *target, MmapObject *object, size_t *length, iro
                                : ironmap_copy(other, target->offset, map, position, *length, error);
     gil_acquire(thread);
     if (status != IRONMAP_OK) {
-        cancel_reservation(object->map, position, *length);
+        cancel_reservation(object->for_look, position, *length);
     }
     return status;
 }
@@ -285,7 +313,8 @@ PyObject *mmap_readinto(PyObject *self, PyObject *target)
     if (to.whole) {
         PyBuffer_Release(&view);
     }
-    PyObject *result = read_to_target(self, &to);
+    PyObject *result = NULL;
+    IN_SECTION2(self, to.owner == NULL ? self : to.owner, result = read_to_target(self, &to));
     if (!to.whole) {
         PyBuffer_Release(&view);
     }
@@ -310,7 +339,7 @@ static int write_held(MmapObject *object, const Source *source, ironmap_error *e
                                : ironmap_copy(map, position, other, source->offset, length, error);
     gil_acquire(thread);
     if (status != IRONMAP_OK) {
-        cancel_reservation(object->map, position, length);
+        cancel_reservation(object->for_look, position, length);
     }
     return status;
 }
@@ -319,9 +348,8 @@ static int write_held(MmapObject *object, const Source *source, ironmap_error *e
 static NOINLINE bool write_long(int *status, PyObject *self, Source *source, ironmap_error *error)
 {
     TwoHolds holds;
-    PyObject *other = source->owner == NULL ? self : source->owner;
     do {
-        if (!hold_begin_two(&holds, self, LOCK_STORE, other, LOCK_READ)) {
+        if (!hold_begin_two(&holds, self, LOCK_STORE, source_other(source, self), LOCK_READ)) {
             return false;
         }
         source_refresh(source);
@@ -360,9 +388,23 @@ PyObject *mmap_write(PyObject *self, PyObject *data)
     if (!mmap_precheck_open(self) || !source_open(&source, data, self)) {
         return NULL;
     }
-    PyObject *result = write_source(self, &source);
+    PyObject *result = NULL;
+    IN_SECTION2(self, source_other(&source, self), result = write_source(self, &source));
     source_close(&source);
     return result;
+}
+
+static PyObject *put_next_byte(PyObject *self, uint8_t byte)
+{
+    ironmap_map *map = mmap_use_to_store(self);
+    if (map == NULL) {
+        return NULL;
+    }
+    ironmap_error error;
+    if (ironmap_write_byte(map, byte, &error) != IRONMAP_OK) {
+        return raise_error(self, map, &error, "write byte out of range");
+    }
+    Py_RETURN_NONE;
 }
 
 static COLD PyObject *write_byte_slow(PyObject *self, PyObject *byte)
@@ -371,25 +413,27 @@ static COLD PyObject *write_byte_slow(PyObject *self, PyObject *byte)
     if (!mmap_precheck_open(self) || !convert_byte(self, byte, &value)) {
         return NULL;
     }
-    ironmap_map *map = mmap_use_to_store(self);
-    if (map == NULL) {
-        return NULL;
-    }
-    ironmap_error error;
-    if (ironmap_write_byte(map, value, &error) != IRONMAP_OK) {
-        return raise_error(self, map, &error, "write byte out of range");
-    }
-    Py_RETURN_NONE;
+    PyObject *result = NULL;
+    IN_SECTION(self, result = put_next_byte(self, value));
+    return result;
 }
 
-PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
+/* Fast path of a plain integer. */
+static inline bool try_write_byte(PyObject *self, PyObject *byte)
 {
     ironmap_map *map = mmap_now_to_store(self);
     uint8_t value = 0;
     if (map == NULL || !try_convert_byte(byte, &value) ||
         !ironmap_short_put_byte(map, ironmap_tell(map), value)) {
-        return write_byte_slow(self, byte);
+        return false;
     }
     ironmap_advance(map, 1);
-    Py_RETURN_NONE;
+    return true;
+}
+
+PyObject *mmap_write_byte(PyObject *self, PyObject *byte)
+{
+    bool written = false;
+    IN_SECTION(self, written = try_write_byte(self, byte));
+    return written ? Py_NewRef(Py_None) : write_byte_slow(self, byte);
 }

@@ -42,7 +42,8 @@ static PyObject *repr_tagname(const char *tag)
     return text;
 }
 
-static PyObject *mmap_repr(PyObject *self)
+/* Formatting text runs no Python code and waits for nothing, so the map stays. */
+static PyObject *describe(PyObject *self)
 {
     const char *name = class_name(Py_TYPE(self));
     ironmap_map *map = NULL;
@@ -65,8 +66,15 @@ static PyObject *mmap_repr(PyObject *self)
     return text;
 }
 
+static PyObject *mmap_repr(PyObject *self)
+{
+    PyObject *text = NULL;
+    IN_SECTION(self, text = describe(self));
+    return text;
+}
+
 /* A closed map shares no memory, so it has no tagname. */
-static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))
+static PyObject *tagname_of(PyObject *self)
 {
     ironmap_map *map = NULL;
     if (!mmap_use_if_open(&map, self)) {
@@ -76,9 +84,16 @@ static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))
     return tag == NULL ? Py_NewRef(Py_None) : PyUnicode_FromString(tag);
 }
 
+static PyObject *mmap_get_tagname(PyObject *self, void *Py_UNUSED(closure))
+{
+    PyObject *tagname = NULL;
+    IN_SECTION(self, tagname = tagname_of(self));
+    return tagname;
+}
+
 static PyObject *mmap_get_closed(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(mmap_object(self)->map == NULL);
+    return PyBool_FromLong(mmap_is_closed(self));
 }
 
 /* ---- the type ---- */
