@@ -23,7 +23,9 @@ void ironmap__wait_for_handlers(const ironmap__mapping *mapping)
     }
 }
 
-/* Notes the run first, for a child of fork in the middle of it. */
+/* Notes the run first, for a child of fork in the middle of it. A handler whose first mark is taken
+ * off here may replace its page after this, and would not mark it again in the child. So the note
+ * stays until no handler is active. */
 static int restore_run(ironmap__mapping *mapping, ironmap__loss_kind kind, ironmap__page_run run,
                        ironmap_error *error)
 {
@@ -36,6 +38,7 @@ static int restore_run(ironmap__mapping *mapping, ironmap__loss_kind kind, ironm
     if (status != IRONMAP_OK) {
         ironmap__mark_pages(&mapping->state, kind, run);
     }
+    ironmap__wait_for_handlers(mapping);
     ironmap__note_restoring(&mapping->state, kind, (ironmap__page_run){0, 0});
     return status;
 }

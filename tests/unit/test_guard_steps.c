@@ -1,5 +1,6 @@
 /* An access beside a handler that loses a page of it. The handler goes on before some atomic
- * accesses of the guard, at all combinations of them. The access fails, or has the file's byte. */
+ * accesses of the guard, at all combinations of them. The access fails, or has the file's byte. So
+ * it is in a child of fork, in which neither goes on. */
 #include "fault/guard.h"
 
 #include <stdlib.h>
@@ -46,6 +47,8 @@ static size_t part_at[PARTS]; /* before which atomic access each part comes */
 static size_t done;           /* parts */
 static size_t steps;
 static bool is_stepping;
+static size_t fork_at;
+static jmp_buf child;
 
 static void do_part(void)
 {
@@ -58,6 +61,9 @@ void atomic_step(void)
 {
     while (is_stepping && done < PARTS && part_at[done] == steps) {
         do_part();
+    }
+    if (is_stepping && fork_at == steps) {
+        longjmp(child, 1);
     }
     steps += is_stepping;
 }
@@ -173,29 +179,68 @@ typedef int access_function(uint8_t *byte, ironmap_error *error);
 
 static size_t most_steps; /* of an access until now */
 
-static void check_access(access_function *access, bool lost_before)
+static void assert_is_known(int status, uint8_t byte, size_t offset)
+{
+    assert_true(status == IRONMAP_OK || status == IRONMAP_E_FAULT);
+    assert_true(status == IRONMAP_E_FAULT || byte == 'f');
+    assert_true(status == IRONMAP_OK || offset == (size_t)LOST * PAGE);
+    assert_false(mapping.state.restoring);
+}
+
+static void check_access(access_function *access)
 {
     ironmap_error error = {.status = IRONMAP_OK};
     uint8_t byte = 0;
-    map(lost_before);
     steps = done = 0;
     is_stepping = true;
     int status = access(&byte, &error);
     is_stepping = false;
     most_steps = steps > most_steps ? steps : most_steps;
-    assert_true(status == IRONMAP_OK || status == IRONMAP_E_FAULT);
-    assert_true(status == IRONMAP_E_FAULT || byte == 'f');
-    assert_true(status == IRONMAP_OK || error.offset == (size_t)LOST * PAGE);
-    assert_false(mapping.state.restoring);
+    assert_is_known(status, byte, error.offset);
+}
+
+static void check_child(void)
+{
+    ironmap_error error = {.status = IRONMAP_OK};
+    uint8_t byte = 0;
+    is_stepping = false;
+    ironmap__page_state_after_fork(&mapping.state);
+    ironmap__loss_log_after_fork();
+    int status = access_in_turn(&byte, &error);
+    assert_is_known(status, byte, error.offset);
+}
+
+static void check_place(access_function *access, bool lost_before)
+{
+    map(lost_before);
+    if (setjmp(child) == 0) {
+        check_access(access);
+    } else {
+        check_child();
+    }
 }
 
 static void check_all_places(access_function *access, bool lost_before)
 {
     most_steps = 0;
+    fork_at = SIZE_MAX;
     for (part_at[0] = 0; part_at[0] <= most_steps; part_at[0]++) {
         for (part_at[1] = part_at[0]; part_at[1] <= most_steps; part_at[1]++) {
             for (part_at[2] = part_at[1]; part_at[2] <= most_steps; part_at[2]++) {
-                check_access(access, lost_before);
+                check_place(access, lost_before);
+            }
+        }
+    }
+}
+
+/* The handler does not end. */
+static void check_all_forks(access_function *access, bool lost_before)
+{
+    part_at[2] = SIZE_MAX;
+    for (part_at[0] = 0; part_at[0] <= most_steps; part_at[0]++) {
+        for (part_at[1] = part_at[0]; part_at[1] <= most_steps; part_at[1]++) {
+            for (fork_at = part_at[1]; fork_at <= most_steps; fork_at++) {
+                check_place(access, lost_before);
             }
         }
     }
@@ -215,11 +260,23 @@ static void no_zeros_pass_for_data_when_an_access_is_done_again(void **state)
     check_all_places(access_locked, true);
 }
 
+static void no_zeros_pass_for_data_in_a_child_of_fork(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        check_all_places(access_in_turn, i != 0);
+        check_all_forks(access_in_turn, i != 0);
+        check_all_places(access_locked, i != 0);
+        check_all_forks(access_locked, i != 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_zeros_pass_for_data),
         cmocka_unit_test(no_zeros_pass_for_data_when_an_access_is_done_again),
+        cmocka_unit_test(no_zeros_pass_for_data_in_a_child_of_fork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
