@@ -176,12 +176,17 @@ def matches_of_two_threads() -> None:
         assert sorted(taken) + list(found) == list(range(9))
 
 
-def contend(m: Any) -> None:
+def wait_for(m: Any) -> None:
+    """A thread waits for the bytes of the map."""
     pause = Pause(lambda: advise(m))
     line = Line()
     line.add("store", lambda: m.__setitem__(0, 1))
     pause.finish()
     line.join()
+
+
+def contend(m: Any) -> None:
+    wait_for(m)
     assert len(m[: LENGTH // 2]) == LENGTH // 2
 
 
@@ -262,6 +267,30 @@ def keeps_the_gil() -> None:
     other.end()
     os.close(stall.descriptor)
     m.close()
+
+
+def quick_on_two_maps() -> None:
+    """After quick work on two maps, work on each of them comes before those who wait."""
+    half = slice(0, LENGTH // 2)
+
+    def overtakes(m: Any, other: Any) -> bool:
+        wait_for(m)
+        slow = Pause(lambda: advise(m))
+        time.sleep(0.01)
+        slow.finish()
+        m[half] = memoryview(other)[half]
+        flushing = Pause(m.flush)
+        line = Line()
+        line.add("resize", lambda: m.resize(LENGTH))
+        line.add("read", lambda: m[half])
+        flushing.finish()
+        line.join()
+        return line.log == ["read", "resize"]
+
+    maps = [file_map(), file_map()]
+    for pair in (maps, maps[::-1]):
+        while not overtakes(*pair):  # the work was not quick
+            pass
 
 
 def releases_the_gil_in_the_middle() -> None:
@@ -727,6 +756,33 @@ def first_map_changed(change: str) -> None:
     assert not is_mapped(at)
 
 
+def handler_releases_the_gil() -> None:
+    """A handler that runs while work waits for the second of two maps releases the GIL, also if the
+    work keeps it."""
+    m, stall = stall_above()
+    s = stall.map
+    contend(m)
+    stall.start(lambda: s.__setitem__(slice(None), bytes(LENGTH)))
+    used = Stall()
+
+    def let_go_on() -> None:
+        used.wait()
+        os.close(used.descriptor)
+
+    def act() -> None:
+        releasing.start()
+        assert used.map.find(b"absent") == -1
+        finishing.start()
+
+    releasing = threading.Thread(target=let_go_on)
+    finishing = threading.Thread(target=stall.finish)
+    handler = Handler(act)
+    assert m.write(s) == LENGTH
+    assert handler.ran
+    releasing.join()
+    finishing.join()
+
+
 # ---- work that goes on ------------------------------------------------------------------------
 
 
@@ -900,6 +956,37 @@ def resized_while_it_waits() -> None:
     assert result.value == LENGTH
     threads[0].join()
     stall.map.close()
+
+
+def closed_before_it_begins_anew() -> None:
+    """Another thread closes the map while work waits to begin anew. Later work on another map looks
+    for signals."""
+    line = Line()
+    other = Stall(8)
+
+    def act(m: Any) -> None:
+        m.resize(LENGTH)
+        pause = Pause(lambda: advise(m))
+        line.add("close", m.close)
+        line.threads.append(later(pause.finish))
+
+    def send() -> None:
+        other.wait()
+        time.sleep(0.1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        os.close(other.descriptor)
+
+    result, stall = suspend(lambda m: m.find(b"absent"), act)
+    assert result.error is ValueError
+    assert stall.map.closed
+    handler = Handler(other.map.close, by_timer=False)
+    sender = threading.Thread(target=send)
+    sender.start()
+    result = outcome(other.map.find, b"absent")
+    assert handler.ran
+    assert result.error is ValueError, result
+    sender.join()
+    line.join()
 
 
 def stored_in_the_middle() -> None:
@@ -1111,6 +1198,7 @@ CASES: dict[str, Callable[[], None]] = {
     "order": order,
     "short work first": short_work_first,
     "keeps the GIL": keeps_the_gil,
+    "quick on two maps": quick_on_two_maps,
     "releases the GIL in the middle": releases_the_gil_in_the_middle,
     "served together": served_together,
     "reads together": reads_together,
@@ -1155,6 +1243,7 @@ CASES: dict[str, Callable[[], None]] = {
         f"the first of two maps: {change}": lambda change=change: first_map_changed(change)
         for change in ("close", "resize", "raise", "store")
     },
+    "a handler releases the GIL": handler_releases_the_gil,
     "goes on first": goes_on_first,
     **{f"{name} begins anew": lambda name=name: resized_in_the_middle(name) for name in RESIZED},
     "found in what is left": found_in_what_is_left,
@@ -1162,6 +1251,7 @@ CASES: dict[str, Callable[[], None]] = {
     "the second of both goes on": lambda: both_go_on(1),
     "waits for those who waited": waits_for_those_who_waited,
     "resized while it waits": resized_while_it_waits,
+    "closed before it begins anew": closed_before_it_begins_anew,
     "stored in the middle": stored_in_the_middle,
     "closed in the middle": lambda: closed_in_the_middle(by_thread=False),
     "closed in the middle by a thread": lambda: closed_in_the_middle(by_thread=True),

@@ -268,16 +268,18 @@ bool hold_begin(Hold *hold, PyObject *self, LockKind kind)
     if (result == HOLD_CLOSED) {
         raise_closed();
     }
+    if (result != HOLD_BEGAN) {
+        gil_skip_checks(false); /* of work that was to begin anew */
+    }
     return result == HOLD_BEGAN;
 }
 
-void hold_end(Hold *hold)
+static void end(Hold *hold, GilWork work)
 {
     MmapObject *object = hold->object;
     holds = hold->outer;
     gil_skip_checks(false); /* short work has not used it */
     gil_keep(false);
-    GilWork work = gil_last_work();
     object->quick = work == GIL_WORK_NONE ? object->quick : work == GIL_WORK_QUICK;
     if (hold->taken) {
         drop(object, hold->kind);
@@ -285,6 +287,11 @@ void hold_end(Hold *hold)
     if (hold->suspended && --object->suspended == 0 && object->ended != NULL) {
         mmap_end(object);
     }
+}
+
+void hold_end(Hold *hold)
+{
+    end(hold, gil_last_work());
 }
 
 bool hold_begin_two(TwoHolds *both, PyObject *self, LockKind kind, PyObject *other,
@@ -314,10 +321,11 @@ bool hold_begin_two(TwoHolds *both, PyObject *self, LockKind kind, PyObject *oth
 
 void hold_end_two(TwoHolds *both)
 {
+    GilWork work = gil_last_work();
     if (both->second.object != NULL) {
-        hold_end(&both->second);
+        end(&both->second, work);
     }
-    hold_end(&both->first);
+    end(&both->first, work);
 }
 
 /* ---- handlers in the middle of the work ---- */
@@ -401,6 +409,7 @@ int hold_run_handlers(void)
     if (!in_main_thread() || !handlers_are_due()) {
         return 0;
     }
+    gil_keep(false); /* a handler's work does not keep it since this work does */
     Hold *running[2] = {NULL, NULL};
     size_t count = suspend_all(running);
     if (check_signals_outside() == -1) {
