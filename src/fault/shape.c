@@ -106,7 +106,7 @@ size_t ironmap__mapping_overhead(const ironmap__mapping *mapping)
     size_t entry = mapping->entry == NULL ? 0 : ironmap__registry_entry_size();
     size_t view = mapping->view.base == NULL ? 0 : ironmap__view_overhead();
     size_t room = ironmap__page_state_room(&mapping->state);
-    return entry + view + (size_t)ironmap__align_up(room, ironmap__page_size());
+    return entry + view + ironmap__align_up(room, ironmap__page_size());
 }
 
 int ironmap__restore_or_fail(ironmap__mapping *mapping, ironmap_error *error)
