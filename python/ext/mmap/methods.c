@@ -103,7 +103,7 @@ static PyMethodDef methods[] = {
      "refuses."},
     {"close", mmap_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "Unmap the memory. Afterwards only `closed`, repr() and close() work.\n\n"
+     "Unmap the memory. Afterwards only the attributes, repr(), seekable() and close() work.\n\n"
      "All other operations then raise ValueError. Changes of a shared map reach the file later,\n"
      "when the system writes them. Call flush() first to make them durable: an error of the\n"
      "system at closing is ignored, as by the standard module. BufferError while a buffer of\n"
