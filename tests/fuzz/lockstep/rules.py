@@ -282,6 +282,13 @@ def breaks_memory(call: Call, _: Side) -> bool:
     return call.name == "m.madvise" and answers_of(call, "", 0) in ([8], [100], [101], [102])
 
 
+def searches_whole_pages(call: Call, side: Side) -> bool:
+    """find() of 3.11.0 to 3.11.4 reads the byte behind its range (CPython issue 105235)."""
+    if sys.version_info < (3, 11) or side.map.closed or call.name != "m.find":
+        return False
+    return any(size % PAGE == 0 for size in [len(side.map), *new_sizes(call)])
+
+
 CRASHES = [
     Crash(
         "a resize() that fails has truncated the file, and others take all memory", resizes_badly
@@ -292,4 +299,5 @@ CRASHES = [
     Crash(
         "an argument closes the map, which is used all the same", closes_in_the_middle, (3, 11, 4)
     ),
+    Crash("find() reads the byte behind a map of whole pages", searches_whole_pages, (3, 11, 5)),
 ]
