@@ -4,7 +4,7 @@
 #include "args.h"
 #include "errors.h"
 #include "gil.h"
-#include "mmap/hold.h"
+#include "mmap/held_read.h"
 #include "mmap/object.h"
 #include "mmap/source.h"
 
@@ -289,8 +289,9 @@ static int copy_out(char *buffer, const ironmap_map *map, const Slice *slice, ir
 
 /* Copies a slice, of the map as it is once it is held. `*bytes` is a new object, or NULL with
  * an exception. */
-static int get_held(PyObject **bytes, const Hold *hold, Slice *slice, ironmap_error *error)
+static int get_held(PyObject **bytes, const Hold *hold, void *context, ironmap_error *error)
 {
+    Slice *slice = context;
     slice_reset(slice);
     slice_adjust(slice, hold->map);
     *bytes = PyBytes_FromStringAndSize(NULL, slice->count);
@@ -301,27 +302,6 @@ static int get_held(PyObject **bytes, const Hold *hold, Slice *slice, ironmap_er
     int status = copy_out(PyBytes_AS_STRING(*bytes), hold->map, slice, error);
     gil_acquire(thread);
     return status;
-}
-
-static NOINLINE PyObject *get_long_slice(PyObject *self, Slice *slice)
-{
-    Hold hold;
-    PyObject *bytes = NULL;
-    ironmap_error error;
-    int status = IRONMAP_OK;
-    do {
-        Py_CLEAR(bytes);
-        if (!hold_begin(&hold, self, LOCK_READ)) {
-            return NULL;
-        }
-        status = get_held(&bytes, &hold, slice, &error);
-        hold_end(&hold);
-    } while (hold_again(status));
-    if (status != IRONMAP_OK) {
-        Py_DECREF(bytes);
-        return raise_error(self, hold.map, &error, "");
-    }
-    return bytes;
 }
 
 /* Fast path: plain integers that lie in the map and in order, not far apart. NULL without an
@@ -345,11 +325,11 @@ static PyObject *bytes_at(PyObject *self, Slice *slice)
 {
     ironmap_map *map = mmap_now_to_read(self);
     if (map == NULL) {
-        return get_long_slice(self, slice);
+        return held_read(self, get_held, slice, "");
     }
     slice_adjust(slice, map);
     if (is_long(slice)) {
-        return get_long_slice(self, slice);
+        return held_read(self, get_held, slice, "");
     }
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, slice->count);
     if (bytes == NULL || slice->count == 0) {

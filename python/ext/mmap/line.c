@@ -3,21 +3,20 @@
 
 #include "errors.h"
 #include "gil.h"
-#include "mmap/hold.h"
+#include "mmap/held_read.h"
 
-static COLD PyObject *line_raise(PyObject *self, ironmap_map *map, const ironmap_error *error)
-{
-    return raise_error(self, map, error, "read out of range");
-}
+#define OUT_OF_RANGE "read out of range"
 
 /* The line at `start` of a map that is held. */
 typedef struct {
     const ironmap_map *map;
     uint64_t start;
-    uint64_t end; /* it ends there at the latest */
+    uint64_t most; /* it ends there at the latest, */
+    uint64_t end;  /* or at the end of the map */
     size_t length;
     bool keep_end;
     bool keep_gil;
+    bool seen; /* the first bytes, by the caller: they have no newline */
 } LongLine;
 
 /* Sets the length of the line, which has no newline before `from`. Only what is more than
@@ -56,83 +55,59 @@ static int copy_line(PyObject **bytes, const LongLine *line, ironmap_error *erro
     return status;
 }
 
-/* Reads the line of a map that is held and ends behind the line's start. */
-static int read_held(PyObject **bytes, LongLine *line, uint64_t from, ironmap_error *error)
+/* Reads the line of a map that is held, up to `end`. */
+static int read_up_to(PyObject **bytes, LongLine *line, uint64_t end, ironmap_error *error)
 {
-    int status = find_end(line, from < line->end ? from : line->end, error);
+    if (line->start >= end) {
+        line->length = 0;
+        *bytes = PyBytes_FromStringAndSize(NULL, 0);
+        return IRONMAP_OK;
+    }
+    uint64_t from = line->seen ? line->start + SHORT_LINE_BYTES - 1 : line->start;
+    line->end = end;
+    int status = find_end(line, from < end ? from : end, error);
     return status == IRONMAP_OK ? copy_line(bytes, line, error) : status;
+}
+
+/* Other threads may have changed what was seen if they could run meanwhile. */
+static int read_held(PyObject **bytes, const Hold *hold, void *context, ironmap_error *error)
+{
+    LongLine *line = context;
+    uint64_t rest = ironmap_length(hold->map);
+    line->map = hold->map;
+    line->seen = line->seen && !hold->waited;
+    int status = read_up_to(bytes, line, line->most < rest ? line->most : rest, error);
+    line->seen = false;
+    return status;
 }
 
 /* A line of SHORT_LINE_BYTES or more. */
 static COLD PyObject *read_long(size_t *length, PyObject *self, uint64_t start, uint64_t end,
                                 bool keep_end)
 {
-    Hold hold;
-    PyObject *bytes = NULL;
-    ironmap_error error;
-    int status = IRONMAP_OK;
-    LongLine line = {.start = start, .keep_end = keep_end};
-    bool seen = true; /* the first bytes, by the caller: they have no newline */
-    do {
-        Py_CLEAR(bytes);
-        if (!hold_begin(&hold, self, LOCK_READ)) {
-            return NULL;
-        }
-        size_t rest = ironmap_length(hold.map);
-        line.map = hold.map;
-        line.end = end < rest ? end : rest;
-        line.length = 0;
-        if (start >= line.end) {
-            status = IRONMAP_OK;
-            bytes = PyBytes_FromStringAndSize(NULL, 0);
-        } else {
-            uint64_t from = seen && !hold.waited ? start + SHORT_LINE_BYTES - 1 : start;
-            status = read_held(&bytes, &line, from, &error);
-        }
-        hold_end(&hold);
-        seen = false;
-    } while (hold_again(status));
+    LongLine line = {.start = start, .most = end, .keep_end = keep_end, .seen = true};
+    PyObject *bytes = held_read(self, read_held, &line, OUT_OF_RANGE);
     *length = line.length;
-    if (status != IRONMAP_OK) {
-        Py_XDECREF(bytes);
-        return line_raise(self, hold.map, &error);
-    }
     return bytes;
 }
 
-/* Reads the line at the position of a map that is held, and moves the position behind it. */
-static int read_next(PyObject **bytes, ironmap_map *map, ironmap_error *error)
+/* Reads the line at the position, and moves the position behind it. */
+static int read_next(PyObject **bytes, const Hold *hold, void *context, ironmap_error *error)
 {
-    LongLine line = {.map = map, .keep_end = true, .keep_gil = true};
-    line.start = ironmap_tell(map);
-    line.end = ironmap_length(map);
-    if (line.start >= line.end) {
-        *bytes = PyBytes_FromStringAndSize(NULL, 0);
-        return IRONMAP_OK;
-    }
-    int status = read_held(bytes, &line, line.start, error);
+    LongLine *line = context;
+    line->map = hold->map;
+    line->start = ironmap_tell(hold->map);
+    int status = read_up_to(bytes, line, ironmap_length(hold->map), error);
     if (status == IRONMAP_OK && *bytes != NULL) {
-        ironmap_advance(map, line.length);
+        ironmap_advance(hold->map, line->length);
     }
     return status;
 }
 
 PyObject *line_read_next(PyObject *self)
 {
-    Hold hold;
-    PyObject *bytes = NULL;
-    ironmap_error error;
-    bool held = hold_begin(&hold, self, LOCK_READ);
-    if (!held) {
-        return NULL;
-    }
-    int status = read_next(&bytes, hold.map, &error);
-    hold_end(&hold);
-    if (status == IRONMAP_OK) {
-        return bytes;
-    }
-    Py_XDECREF(bytes);
-    return line_raise(self, hold.map, &error);
+    LongLine line = {.keep_end = true, .keep_gil = true};
+    return held_read(self, read_next, &line, OUT_OF_RANGE);
 }
 
 /* ---- short lines ---- */
@@ -160,7 +135,7 @@ PyObject *line_read_slow(size_t *length, PyObject *self, ironmap_map *map, uint6
     int status = ironmap_copy_line(length, map, start, limit, keep_end, allocate, &line, &error);
     if (status != IRONMAP_OK) {
         Py_XDECREF(line.bytes);
-        return line_raise(self, map, &error);
+        return raise_error(self, map, &error, OUT_OF_RANGE);
     }
     if (*length == SHORT_LINE_BYTES) {
         Py_DECREF(line.bytes);

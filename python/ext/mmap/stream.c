@@ -4,7 +4,7 @@
 #include "args.h"
 #include "errors.h"
 #include "gil.h"
-#include "mmap/hold.h"
+#include "mmap/held_read.h"
 #include "mmap/object.h"
 #include "mmap/source.h"
 
@@ -95,9 +95,10 @@ static size_t read_length(const ironmap_map *map, Py_ssize_t wanted)
 
 /* Reads from the position on, of the map as it is once it is held. `*bytes` is a new object, or
  * NULL with an exception. */
-static int read_held(PyObject **bytes, const Hold *hold, Py_ssize_t wanted, ironmap_error *error)
+static int read_held(PyObject **bytes, const Hold *hold, void *context, ironmap_error *error)
 {
-    size_t length = read_length(hold->map, wanted);
+    const Py_ssize_t *wanted = context;
+    size_t length = read_length(hold->map, *wanted);
     *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (*bytes == NULL || length == 0) {
         return IRONMAP_OK;
@@ -113,25 +114,9 @@ static int read_held(PyObject **bytes, const Hold *hold, Py_ssize_t wanted, iron
     return status;
 }
 
-static NOINLINE PyObject *read_long(PyObject *self, Py_ssize_t wanted)
+static PyObject *read_long(PyObject *self, Py_ssize_t wanted)
 {
-    Hold hold;
-    PyObject *bytes = NULL;
-    ironmap_error error;
-    int status = IRONMAP_OK;
-    do {
-        Py_CLEAR(bytes);
-        if (!hold_begin(&hold, self, LOCK_READ)) {
-            return NULL;
-        }
-        status = read_held(&bytes, &hold, wanted, &error);
-        hold_end(&hold);
-    } while (hold_again(status));
-    if (status != IRONMAP_OK) {
-        Py_DECREF(bytes);
-        return raise_error(self, hold.map, &error, "read out of range");
-    }
-    return bytes;
+    return held_read(self, read_held, &wanted, "read out of range");
 }
 
 static COLD PyObject *read_slowly(PyObject *self, ironmap_map *map, size_t length)
