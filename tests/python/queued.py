@@ -8,6 +8,8 @@ from __future__ import annotations
 import builtins
 import functools
 import gc
+import importlib
+import importlib.util
 import itertools
 import os
 import signal
@@ -1127,6 +1129,58 @@ def forked_in_the_middle(change: str) -> None:
     stall.map.close()
 
 
+def forked_by_a_thread() -> None:
+    """A thread forks while a handler has closed the map. In the child, which has only that thread,
+    close() unmaps it."""
+    seen: list[int] = []
+
+    def fork(m: Any) -> None:
+        child = os.fork()
+        if child == 0:
+            end_in_time()
+            good = is_mapped(seen[0])
+            m.close()
+            os._exit(not good or is_mapped(seen[0]))
+        seen.append(os.waitpid(child, 0)[1])
+
+    def act(m: Any) -> None:
+        seen.append(address_of(m))
+        m.close()
+        thread = threading.Thread(target=fork, args=(m,))
+        thread.start()
+        thread.join()
+
+    result, _ = suspend(lambda m: m.count(b"\0"), act)
+    assert result.error is ValueError
+    assert seen[1:] == [0]
+    assert not is_mapped(seen[0])
+
+
+def greenlets() -> None:
+    """A handler switches to a greenlet that works on the same map, whose handler switches back."""
+    greenlet = importlib.import_module("greenlet")
+    m = ironmap.mmap(-1, 1 << 30, flags=ironmap.MAP_PRIVATE)
+    main = greenlet.getcurrent()
+    log: list[object] = []
+
+    def begin(action: Callable[[], object]) -> None:
+        signal.signal(signal.SIGALRM, lambda *_: action())
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+    def work() -> None:
+        begin(main.switch)
+        log.append(m.find(b"absent"))
+
+    other = greenlet.greenlet(work)
+    begin(other.switch)
+    assert m.count(b"absent") == 0
+    # A map is not unmapped while another greenlet works on it.
+    m.close()
+    while not other.dead:
+        assert outcome(other.switch).error in {None, ValueError}
+    assert log in ([], [-1])
+
+
 def forked_while_it_waits(use: Callable[[Any], object]) -> None:
     """A handler forks while an operation waits. In the child it waits for no thread any more."""
     parent = os.getpid()
@@ -1264,10 +1318,15 @@ CASES: dict[str, Callable[[], None]] = {
     },
     "forked in the middle": lambda: forked_in_the_middle("fork"),
     "forked in the middle and closed": lambda: forked_in_the_middle("close"),
+    "forked by a thread": forked_by_a_thread,
     "close() that waits is forked": lambda: forked_while_it_waits(lambda m: m.close()),
     "a read that waits is forked": lambda: forked_while_it_waits(lambda m: m[:]),
     "a store that waits is forked": lambda: forked_while_it_waits(lambda m: m.write(bytes(9))),
 }
+
+
+if importlib.util.find_spec("greenlet") is not None:
+    CASES["greenlets"] = greenlets
 
 
 def run(name: str) -> None:

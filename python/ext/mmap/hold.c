@@ -11,6 +11,9 @@
  * to end. */
 static _Thread_local Hold *holds;
 
+/* How many calls of handlers, one in the middle of the other, this thread is in. */
+static _Thread_local unsigned handlers_running;
+
 /* Counts the forks that led to this process. */
 static unsigned process;
 
@@ -29,8 +32,9 @@ void mmap_lock_changed(MmapObject *object)
 }
 
 /* Forgets what threads of the parent process have taken. This thread takes nothing while it forks,
- * which only a handler can do in the middle of its work. What another thread was about to make of
- * the map's shape is not known: such a map counts as closed. */
+ * which only a handler can do in the middle of its work. Only the thread that runs handlers has
+ * suspended work. What another thread was about to make of the map's shape is not known: such a map
+ * counts as closed. */
 static COLD void forget_parent(MmapObject *object)
 {
     if (object->lock.shaped) {
@@ -38,9 +42,8 @@ static COLD void forget_parent(MmapObject *object)
         object->shape++;
     }
     object->lock = (MapLock){0};
-    object->suspended = 0;
-    for (const Hold *hold = holds; hold != NULL; hold = hold->outer) {
-        object->suspended += hold->object == object && hold->suspended ? 1 : 0;
+    if (handlers_running == 0) {
+        object->suspended = 0;
     }
     object->process = process;
     mmap_lock_changed(object);
@@ -231,10 +234,21 @@ static bool keeps_gil(MmapObject *object, LockKind kind)
     return object->quick;
 }
 
+/* Unmaps, in a child of fork, a map that was closed in the middle of work of a thread that is not
+ * there. */
+static void end_in_child(MmapObject *object)
+{
+    check_process(object);
+    if (object->suspended == 0 && object->ended != NULL) {
+        mmap_end(object);
+    }
+}
+
 HoldResult hold_try(Hold *hold, PyObject *self, LockKind kind)
 {
     MmapObject *object = mmap_object(self);
     if (object->map == NULL) {
+        end_in_child(object);
         return HOLD_CLOSED;
     }
     bool keeps = keeps_gil(object, kind);
@@ -404,15 +418,22 @@ static void raise_if_closed(Hold *const running[2], size_t count)
     }
 }
 
-int hold_run_handlers(void)
+/* Handlers see no holds of this thread: those may lie on a stack that is not there meanwhile, since
+ * a handler may switch to another greenlet. */
+static int call_handlers(void)
 {
-    if (!in_main_thread() || !handlers_are_due()) {
-        return 0;
-    }
-    gil_keep(false); /* a handler's work does not keep it since this work does */
+    Hold *suspended = holds;
+    holds = NULL;
+    int status = check_signals_outside();
+    holds = suspended;
+    return status;
+}
+
+static int run_handlers(void)
+{
     Hold *running[2] = {NULL, NULL};
     size_t count = suspend_all(running);
-    if (check_signals_outside() == -1) {
+    if (call_handlers() == -1) {
         return -1;
     }
     if (resume_all(running, count)) {
@@ -420,6 +441,18 @@ int hold_run_handlers(void)
     }
     raise_if_closed(running, count);
     return -1;
+}
+
+int hold_run_handlers(void)
+{
+    if (!in_main_thread() || !handlers_are_due()) {
+        return 0;
+    }
+    gil_keep(false); /* a handler's work does not keep it since this work does */
+    handlers_running++;
+    int status = run_handlers();
+    handlers_running--;
+    return status;
 }
 
 /* For work that turns out to be long. */
