@@ -32,7 +32,7 @@ $(error the path of this checkout has a space, which make cannot handle: $(CURDI
 endif
 
 .PHONY: help demo install uninstall test test-c test-python lint format amalgamation clean \
-    test-all test-consumers test-unity test-user test-interpreters test-asan test-valgrind \
+    test-all test-consumers test-unity test-user test-interpreters test-free-threading test-asan test-valgrind \
     test-mremap test-fault test-model test-mutants test-tsan test-processors test-windows test-systems \
     test-bench fuzz fuzz-extension fuzz-differences coverage bench bench-record bench-calls \
     bench-calls-here bench-many bench-pairs bench-stalls FORCE
@@ -157,7 +157,7 @@ format: $(VENV)/.ready-lint ## 5 s | format the C and the Python code
 test-all: ## 60 min | run `make test` and all of this group and of other systems
 	@$(MAKE) test test-consumers test-unity test-user test-bench test-mremap test-valgrind test-asan \
 	    test-fault test-model test-tsan fuzz fuzz-differences coverage test-processors test-windows test-systems \
-	    test-interpreters
+	    test-interpreters test-free-threading
 
 test-consumers: $(VENV)/.ready-test build/c/build.ninja ## 1 min | build programs with pkg-config, Meson and CMake, and the amalgamation
 	@$(SET_UP) system consumers || echo "skipped: the tests with what is missing"
@@ -189,6 +189,14 @@ test-interpreters: ## 2 min each | run the Python tests with every CPython that 
 	        failed="$$failed $$name"; \
 	    done <build/interpreters; \
 	    if [ -n "$$failed" ]; then echo "failed with CPython$$failed"; exit 1; fi
+
+# A build of CPython without the GIL, made of Debian's source: see the head of tools/free_threading.py.
+FREE_THREADED ?= 3.13
+STRESS_SECONDS ?= 60
+test-free-threading: $(VENV)/.ready-build ## 30 min | run the Python tests on CPython without the GIL, and a stress
+	@for version in $(FREE_THREADED); do \
+	    $(IN_VENV) $(PYTHON) tools/free_threading.py --version $$version --seconds $(STRESS_SECONDS) \
+	        $(PYTEST_ARGS) || exit 1; done
 
 test-mremap: $(VENV)/.ready-test build/mremap/build.ninja ## 2 min | run the C tests as on a system without mremap
 	@$(C_TEST) build/mremap $(ONLY_LIBRARY)
@@ -273,6 +281,8 @@ test-mutants: $(VENV)/.ready-test ## 90 min | take out one safeguard at a time: 
 
 #: FUZZ_SECONDS=60   how long each fuzzer runs
 #: FUZZ_CALLS=100000 FUZZ_ARGS="--seed 5"   how many calls in lock-step, and which programs
+#: FREE_THREADED="3.13 3.14 3.15"   which versions without the GIL
+#: STRESS_SECONDS=60   how long the stress runs, and again with the thread sanitizer
 #: MUTANTS_ARGS="-j 16 --only src/fault"   how many at once, and which
 
 ##@ Measure

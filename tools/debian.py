@@ -14,6 +14,7 @@ from pathlib import Path
 
 SYSTEM = Path("/etc/apt")
 TOOLS = ["apt-get", "dpkg-deb"]
+KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def present() -> bool:
@@ -73,9 +74,29 @@ def packages(folder: Path, architecture: str, names: list[str]) -> list[Path]:
     return sorted(folder.glob("*.deb"))
 
 
-def originals(folder: Path, names: list[str]) -> list[Path]:
-    """Downloads the upstream source archives of the source packages of these names."""
+def mirror() -> str:
+    """The address of Debian's archive that the system uses."""
+    files = [SYSTEM / "sources.list", *sorted((SYSTEM / "sources.list.d").glob("*.*"))]
+    text = "\n".join(file.read_text() for file in files if file.is_file())
+    found = re.findall(r"(?m)^(?:URIs:|deb\s(?:.*\s)??)\s*(https?://\S*/debian)/?(?:\s|$)", text)
+    return found[0] if found else "http://deb.debian.org/debian"
+
+
+def sources_of_suite(folder: Path, suite: str) -> str:
+    """Configures the source code of another suite of Debian than the system's."""
+    file = folder / "suite.list"
+    file.write_text(f"deb-src [signed-by={KEYS}] {mirror()} {suite} main\n")
+    return f"""
+        Dir::Etc::sourcelist "{file}";
+        Dir::Etc::sourceparts "{os.devnull}";
+        """
+
+
+def originals(folder: Path, names: list[str], suite: str | None = None) -> list[Path]:
+    """Downloads the upstream source archives of the source packages of these names, of the system's
+    suite of Debian or of another one."""
     folder.mkdir()
-    text = configuration(folder, None) + sources_of_sources(folder)
+    sources = sources_of_suite(folder, suite) if suite else sources_of_sources(folder)
+    text = configuration(folder, None) + sources
     fetch(folder, text, ["source", "--download-only", "--tar-only", *names])
     return sorted(folder.glob("*.orig.tar.?z"))

@@ -815,6 +815,8 @@ CASES: dict[str, Callable[[], None]] = {
     "handler while close waits": lambda: use_in_a_wait("close"),
     "handler while a store waits": lambda: use_in_a_wait("store"),
 }
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    del CASES["deallocation"]  # the thread that made the object frees it
 
 
 # With system calls that wait, and for some of them with memory that stalls.

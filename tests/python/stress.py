@@ -553,8 +553,8 @@ class Chaos:
             bytes(view)
 
     def replace(self, chance: random.Random, m: ironmap.mmap) -> None:
-        new = self.new_map(chance)
-        self.maps[:] = [new if old is m else old for old in list(self.maps)] or [new]
+        with contextlib.suppress(ValueError):  # replaced by another thread
+            self.maps[self.maps.index(m)] = self.new_map(chance)
 
     def keep(self, where: list[Any], item: object, chance: random.Random) -> None:
         """Puts the item where all threads find it."""

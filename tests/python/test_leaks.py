@@ -322,7 +322,8 @@ def test_handler_in_the_middle_leaks_nothing(name: str) -> None:
 
     old = signal.getsignal(signal.SIGALRM)
     try:
-        assert_no_growth(use, 10)
+        # Without a GIL, the interpreter frees a few objects later.
+        assert_no_growth(use, 10 if getattr(sys, "_is_gil_enabled", lambda: True)() else 40)
     finally:
         signal.signal(signal.SIGALRM, old)
     assert ran == [name]
