@@ -587,7 +587,7 @@ static int default_before_long_work(void *unused)
     return long_read_is_a_fault(LONG_BYTES);
 }
 
-/* The first chunk of it is the last of the map, with the lost page. */
+/* It looks after the handler behind the nearest positions, of which none is lost. */
 static int default_before_a_long_search(void *unused)
 {
     ironmap_error error;
@@ -596,8 +596,7 @@ static int default_before_a_long_search(void *unused)
     (void)unused;
     child_check(long_map(LONG_BYTES) == 0);
     child_check(signal(SIGBUS, SIG_DFL) != SIG_ERR);
-    child_check(ironmap_rfind(&index, own, "\x80", 1, 0, IRONMAP_TO_END, &error) ==
-                IRONMAP_E_FAULT);
+    child_check(ironmap_find(&index, own, "\x80", 1, 0, IRONMAP_TO_END, &error) == IRONMAP_E_FAULT);
     child_check(error.offset == LONG_BYTES - page(1));
     return 0;
 }
