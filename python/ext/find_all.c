@@ -140,11 +140,11 @@ static int find_without_gil(bool *more, FindAll *all, const ironmap_map *map, ir
     ironmap_matches match = all->matches;
     match.offsets = &offset;
     match.capacity = 1;
-    PyThreadState *thread = gil_release();
+    gil_release();
     int status =
         ironmap_find_all(&match, map, PyBytes_AS_STRING(all->needle),
                          (size_t)PyBytes_GET_SIZE(all->needle), 0, (size_t)all->end, error);
-    gil_acquire(thread);
+    gil_acquire();
     if (status == IRONMAP_OK && all->matches.next == start && is_empty(all)) {
         all->offsets[0] = offset;
         all->matches.next = match.next;

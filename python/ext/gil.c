@@ -21,7 +21,7 @@ static _Thread_local bool kept;
 static _Thread_local int64_t began;
 static _Thread_local GilWork last_work;
 
-PyThreadState *gil_release_now(void)
+void gil_release_now(void)
 {
     kept = false;
     began = monotonic_ns();
@@ -29,28 +29,27 @@ PyThreadState *gil_release_now(void)
     next_check = in_main_thread() && !skips_checks ? began + CHECK_INTERVAL_NS : INT64_MAX;
     skips_checks = false;
     released = PyEval_SaveThread();
-    return released;
 }
 
-PyThreadState *gil_release(void)
+void gil_release(void)
 {
     if (!keeps) {
-        return gil_release_now();
+        gil_release_now();
+        return;
     }
     kept = true;
     began = monotonic_ns();
-    return NULL;
 }
 
-void gil_acquire(PyThreadState *thread)
+void gil_acquire(void)
 {
     if (began != 0) {
         last_work = monotonic_ns() - began < SLOW_NS ? GIL_WORK_QUICK : GIL_WORK_SLOW;
         began = 0;
     }
     kept = false;
-    thread = released; /* which may have come late */
-    if (thread != NULL) {
+    if (released != NULL) {
+        PyThreadState *thread = released;
         released = NULL;
         PyEval_RestoreThread(thread);
     }
@@ -78,13 +77,13 @@ void gil_skip_checks(bool skips)
     skips_checks = skips;
 }
 
-PyThreadState *gil_time_to_check(void)
+bool gil_time_to_check(void)
 {
     if (released != NULL) {
         began = 0;
         last_work = GIL_WORK_SLOW;
     }
-    return monotonic_ns() < next_check ? NULL : released;
+    return released != NULL && monotonic_ns() >= next_check;
 }
 
 /* Does what the interpreter does between two instructions of Python code when its eval breaker is

@@ -4,12 +4,20 @@
 
 #include "compat.h"
 
-/* Release and acquire the GIL, around work in which the library may call hold_check. */
-PyThreadState *gil_release(void);
-void gil_acquire(PyThreadState *thread); /* NULL: it was not released, or may have been later */
+/* Release and acquire the GIL, around work in which the library may call hold_check. Acquiring it
+ * is right as well if it was not released. */
+void gil_release(void);
+void gil_acquire(void);
+
+static inline void gil_release_if(bool work_is_long)
+{
+    if (work_is_long) {
+        gil_release();
+    }
+}
 
 /* As gil_release, for a system call, which may take any time. */
-PyThreadState *gil_release_now(void);
+void gil_release_now(void);
 
 /* Whether gil_release keeps the GIL until the library calls hold_check for the first time, which it
  * does after about 1 MiB; and whether it did so. */
@@ -29,9 +37,8 @@ GilWork gil_last_work(void);
 /* Whether the next work of this thread without the GIL does not look for signals. */
 void gil_skip_checks(bool skips);
 
-/* The state of this thread if it works without the GIL and it is time to look for signals again;
- * else NULL. */
-PyThreadState *gil_time_to_check(void);
+/* True if this thread works without the GIL and it is time to look for signals again. */
+bool gil_time_to_check(void);
 
 /* Yields the GIL to a thread that waits for it, and runs signal handlers and pending calls. False
  * with an exception if one has raised. */

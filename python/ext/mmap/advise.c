@@ -62,9 +62,9 @@ static PyObject *advise(PyObject *self, const Advice *advice)
     if (!hold_begin(&hold, self, LOCK_STORE)) {
         return NULL;
     }
-    PyThreadState *thread = gil_release_now();
+    gil_release_now();
     int status = ironmap_advise(hold.map, (uint64_t)advice->start, length, advice->option, &error);
-    gil_acquire(thread);
+    gil_acquire();
     hold_end(&hold);
     if (status != IRONMAP_OK) {
         return raise_error(self, hold.map, &error, "madvise start out of bounds");

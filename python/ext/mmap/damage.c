@@ -91,9 +91,9 @@ static PyObject *clear_damage(PyObject *self)
     if (!hold_begin(&hold, self, LOCK_STORE)) {
         return NULL;
     }
-    PyThreadState *thread = gil_release_now();
+    gil_release_now();
     int status = ironmap_clear_damage(hold.map, &error);
-    gil_acquire(thread);
+    gil_acquire();
     hold_end(&hold);
     if (status != IRONMAP_OK) {
         return raise_error(self, hold.map, &error, "");

@@ -68,9 +68,9 @@ static PyObject *flush_map(PyObject *self, const Flush *flush)
     if (!hold_begin(&hold, self, LOCK_LOOK)) {
         return NULL;
     }
-    PyThreadState *thread = gil_release();
+    gil_release();
     int status = ironmap_flush(hold.map, (uint64_t)flush->offset, size, flush->flags, &error);
-    gil_acquire(thread);
+    gil_acquire();
     hold_end(&hold);
     if (status != IRONMAP_OK) {
         return raise_error(self, hold.map, &error, "flush values out of range");

@@ -461,7 +461,7 @@ static void release_late(void)
     for (const Hold *hold = holds; hold != NULL; hold = hold->outer) {
         hold->object->quick = false;
     }
-    (void)gil_release_now();
+    gil_release_now();
 }
 
 int hold_check(void *Py_UNUSED(unused))
@@ -469,12 +469,11 @@ int hold_check(void *Py_UNUSED(unused))
     if (gil_is_kept()) {
         release_late();
     }
-    PyThreadState *thread = gil_time_to_check();
-    if (thread == NULL) {
+    if (!gil_time_to_check()) {
         return 0;
     }
-    gil_acquire(thread);
+    gil_acquire();
     int status = hold_run_handlers();
-    (void)gil_release_now();
+    gil_release_now();
     return status;
 }

@@ -5,9 +5,9 @@
  *             return NULL;
  *         }
  *         ... look at the length of hold.map, and check ranges ...
- *         PyThreadState *thread = gil_release();
+ *         gil_release();
  *         status = ... work on hold.map ...
- *         gil_acquire(thread);
+ *         gil_acquire();
  *         hold_end(&hold);
  *     } while (hold_again(status));
  *

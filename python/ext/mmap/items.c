@@ -298,9 +298,9 @@ static int get_held(PyObject **bytes, const Hold *hold, void *context, ironmap_e
     if (*bytes == NULL || slice->count == 0) {
         return IRONMAP_OK;
     }
-    PyThreadState *thread = is_long(slice) ? gil_release() : NULL;
+    gil_release_if(is_long(slice));
     int status = copy_out(PyBytes_AS_STRING(*bytes), hold->map, slice, error);
-    gil_acquire(thread);
+    gil_acquire();
     return status;
 }
 
@@ -399,9 +399,9 @@ static int store_held(ironmap_map *map, Slice *slice, Source *source, ironmap_er
     if (source->length != (size_t)slice->count) {
         return IRONMAP_E_RANGE;
     }
-    PyThreadState *thread = is_long(slice) ? gil_release() : NULL;
+    gil_release_if(is_long(slice));
     int status = copy_in(map, slice, source, error);
-    gil_acquire(thread);
+    gil_acquire();
     return status;
 }
 

@@ -28,9 +28,9 @@ static int find_end(LongLine *line, uint64_t from, ironmap_error *error)
     uint64_t near = line->end - from < LONG_WORK_BYTES ? line->end : from + LONG_WORK_BYTES;
     int status = ironmap_find(&newline, map, "\n", 1, from, (size_t)(near - from), error);
     if (status == IRONMAP_OK && newline == IRONMAP_NOT_FOUND && near < line->end) {
-        PyThreadState *thread = line->keep_gil ? NULL : gil_release();
+        gil_release_if(!line->keep_gil);
         status = ironmap_find(&newline, map, "\n", 1, near, (size_t)(line->end - near), error);
-        gil_acquire(thread);
+        gil_acquire();
     }
     line->length = (size_t)((newline == IRONMAP_NOT_FOUND ? line->end : newline + 1) - line->start);
     return status;
@@ -49,9 +49,9 @@ static int copy_line(PyObject **bytes, const LongLine *line, ironmap_error *erro
     if (*bytes == NULL || copied == 0) {
         return IRONMAP_OK;
     }
-    PyThreadState *thread = line->keep_gil || copied < LONG_WORK_BYTES ? NULL : gil_release();
+    gil_release_if(!line->keep_gil && copied >= LONG_WORK_BYTES);
     status = ironmap_get(line->map, line->start, PyBytes_AS_STRING(*bytes), copied, error);
-    gil_acquire(thread);
+    gil_acquire();
     return status;
 }
 

@@ -20,9 +20,9 @@ static bool move_long(int *status, PyObject *self, Range range, ironmap_error *e
     if (!hold_begin(&hold, self, LOCK_STORE)) {
         return false;
     }
-    PyThreadState *thread = gil_release();
+    gil_release();
     *status = ironmap_move(hold.map, range.target, range.source, range.length, error);
-    gil_acquire(thread);
+    gil_acquire();
     hold_end(&hold);
     return true;
 }

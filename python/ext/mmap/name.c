@@ -45,11 +45,11 @@ static PyObject *set_name(PyObject *self, PyObject *name)
     if (!hold_begin(&hold, self, LOCK_LOOK)) {
         return NULL;
     }
-    PyThreadState *thread = gil_release();
+    gil_release();
     /* A name is only information. If the system has no names, or does not take this one, that is no
      * error, as in the standard module. */
     (void)ironmap_set_name(hold.map, whole, NULL);
-    gil_acquire(thread);
+    gil_acquire();
     hold_end(&hold);
     Py_RETURN_NONE;
 }

@@ -265,11 +265,11 @@ static ironmap_map *open_map(const ModuleState *state, const Arguments *given)
     const ironmap_access access = access_from(given);
     ironmap_map *map = NULL;
     ironmap_error error;
-    PyThreadState *thread = gil_release();
+    gil_release();
     int status = is_anonymous(given)
                      ? ironmap_open_anonymous(&map, access, &options, &error)
                      : ironmap_open_fd(&map, given->fileno, access, &options, &error);
-    gil_acquire(thread);
+    gil_acquire();
     if (status != IRONMAP_OK) {
         raise_open(state, &error, given);
         return NULL;

@@ -86,9 +86,9 @@ static NOINLINE bool search_held(int *status, uint64_t *index, PyObject *self, S
             search_bounds(search, hold.map);
         }
         bool is_long = search->end >= search->start + LONG_WORK_BYTES;
-        PyThreadState *thread = is_long ? gil_release() : NULL;
+        gil_release_if(is_long);
         *status = search_range(index, hold.map, search, search->start, search->end, error);
-        gil_acquire(thread);
+        gil_acquire();
         hold_end(&hold);
         anew = true;
     } while (hold_again(*status));
@@ -232,9 +232,9 @@ static NOINLINE bool count_held(int *status, size_t *found, PyObject *self, Sear
         search->start = 0;
         bounds_in(&search->start, &search->end, &search->bounds, hold.map);
         bool is_long = search->end >= search->start + LONG_WORK_BYTES;
-        PyThreadState *thread = is_long ? gil_release() : NULL;
+        gil_release_if(is_long);
         *status = count_in(found, hold.map, search, error);
-        gil_acquire(thread);
+        gil_acquire();
         hold_end(&hold);
     } while (hold_again(*status));
     return true;

@@ -87,9 +87,9 @@ static bool load(int *status, Source *source, ironmap_error *error)
     source_refresh(source);
     source->copy = PyMem_Malloc(source->length);
     if (source->copy != NULL) {
-        PyThreadState *thread = source->length < LONG_WORK_BYTES ? NULL : gil_release();
+        gil_release_if(source->length >= LONG_WORK_BYTES);
         *status = ironmap_get(hold.map, source->offset, source->copy, source->length, error);
-        gil_acquire(thread);
+        gil_acquire();
     }
     hold_end(&hold);
     return source->copy != NULL;

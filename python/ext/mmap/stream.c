@@ -104,10 +104,10 @@ static int read_held(PyObject **bytes, const Hold *hold, void *context, ironmap_
         return IRONMAP_OK;
     }
     uint64_t position = reserve(hold->map, length);
-    PyThreadState *thread = length < LONG_WORK_BYTES ? NULL : gil_release();
+    gil_release_if(length >= LONG_WORK_BYTES);
     ironmap_prepare(PyBytes_AS_STRING(*bytes), length);
     int status = ironmap_get(hold->map, position, PyBytes_AS_STRING(*bytes), length, error);
-    gil_acquire(thread);
+    gil_acquire();
     if (status != IRONMAP_OK) {
         cancel_reservation(hold->object->for_look, position, length);
     }
@@ -251,10 +251,10 @@ static int read_to(const Target *target, MmapObject *object, size_t *length, iro
         return IRONMAP_OK;
     }
     uint64_t position = reserve(map, *length);
-    PyThreadState *thread = *length < LONG_WORK_BYTES ? NULL : gil_release();
+    gil_release_if(*length >= LONG_WORK_BYTES);
     int status = other == NULL ? ironmap_get(map, position, target->view->buf, *length, error)
                                : ironmap_copy(other, target->offset, map, position, *length, error);
-    gil_acquire(thread);
+    gil_acquire();
     if (status != IRONMAP_OK) {
         cancel_reservation(object->for_look, position, *length);
     }
@@ -319,10 +319,10 @@ static int write_held(MmapObject *object, const Source *source, ironmap_error *e
     }
     const ironmap_map *other = source->owner == NULL ? NULL : mmap_object(source->owner)->map;
     uint64_t position = reserve(map, length);
-    PyThreadState *thread = length < LONG_WORK_BYTES ? NULL : gil_release();
+    gil_release_if(length >= LONG_WORK_BYTES);
     int status = other == NULL ? ironmap_put(map, position, source->bytes, length, error)
                                : ironmap_copy(map, position, other, source->offset, length, error);
-    gil_acquire(thread);
+    gil_acquire();
     if (status != IRONMAP_OK) {
         cancel_reservation(object->for_look, position, length);
     }
