@@ -115,7 +115,7 @@ static bool convert_to(void *value, const Parameter *parameter, PyObject *object
         return convert_long(object, value);
     case PARAMETER_TEXT:
     default:
-        return convert_text(object, value, parameter->name);
+        return convert_text(object, (const char **)value, parameter->name);
     }
 }
 

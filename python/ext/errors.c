@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <ironmap/extra.h>
-#include <string.h>
 
 PyObject *raise_errno(int code)
 {
@@ -12,7 +11,7 @@ PyObject *raise_errno(int code)
 
 PyObject *raise_invalid(const char *what)
 {
-    PyObject *text = PyUnicode_FromFormat("%s: %s", strerror(EINVAL), what);
+    PyObject *text = PyUnicode_FromFormat("Invalid argument: %s", what);
     PyObject *exception =
         text == NULL ? NULL : PyObject_CallFunction(PyExc_OSError, "iN", EINVAL, text);
     if (exception != NULL) {
