@@ -64,6 +64,8 @@ class Line:
 
         self.threads.append(threading.Thread(target=work))
         self.threads[-1].start()
+        if not HAS_GIL:
+            time.sleep(ASLEEP)  # until it waits
 
     def check_order(self, *names: str) -> None:
         """These have ended in this order. Without a GIL, a thread may say so after a later one."""
