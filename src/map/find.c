@@ -263,9 +263,9 @@ static size_t last_position(const uint8_t *bytes, positions within, uint8_t byte
 static bool try_few(size_t *match, const request *r, const uint8_t *bytes, positions left,
                     bool forward)
 {
-    enum { TRIES = 3 };
+    enum { POSITIONS_TRIED = 3 };
     const uint8_t *needle = r->needle;
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < POSITIONS_TRIED; i++) {
         size_t at = forward ? first_position(bytes, left, needle[0])
                             : last_position(bytes, left, needle[0]);
         bool none = at == left.to;
