@@ -35,16 +35,6 @@ static inline void ironmap__guard_enter_prepared(const ironmap__mapping *mapping
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* For loads, in a thread that is prepared: begins without a look at the pages. Returns what
- * `losses` must be in the end. `losses` only grows, and `restored` is a value that it had: if it is
- * the same in the end, it was so all the time. */
-static inline size_t ironmap__guard_enter_short(const ironmap__mapping *mapping)
-{
-    size_t restored = atomic_load_explicit(&mapping->state.restored, memory_order_acquire);
-    ironmap__guard_enter_prepared(mapping);
-    return restored;
-}
-
 static inline void ironmap__guard_enter(const ironmap__mapping *mapping)
 {
     if (IRONMAP__RARE(!ironmap__guard_is_prepared())) {

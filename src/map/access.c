@@ -167,16 +167,20 @@ int ironmap_put(ironmap_map *map, uint64_t offset, const void *buffer, size_t le
 
 /* ---- short reads ---- */
 
-/* Nothing is called, so that the function can be inlined and saves no registers. */
+/* Nothing is called, so that the function can be inlined and saves no registers. Like every access
+ * it touches no page while pages of the map are zeros: a loss beside damage would be restored
+ * together with it. */
 bool ironmap_short_read_begin(ironmap_short_read *read, const ironmap_map *map, uint64_t offset,
                               size_t length)
 {
+    ironmap__guard guard;
     const ironmap__mapping *mapping = &map->mapping;
     if (!mapping->mode.readable || offset > mapping->length || length > mapping->length - offset ||
-        !ironmap__guard_is_prepared()) {
+        !ironmap__guard_is_prepared() || !ironmap__guard_try(&guard, mapping)) {
         return false;
     }
-    *read = (ironmap_short_read){mapping->data + offset, ironmap__guard_enter_short(mapping)};
+    ironmap__guard_enter_prepared(mapping);
+    *read = (ironmap_short_read){mapping->data + offset, guard.losses};
     return true;
 }
 

@@ -55,6 +55,30 @@ static void lost_memory_reads_as_zeros(void **state)
     assert_map_recovers(f);
 }
 
+/* An access of a damaged map touches no page. A page that it lost would be put back later, and
+ * those behind it as well, which code outside has seen as zeros. */
+static void no_access_adds_losses_to_damage(void **state)
+{
+    fixture *f = *state;
+    ironmap_short_read read;
+    uint64_t found = 0;
+    uint8_t byte = 0;
+
+    map_damaged(f, IRONMAP_READ, 0, 4);
+    file_truncate(f, pages(1));
+    assert_false(ironmap_short_read_begin(&read, f->map, pages(2), 1));
+    assert_status(ironmap_find(&found, f->map, "x", 1, pages(2), 9, &failure), IRONMAP_E_FAULT);
+    assert_status(ironmap_rfind(&found, f->map, "xy", 2, 0, pages(3), &failure), IRONMAP_E_FAULT);
+    assert_status(ironmap_get_byte(&byte, f->map, pages(2), &failure), IRONMAP_E_FAULT);
+    assert_u64(ironmap_damage_count(f->map), 1);
+
+    file_solid(f, pages(PAGES));
+    assert_status(ironmap_get_byte(&byte, f->map, pages(2), &failure), IRONMAP_E_FAULT);
+    assert_int_equal(peek(f->map, pages(PAGES) - 1), 0);
+    assert_int_not_equal(peek(f->map, pages(2)), 0);
+    assert_map_recovers(f);
+}
+
 /* The first access is a store. */
 static void stores_into_lost_memory_are_lost(void **state)
 {
@@ -688,6 +712,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_fixture(lost_memory_reads_as_zeros),
+        with_fixture(no_access_adds_losses_to_damage),
         with_fixture(stores_into_lost_memory_are_lost),
         with_fixture(damage_counts_losses),
         with_fixture(damage_is_found_from_an_offset),
