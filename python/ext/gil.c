@@ -1,6 +1,6 @@
 #include "gil.h"
 
-/* Time between two checks for signals: short for a user who waits after Ctrl-C, and long compared
+/* Time between two checks for signals: short for a user after Ctrl-C, and long compared
  * to the wait for the GIL (5 ms if other threads want it). */
 #define CHECK_INTERVAL_NS INT64_C(50000000)
 

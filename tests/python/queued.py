@@ -280,7 +280,7 @@ def keeps_the_gil() -> None:
 
 
 def quick_on_two_maps() -> None:
-    """After quick work on two maps, work on each of them comes before those who wait."""
+    """After quick work on two maps, work on each of them comes before all waiters."""
     half = slice(0, LENGTH // 2)
 
     def overtakes(m: Any, other: Any) -> bool:

@@ -71,8 +71,8 @@ static void drop(MmapObject *object, LockKind kind)
     mmap_lock_changed(object);
 }
 
-/* Takes the lock if it can be had at once, before those who wait if `overtakes` is set. Locks of
- * suspended work are free, and no thread has woken those who wait for them: that happens here. */
+/* Takes the lock if it can be had at once, before all waiters if `overtakes` is set. Locks of
+ * suspended work are free, and no thread has woken their waiters: that happens here. */
 static bool try_take(MmapObject *object, LockKind kind, bool overtakes)
 {
     check_process(object);
@@ -98,7 +98,7 @@ static COLD bool take_at_exit(MmapObject *object, LockKind kind)
     return true;
 }
 
-/* One sleep in the queue. True if its turn has come. Those who wait for locks of suspended work are
+/* One sleep in the queue. True if its turn has come. Waiters for locks of suspended work are
  * woken here as well. */
 static bool sleep_once(MmapObject *object, Waiter *waiter)
 {
@@ -220,7 +220,7 @@ bool mmap_use_if_open(ironmap_map **map, PyObject *self)
 
 /* ---- holds ---- */
 
-/* True if long work keeps the GIL at first, and overtakes those who wait, as short work does.
+/* True if long work keeps the GIL at first, and overtakes all waiters, as short work does.
  * Threads whose work excludes each other would otherwise wait for a switch of threads at every
  * operation, which takes longer than to copy 100 KB. From time to time it is released, to see if
  * threads still wait. Nothing starves: if the work turns out to be long, or pages come from a disk,
@@ -344,7 +344,7 @@ void hold_end_two(TwoHolds *both)
 
 /* ---- handlers in the middle of the work ---- */
 
-/* Gives the lock back without waking those who wait for it. */
+/* Gives the lock back without waking its waiters. */
 static void suspend(Hold *hold)
 {
     lock_drop(&hold->object->lock, hold->kind);
@@ -359,7 +359,7 @@ static bool is_unchanged(const Hold *hold)
     return hold->object->map != NULL && hold->object->shape == hold->shape;
 }
 
-/* Takes the lock again, before all who wait for it. */
+/* Takes the lock again, before all waiters. */
 static bool resume(Hold *hold)
 {
     MmapObject *object = hold->object;

@@ -41,11 +41,11 @@ void lock_drop(MapLock *lock, LockKind kind)
 /* The lock as it will be for the next in line, if all before it begin as soon as they can. */
 typedef struct {
     MapLock lock;
-    bool only_looks; /* one who comes before has to wait for bytes */
-    bool none;       /* one who comes before has to wait for its change of the shape */
+    bool only_looks; /* an earlier waiter has to wait for bytes */
+    bool none;       /* an earlier waiter has to wait for its change of the shape */
 } Line;
 
-/* True if the next in line need not wait. A look overtakes those who wait for bytes. */
+/* True if the next in line need not wait. A look overtakes the waiters for bytes. */
 static bool line_passes(Line *line, LockKind kind)
 {
     bool overtakes = !line->none && (!line->only_looks || kind == LOCK_LOOK);

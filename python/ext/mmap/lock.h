@@ -50,10 +50,10 @@ bool lock_is_next(const MapLock *lock, LockKind kind, const Waiter *waiter);
 void lock_take(MapLock *lock, LockKind kind);
 void lock_drop(MapLock *lock, LockKind kind);
 
-/* Wakes those who need not wait any more. */
+/* Wakes the waiters that need not wait any more. */
 void lock_wake(const MapLock *lock);
 
-/* Enters the queue, at its front for one who had the lock before. NULL with MemoryError. */
+/* Enters the queue, at its front if this thread had the lock before. NULL with MemoryError. */
 Waiter *lock_queue(MapLock *lock, LockKind kind, bool at_front);
 
 /* Leaves the queue. Frees `waiter`. */
