@@ -196,7 +196,7 @@ static void check_access(access_function *access)
     int status = access(&byte, &error);
     is_stepping = false;
     most_steps = steps > most_steps ? steps : most_steps;
-    assert_is_known(status, byte, error.offset);
+    assert_is_known(status, byte, (size_t)error.offset);
 }
 
 static void check_child(void)
@@ -207,7 +207,7 @@ static void check_child(void)
     ironmap__page_state_after_fork(&mapping.state);
     ironmap__loss_log_after_fork();
     int status = access_in_turn(&byte, &error);
-    assert_is_known(status, byte, error.offset);
+    assert_is_known(status, byte, (size_t)error.offset);
 }
 
 static void check_place(access_function *access, bool lost_before)

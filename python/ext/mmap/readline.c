@@ -118,7 +118,7 @@ static void go_back(PyObject *self, uint64_t reached, uint64_t start)
 }
 
 /* False with an exception. */
-static bool tell(uint64_t *position, PyObject *self)
+static bool get_position(uint64_t *position, PyObject *self)
 {
     const ironmap_map *map = mmap_use(self);
     *position = map == NULL ? 0 : ironmap_tell(map);
@@ -137,7 +137,7 @@ PyObject *mmap_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count
     uint64_t start = 0;
     bool had = false;
     if (list != NULL) {
-        IN_SECTION(self, had = tell(&start, self));
+        IN_SECTION(self, had = get_position(&start, self));
     }
     if (!had) {
         Py_XDECREF(list);
