@@ -18,7 +18,7 @@ typedef struct crowd {
 
 static crowd everyone;
 
-static uint64_t length(void)
+static size_t length(void)
 {
     return PAGES * ironmap_page_size();
 }
