@@ -17,7 +17,10 @@ SETTING = Path("/proc/sys/vm/max_map_count")
 USUAL = 60_000
 MORE = 100_000
 
-needs_setting = pytest.mark.skipif(not SETTING.exists(), reason="this system has no such limit")
+# Wine shows the folder of the system below it.
+needs_setting = pytest.mark.skipif(
+    sys.platform == "win32" or not SETTING.exists(), reason="this system has no such limit"
+)
 
 # ---- what a map takes ----------------------------------------------------------------------------
 
