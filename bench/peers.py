@@ -58,14 +58,23 @@ def have_memory(length: int) -> None:
             np.frombuffer(memory, np.uint8)[:: mmap.PAGESIZE] = 1
 
 
-def map_page_behind(view: mmap.mmap) -> None:
-    """Maps a page behind the map, for the rest of the process, unless something is mapped there:
-    then the system chooses another address, which does no harm."""
+def map_page_behind(view: mmap.mmap) -> bool:
+    """Maps a page behind the map for the rest of the process. False if something else is there. Then
+    the system chooses another address, which does no harm."""
     library = ctypes.CDLL(None)
     arguments = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
     map_memory = ctypes.CFUNCTYPE(ctypes.c_void_p, *arguments)(("mmap", library))
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    map_memory(address(view) + len(view), mmap.PAGESIZE, mmap.PROT_READ, flags, -1, 0)
+    wanted = address(view) + len(view)
+    return bool(map_memory(wanted, mmap.PAGESIZE, mmap.PROT_READ, flags, -1, 0) == wanted)
+
+
+def has_memory_behind(view: mmap.mmap, others: list[mmap.mmap]) -> bool:
+    """True if the byte behind the map stays as long as the maps do. It is in the map's last page, in
+    another map, or in a page that is mapped now."""
+    end = address(view) + len(view)
+    inside = any(address(other) <= end < address(other) + len(other) for other in others)
+    return end % mmap.PAGESIZE != 0 or inside or map_page_behind(view)
 
 
 def offsets_by_find(
@@ -172,8 +181,15 @@ class Standard(Map):
     def __init__(self, path: Path) -> None:
         super().__init__(STANDARD, mmap, path)
         self.buffer = bytearray()
-        if FIND_READS_BEHIND:
-            map_page_behind(self.map)
+        self.others: list[mmap.mmap] = []
+        while FIND_READS_BEHIND and not has_memory_behind(self.map, self.others):
+            self.others.append(self.map)
+            super().__init__(STANDARD, mmap, path)
+
+    def close(self) -> None:
+        super().close()
+        for other in self.others:
+            other.close()
 
     def count(self, needle: bytes, end: int) -> Any:
         return count_by_find(self.map.find, needle, end)

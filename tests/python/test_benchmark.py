@@ -172,13 +172,15 @@ def test_the_standard_module_may_read_behind_its_map() -> None:
     code = """
 import mmap
 from helper import address
-from peers import map_page_behind
+from peers import has_memory_behind, map_page_behind
 
 maps = {address(m): m for m in [mmap.mmap(-1, mmap.PAGESIZE) for _ in range(64)]}
 place = next(place for place in maps if place + mmap.PAGESIZE in maps)
-maps.pop(place + mmap.PAGESIZE).close()
-map_page_behind(maps[place])
 behind = place + mmap.PAGESIZE
+assert not map_page_behind(maps[place])
+assert has_memory_behind(maps[place], [maps[behind]])
+maps.pop(behind).close()
+assert map_page_behind(maps[place])
 for line in open("/proc/self/maps"):
     first, last = (int(part, 16) for part in line.split()[0].split("-"))
     if first <= behind < last:
