@@ -59,8 +59,8 @@ def have_memory(length: int) -> None:
 
 
 def map_page_behind(view: mmap.mmap) -> bool:
-    """Maps a page behind the map for the rest of the process. False if something else is there. Then
-    the system chooses another address, which does no harm."""
+    """Maps a page behind the map for the rest of the process. False if something else is there.
+    Then the system chooses another address, which does no harm."""
     library = ctypes.CDLL(None)
     arguments = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
     map_memory = ctypes.CFUNCTYPE(ctypes.c_void_p, *arguments)(("mmap", library))
@@ -70,8 +70,8 @@ def map_page_behind(view: mmap.mmap) -> bool:
 
 
 def has_memory_behind(view: mmap.mmap, others: list[mmap.mmap]) -> bool:
-    """True if the byte behind the map stays as long as the maps do. It is in the map's last page, in
-    another map, or in a page that is mapped now."""
+    """True if the byte behind the map stays as long as the maps do. It is in the map's last page,
+    in another map, or in a page that is mapped now."""
     end = address(view) + len(view)
     inside = any(address(other) <= end < address(other) + len(other) for other in others)
     return end % mmap.PAGESIZE != 0 or inside or map_page_behind(view)
