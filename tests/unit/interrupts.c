@@ -3,7 +3,8 @@
 #include "atomic_steps.h"
 #include "unit.h"
 
-enum { STEPS_MAX = 2000 };
+/* More than there are. */
+enum { STEPS_MAX = 1000, STEPS_OF_WORK_MAX = 2000 };
 
 static void (*interrupt)(void);
 static size_t steps;
@@ -18,14 +19,30 @@ void atomic_step(void)
     }
 }
 
-bool interrupts(void (*middle)(void), void (*work)(void), size_t at)
+static void begin(void (*middle)(void), size_t at)
 {
-    assert_true(at < STEPS_MAX);
     steps = 0;
     interrupted_at = at;
     interrupt = middle;
-    work();
-    bool has_interrupted = interrupt == NULL;
+}
+
+void interrupt_at(void (*middle)(void), size_t at)
+{
+    assert_true(at < STEPS_MAX);
+    begin(middle, at);
+}
+
+bool was_interrupted(void)
+{
+    bool was = interrupt == NULL;
     interrupt = NULL;
-    return has_interrupted;
+    return was;
+}
+
+bool interrupts(void (*middle)(void), void (*work)(void), size_t at)
+{
+    assert_true(at < STEPS_OF_WORK_MAX);
+    begin(middle, at);
+    work();
+    return was_interrupted();
 }

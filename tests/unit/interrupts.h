@@ -5,8 +5,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Does `work`, with `middle` before its atomic access number `at` (atomic_steps.h). False if it has
- * no such access. */
+/* From now on `middle` comes before atomic access number `at` (atomic_steps.h). */
+void interrupt_at(void (*middle)(void), size_t at);
+
+/* True if it has come. If not, it comes no more. */
+bool was_interrupted(void);
+
+/* Does `work`, with `middle` before its atomic access number `at`. False if it has no such access.
+ */
 bool interrupts(void (*middle)(void), void (*work)(void), size_t at);
 
 #endif /* IRONMAP_TESTS_INTERRUPTS_H */

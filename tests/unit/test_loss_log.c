@@ -2,41 +2,10 @@
  * turn. */
 #include "fault/loss_log.h"
 
+#include "interrupts.h"
 #include "unit.h"
 
 enum { CAPACITY = IRONMAP__LOSS_LOG_CAPACITY };
-
-/* ---- what happens in the middle ---- */
-
-static void (*interrupt)(void);
-static size_t steps;
-static size_t interrupted_at;
-
-void atomic_step(void)
-{
-    if (interrupt != NULL && steps++ == interrupted_at) {
-        void (*now)(void) = interrupt;
-        interrupt = NULL;
-        now();
-    }
-}
-
-/* From now on `middle` comes before access number `at`. */
-static void interrupt_at(void (*middle)(void), size_t at)
-{
-    assert_true(at < 1000);
-    steps = 0;
-    interrupted_at = at;
-    interrupt = middle;
-}
-
-/* True if it has come. */
-static bool was_interrupted(void)
-{
-    bool was = interrupt == NULL;
-    interrupt = NULL;
-    return was;
-}
 
 /* ---- losses ---- */
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "interrupts.h"
 #include "platform/platform.h"
 #include "unit.h"
 
@@ -32,53 +33,20 @@ void ironmap__zeros_free(void *zeros, size_t length)
     free(zeros);
 }
 
-/* ---- what happens in the middle ---- */
-
-static ironmap__page_state *interrupted_state;
-static void (*interrupt)(ironmap__page_state *state);
-static size_t steps;
-static size_t interrupted_at;
-
-void atomic_step(void)
-{
-    if (interrupt != NULL && steps++ == interrupted_at) {
-        void (*now)(ironmap__page_state *) = interrupt;
-        interrupt = NULL;
-        now(interrupted_state);
-    }
-}
-
-/* From now on `middle` comes before access number `at`. */
-static void interrupt_at(ironmap__page_state *state, void (*middle)(ironmap__page_state *),
-                         size_t at)
-{
-    assert_true(at < 1000);
-    interrupted_state = state;
-    steps = 0;
-    interrupted_at = at;
-    interrupt = middle;
-}
-
-/* True if it has come. */
-static bool was_interrupted(void)
-{
-    bool was = interrupt == NULL;
-    interrupt = NULL;
-    return was;
-}
-
 /* ---- the pages ---- */
 
 #define GUARDED IRONMAP__LOSS_GUARDED
 #define EXPORTED IRONMAP__LOSS_EXPORTED
 
+/* That of each test. What happens in the middle finds it here. */
+static ironmap__page_state the_pages;
+
 static int setup(void **state)
 {
-    static ironmap__page_state pages;
-    pages = (ironmap__page_state){.losses = 0};
-    *state = &pages;
-    ironmap__page_state_set_pages(&pages, PAGES);
-    return ironmap__page_state_make_room(&pages) ? 0 : -1;
+    the_pages = (ironmap__page_state){.losses = 0};
+    *state = &the_pages;
+    ironmap__page_state_set_pages(&the_pages, PAGES);
+    return ironmap__page_state_make_room(&the_pages) ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -183,8 +151,9 @@ static void room_that_no_memory_has_is_refused(void **state)
 static ironmap__page_run noted;
 
 /* As a child would find it: the note, or none. */
-static void look_at_note(ironmap__page_state *pages)
+static void look_at_note(void)
 {
+    const ironmap__page_state *pages = &the_pages;
     bool is_there = pages->run_to != 0;
     assert_true(!is_there || (pages->run_from == noted.from && pages->run_to == noted.to));
     assert_true(!is_there || pages->run_kind == (noted.from == 4 ? GUARDED : EXPORTED));
@@ -195,21 +164,21 @@ static void note_is_whole_in_a_child_of_fork(void **state)
     const ironmap__page_run none = {0, 0};
     for (size_t at = 0; at < 12; at++) {
         noted = (ironmap__page_run){4, 6};
-        interrupt_at(*state, look_at_note, at);
+        interrupt_at(look_at_note, at);
         ironmap__note_restoring(*state, GUARDED, noted);
         ironmap__note_restoring(*state, GUARDED, none);
         (void)was_interrupted();
         noted = (ironmap__page_run){1, 3};
-        interrupt_at(*state, look_at_note, at);
+        interrupt_at(look_at_note, at);
         ironmap__note_restoring(*state, EXPORTED, noted);
         ironmap__note_restoring(*state, EXPORTED, none);
         (void)was_interrupted();
     }
 }
 
-static void use_another_address(ironmap__page_state *pages)
+static void use_another_address(void)
 {
-    ironmap__note_stale_use(pages, 4);
+    ironmap__note_stale_use(&the_pages, 4);
 }
 
 /* The first place is told, and the next access takes the slow path. */
@@ -220,7 +189,7 @@ static void stale_use_in_the_middle_of_another_is_told(void **state)
     for (size_t at = 0; interrupted; at++) {
         atomic_store(&pages->stale, 0);
         ironmap__note_restored(pages, 0);
-        interrupt_at(pages, use_another_address, at);
+        interrupt_at(use_another_address, at);
         ironmap__note_stale_use(pages, 9);
         interrupted = was_interrupted();
         assert_int_equal(pages->stale, (interrupted ? 4 : 9) + 1);
@@ -229,7 +198,7 @@ static void stale_use_in_the_middle_of_another_is_told(void **state)
     interrupted = true;
     for (size_t at = 0; interrupted; at++) {
         atomic_store(&pages->stale, 0);
-        interrupt_at(pages, use_another_address, at);
+        interrupt_at(use_another_address, at);
         ironmap__note_restored(pages, 0);
         interrupted = was_interrupted();
         assert_true(interrupted == (pages->restored != pages->losses));
@@ -255,9 +224,8 @@ static void child_of_fork_marks_the_run_that_was_being_restored(void **state)
  * step, and its number tells that it was one. */
 static void state_at_rest_stays_as_it_is_in_a_child_of_fork(void **state)
 {
-    ironmap__page_state *pages = *state;
-    interrupt_at(pages, use_another_address, 2);
-    ironmap__page_state_after_fork(pages);
+    interrupt_at(use_another_address, 2);
+    ironmap__page_state_after_fork(*state);
     assert_false(was_interrupted());
 }
 
