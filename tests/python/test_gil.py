@@ -1,6 +1,6 @@
 """Other threads run while an operation waits for memory.
 
-Each case stops an operation half-way in its own process: see stalled.py.
+Each case stops an operation half-way in its own process: see stalled_cases.py.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 import stalled
+from stalled_cases import CASES, PAUSED_CASES
 from support import run_python
 
+FOLDER = Path(stalled.__file__).parent
 RUN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import stalled
-stalled.run(sys.argv[2])
+import stalled, stalled_cases
+stalled.run(sys.argv[2], stalled_cases.CASES | stalled_cases.PAUSED_CASES)
 """
 
 
@@ -28,9 +30,9 @@ def userfaultfd() -> None:
 
 
 @pytest.mark.usefixtures("userfaultfd")
-@pytest.mark.parametrize("name", stalled.CASES)
+@pytest.mark.parametrize("name", CASES)
 def test_other_threads_run_meanwhile(name: str) -> None:
-    run_python(RUN, Path(stalled.__file__).parent, name)
+    run_python(RUN, FOLDER, name)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +42,9 @@ def seccomp() -> None:
 
 
 @pytest.mark.usefixtures("userfaultfd", "seccomp")
-@pytest.mark.parametrize("name", stalled.PAUSED_CASES)
+@pytest.mark.parametrize("name", PAUSED_CASES)
 def test_other_threads_run_during_a_system_call(name: str) -> None:
-    run_python(RUN, Path(stalled.__file__).parent, name)
+    run_python(RUN, FOLDER, name)
 
 
 # Four threads run random operations on one map.
