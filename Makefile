@@ -309,11 +309,11 @@ bench-pairs: $(VENV)/.ready-bench $(EXTENSION) ## 5 min | threads that use one m
 
 bench-calls: build/bench/build.ninja ## 5 min | time single calls with every CPython that is found, and the fault guard
 	@mkdir -p build/calls && rm -f build/calls/*.json && $(PYTHON) tools/interpreters.py >build/interpreters
-	@while read -r name _ path; do \
+	@grep -v ' debug ' build/interpreters | while read -r name _ path; do \
 	    echo "== CPython $$name: $$path"; \
 	    $(MAKE) bench-calls-here PYTHON="$$path" VENV="build/venv-$$name" \
 	        BENCH_ARGS="--json build/calls/$$name.json $(BENCH_ARGS)" </dev/null || exit 1; \
-	    done <build/interpreters
+	    done
 	@$(PYTHON) bench/ratios.py build/calls/*.json
 	@$(NINJA) -C build/bench $(foreach kind,called inlined,\
 	    bench/guard-$(kind)-guarded bench/guard-$(kind)-unguarded)
