@@ -186,7 +186,7 @@ bool convert_optional_size(PyObject *object, Py_ssize_t *value)
 
 bool convert_read_size(PyObject *object, Py_ssize_t *value)
 {
-    if (object == Py_None || (PyLong_CheckExact(object) && long_try_small(object, value))) {
+    if (object == Py_None || try_convert_small(object, value)) {
         return true;
     }
     if (!PyIndex_Check(object)) {

@@ -60,13 +60,18 @@ static inline bool convert_keywords(void *values, const Signature *signature,
     return names == NULL || convert_keywords_slow(values, signature, objects, names);
 }
 
+/* Fast path: an int that fits into a C long. False without an exception for everything else. */
+static inline bool try_convert_small(PyObject *object, Py_ssize_t *value)
+{
+    return PyLong_CheckExact(object) && long_try_small(object, value);
+}
+
 /* Any integer. OverflowError if it is too large. */
 bool convert_size_slow(PyObject *object, Py_ssize_t *value);
 
 static inline bool convert_size(PyObject *object, Py_ssize_t *value)
 {
-    return (PyLong_CheckExact(object) && long_try_small(object, value)) ||
-           convert_size_slow(object, value);
+    return try_convert_small(object, value) || convert_size_slow(object, value);
 }
 
 /* As convert_size, but None leaves `*value` unchanged. */
@@ -80,8 +85,7 @@ bool convert_index_slow(PyObject *object, Py_ssize_t *value);
 
 static inline bool convert_index(PyObject *object, Py_ssize_t *value)
 {
-    return (PyLong_CheckExact(object) && long_try_small(object, value)) ||
-           convert_index_slow(object, value);
+    return try_convert_small(object, value) || convert_index_slow(object, value);
 }
 
 /* A C int. OverflowError if it is too large. */
@@ -91,18 +95,11 @@ bool convert_int(PyObject *object, int *value);
 static inline bool try_convert_byte(PyObject *object, uint8_t *value)
 {
     Py_ssize_t number = 0;
-    if (!PyLong_CheckExact(object) || !long_try_small(object, &number) || number < 0 ||
-        number > UINT8_MAX) {
+    if (!try_convert_small(object, &number) || number < 0 || number > UINT8_MAX) {
         return false;
     }
     *value = (uint8_t)number;
     return true;
-}
-
-/* Fast path: an int that fits into a C long. False without an exception for everything else. */
-static inline bool try_convert_small(PyObject *object, Py_ssize_t *value)
-{
-    return PyLong_CheckExact(object) && long_try_small(object, value);
 }
 
 /* A byte to store as an item of the map `self`: an integer in range(256) or a bytes-like object of

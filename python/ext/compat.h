@@ -127,6 +127,22 @@ static inline bool in_main_thread(void)
     return _PyOS_IsMainThread() != 0;
 }
 
+/* Bits of the word by which CPython, from 3.13 on, tells a thread what it has to do between two
+ * instructions. They have no public names, and are the same from 3.13 to 3.15. */
+#if PY_VERSION_HEX >= 0x030D0000
+enum {
+    BREAKER_GIL_WANTED = 1 << 0,
+    BREAKER_SIGNALS = 1 << 1,
+    BREAKER_COLLECTION = 1 << 4,
+    BREAKER_STOP = 1 << 5,
+};
+
+static inline bool eval_breaker_has(uintptr_t bits)
+{
+    return (_Py_atomic_load_uintptr_relaxed(&PyThreadState_Get()->eval_breaker) & bits) != 0;
+}
+#endif
+
 /* True if this thread, which has the GIL, should release it now: another thread wants it, or stops
  * all threads (free-threaded builds). `*later` is 0 at first, and of this thread.
  *
@@ -136,10 +152,8 @@ static inline bool in_main_thread(void)
 static inline bool gil_is_wanted(int64_t *later)
 {
 #if PY_VERSION_HEX >= 0x030D0000
-    enum { DROP_REQUEST = 1, PLEASE_STOP = 1 << 5 }; /* bits that CPython gives no public name */
     (void)later;
-    return (_Py_atomic_load_uintptr_relaxed(&PyThreadState_Get()->eval_breaker) &
-            (DROP_REQUEST | PLEASE_STOP)) != 0;
+    return eval_breaker_has(BREAKER_GIL_WANTED | BREAKER_STOP);
 #else
     int64_t now = monotonic_ns();
     bool wanted = now >= *later;
@@ -153,14 +167,11 @@ static inline bool gil_is_wanted(int64_t *later)
 
 /* False if PyErr_CheckSignals runs no Python code now: no signal has arrived, and no collection of
  * garbage is due. With a GIL that need not be known: as long as no Python code runs, no other
- * thread does. Free-threaded builds have a word for each thread in which these two bits are set.
- * CPython declares the bits in an internal header, and they are the same from 3.13 to 3.15. */
+ * thread does. */
 static inline bool handlers_are_due(void)
 {
 #ifdef Py_GIL_DISABLED
-    enum { SIGNALS_PENDING = 1 << 1, COLLECTION_SCHEDULED = 1 << 4 };
-    uintptr_t bits = _Py_atomic_load_uintptr_relaxed(&PyThreadState_Get()->eval_breaker);
-    return (bits & (SIGNALS_PENDING | COLLECTION_SCHEDULED)) != 0;
+    return eval_breaker_has(BREAKER_SIGNALS | BREAKER_COLLECTION);
 #else
     return true;
 #endif

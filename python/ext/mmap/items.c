@@ -324,11 +324,10 @@ static PyObject *try_slice(PyObject *self, PyObject *key)
 static PyObject *bytes_at(PyObject *self, Slice *slice)
 {
     ironmap_map *map = mmap_now_to_read(self);
-    if (map == NULL) {
-        return held_read(self, get_held, slice, "");
+    if (map != NULL) {
+        slice_adjust(slice, map);
     }
-    slice_adjust(slice, map);
-    if (is_long(slice)) {
+    if (map == NULL || is_long(slice)) {
         return held_read(self, get_held, slice, "");
     }
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, slice->count);

@@ -23,13 +23,9 @@ static inline PyObject *line_try(size_t *length, const ironmap_map *map, uint64_
         const uint8_t *after = keep_end ? newline + 1 : newline;
         bytes = PyBytes_FromStringAndSize((const char *)read.bytes, after - read.bytes);
     }
-    if (ironmap_short_read_end(&read, map) && bytes != NULL) {
-        *length = (size_t)PyBytes_GET_SIZE(bytes) + (keep_end ? 0 : 1);
-        return bytes;
-    }
-    Py_XDECREF(bytes);
-    PyErr_Clear(); /* the slow path raises the MemoryError */
-    return NULL;
+    bytes = mmap_end_try(&read, map, bytes);
+    *length = bytes == NULL ? 0 : (size_t)PyBytes_GET_SIZE(bytes) + (keep_end ? 0 : 1);
+    return bytes;
 }
 
 /* Slow path of line_read. */

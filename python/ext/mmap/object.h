@@ -94,6 +94,19 @@ static inline ironmap_map *mmap_now_to_store(PyObject *self)
     return mmap_object(self)->for_stores;
 }
 
+/* Ends a short read of which `bytes` is a copy, or NULL. Returns it, or NULL without an exception
+ * if the slow path has to read, or to raise. */
+static inline PyObject *mmap_end_try(const ironmap_short_read *read, const ironmap_map *map,
+                                     PyObject *bytes)
+{
+    if (ironmap_short_read_end(read, map) && bytes != NULL) {
+        return bytes;
+    }
+    Py_XDECREF(bytes);
+    PyErr_Clear(); /* the slow path raises the MemoryError */
+    return NULL;
+}
+
 /* Fast path of reading bytes as an object. NULL without an exception if it takes the slow path.
  * Runs no Python code. */
 static inline PyObject *mmap_try_bytes(const ironmap_map *map, uint64_t offset, size_t length)
@@ -103,12 +116,7 @@ static inline PyObject *mmap_try_bytes(const ironmap_map *map, uint64_t offset, 
         return NULL;
     }
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)read.bytes, (Py_ssize_t)length);
-    if (ironmap_short_read_end(&read, map) && bytes != NULL) {
-        return bytes;
-    }
-    Py_XDECREF(bytes);
-    PyErr_Clear(); /* the slow path raises the MemoryError */
-    return NULL;
+    return mmap_end_try(&read, map, bytes);
 }
 
 /* As mmap_use, but a closed map is NULL without an exception. False with what a signal handler
